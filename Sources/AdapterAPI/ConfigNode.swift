@@ -1,0 +1,57 @@
+/// A piece of configuration that knows where it stands.
+public struct ConfigNode: Sendable {
+  public enum Content: Sendable {
+    /// The text, and whether it was written plain (without quotes): only plain scalars can be numbers, flags or null.
+    case scalar(String, plain: Bool)
+    case sequence([ConfigNode])
+    case mapping([Entry])
+  }
+
+  public struct Entry: Sendable {
+    public let key: String
+    public let keyPosition: SourcePosition
+    public let value: ConfigNode
+
+    public init(key: String, keyPosition: SourcePosition, value: ConfigNode) {
+      self.key = key
+      self.keyPosition = keyPosition
+      self.value = value
+    }
+  }
+
+  public let content: Content
+  public let position: SourcePosition
+
+  public init(_ content: Content, at position: SourcePosition) {
+    self.content = content
+    self.position = position
+  }
+}
+
+/// A spot in a configuration file; line and column count from 1, columns in characters.
+public struct SourcePosition: Sendable, Hashable, Comparable {
+  public let line: Int
+  public let column: Int
+
+  public init(line: Int, column: Int) {
+    self.line = line
+    self.column = column
+  }
+
+  public static func < (a: SourcePosition, b: SourcePosition) -> Bool { (a.line, a.column) < (b.line, b.column) }
+}
+
+/// One thing that is wrong with a configuration: where, what, and what to do.
+public struct ConfigError: Error, Sendable {
+  public enum Severity: String, Sendable { case error, warning }
+
+  public let severity: Severity
+  public let position: SourcePosition
+  public let message: String
+
+  public init(_ message: String, at position: SourcePosition, severity: Severity = .error) {
+    self.message = message
+    self.position = position
+    self.severity = severity
+  }
+}

@@ -1,0 +1,54 @@
+// What Glibc's Swift module leaves out. Header only; no _GNU_SOURCE (it breaks fd_set in test builds).
+#pragma once
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+
+#define PG_EPOLLIN 0x001u
+#define PG_EPOLLOUT 0x004u
+#define PG_EPOLLERR 0x008u
+#define PG_EPOLLHUP 0x010u
+#define PG_EPOLLRDHUP 0x2000u
+#define PG_EPOLLEXCLUSIVE (1u << 28)
+#define PG_EPOLLET (1u << 31)
+
+static inline int pg_epoll_add(int epoll, int fd, uint32_t events, uint64_t data) {
+  struct epoll_event event = {.events = events, .data = {.u64 = data}};
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static inline int pg_epoll_delete(int epoll, int fd) {
+  struct epoll_event event = {0};
+  return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event);
+}
+
+static inline uint64_t pg_epoll_data(const struct epoll_event *events, int index) { return events[index].data.u64; }
+static inline uint32_t pg_epoll_events(const struct epoll_event *events, int index) { return events[index].events; }
+
+static inline int64_t pg_monotonic_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline int64_t pg_wall_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}

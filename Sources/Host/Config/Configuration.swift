@@ -1,0 +1,143 @@
+import AdapterAPI
+
+/// The whole configuration, typed and checked. Immutable; what a reload swaps.
+struct Configuration: Sendable {
+  var listen: Listen
+  var admin: Admin
+  var log: Log
+  var auth: Auth
+  var store: Store
+  /// In the order of the file.
+  var adapters: [AdapterInstance]
+  var routes: [Route]
+  /// The name under `defaults.adapter`.
+  var defaultAdapter: String
+
+  /// A numeric address and a port (0 takes a free one).
+  struct Address: Sendable, Hashable, CustomStringConvertible {
+    var host: String
+    var port: UInt16
+    var position: SourcePosition
+    var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    static func == (a: Address, b: Address) -> Bool { a.host == b.host && a.port == b.port }
+    func hash(into hasher: inout Hasher) {
+      hasher.combine(host)
+      hasher.combine(port)
+    }
+  }
+
+  struct Listen: Sendable {
+    var address: Address
+    /// Nil: as many as the cores that this process may use.
+    var eventLoops: Int?
+    var eventLoopsPosition: SourcePosition
+    var maxConnections = 20_000
+    /// Bytes; likewise below.
+    var maxRequestLine = 8 << 10
+    var maxHeaderSize = 16 << 10
+    var maxHeaderFields = 100
+    var maxBodySize = 1 << 20
+    var maxMemory = 256 << 20
+    var headerTimeout = Duration.seconds(10)
+    var bodyTimeout = Duration.seconds(10)
+    var sendTimeout = Duration.seconds(30)
+    var idleTimeout = Duration.seconds(60)
+    var drainTimeout = Duration.seconds(20)
+  }
+
+  struct Admin: Sendable {
+    var address: Address
+  }
+
+  struct Log: Sendable {
+    enum Format: String, Sendable { case auto, text, json }
+    var level = LogLevel.info
+    var format = Format.auto
+    var access = true
+  }
+
+  struct Auth: Sendable {
+    var keys: [Key]
+    var issuer: String?
+    var audience: String?
+    var leeway = Duration.seconds(30)
+    var rolesClaim = "role"
+    /// How many verified tokens are remembered, over all loops.
+    var cache = 10_000
+
+    enum Algorithm: String, Sendable, CaseIterable { case HS256, HS384, HS512, RS256, PS256, ES256, EdDSA }
+
+    /// A key with its algorithm pinned, or a set of keys each of which pins its own.
+    struct Key: Sendable {
+      enum Material: Sendable {
+        case secret(Algorithm, Secret, kid: String?)
+        /// A PEM public key (or certificate), already read from the file.
+        case publicKey(Algorithm, pem: String, kid: String?)
+        /// A JWK set (RFC 7517), already read from the file.
+        case keySet(json: String, path: String)
+      }
+      var material: Material
+      var position: SourcePosition
+    }
+  }
+
+  struct Store: Sendable, Equatable {
+    enum Kind: Sendable, Equatable {
+      case memory
+      /// Path, already made absolute against the current directory.
+      case sqlite(path: String)
+      case postgres(url: Secret)
+    }
+    var kind: Kind
+    var required = false
+    var position: SourcePosition
+  }
+
+  struct AdapterInstance: Sendable {
+    var name: String
+    var type: String
+    /// The mapping under `settings:` (empty when absent): reserved names are read into `upstream` already.
+    var settings: ConfigNode
+    var upstream: UpstreamLimits
+    var position: SourcePosition
+  }
+
+  /// The reserved settings that the host reads for every adapter.
+  struct UpstreamLimits: Sendable, Equatable {
+    var refreshWindow = Duration.seconds(300)
+    var connectTimeout = Duration.seconds(2)
+    var firstByteTimeout = Duration.seconds(10)
+    var totalTimeout = Duration.seconds(30)
+    var maxConnections = 64
+    var maxResponseHead = 32 << 10
+    /// 0: no limit.
+    var maxResponseBody = 64 << 20
+    var maxInFlight = 32
+    var queueSize = 64
+    var queueWait = Duration.seconds(1)
+    var readRetries = 1
+  }
+
+  struct Route: Sendable {
+    enum Target: Sendable, Equatable {
+      case operation(Operation)
+      case token(masked: Bool)
+      /// An operation word that is known but whose part is not built: objects, widgets, stream, adapters, status, openapi.
+      case notInForce(String)
+    }
+    /// Nil: every method, and the whole resource below the path.
+    var method: String?
+    var path: String
+    var target: Target
+    var adapter: String
+    var timeout: Duration
+    /// Empty: any valid token.
+    var roles: [String]
+    var writeRoles: [String]
+    var requiresToken: Bool
+    var maxBodySize: Int
+    var coalesce: Bool
+    var position: SourcePosition
+  }
+}
