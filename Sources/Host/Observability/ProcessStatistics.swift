@@ -1,6 +1,6 @@
 import Glibc
 
-/// The `process_*` metrics as Prometheus' own clients have them, from `/proc/self`.
+/// The `process_*` metrics as Prometheus' own clients have them, from `/proc/self` and the CPU clock.
 struct ProcessStatistics: Sendable {
   private let ticksPerSecond: UInt64
   private let pageSize: UInt64
@@ -19,11 +19,15 @@ struct ProcessStatistics: Sendable {
   }
 
   func render(into out: inout Exposition) {
+    // Finer than the ticks of /proc/self/stat, and the same time.
+    var cpu = timespec()
+    if clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0 {
+      out.family("process_cpu_seconds_total", .counter, "Total user and system CPU time spent in seconds.")
+      out.sample(
+        "process_cpu_seconds_total", seconds: UInt64(max(cpu.tv_sec, 0)) &* 1_000_000_000 &+ UInt64(max(cpu.tv_nsec, 0)),
+        per: 1_000_000_000)
+    }
     if let fields = ProcessStatistics.statFields() {
-      if let user = fields[11], let system = fields[12] {
-        out.family("process_cpu_seconds_total", .counter, "Total user and system CPU time spent in seconds.")
-        out.sample("process_cpu_seconds_total", seconds: user &+ system, per: ticksPerSecond)
-      }
       if let virtual = fields[20] {
         out.family("process_virtual_memory_bytes", .gauge, "Virtual memory size in bytes.")
         out.sample("process_virtual_memory_bytes", virtual)
