@@ -1,16 +1,17 @@
 /// Reads one mapping of the configuration, key by key, with types.
 ///
-/// A problem is recorded with its position, and a placeholder is returned, so that one run finds every problem; whoever built the
-/// `Settings` throws the result away when problems were recorded. A key that nobody read is an error in the end (`finish`), with a
-/// suggestion. Not `Sendable`: it lives as long as the reading.
+/// A problem is recorded with its position, and a placeholder is returned, so that one run finds every problem; whoever
+/// built the `Settings` throws the result away when problems were recorded. A key that nobody read is an error in the end
+/// (`finish`), with a suggestion. Not `Sendable`: it lives as long as the reading.
 ///
-/// Any scalar may be written as `{env: NAME}` or `{file: path}`. A scalar is read by the type its key expects, never guessed:
-/// `on` is no flag, `0123` is no octal number, `12:30` is no sexagesimal one.
+/// Any scalar may be written as `{env: NAME}` or `{file: path}`. A scalar is read by the type its key expects, never
+/// guessed: `on` is no flag, `0123` is no octal number, `12:30` is no sexagesimal one.
 public final class Settings {
   /// Where this mapping stands among the others: `adapters.main.settings`, `routes[2]`; empty at the top level.
   public let path: String
   public let position: SourcePosition
-  let problems: Problems
+  /// Where problems go; shared by all mappings of one configuration.
+  public let problems: Problems
   let resolver: Resolver
   private let entries: [ConfigNode.Entry]
   private let index: [String: Int]
@@ -100,7 +101,7 @@ public final class Settings {
 extension Settings {
   /// Gathers the problems of one configuration, over all its mappings.
   public final class Problems {
-    /// Beyond this many nothing more is recorded but one last sentence: a hostile file must not fill the memory or the screen.
+    /// Beyond this many only one last sentence is recorded: a hostile file must not fill the memory or the screen.
     public static let limit = 200
 
     public private(set) var all: [ConfigError] = []
@@ -138,7 +139,8 @@ extension Settings {
     }
 
     public init(
-      environment: @escaping @Sendable (String) -> String?, file: @escaping @Sendable (String) -> Result<String, Missing>
+      environment: @escaping @Sendable (String) -> String?,
+      file: @escaping @Sendable (String) -> Result<String, Missing>
     ) {
       self.environment = environment
       self.file = file
