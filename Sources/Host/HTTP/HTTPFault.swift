@@ -3,7 +3,7 @@
 /// Every fault ends the connection: after bytes that were not understood, nobody knows where the next message starts.
 struct HTTPFault: Error, Equatable {
   enum Code: UInt8, Sendable, CaseIterable {
-    case badRequest, uriTooLong, headersTooLarge, bodyTooLarge
+    case badRequest, requestTimeout, uriTooLong, headersTooLarge, bodyTooLarge
     case unsupportedTransferCoding, httpVersion, expectationFailed, notImplementedMethod
   }
 
@@ -19,6 +19,7 @@ struct HTTPFault: Error, Equatable {
   var status: Int {
     switch code {
     case .badRequest: 400
+    case .requestTimeout: 408
     case .bodyTooLarge: 413
     case .uriTooLong: 414
     case .expectationFailed: 417
