@@ -13,7 +13,7 @@ final class Resolver: Sendable {
   }
 
   private let known = Mutex<[BaseURL: Entry]>([:])
-  private let thread = WorkerThread(name: "resolver")
+  private let names = NameService()
   private static let keep = Duration.seconds(30)
 
   func addresses(of url: BaseURL, deadline: Instant) async throws(Failure) -> [SocketAddress] {
@@ -35,9 +35,10 @@ final class Resolver: Sendable {
     guard let loop = EventLoop.current else { return .failure(Failure(detail: "not on an event loop")) }
     let wait = LoopWait<Result<[SocketAddress], Failure>>(loop: loop)
     let bound = LoopBound(wait, on: loop)
-    thread.execute {
-      let answer = Resolver.lookUp(url)
-      loop.post { bound.value.end(.value(answer)) }
+    let names = self.names
+    Task(executorPreference: loop) {
+      let answer = await names.lookUp(url)
+      bound.value.end(.value(answer))
     }
     return switch await wait.wait(until: deadline) {
     case .value(let answer): answer
@@ -45,15 +46,21 @@ final class Resolver: Sendable {
     case .cancelled: .failure(Failure(detail: "the caller left"))
     }
   }
+}
 
-  private static func lookUp(_ url: BaseURL) -> Result<[SocketAddress], Failure> {
+/// The blocking calls, one after another on a thread of their own.
+private actor NameService {
+  private nonisolated let worker = WorkerThread()
+  nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
+
+  func lookUp(_ url: BaseURL) -> Result<[SocketAddress], Resolver.Failure> {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     hints.ai_flags = AI_ADDRCONFIG
     var list: UnsafeMutablePointer<addrinfo>?
     let code = getaddrinfo(url.host, String(url.port), &hints, &list)
     guard code == 0 else {
-      return .failure(Failure(detail: "the upstream's name can't be resolved: \(String(cString: gai_strerror(code)))"))
+      return .failure(Resolver.Failure(detail: "the upstream's name can't be resolved: \(String(cString: gai_strerror(code)))"))
     }
     defer { freeaddrinfo(list) }
     var addresses: [SocketAddress] = []

@@ -1,5 +1,6 @@
 import AdapterAPI
 import CLinux
+import Glibc
 
 /// One client's connection: reads requests, one exchange at a time, sends answers in order.
 ///
@@ -53,6 +54,9 @@ final class ServerConnection: LoopObject {
     loop.add(self, fd: transport.fd)
     deadline = loop.now + server.listen.idleTimeout
   }
+
+  /// The client's numeric address.
+  var remote: String { SocketAddress(of: transport.fd, getpeername)?.description ?? "" }
 
   // MARK: events
 

@@ -46,6 +46,9 @@ final class Log: AdapterLog {
     isAccessOn.store(access, ordering: .relaxed)
   }
 
+  /// Access lines are written; whoever makes one asks first.
+  var wantsAccess: Bool { isAccessOn.load(ordering: .relaxed) && isOn(.info) }
+
   /// Lines of that level are written.
   func isOn(_ level: LogLevel) -> Bool { level.rawValue >= threshold.load(ordering: .relaxed) }
 
