@@ -7,8 +7,8 @@ final class RequestPipeline: ExchangeHandler {
   let metrics: Metrics
   private(set) var snapshot: Snapshot
   private var verifier: TokenVerifier
-  /// This loop's copies of the upstreams' tokens.
-  private var tokens: [ObjectIdentifier: TokenKeeper.Current] = [:]
+  /// This loop's copies of the upstreams' tokens; a handful, so searched by hand.
+  private var tokens: [TokenCopy] = []
   private var random = SystemRandomNumberGenerator()
 
   init(loop: EventLoop, loops: Int, snapshot: Snapshot, log: Log, metrics: Metrics) {
@@ -22,6 +22,13 @@ final class RequestPipeline: ExchangeHandler {
 
   private let loops: Int
 
+  private struct TokenCopy {
+    let keeper: TokenKeeper
+    var current: TokenKeeper.Current?
+    /// The generation that the upstream is known to take.
+    var proven = -1
+  }
+
   private static func verifier(for snapshot: Snapshot, loops: Int) -> TokenVerifier {
     let cache = snapshot.configuration.auth.cache
     return TokenVerifier(keys: snapshot.keys, cacheCapacity: cache == 0 ? 0 : max(1, cache / loops))
@@ -31,7 +38,7 @@ final class RequestPipeline: ExchangeHandler {
   func use(_ snapshot: Snapshot) {
     self.snapshot = snapshot
     verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
-    tokens = [:]
+    tokens = []
   }
 
   func serve(_ exchange: Exchange) async {
@@ -146,11 +153,12 @@ final class RequestPipeline: ExchangeHandler {
   /// A token that is good for this call: this loop's copy while it is fresh, else the keeper's.
   func token(for adapter: AdapterInstance, deadline: Instant) async throws(GatewayError) -> Token? {
     guard let keeper = adapter.keeper else { return nil }
-    let key = ObjectIdentifier(keeper)
-    if let copy = tokens[key], copy.generation == keeper.generation, loop.now < copy.refreshAt { return copy.token }
+    if let copy = tokens[copy(of: keeper)].current, copy.generation == keeper.generation, loop.now < copy.refreshAt {
+      return copy.token
+    }
     do throws(KeeperError) {
       let token = try await keeper.token(deadline: deadline)
-      tokens[key] = keeper.current
+      tokens[copy(of: keeper)].current = keeper.current
       return token
     } catch {
       throw .noToken(error.description, retryAfter: error.retryAfter)
@@ -207,12 +215,18 @@ final class RequestPipeline: ExchangeHandler {
 
   /// Tells the keeper, once for each token, that the upstream takes it.
   private func accepted(_ token: Token, _ adapter: AdapterInstance) {
-    guard let keeper = adapter.keeper, proven != keeper.generation else { return }
-    proven = keeper.generation
+    guard let keeper = adapter.keeper else { return }
+    let index = copy(of: keeper)
+    guard tokens[index].proven != keeper.generation else { return }
+    tokens[index].proven = keeper.generation
     keeper.accepted(token)
   }
 
-  private var proven = -1
+  private func copy(of keeper: TokenKeeper) -> Int {
+    if let index = tokens.firstIndex(where: { $0.keeper === keeper }) { return index }
+    tokens.append(TokenCopy(keeper: keeper))
+    return tokens.count - 1
+  }
 
   // MARK: respond
 
