@@ -70,6 +70,13 @@ extension Settings {
       ?? defaultValue ?? 0
   }
 
+  /// A number, not negative, with or without decimals: `0.1`.
+  public func decimal(_ key: String, default defaultValue: Double? = nil) -> Double {
+    value(key, defaultValue, "a number like 0.1, without quotes", nil, { "\($0)" }) {
+      $0.plain ? ScalarText.decimal($0.text) : nil
+    } ?? defaultValue ?? 0
+  }
+
   /// `true` or `false`.
   public func flag(_ key: String, default defaultValue: Bool? = nil) -> Bool {
     guard let scalar = required(key, isMissing: defaultValue == nil) else { return defaultValue ?? false }

@@ -12,7 +12,7 @@ public final class Settings {
   public let position: SourcePosition
   /// Where problems go; shared by all mappings of one configuration.
   public let problems: Problems
-  let resolver: Resolver
+  public let resolver: Resolver
   private let entries: [ConfigNode.Entry]
   private let index: [String: Int]
   private var read: Set<String> = []
@@ -105,19 +105,20 @@ extension Settings {
     public static let limit = 200
 
     public private(set) var all: [ConfigError] = []
-    public private(set) var hasErrors = false
+    public private(set) var errorCount = 0
+    public var hasErrors: Bool { errorCount > 0 }
 
     public init() {}
 
     public var isFull: Bool { all.count > Problems.limit }
 
     public func add(_ problem: ConfigError) {
-      if problem.severity == .error { hasErrors = true }
+      if problem.severity == .error { errorCount += 1 }
       if all.count < Problems.limit {
         all.append(problem)
       } else if all.count == Problems.limit {
         all.append(ConfigError("too many problems; repair the ones above first", at: problem.position))
-        hasErrors = true
+        errorCount += 1
       }
     }
 

@@ -4,6 +4,7 @@ import Glibc
 /// Reads small files whole, and says in a person's words why one cannot be read.
 enum TextFile {
   static let sizeMax = 1 << 20
+  static let doesNotExist = "does not exist"
 
   /// - Parameter anyKind: Pipes and devices too; else ordinary files only, because opening a pipe may wait for ever.
   static func read(_ path: String, anyKind: Bool = false) -> Result<[UInt8], Settings.Resolver.Missing> {
@@ -62,7 +63,7 @@ enum TextFile {
 
   private static func reason(_ code: Int32) -> Settings.Resolver.Missing {
     switch code {
-    case ENOENT: .init("does not exist")
+    case ENOENT: .init(doesNotExist)
     case EACCES, EPERM: .init("may not be read by this user")
     default: .init("cannot be read (\(String(cString: strerror(code))))")
     }
