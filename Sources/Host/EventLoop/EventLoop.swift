@@ -245,8 +245,14 @@ final class ThreadSignal: Sendable {
     _ = write(fd, &one, 8)
   }
 
-  func wait() {
-    var descriptor = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
-    while poll(&descriptor, 1, -1) < 1 {}
+  /// Returns when it was signalled, or when the time is over.
+  func wait(atMost limit: Duration? = nil) {
+    let end = limit.map { Instant(nanoseconds: System.monotonic()) + $0 }
+    while true {
+      let left = end.map { Int32(clamping: ($0 - Instant(nanoseconds: System.monotonic())).milliseconds) } ?? -1
+      if let end, Instant(nanoseconds: System.monotonic()) >= end { return }
+      var descriptor = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+      if poll(&descriptor, 1, left) > 0 { return }
+    }
   }
 }

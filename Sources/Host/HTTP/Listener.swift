@@ -39,9 +39,14 @@ final class ListeningSocket: Sendable {
 
 /// How many connections there are, over all loops, and whether the loops have stopped to accept because of it.
 final class ConnectionCount: Sendable {
-  let limit: Int
+  private let bound: Atomic<Int>
   private let open = Atomic<Int>(0)
-  init(limit: Int) { self.limit = limit }
+  init(limit: Int) { bound = Atomic(limit) }
+
+  var limit: Int {
+    get { bound.load(ordering: .relaxed) }
+    set { bound.store(newValue, ordering: .relaxed) }
+  }
 
   var current: Int { open.load(ordering: .relaxed) }
   func tryAdd() -> Bool {
@@ -103,7 +108,7 @@ final class Listener: LoopObject {
         return
       }
       var one: Int32 = 1
-      setsockopt(fd, Int32(IPPROTO_TCP.rawValue), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+      setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
       ServerConnection(fd: fd, server: server).start()
     }
   }

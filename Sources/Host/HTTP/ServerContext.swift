@@ -9,8 +9,8 @@ protocol ExchangeHandler: AnyObject {
 /// One loop's side of a server: its limits, its handler, its connections. Touched by its loop's thread only.
 final class ServerContext {
   let loop: EventLoop
-  let listen: Configuration.Listen
-  let limits: HTTPLimits
+  private(set) var listen: Configuration.Listen
+  private(set) var limits: HTTPLimits
   let connections: ConnectionCount
   let handler: any ExchangeHandler
   /// Connections close after the answer that is under way.
@@ -24,8 +24,13 @@ final class ServerContext {
     self.listen = listen
     self.connections = connections
     self.handler = handler
-    limits = HTTPLimits(
-      maxRequestLine: listen.maxRequestLine, maxHeaderSize: listen.maxHeaderSize, maxHeaderFields: listen.maxHeaderFields)
+    limits = HTTPLimits(listen)
+  }
+
+  /// New limits, for what happens from now on.
+  func use(_ listen: Configuration.Listen) {
+    self.listen = listen
+    limits = HTTPLimits(listen)
   }
 
   /// `Date: …\r\n` of this second.
@@ -42,5 +47,12 @@ final class ServerContext {
 
   var open: [ServerConnection] {
     loop.allObjects.compactMap { ($0 as? ServerConnection).flatMap { $0.server === self ? $0 : nil } }
+  }
+}
+
+extension HTTPLimits {
+  init(_ listen: Configuration.Listen) {
+    self.init(
+      maxRequestLine: listen.maxRequestLine, maxHeaderSize: listen.maxHeaderSize, maxHeaderFields: listen.maxHeaderFields)
   }
 }

@@ -197,7 +197,7 @@ extension [UInt8] {
   /// Appends a number in decimal digits.
   mutating func append(decimal number: Int) {
     var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
-    withUnsafeMutableBytes(of: &digits) { buffer in
+    Swift.withUnsafeMutableBytes(of: &digits) { buffer in
       var rest = number.magnitude
       var at = buffer.count
       repeat {

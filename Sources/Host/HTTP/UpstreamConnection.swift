@@ -79,7 +79,7 @@ final class UpstreamConnection: LoopObject {
       return .failure(Failure(kind: .unreachable, detail: "socket: \(System.errorText(errno))", requestLeft: false))
     }
     var one: Int32 = 1
-    setsockopt(fd, Int32(IPPROTO_TCP.rawValue), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+    setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
     let connection = UpstreamConnection(fd: fd, pool: pool, limits: limits, loop: loop)
     loop.add(connection, fd: fd)
     let result = address.withPointer { connect(fd, $0, $1) }

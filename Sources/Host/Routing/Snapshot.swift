@@ -21,10 +21,12 @@ final class Snapshot: Sendable {
   deinit { metrics.snapshotsLive.add(-1) }
 }
 
-/// A vendor's adapter with what the host keeps for it.
+/// A vendor's adapter with what the host keeps for it. Lives as long as a snapshot or a request holds it, then ends in order.
 final class AdapterInstance: Sendable {
   let name: String
   let configuration: Configuration.AdapterInstance
+  /// Everything that made it; see `SnapshotBuilder`.
+  let fingerprint: String
   let adapter: any Adapter
   let metrics: AdapterMetrics
   /// Nil when the adapter uses no token.
@@ -32,23 +34,29 @@ final class AdapterInstance: Sendable {
   /// `X-Gateway-Source`.
   let source: String
   private let clients: [UpstreamClient]
+  /// Where its end is carried out.
+  private let home: EventLoop
 
   init(
-    configuration: Configuration.AdapterInstance, adapter: any Adapter, metrics: AdapterMetrics, keeper: TokenKeeper?,
-    clients: [UpstreamClient]
+    configuration: Configuration.AdapterInstance, fingerprint: String, adapter: any Adapter, metrics: AdapterMetrics,
+    keeper: TokenKeeper?, clients: [UpstreamClient], home: EventLoop
   ) {
     name = configuration.name
     self.configuration = configuration
+    self.fingerprint = fingerprint
     self.adapter = adapter
     self.metrics = metrics
     self.keeper = keeper
     self.clients = clients
+    self.home = home
     source = type(of: adapter).source
   }
 
-  /// No request uses it any more.
-  func shutdown() async {
-    await adapter.shutdown()
-    for client in clients { client.shutdown() }
+  deinit {
+    Task(executorPreference: home) { [keeper, adapter, clients] in
+      await keeper?.stop()
+      await adapter.shutdown()
+      for client in clients { client.shutdown() }
+    }
   }
 }
