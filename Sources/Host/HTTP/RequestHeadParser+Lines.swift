@@ -219,6 +219,8 @@ extension RequestHeadParser {
     _ bytes: UnsafePointer<UInt8>, _ value: ByteRange, _ head: inout RequestHead
   ) -> HTTPFault? {
     guard seen.insert(.transferEncoding).inserted else { return .bad("There are two Transfer-Encoding fields; send one.") }
+    // Empty is no coding that we lack, but a folded line's first half or a mistake.
+    guard !value.isEmpty else { return .bad("Transfer-Encoding is empty.") }
     guard HeaderScan.matches(bytes + Int(value.start), Int(value.count), "chunked") else {
       return HTTPFault(.unsupportedTransferCoding, "The only transfer coding understood here is chunked.")
     }
