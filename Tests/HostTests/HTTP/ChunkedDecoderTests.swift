@@ -25,31 +25,43 @@ struct ChunkedDecoderTests {
           #expect(String(decoding: decoded.payload, as: UTF8.self) == payload)
         }
         for length in 0..<wire.utf8.count {
-          #expect(decodeChunked(Array(wire.utf8.prefix(length)), piece: piece).end == .needMore, "\(wire) up to \(length)")
+          #expect(
+            decodeChunked(Array(wire.utf8.prefix(length)), piece: piece).end == .needMore, "\(wire) up to \(length)")
         }
       }
     }
   }
 
   static let refused: [(String, String, Int)] = [
-    ("hexadecimal prefix", "0xf\r\n", 400), ("capital prefix", "0Xf\r\n", 400), ("plus", "+f\r\n", 400), ("minus", "-1\r\n", 400),
-    ("underscore", "f_\r\n", 400), ("space before", " f\r\n", 400), ("space behind", "f \r\n", 400), ("tab behind", "f\t;a\r\n", 400),
-    ("empty", "\r\n", 400), ("two numbers", "f g\r\n", 400), ("fullwidth digit", "\u{ff16}\r\n", 400), ("only an extension", ";a\r\n", 400),
+    ("hexadecimal prefix", "0xf\r\n", 400), ("capital prefix", "0Xf\r\n", 400), ("plus", "+f\r\n", 400),
+    ("minus", "-1\r\n", 400),
+    ("underscore", "f_\r\n", 400), ("space before", " f\r\n", 400), ("space behind", "f \r\n", 400),
+    ("tab behind", "f\t;a\r\n", 400),
+    ("empty", "\r\n", 400), ("two numbers", "f g\r\n", 400), ("fullwidth digit", "\u{ff16}\r\n", 400),
+    ("only an extension", ";a\r\n", 400),
     ("letter", "g\r\n", 400), ("17 digits", "00000000000000001\r\n", 400), ("2^60 + 1", "1000000000000001\r\n", 413),
     ("2^64 - 1", "ffffffffffffffff\r\n", 413), ("bare LF", "f\n", 400), ("bare CR", "f\rx", 400),
     ("bare LF in an extension", "f;a\n", 400), ("bare CR in an extension", "f;a\rx", 400),
-    ("CRLF in a quoted extension", "f;a=\"\r\nGET / HTTP/1.1\r\n\"\r\n", 400), ("LF in a quoted extension", "f;a=\"\n\"", 400),
-    ("escaped CR", "f;a=\"\\\r\n", 400), ("NUL in an extension", "f;a=\0\r\n", 400), ("umlaut in an extension", "f;\u{e4}\r\n", 400),
-    ("longer than its size", "1\r\nab\r\n", 400), ("LF behind the data", "1\r\na\n", 400), ("CR behind the data", "1\r\na\rx", 400),
-    ("nothing behind the data", "1\r\na0\r\n\r\n", 400), ("LF at the end", "0\r\n\n", 400), ("CR at the end", "0\r\n\rx", 400),
+    ("CRLF in a quoted extension", "f;a=\"\r\nGET / HTTP/1.1\r\n\"\r\n", 400),
+    ("LF in a quoted extension", "f;a=\"\n\"", 400),
+    ("escaped CR", "f;a=\"\\\r\n", 400), ("NUL in an extension", "f;a=\0\r\n", 400),
+    ("umlaut in an extension", "f;\u{e4}\r\n", 400),
+    ("longer than its size", "1\r\nab\r\n", 400), ("LF behind the data", "1\r\na\n", 400),
+    ("CR behind the data", "1\r\na\rx", 400),
+    ("nothing behind the data", "1\r\na0\r\n\r\n", 400), ("LF at the end", "0\r\n\n", 400),
+    ("CR at the end", "0\r\n\rx", 400),
     ("folded trailer", "0\r\nA: b\r\n c\r\n\r\n", 400), ("trailer without a colon", "0\r\nA\r\n\r\n", 400),
-    ("trailer without a name", "0\r\n: b\r\n\r\n", 400), ("trailer with a space before the colon", "0\r\nA : b\r\n", 400),
+    ("trailer without a name", "0\r\n: b\r\n\r\n", 400),
+    ("trailer with a space before the colon", "0\r\nA : b\r\n", 400),
     ("trailer with a bare LF", "0\r\nA: b\n\r\n", 400), ("trailer with a bare CR", "0\r\nA: b\rc\r\n", 400),
     ("trailer with NUL", "0\r\nA: \0\r\n", 400), ("trailer with DEL", "0\r\nA: \u{7f}\r\n", 400),
     ("Content-Length as a trailer", "0\r\nContent-Length: 5\r\n\r\n", 400),
-    ("Transfer-Encoding as a trailer", "0\r\ntransfer-ENCODING: chunked\r\n\r\n", 400), ("Host as a trailer", "0\r\nA: b\r\nHOST: a\r\n", 400),
-    ("Authorization as a trailer", "0\r\nAuthorization: a\r\n", 400), ("Trailer as a trailer", "0\r\nTrailer: a\r\n", 400),
-    ("Content-Type as a trailer", "0\r\nContent-Type: a\r\n", 400), ("Connection as a trailer", "0\r\nConnection: a\r\n", 400),
+    ("Transfer-Encoding as a trailer", "0\r\ntransfer-ENCODING: chunked\r\n\r\n", 400),
+    ("Host as a trailer", "0\r\nA: b\r\nHOST: a\r\n", 400),
+    ("Authorization as a trailer", "0\r\nAuthorization: a\r\n", 400),
+    ("Trailer as a trailer", "0\r\nTrailer: a\r\n", 400),
+    ("Content-Type as a trailer", "0\r\nContent-Type: a\r\n", 400),
+    ("Connection as a trailer", "0\r\nConnection: a\r\n", 400),
     ("a request instead of a trailer", "0\r\nGET / HTTP/1.1\r\n\r\n", 400),
   ]
 

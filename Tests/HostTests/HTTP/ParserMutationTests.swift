@@ -16,8 +16,10 @@ private struct SplitMix: RandomNumberGenerator {
 
 /// Parts that make trouble where they land.
 private let parts: [[UInt8]] = [
-  "\r\n", "\r", "\n", "\0", " ", "\t", ":", ",", "\u{b}", "\r\n ", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n",
-  "chunked", "Host: x\r\n", "HTTP/1.0", "HTTP/1.1", "GET ", "0\r\n\r\n", "5;a=\"", "\u{e4}", "Connection: ", "close", "\r\n\r\n",
+  "\r\n", "\r", "\n", "\0", " ", "\t", ":", ",", "\u{b}", "\r\n ", "Content-Length: 5\r\n",
+  "Transfer-Encoding: chunked\r\n",
+  "chunked", "Host: x\r\n", "HTTP/1.0", "HTTP/1.1", "GET ", "0\r\n\r\n", "5;a=\"", "\u{e4}", "Connection: ", "close",
+  "\r\n\r\n",
   "ffffffffffffffff",
 ].map { Array($0.utf8) }
 
@@ -28,7 +30,8 @@ private func mutated(_ seed: [UInt8], _ random: inout SplitMix) -> [UInt8] {
     switch Int.random(in: 0..<4, using: &random) {
     case 0: bytes.insert(contentsOf: parts.randomElement(using: &random) ?? [], at: at)
     case 1 where at < bytes.count: bytes[at] = UInt8.random(in: 0...255, using: &random)
-    case 2 where at < bytes.count: bytes.removeSubrange(at..<min(bytes.count, at + Int.random(in: 1...8, using: &random)))
+    case 2 where at < bytes.count:
+      bytes.removeSubrange(at..<min(bytes.count, at + Int.random(in: 1...8, using: &random)))
     default: bytes.insert(UInt8.random(in: 0...255, using: &random), at: at)
     }
   }
@@ -93,7 +96,8 @@ struct ParserMutationTests {
 
   @Test("chunked bodies: one verdict for all pieces, never more payload than bytes", arguments: 0..<8)
   func chunked(seed: UInt64) {
-    let seeds = ["5;a=\"b\"\r\nhello\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n", "f\r\n0\r\n\r\n0\r\n\r\n12345\r\n0\r\n\r\n"].map { Array($0.utf8) }
+    let seeds = ["5;a=\"b\"\r\nhello\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n", "f\r\n0\r\n\r\n0\r\n\r\n12345\r\n0\r\n\r\n"].map
+    { Array($0.utf8) }
     var random = SplitMix(state: seed)
     for round in 0..<400 {
       let bytes = mutated(seeds[round % seeds.count], &random)
@@ -155,7 +159,9 @@ struct ParserMutationTests {
             let (control, name) = withExactBytes(bytes[...]) {
               (HeaderScan.control($0, from: 0, to: length), HeaderScan.nameEnd($0, from: 0, to: length))
             }
-            if control != bytes.firstIndex(where: isControl) ?? length || name != bytes.firstIndex(where: endsName) ?? length {
+            if control != bytes.firstIndex(where: isControl) ?? length
+              || name != bytes.firstIndex(where: endsName) ?? length
+            {
               Issue.record("\(bytes): \(control), \(name)")
             }
           }

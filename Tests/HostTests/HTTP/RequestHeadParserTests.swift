@@ -26,7 +26,8 @@ struct RequestHeadParserTests {
     #expect(head.minorVersion == 1)
     #expect(
       head.values == [
-        "method": "POST", "target": "/api/iot/codes/values?a=1&b=?c", "path": "/api/iot/codes/values", "query": "a=1&b=?c",
+        "method": "POST", "target": "/api/iot/codes/values?a=1&b=?c", "path": "/api/iot/codes/values",
+        "query": "a=1&b=?c",
         "authorization": "Bearer abc.def", "contentType": "application/json", "accept": "*/*", "prop": "x y",
         "requestID": "id-1", "traceparent": "00-1-2-01", "tracestate": "a=b",
       ])
@@ -81,9 +82,12 @@ struct RequestHeadParserTests {
   func hopByHop() {
     let fields = "prop: a\r\nAccept: b\r\nAuthorization: c\r\nX-Request-Id: d\r\ntraceparent: e\r\ntracestate: f\r\n"
     let all = parseRequest(
-      requestText(fields: fields + "Connection: PROP, accept, authorization, x-request-id,traceparent , tracestate\r\n"), .byByte)
+      requestText(
+        fields: fields + "Connection: PROP, accept, authorization, x-request-id,traceparent , tracestate\r\n"), .byByte)
     #expect(all.values["authorization"] == "c")
-    for name in ["prop", "accept", "requestID", "traceparent", "tracestate"] { #expect(all.values[name] == nil, "\(name)") }
+    for name in ["prop", "accept", "requestID", "traceparent", "tracestate"] {
+      #expect(all.values[name] == nil, "\(name)")
+    }
     let one = parseRequest(requestText(fields: fields + "Connection: prop\r\n"))
     #expect(one.values["prop"] == nil)
     #expect(one.values["accept"] == "b")

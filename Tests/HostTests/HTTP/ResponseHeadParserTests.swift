@@ -9,11 +9,16 @@ struct ResponseHeadParserTests {
   @Test("copies the end-to-end fields and nothing else", arguments: Pieces.allCases)
   func copies(pieces: Pieces) {
     let text = answer(
-      "Server: x\r\nContent-Type:application/json\r\nConnection: close, X-Hop ,\tx-too\r\nx-hop: 1\r\nX-TOO: 2\r\nX-Hops: 3\r\n"
-        + "Keep-Alive: timeout=5\r\nProxy-Authenticate: a\r\nproxy-connection: b\r\nProxy-X: c\r\nTE: d\r\nTrailer: e\r\n"
-        + "Upgrade: f\r\nContent-Length: 2\r\nAuthorization: g\r\nToken: h\r\nappId: i\r\nSet-Cookie: j\r\nset-cookie2: k\r\n"
+      "Server: x\r\nContent-Type:application/json\r\nConnection: close, X-Hop ,\tx-too\r\n"
+        + "x-hop: 1\r\nX-TOO: 2\r\nX-Hops: 3\r\n"
+        + "Keep-Alive: timeout=5\r\nProxy-Authenticate: a\r\nproxy-connection: b\r\n"
+        + "Proxy-X: c\r\nTE: d\r\nTrailer: e\r\n"
+        + "Upgrade: f\r\nContent-Length: 2\r\nAuthorization: g\r\nToken: h\r\nappId: i\r\n"
+        + "Set-Cookie: j\r\nset-cookie2: k\r\n"
         + "WWW-Authenticate: l\r\nAuthentication-Info: m\r\nX-Gateway-Source: live\r\nX-REQUEST-ID: n\r\nAge: 3\r\n"
-        + "X-Token: o\r\nTokens: p\r\nDate: \t today \t\r\nContent-Encoding: identity\r\nX-Empty:\r\nX-Text: \u{e4}  b\r\n")
+        + "X-Token: o\r\nTokens: p\r\nDate: \t today \t\r\nContent-Encoding: identity\r\n"
+        + "X-Empty:\r\nX-Text: \u{e4}  b\r\n"
+    )
     let head = parseResponse(text, pieces)
     #expect(head.outcome == .complete)
     #expect(head.status == 200)
@@ -22,7 +27,8 @@ struct ResponseHeadParserTests {
     #expect(head.flags == [false, false, false, true, false])
     #expect(
       head.fields
-        == "Server: x\r\nContent-Type: application/json\r\nX-Hops: 3\r\nAge: 3\r\nX-Token: o\r\nTokens: p\r\nDate: today\r\n"
+        == "Server: x\r\nContent-Type: application/json\r\nX-Hops: 3\r\nAge: 3\r\n"
+        + "X-Token: o\r\nTokens: p\r\nDate: today\r\n"
         + "Content-Encoding: identity\r\nX-Empty: \r\nX-Text: \u{e4}  b\r\n")
   }
 
@@ -48,9 +54,12 @@ struct ResponseHeadParserTests {
       ("Content-Length: 5\r\nConnection: keep-alive\r\n", "HTTP/1.0 200", true, false, false, 5),
       ("Content-Length: 5\r\nConnection: CLOSE\r\n", "HTTP/1.1 200", false, false, false, 5),
       ("Transfer-Encoding: Chunked\r\n", "HTTP/1.1 404 ", true, true, false, -1),
-      ("", "HTTP/1.1 200 ", false, false, true, -1), ("Connection: keep-alive\r\n", "HTTP/1.1 200 ", false, false, true, -1),
-      ("", "HTTP/1.1 204 No", true, false, false, -1), ("Content-Length: 0\r\n", "HTTP/1.1 204 No", true, false, false, 0),
-      ("Content-Length: 9\r\n", "HTTP/1.1 304 Not", true, false, false, 9), ("", "HTTP/1.1 599 \u{e4} \t", false, false, true, -1),
+      ("", "HTTP/1.1 200 ", false, false, true, -1),
+      ("Connection: keep-alive\r\n", "HTTP/1.1 200 ", false, false, true, -1),
+      ("", "HTTP/1.1 204 No", true, false, false, -1),
+      ("Content-Length: 0\r\n", "HTTP/1.1 204 No", true, false, false, 0),
+      ("Content-Length: 9\r\n", "HTTP/1.1 304 Not", true, false, false, 9),
+      ("", "HTTP/1.1 599 \u{e4} \t", false, false, true, -1),
     ]
     for (fields, line, keepAlive, chunked, endsAtClose, length) in cases {
       for pieces in Pieces.allCases {
@@ -78,22 +87,29 @@ struct ResponseHeadParserTests {
   }
 
   static let refused: [(String, String)] = [
-    ("no HTTP", "SSH-2.0\r\n"), ("another version", answer("", "HTTP/2.0 200 OK")), ("HTTP/0.9", answer("", "HTTP/0.9 200")),
-    ("lower case", answer("", "http/1.1 200")), ("empty line first", "\r\n" + answer()), ("no status", answer("", "HTTP/1.1")),
+    ("no HTTP", "SSH-2.0\r\n"), ("another version", answer("", "HTTP/2.0 200 OK")),
+    ("HTTP/0.9", answer("", "HTTP/0.9 200")),
+    ("lower case", answer("", "http/1.1 200")), ("empty line first", "\r\n" + answer()),
+    ("no status", answer("", "HTTP/1.1")),
     ("status of two digits", answer("", "HTTP/1.1 20")), ("status of four digits", answer("", "HTTP/1.1 2000")),
     ("status below 100", answer("", "HTTP/1.1 099 x")), ("status above 599", answer("", "HTTP/1.1 600 x")),
-    ("two spaces", answer("", "HTTP/1.1  200")), ("letters", answer("", "HTTP/1.1 2o0 x")), ("version x", answer("", "HTTP/1.x 200")),
+    ("two spaces", answer("", "HTTP/1.1  200")), ("letters", answer("", "HTTP/1.1 2o0 x")),
+    ("version x", answer("", "HTTP/1.x 200")),
     ("no space after the version", answer("", "HTTP/1.1200 OK")), ("101", answer("Upgrade: x\r\n", "HTTP/1.1 101 x")),
     ("NUL in the reason", answer("", "HTTP/1.1 200 a\0b")), ("bare LF", "HTTP/1.1 200 OK\nA: b\r\n\r\n"),
-    ("bare LF in a field", answer("A: b\nC: d\r\n")), ("bare CR", answer("A: b\rc\r\n")), ("folding", answer("A: b\r\n c\r\n")),
-    ("NUL", answer("A: \0\r\n")), ("space before the colon", answer("Content-Length : 1\r\n")), ("no token", answer("A(: b\r\n")),
+    ("bare LF in a field", answer("A: b\nC: d\r\n")), ("bare CR", answer("A: b\rc\r\n")),
+    ("folding", answer("A: b\r\n c\r\n")),
+    ("NUL", answer("A: \0\r\n")), ("space before the colon", answer("Content-Length : 1\r\n")),
+    ("no token", answer("A(: b\r\n")),
     ("no colon", answer("A\r\n")), ("two equal CL", answer("Content-Length: 1\r\ncontent-length: 1\r\n")),
     ("two CL", answer("Content-Length: 1\r\nContent-Length: 2\r\n")), ("CL list", answer("Content-Length: 1, 1\r\n")),
     ("CL signed", answer("Content-Length: -1\r\n")), ("CL too long", answer("Content-Length: 9223372036854775808\r\n")),
     ("CL and TE", answer("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n")),
     ("TE and CL", answer("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n")),
-    ("two TE", answer("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")), ("gzip", answer("Transfer-Encoding: gzip\r\n")),
-    ("TE list", answer("Transfer-Encoding: gzip, chunked\r\n")), ("TE in HTTP/1.0", answer("Transfer-Encoding: chunked\r\n", "HTTP/1.0 200")),
+    ("two TE", answer("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")),
+    ("gzip", answer("Transfer-Encoding: gzip\r\n")),
+    ("TE list", answer("Transfer-Encoding: gzip, chunked\r\n")),
+    ("TE in HTTP/1.0", answer("Transfer-Encoding: chunked\r\n", "HTTP/1.0 200")),
     ("204 with a body", answer("Content-Length: 1\r\n", "HTTP/1.1 204 x")),
     ("204 with chunks", answer("Transfer-Encoding: chunked\r\n", "HTTP/1.1 204 x")),
     ("100 with chunks", answer("Transfer-Encoding: chunked\r\n", "HTTP/1.1 100 x")),
