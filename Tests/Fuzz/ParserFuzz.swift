@@ -1,7 +1,7 @@
 // What libFuzzer calls: `scripts/fuzz` compiles this file together with the parsers, as one module.
 //
-// The first byte picks the parser and how the rest is cut. Each input is fed whole and in pieces, from memory that is exactly
-// as long, and both must say the same; AddressSanitizer watches the reads.
+// The first byte picks the parser and how the rest is cut. Each input is fed whole and in pieces, from memory that is
+// exactly as long, and both must say the same; AddressSanitizer watches the reads.
 
 private let limits = HTTPLimits(maxRequestLine: 512, maxHeaderSize: 1024, maxHeaderFields: 16)
 

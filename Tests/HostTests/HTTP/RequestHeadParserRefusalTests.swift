@@ -124,6 +124,13 @@ struct RequestHeadParserRefusalTests {
     }
   }
 
+  @Test("a folded line is told that it is one")
+  func folded() {
+    for space in [" ", "\t"] {
+      #expect(parseRequest(requestText(fields: "X-A: b\r\n\(space)c: d\r\n")).outcome == .failed(.folded))
+    }
+  }
+
   @Test("the verdict does not change with what follows")
   func refusesWithNext() {
     for (name, text, status) in Self.refused {
