@@ -1,7 +1,7 @@
 /// Takes the payload out of a chunked body (RFC 9112 §7.1), as the bytes arrive, without keeping any.
 ///
-/// Nothing here is lenient: sizes are hexadecimal digits and nothing else, lines end in CRLF, extensions and trailers are bounded.
-/// Every byte is decided on its own, so the verdict does not depend on the pieces.
+/// Nothing here is lenient: sizes are hexadecimal digits and nothing else, lines end in CRLF, extensions and trailers
+/// are bounded. Every byte is decided on its own, so the verdict does not depend on the pieces.
 struct ChunkedDecoder {
   enum Step: Equatable {
     /// Payload inside the buffer; `offset` is behind it already.
@@ -37,7 +37,8 @@ struct ChunkedDecoder {
 
   init() {}
 
-  /// Goes on from `offset`. Call it until it says something else than `.payload`; then with the next bytes after `.needMore`.
+  /// Goes on from `offset`. Call it until it says something else than `.payload`; then with the next bytes after
+  /// `.needMore`.
   mutating func step(_ bytes: UnsafePointer<UInt8>, count: Int, offset: inout Int) -> Step {
     while true {
       if stage == .finished { return .finished }
@@ -162,7 +163,9 @@ extension ChunkedDecoder {
       return nameByte(byte)
     case .trailerName: return nameByte(byte)
     case .trailerValue:
-      if byte == 13 { stage = .trailerLF } else if (byte < 32 && byte != 9) || byte == 127 {
+      if byte == 13 {
+        stage = .trailerLF
+      } else if (byte < 32 && byte != 9) || byte == 127 {
         return .bad("A trailer field has a control character, which may not stand there.")
       }
     default:
@@ -182,7 +185,8 @@ extension ChunkedDecoder {
     return nil
   }
 
-  /// Compares a name that arrives byte by byte with those that no trailer may have (RFC 9110 §6.5.1), without keeping it.
+  /// Compares a name that arrives byte by byte with those that no trailer may have (RFC 9110 §6.5.1), without keeping
+  /// it.
   private struct TrailerName {
     private static func forbidden(_ index: Int) -> StaticString {
       switch index {

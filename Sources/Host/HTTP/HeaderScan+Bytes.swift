@@ -1,5 +1,5 @@
-// Scanning eight bytes at a time. In `x &- ones * n & ~x`, the high bit of the lowest byte below n is exact, bits above it may be
-// wrong by the borrow; only the lowest is used.
+// Scanning eight bytes at a time. In `x &- ones * n & ~x`, the high bit of the lowest byte below n is exact, bits
+// above it may be wrong by the borrow; only the lowest is used.
 extension HeaderScan {
   private static var ones: UInt64 { 0x0101_0101_0101_0101 }
   private static var highs: UInt64 { 0x8080_8080_8080_8080 }
@@ -56,8 +56,8 @@ extension HeaderScan {
     return at
   }
 
-  /// Compares a name or token with one in lower case, without regard to case. The bytes hold no control characters, so setting
-  /// bit 5 makes nothing equal to a letter, a digit or `-` that is not.
+  /// Compares a name or token with one in lower case, without regard to case. The bytes hold no control characters,
+  /// so setting bit 5 makes nothing equal to a letter, a digit or `-` that is not.
   @inline(__always)
   static func matches(_ name: UnsafePointer<UInt8>, _ count: Int, _ lowercase: StaticString) -> Bool {
     guard count == lowercase.utf8CodeUnitCount else { return false }
@@ -120,7 +120,9 @@ extension HeaderScan {
       if at - Int(value.start) < 18 { length = length * 10 + Int(digit) }
       at += 1
     }
-    guard value.count <= 18 else { return .failure(HTTPFault(.bodyTooLarge, "Content-Length is larger than any body.")) }
+    guard value.count <= 18 else {
+      return .failure(HTTPFault(.bodyTooLarge, "Content-Length is larger than any body."))
+    }
     return .success(length)
   }
 }

@@ -1,8 +1,8 @@
 /// Finds the lines of a message's head, one after another, in bytes that arrive in any pieces (RFC 9112 §2.2, §5).
 ///
-/// It looks at every byte once, in order, and decides at a byte by what stands up to it (for CR: up to the next one). So a head
-/// that comes in one piece and one that comes byte by byte get the same verdict, and a limit or a forbidden byte is noticed
-/// when it arrives, not when the head is complete.
+/// It looks at every byte once, in order, and decides at a byte by what stands up to it (for CR: up to the next one).
+/// So a head that comes in one piece and one that comes byte by byte get the same verdict, and a limit or a forbidden
+/// byte is noticed when it arrives, not when the head is complete.
 ///
 /// Line ends are CRLF and nothing else; control characters, folded lines and white space before a colon are refused.
 struct HeaderScan {

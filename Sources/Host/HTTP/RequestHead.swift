@@ -22,7 +22,8 @@ struct ByteRange: Sendable, Equatable {
   }
 }
 
-/// What a request's head says: offsets and numbers, no copies and no references. Means something only after `.complete`.
+/// What a request's head says: offsets and numbers, no copies and no references. Means something only after
+/// `.complete`.
 struct RequestHead: Sendable {
   enum Method: UInt8, Sendable { case get, head, post, put, patch, delete, options, other }
 

@@ -31,7 +31,8 @@ extension RequestHeadParser {
     head.hasQuery = question >= 0
     if head.hasQuery { head.query = ByteRange(question + 1, to) }
     let pathEnd = head.hasQuery ? question : to
-    if head.method == .other, HeaderScan.matches(bytes + Int(head.methodRange.start), Int(head.methodRange.count), "connect")
+    if head.method == .other,
+      HeaderScan.matches(bytes + Int(head.methodRange.start), Int(head.methodRange.count), "connect")
     {
       return HTTPFault(.notImplementedMethod, "CONNECT is not offered here; this is no tunnel.")
     }
@@ -58,7 +59,9 @@ extension RequestHeadParser {
     else { return fault }
     var slash = colon + 3
     while slash < to, bytes[slash] != 47 { slash += 1 }
-    guard slash < to, slash > colon + 3, RequestHeadParser.isHost(bytes, ByteRange(colon + 3, slash)) else { return fault }
+    guard slash < to, slash > colon + 3, RequestHeadParser.isHost(bytes, ByteRange(colon + 3, slash)) else {
+      return fault
+    }
     head.path = ByteRange(slash, to)
     return nil
   }
@@ -202,7 +205,8 @@ extension RequestHeadParser {
     return RequestHeadParser.isHost(bytes, value) ? nil : .bad("The Host field must be a name or address, and a port.")
   }
 
-  /// Two fields, or a list, are refused even where they agree: whoever joined them did not look at them (RFC 9112 §6.3).
+  /// Two fields, or a list, are refused even where they agree: whoever joined them did not look at them (RFC 9112
+  /// §6.3).
   @inline(__always)
   private mutating func contentLength(
     _ bytes: UnsafePointer<UInt8>, _ value: ByteRange, _ head: inout RequestHead
@@ -218,7 +222,11 @@ extension RequestHeadParser {
   private mutating func transferEncoding(
     _ bytes: UnsafePointer<UInt8>, _ value: ByteRange, _ head: inout RequestHead
   ) -> HTTPFault? {
-    guard seen.insert(.transferEncoding).inserted else { return .bad("There are two Transfer-Encoding fields; send one.") }
+    guard seen.insert(.transferEncoding).inserted else {
+      return .bad("There are two Transfer-Encoding fields; send one.")
+    }
+    // Empty is no coding that we lack, but a folded line's first half or a mistake.
+    guard !value.isEmpty else { return .bad("Transfer-Encoding is empty.") }
     guard HeaderScan.matches(bytes + Int(value.start), Int(value.count), "chunked") else {
       return HTTPFault(.unsupportedTransferCoding, "The only transfer coding understood here is chunked.")
     }
@@ -226,8 +234,8 @@ extension RequestHeadParser {
     return nil
   }
 
-  /// `close`, `keep-alive`, and fields that are meant for this hop only. What names a field that we do not pass on, or one that
-  /// is the message's own (Authorization, Content-Type), changes nothing.
+  /// `close`, `keep-alive`, and fields that are meant for this hop only. What names a field that we do not pass on,
+  /// or one that is the message's own (Authorization, Content-Type), changes nothing.
   private mutating func connection(_ bytes: UnsafePointer<UInt8>, _ value: ByteRange) {
     var found = Seen()
     _ = HeaderScan.forEachElement(bytes, value) { from, to in

@@ -1,8 +1,9 @@
 /// Parses a request's head (RFC 9112 §2–§6), from bytes that may arrive in any pieces.
 ///
-/// Give it the same message from its start each time, with more bytes at the end; it goes on where it stopped, so a head that
-/// comes byte by byte costs its length, not its square. The verdict does not depend on the pieces. What is not fully understood
-/// is refused: a lenient reader in front of or behind a strict one is how requests are smuggled (RFC 9112 §11.2).
+/// Give it the same message from its start each time, with more bytes at the end; it goes on where it stopped, so a
+/// head that comes byte by byte costs its length, not its square. The verdict does not depend on the pieces. What is
+/// not fully understood is refused: a lenient reader in front of or behind a strict one is how requests are smuggled
+/// (RFC 9112 §11.2).
 ///
 /// The state is small, since every open connection keeps one: offsets and what was seen. A head that came in pieces is
 /// therefore read a second time when it is complete, and `head` need not be the same one in each call.
@@ -27,7 +28,8 @@ struct RequestHeadParser {
   /// Reads on.
   ///
   /// - Parameter bytes: `count` bytes from the message's first one on; what follows the head is not touched.
-  /// - Returns: `.complete` when `head` is filled in: the body starts at `head.headLength`. After `.failed`, answer and close.
+  /// - Returns: `.complete` when `head` is filled in: the body starts at `head.headLength`.
+  ///   After `.failed`, answer and close.
   mutating func parse(
     _ bytes: UnsafePointer<UInt8>, count: Int, limits: HTTPLimits, into head: inout RequestHead
   ) -> Outcome {

@@ -1,6 +1,7 @@
 // Which of an answer's fields go on to the caller.
 extension ResponseHeadParser {
-  /// How many fields an answer's Connection may name. None is usual; without a bound, many names and many fields would multiply.
+  /// How many fields an answer's Connection may name. None is usual; without a bound, many names and many fields
+  /// would multiply.
   private static let maxNamedFields = 16
 
   private typealias NamedFields = InlineArray<16, ByteRange>

@@ -1,7 +1,9 @@
-/// Parses an answer's head (RFC 9112 §4), from bytes that may arrive in any pieces, and copies the fields that go on to the caller.
+/// Parses an answer's head (RFC 9112 §4), from bytes that may arrive in any pieces, and copies the fields that go on
+/// to the caller.
 ///
-/// It is used as `RequestHeadParser` is, and as strict: an answer that could be read in two ways is refused, since the rest of
-/// it would be read as the answer to somebody else's request. HEAD is never sent, so framing does not depend on the request.
+/// It is used as `RequestHeadParser` is, and as strict: an answer that could be read in two ways is refused, since
+/// the rest of it would be read as the answer to somebody else's request. HEAD is never sent, so framing does not
+/// depend on the request.
 struct ResponseHeadParser {
   typealias Outcome = HeadOutcome
 
@@ -18,9 +20,10 @@ struct ResponseHeadParser {
   ///
   /// - Parameters:
   ///   - bytes: `count` bytes from the head's first one on.
-  ///   - fields: gets the end-to-end fields as `Name: value\r\n` lines when the head is complete (nothing for an interim one).
-  /// - Returns: `.complete` when `head` is filled in. Interim heads (1xx) are reported as they come: skip `headLength` bytes,
-  ///   call `reset`, read on, and stop after a few.
+  ///   - fields: gets the end-to-end fields as `Name: value\r\n` lines when the head is complete (nothing for an
+  ///     interim one).
+  /// - Returns: `.complete` when `head` is filled in. Interim heads (1xx) are reported as they come: skip `headLength`
+  ///   bytes, call `reset`, read on, and stop after a few.
   mutating func parse(
     _ bytes: UnsafePointer<UInt8>, count: Int, maxHead: Int, into head: inout ResponseHead, fields: inout [UInt8]
   ) -> Outcome {
@@ -113,7 +116,9 @@ struct ResponseHeadParser {
       }
     case 17:
       if HeaderScan.matches(name, count, "transfer-encoding") {
-        guard seen.insert(.transferEncoding).inserted else { return .bad("The answer has two Transfer-Encoding fields.") }
+        guard seen.insert(.transferEncoding).inserted else {
+          return .bad("The answer has two Transfer-Encoding fields.")
+        }
         guard HeaderScan.matches(bytes + Int(value.start), Int(value.count), "chunked") else {
           return HTTPFault(.unsupportedTransferCoding, "The answer has a transfer coding other than chunked.")
         }
