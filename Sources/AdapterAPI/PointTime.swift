@@ -91,13 +91,10 @@ public struct PointTime: Sendable, Hashable, Comparable {
   }
 }
 
-/// Writes many times in one style. Keeps the local zone's offset for a day in which it does not change, because asking for it is
-/// the slow part.
+/// Writes many times in one style.
 public struct PointTimeWriter: Sendable {
   private let style: PointTime.Style
-  private var day = Int64.min
-  /// The offset at both ends of `day`; nil when they differ.
-  private var dayOffset: Int?
+  private var zone = LocalZone()
 
   public init(_ style: PointTime.Style) { self.style = style }
 
@@ -106,7 +103,7 @@ public struct PointTimeWriter: Sendable {
     let seconds = min(max(time.seconds, -62_135_510_400), 253_402_214_400)
     let offset =
       switch style {
-      case .local: localOffset(PointTime(seconds: seconds))
+      case .local: zone.offset(at: PointTime(seconds: seconds))
       case .offset(let offset, _): offset
       }
     let (days, rest) = floorDivide(seconds + Int64(offset), 86400)
@@ -140,8 +137,18 @@ public struct PointTimeWriter: Sendable {
     }
     return String(decoding: bytes, as: UTF8.self)
   }
+}
 
-  private mutating func localOffset(_ time: PointTime) -> Int {
+/// The local zone's offset for many times. Keeps it for a day in which it does not change, because asking is the slow part.
+public struct LocalZone: Sendable {
+  private var day = Int64.min
+  /// The offset at both ends of `day`; nil when they differ.
+  private var dayOffset: Int?
+
+  public init() {}
+
+  /// Seconds ahead of UTC.
+  public mutating func offset(at time: PointTime) -> Int {
     let (day, _) = floorDivide(time.seconds, 86400)
     if day != self.day {
       self.day = day
