@@ -161,7 +161,7 @@ struct ConfigurationLoaderTests {
       case .keySet(_, let path): "set \(path)"
       }
     }
-    #expect(kinds == ["HS256 fedcba9876543210fedcba9876543210", "ES256 59 a", "set \(folder.path)/keys.json"])
+    #expect(kinds == ["HS256 fedcba9876543210fedcba9876543210", "ES256 57 a", "set \(folder.path)/keys.json"])
 
     try write("gateway.yaml", text.replacingOccurrences(of: "idp.pem", with: "private.pem"))
     let refused = ConfigurationLoader.load(path: path, environment: [:], adapterTypes: ConfigurationSamples.types)
