@@ -111,10 +111,6 @@ extension Settings {
     problems.error("'\(key)'\(place) must be \(expected), not \(scalar.shown)\(hint)", at: scalar.position)
   }
 
-  func missing(_ key: String) {
-    problems.error("'\(key)' is missing\(path.isEmpty ? "" : " in \(path)"); it has no default", at: position)
-  }
-
   func required(_ key: String, isMissing: Bool) -> Scalar? {
     if !contains(key) {
       if isMissing { missing(key) }

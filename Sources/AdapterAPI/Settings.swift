@@ -13,6 +13,8 @@ public final class Settings {
   /// Where problems go; shared by all mappings of one configuration.
   public let problems: Problems
   public let resolver: Resolver
+  /// Something else stood where the mapping was expected, and that has been reported: what is missing in it is no news.
+  private let isBroken: Bool
   private let entries: [ConfigNode.Entry]
   private let index: [String: Int]
   private var read: Set<String> = []
@@ -26,13 +28,15 @@ public final class Settings {
     self.problems = problems
     self.resolver = resolver
     if case .mapping(let entries) = node.content {
+      isBroken = false
       self.entries = entries
       // The reader refuses duplicate keys; a node made by hand may have them, and the first counts.
       index = Dictionary(entries.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
     } else {
+      isBroken = !node.isNull
       entries = []
       index = [:]
-      if !node.isNull {
+      if isBroken {
         let name = path.isEmpty ? "the configuration" : "'\(path)'"
         problems.error("\(name) must be a mapping (key: value), not \(node.kind)", at: node.position)
       }
@@ -62,6 +66,11 @@ public final class Settings {
   /// Records an error at the key's value, or at the beginning of the mapping.
   public func error(_ message: String, at key: String? = nil) {
     problems.error(message, at: key.map { position(of: $0) } ?? position)
+  }
+
+  /// Records that a required key is not there.
+  func missing(_ key: String) {
+    if !isBroken { problems.error("'\(key)' is missing\(place); it has no default", at: position) }
   }
 
   public func warning(_ message: String, at key: String? = nil) {

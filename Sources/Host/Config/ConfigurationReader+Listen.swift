@@ -69,9 +69,10 @@ extension ConfigurationReader {
   }
 
   private func readEventLoops(_ section: Settings) -> Int? {
-    if case .scalar("auto", _)? = section.node("event_loops")?.content { return nil }
-    guard section.contains("event_loops") else { return nil }
-    return section.integer("event_loops", default: 1, in: 1...1024)
+    guard let text = section.optionalText("event_loops"), text != "auto" else { return nil }
+    if let count = ScalarText.integer(text), (1...1024).contains(count) { return count }
+    section.error("'event_loops' in listen must be auto or a number from 1 to 1024", at: "event_loops")
+    return nil
   }
 
   /// An error, not a warning: a listener that was meant to speak TLS must not speak plain text.

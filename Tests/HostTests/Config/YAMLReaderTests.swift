@@ -63,7 +63,7 @@ struct YAMLReaderTests {
     ("a: 1\na: 2\nb: [1, 2\n", "4:1 not valid YAML"), ("a: 1\n\tb: 2\n", "2:1 not valid YAML: a tab indents this line"),
     ("a: b: c\n", "1:5 not valid YAML: no ':' may stand here"), ("a: 1\nb\nc: 2\n", "2:1 not valid YAML: a key without"),
     ("a: \"x\n", "2:1 not valid YAML"), ("a: 1\n  b: 2\n", "2:4 not valid YAML"), ("a: @x\n", "1:4 not valid YAML"),
-    ("a: \"\\ud800\"\n", "1:5 not valid YAML"),
+    ("a: \"\\ud800\"\n", "1:7 not valid YAML"),
   ])
   func syntax(text: String, expected: String) {
     let result = read(text)
