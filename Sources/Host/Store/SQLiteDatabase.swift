@@ -8,7 +8,7 @@ import Glibc
 final class SQLiteDatabase {
   /// "PtGt", in the file's header: how we tell our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id).
   static let applicationID: Int64 = 0x5074_4774
-  /// How long a statement waits for another process's lock.
+  /// How many milliseconds a statement waits for another process's lock.
   static let busyTimeout: Int32 = 2000
 
   let path: String
@@ -16,7 +16,7 @@ final class SQLiteDatabase {
   /// Which file was opened, to notice that somebody put another one in its place.
   private let identity: FileIdentity?
 
-  init(path: String, isWritable: Bool = true) throws(StoreError) {
+  init(path: String, isWritable: Bool = true, busyTimeout: Int32 = busyTimeout) throws(StoreError) {
     self.path = path
     if isWritable { try Self.prepareFile(path) }
     var opened: OpaquePointer?
@@ -26,7 +26,7 @@ final class SQLiteDatabase {
     handle = opened
     identity = FileIdentity(path)
     guard code == SQLITE_OK else { throw error(code) }
-    sqlite3_busy_timeout(handle, Self.busyTimeout)
+    sqlite3_busy_timeout(handle, busyTimeout)
     try refuseForeignFile()
     guard sqlite3_db_readonly(handle, "main") == 0 else { throw Self.readOnly(path) }
     try execute(

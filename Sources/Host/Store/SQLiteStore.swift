@@ -12,13 +12,18 @@ actor SQLiteStore: TokenStore {
   }
 
   nonisolated let path: String
+  private nonisolated let busyTimeout: Int32
   private nonisolated let worker = WorkerThread()
   private var connection: Connection?
   private var isClosed = false
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
 
-  init(path: String) { self.path = path }
+  /// - Parameter busyTimeout: how many milliseconds a statement waits for another process's lock.
+  init(path: String, busyTimeout: Int32 = SQLiteDatabase.busyTimeout) {
+    self.path = path
+    self.busyTimeout = busyTimeout
+  }
 
   func open() async throws(StoreError) { _ = try connected() }
 
@@ -66,7 +71,7 @@ actor SQLiteStore: TokenStore {
     if isClosed { throw .closed }
     if let connection, connection.database.isInPlace { return connection }
     connection = nil
-    let database = try SQLiteDatabase(path: path)
+    let database = try SQLiteDatabase(path: path, busyTimeout: busyTimeout)
     let opened = Connection(
       database: database,
       select: try SQLiteStatement(

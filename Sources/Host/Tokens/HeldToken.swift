@@ -31,7 +31,7 @@ struct HeldToken: Sendable, Equatable {
   /// From the store: only the wall clock knows how old it is.
   static func stored(_ token: Token, at time: ClockReading, timing: TokenTiming) -> HeldToken {
     let (left, overflow) = token.expiresAt.subtractingReportingOverflow(time.wall)
-    var remaining = Duration.milliseconds(overflow ? 0 : max(left, 0))
+    var remaining = Duration.milliseconds(token.expiresAt <= time.wall ? 0 : overflow ? .max : left)
     let lifetime = token.lifetime > 0 ? Duration.milliseconds(token.lifetime) : remaining
     // More than its whole life can't be left: the wall clock was set back.
     remaining = min(remaining, lifetime)

@@ -17,7 +17,8 @@ struct TokenWaiters: Sendable {
   var isEmpty: Bool { deadlines.isEmpty }
   var count: Int { deadlines.count }
 
-  func contains(_ id: ID) -> Bool { deadlines[id] != nil }
+  /// With the entries of those that are gone.
+  var entryCount: Int { heap.count }
 
   mutating func add(_ id: ID, due: Instant, deadline: Instant) {
     deadlines[id] = deadline
