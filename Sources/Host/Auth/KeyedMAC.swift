@@ -9,19 +9,14 @@ final class KeyedMAC: @unchecked Sendable {
 
   /// Nil when OpenSSL refuses: no memory, or a build without the digest.
   init?(digest: StaticString, key: [UInt8]) {
-    guard let mac = EVP_MAC_fetch(nil, "HMAC", nil) else { return nil }
-    // The context holds a reference of its own.
-    defer { EVP_MAC_free(mac) }
-    guard let context = EVP_MAC_CTX_new(mac) else { return nil }
-    var name = digest.description.utf8CString
-    let isKeyed = name.withUnsafeMutableBufferPointer { name in
-      let parameters = [
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.baseAddress, 0), OSSL_PARAM_construct_end(),
-      ]
-      return EVP_MAC_init(context, key, key.count, parameters) == 1
+    let made = key.withUnsafeBufferPointer { key in
+      digest.withUTF8Buffer { name in
+        // A StaticString ends with a zero byte.
+        name.withMemoryRebound(to: CChar.self) { pg_hmac_new($0.baseAddress, key.baseAddress, key.count) }
+      }
     }
-    guard isKeyed else {
-      EVP_MAC_CTX_free(context)
+    guard let context = made else {
+      ERR_clear_error()
       return nil
     }
     self.context = context

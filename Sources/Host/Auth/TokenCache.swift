@@ -133,9 +133,10 @@ struct TokenCache: ~Copyable {
     guard let slots else { return }
     var chances = Self.maxSteps
     while true {
-      if hand >= count { hand = 0 }
+      // The last slot has the youngest token, which takes the place of the one that goes. So the hand turns before the last slot,
+      // and steps past the place that it leaves.
+      if hand >= count - 1 { hand = 0 }
       let index = hand
-      // Also past the one that goes: the last slot, the youngest, takes its place and is to be looked at last.
       hand += 1
       guard slots[index].wasShown, chances > 0 else { return remove(at: index) }
       slots[index].wasShown = false
