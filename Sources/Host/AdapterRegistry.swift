@@ -4,7 +4,7 @@ import WebTalk
 
 /// The vendors that are built in. This list and the one in `Package.swift` are all that a new vendor changes here.
 enum AdapterRegistry {
-  static let types: [any Adapter.Type] = [WebTalkAdapter.self, MockAdapter.self]
+  static let types: [any Adapter.Type] = [WebTalk.self, Mock.self]
 
   static func type(named name: String) -> (any Adapter.Type)? { types.first { $0.typeName == name } }
 
