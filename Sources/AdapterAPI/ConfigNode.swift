@@ -26,6 +26,21 @@ public struct ConfigNode: Sendable {
     self.content = content
     self.position = position
   }
+
+  /// Nothing was written (`key:`), or one of YAML's words for nothing.
+  public var isNull: Bool {
+    guard case .scalar(let text, plain: true) = content else { return false }
+    return ["", "~", "null", "Null", "NULL"].contains(text)
+  }
+
+  /// What it is, for a sentence: "a list".
+  public var kind: String {
+    switch content {
+    case .scalar: isNull ? "nothing" : "a single value"
+    case .sequence: "a list"
+    case .mapping: "a mapping"
+    }
+  }
 }
 
 /// A spot in a configuration file; line and column count from 1, columns in characters.

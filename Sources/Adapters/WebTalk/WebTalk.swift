@@ -1,1 +1,124 @@
 import AdapterAPI
+
+/// WebTalk, the default upstream: its wire is the contract, so bodies pass in both directions byte for byte.
+///
+/// What it adds to a request is the path, the application's id and the token; what it reads of an answer is the HTTP status and
+/// the top-level `code`, to learn whether the token was refused and whether the answer is a failure.
+///
+/// What becomes of an answer:
+///
+/// | answer | result |
+/// | --- | --- |
+/// | HTTP 401, or `code` 301 or 302 | `.tokenRejected` |
+/// | HTTP 2xx with an object | passed on; a `code` other than 200 makes it a business error |
+/// | HTTP 2xx with anything else (HTML, nothing) | `.malformed`: a false success is worse than a failure |
+/// | HTTP 3xx | `.malformed`: redirects are not followed |
+/// | HTTP 4xx, 5xx | passed on with its status, as a business error |
+///
+/// An answer with a `Content-Encoding` is not looked into. Of a long answer only the first part that the client holds back is.
+public struct WebTalk: Adapter {
+  public static let typeName = "webtalk"
+  public static let operations = Set(Operation.allCases)
+
+  public static let settings = [
+    SettingDescription("base_url", "url", default: nil, "where WebTalk answers; a path is kept before every call"),
+    SettingDescription("app_id", "secret", default: nil, "the application's id, WebTalk's only credential"),
+    SettingDescription("time_zone", "text", default: "", "the zone of the upstream's local times, for later readers of them"),
+  ]
+
+  public let upstream: UpstreamIdentity
+  let appID: Secret
+  let client: any HTTPClient
+  let clock: any GatewayClock
+  /// The header fields that every call has, up to where the token's value begins.
+  private let fixedFields: [UInt8]
+
+  public init(settings: Settings, context: AdapterContext) throws(ConfigError) {
+    let baseURL = settings.baseURL("base_url")
+    let appID = settings.secret("app_id")
+    _ = settings.optionalText("time_zone")
+    if baseURL.isTLS {
+      settings.error("TLS towards the upstream is not built yet; use http://", at: "base_url")
+    }
+    if !appID.exposed.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) {
+      settings.error("'app_id' has characters that no header may have; it must be visible ASCII without spaces", at: "app_id")
+    }
+    self.init(baseURL: baseURL, appID: appID, context: context)
+  }
+
+  private init(baseURL: BaseURL, appID: Secret, context: AdapterContext) {
+    self.appID = appID
+    client = context.client(for: baseURL)
+    clock = context.clock
+    upstream = UpstreamIdentity(type: WebTalk.typeName, address: baseURL.description, account: appID)
+    fixedFields = Array("appId: \(appID.exposed)\r\nContent-Type: application/json\r\nToken: ".utf8)
+  }
+
+  public func values(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
+    try await pass(request, to: "/_webtalk/_cur/api/getCodesVal", call)
+  }
+
+  public func history(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
+    try await pass(request, to: "/_webtalk/_cur/api/getCodesHisVal", call)
+  }
+
+  public func set(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
+    try await pass(request, to: "/_webtalk/_cur/api/setCodesVal", call)
+  }
+
+  public func forceSet(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
+    try await pass(request, to: "/_webtalk/_cur/api/forceSetCodesVal", call)
+  }
+
+  public func alarms(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
+    try await pass(request, to: "/_webtalk/_cur/api/getHisAlarms", call)
+  }
+
+  public func alarmConfigs(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
+    try await pass(request, to: "/_webtalk/_cur/api/getAlarmConfigs", call)
+  }
+
+  private func pass(
+    _ request: AdapterRequest, to target: String, _ call: Call
+  ) async throws(AdapterError) -> AdapterResponse {
+    guard let token = call.token else { throw .tokenRejected("the call came without a token") }
+    let takesProperty = request.operation == .values || request.operation == .history
+    let fields = WebTalkFields.request(
+      fixed: fixedFields, token: token.access, caller: request.fields, takesProperty: takesProperty)
+    let body = request.body.isEmpty ? Array("{}".utf8) : request.body
+    let answer = try await client.send(
+      HTTPRequest(.post, target, fields: fields, body: body, isWrite: request.operation.isWrite), deadline: call.deadline)
+    do throws(AdapterError) {
+      return AdapterResponse(
+        status: answer.status, fields: answer.fields, body: answer.body, verdict: try WebTalk.verdict(of: answer))
+    } catch {
+      if case .stream(_, let rest) = answer.body { rest.cancel() }
+      var error = error
+      // A refused token means that nothing was done; of any other answer nobody can tell.
+      error.mayHaveActed = request.operation.isWrite && error.code != .tokenRejected
+      throw error
+    }
+  }
+
+  /// What an answer means, by its status and its top-level `code`.
+  static func verdict(of answer: HTTPResponse) throws(AdapterError) -> AdapterResponse.Verdict {
+    if answer.status == 401 { throw .tokenRejected("the upstream answered HTTP 401") }
+    if (300..<400).contains(answer.status) {
+      throw .malformed("the upstream answered with a redirect (HTTP \(answer.status)), which is not followed; check base_url")
+    }
+    let isSuccess = (200..<300).contains(answer.status)
+    let otherwise = AdapterResponse.Verdict.businessError(code: answer.status)
+    guard !answer.isEncoded else { return isSuccess ? .ok : otherwise }
+
+    let prefix = answer.body.prefix
+    if isSuccess, TopLevel.firstByte(of: prefix) != UInt8(ascii: "{") {
+      throw .malformed("the upstream answered HTTP \(answer.status) with something that is no JSON object")
+    }
+    switch TopLevel.code(in: prefix) {
+    case 301: throw .tokenRejected("the upstream answered code 301: the token has expired")
+    case 302: throw .tokenRejected("the upstream answered code 302: the token's signature is not right")
+    case 200, nil: return isSuccess ? .ok : otherwise
+    case let code?: return .businessError(code: code)
+    }
+  }
+}

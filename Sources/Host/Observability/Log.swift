@@ -1,4 +1,5 @@
 import AdapterAPI
+import Glibc
 import Synchronization
 
 /// The program's log: levels, text for a terminal or JSON lines, to stderr.
@@ -45,6 +46,15 @@ final class Log: AdapterLog {
     shape.isJSON.store(format == .json, ordering: .relaxed)
     isAccessOn.store(access, ordering: .relaxed)
   }
+
+  /// Takes the configuration's settings.
+  func configure(_ configuration: Configuration.Log) {
+    let isJSON = configuration.format == .json || (configuration.format == .auto && isatty(2) == 0)
+    configure(level: configuration.level, format: isJSON ? .json : .text, access: configuration.access)
+  }
+
+  /// Access lines are written; whoever makes one asks first.
+  var wantsAccess: Bool { isAccessOn.load(ordering: .relaxed) && isOn(.info) }
 
   /// Lines of that level are written.
   func isOn(_ level: LogLevel) -> Bool { level.rawValue >= threshold.load(ordering: .relaxed) }

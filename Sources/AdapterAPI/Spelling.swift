@@ -1,0 +1,56 @@
+/// "Did you mean": the nearest of the known words, and what may be printed of an unknown one.
+public enum Spelling {
+  /// `; did you mean 'adapter'?`, or nothing when no word is near.
+  public static func hint(for word: String, among words: [String]) -> String {
+    nearest(to: word, among: words).map { "; did you mean '\($0)'?" } ?? ""
+  }
+
+  /// The word with the fewest edits (two at most; fewer than its letters), the first of equals.
+  public static func nearest(to word: String, among words: [String]) -> String? {
+    let letters = Array(word.utf8)
+    // A key is a short word; longer text is no slip of the finger, and the table below must stay small.
+    guard !letters.isEmpty, letters.count <= 64 else { return nil }
+    var best: (distance: Int, word: String)?
+    for candidate in words where candidate != word && abs(candidate.utf8.count - letters.count) <= 2 {
+      let distance = distance(letters, Array(candidate.utf8))
+      if distance <= 2, distance < letters.count, distance < candidate.utf8.count, distance < best?.distance ?? 3 {
+        best = (distance, candidate)
+      }
+    }
+    return best?.word
+  }
+
+  /// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
+  static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+    var beforeLast: [Int] = []
+    var last = Array(0...b.count)
+    for i in 0..<a.count {
+      var row = [i + 1]
+      row.reserveCapacity(b.count + 1)
+      for j in 0..<b.count {
+        var best = min(last[j] + (a[i] == b[j] ? 0 : 1), last[j + 1] + 1, row[j] + 1)
+        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, beforeLast[j - 1] + 1) }
+        row.append(best)
+      }
+      beforeLast = last
+      last = row
+    }
+    return last[b.count]
+  }
+
+  /// At most forty characters, control characters as `?`: a file's text must not drive the terminal.
+  public static func printable(_ text: String) -> String {
+    let shown = String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.prefix(41).map { isPrintable($0) ? $0 : "?" }))
+    return shown.unicodeScalars.count > 40 ? String(shown.unicodeScalars.prefix(40)) + "…" : shown
+  }
+
+  /// No control, no format character (bidirectional overrides among them), no line separator.
+  private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false
+    default: true
+    }
+  }
+}

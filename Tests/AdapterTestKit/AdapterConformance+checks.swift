@@ -1,0 +1,181 @@
+import AdapterAPI
+import Testing
+
+extension AdapterConformance {
+  func answersInTheEnvelope(_ subject: Subject) async throws {
+    let call = try await call(subject)
+    for (operation, body) in samples(subject) {
+      let answer = try await subject.adapter.perform(AdapterRequest(operation: operation, body: Array(body.utf8)), call)
+      let word = operation.rawValue
+      #expect(answer.status == 200, "\(word): status")
+      #expect(answer.verdict == .ok, "\(word): verdict")
+      #expect(answer.fields["content-type"]?.hasPrefix("application/json") == true, "\(word): content type")
+      let json = try JSONValue(parsing: try await AdapterConformance.bytes(of: answer.body))
+      #expect(TopLevel.code(in: json.serialized) == 200, "\(word): code")
+      if let member = AdapterConformance.listMember[operation] {
+        #expect(json[member]?.array != nil, "\(word): '\(member)' must be an array")
+      }
+      for result in json["ResultPointObjArr"]?.array ?? [] {
+        #expect(result["pointId"]?.string != nil, "\(word): each point is named")
+      }
+    }
+  }
+
+  private static let listMember: [Operation: String] = [
+    .values: "ResultPointObjArr", .history: "ResultPointObjArr", .alarms: "ResultAlarmArr",
+    .alarmConfigs: "ResultAlarmConfigArr",
+  ]
+
+  func refusesTheUndeclared(_ subject: Subject) async {
+    let call = try? await call(subject)
+    for operation in Operation.allCases where !type(of: subject.adapter).operations.contains(operation) {
+      let error = await error(
+        subject, operation, Array("{}".utf8), call ?? Call(token: nil, deadline: .distantFuture))
+      #expect(error?.code == .unsupported, "\(operation.rawValue)")
+      #expect(error?.sentence.contains(operation.rawValue) == true, "the sentence names \(operation.rawValue)")
+    }
+  }
+
+  func obtainsTokens(_ subject: Subject) async throws {
+    guard subject.adapter.usesToken else {
+      #expect((try await call(subject)).token == nil)
+      return
+    }
+    let first = try await subject.adapter.refresh(nil, deadline: .distantFuture)
+    #expect(first.lifetime > 0)
+    let second = try await subject.adapter.refresh(first, deadline: .distantFuture)
+    #expect(second.access != first.access)
+    guard let (operation, body) = samples(subject).first else { return }
+    for token in [first, second] {
+      let call = Call(token: token, deadline: .distantFuture)
+      #expect(await error(subject, operation, Array(body.utf8), call) == nil)
+    }
+  }
+
+  func saysWhenATokenIsRefused(_ subject: Subject) async throws {
+    guard subject.adapter.usesToken else { return }
+    _ = try await call(subject)
+    let foreign = try Token(access: "of-another-house", refresh: "", expiresAt: .max, lifetime: .max)
+    for token in [foreign, nil] {
+      for (operation, body) in samples(subject) {
+        let error = await error(subject, operation, Array(body.utf8), Call(token: token, deadline: .distantFuture))
+        #expect(error?.code == .tokenRejected, "\(operation.rawValue)")
+        // The host repeats a write after this, so it must be certain that nothing was done.
+        #expect(error?.mayHaveActed == false, "\(operation.rawValue)")
+      }
+    }
+  }
+
+  func saysWhenRenewingIsRefused(_ subject: Subject) async throws {
+    guard subject.adapter.usesToken else { return }
+    let foreign = try Token(access: "of-another-house", refresh: "of-another-house", expiresAt: .max, lifetime: .max)
+    await #expect {
+      _ = try await subject.adapter.refresh(foreign, deadline: .distantFuture)
+    } throws: { ($0 as? AdapterError)?.code == .refreshRejected }
+  }
+
+  func servesManyAtOnce(_ subject: Subject) async throws {
+    let call = try await call(subject)
+    let samples = samples(subject)
+    let answered = await withTaskGroup(of: Bool.self) { group in
+      for number in 0..<100 {
+        let (operation, body) = samples[number % samples.count]
+        group.addTask { await error(subject, operation, Array(body.utf8), call) == nil }
+      }
+      return await group.reduce(into: 0) { count, isAnswered in count += isAnswered ? 1 : 0 }
+    }
+    #expect(answered == 100)
+  }
+
+  func survivesHostileBodies(_ subject: Subject) async throws {
+    let call = try await call(subject)
+    for (operation, _) in samples(subject) {
+      for body in HostileBodies.objects {
+        let error = await error(subject, operation, Array(body.utf8), call)
+        if isRaw {
+          #expect(error == nil, "\(operation.rawValue): \(body.prefix(60)) is the upstream's to judge")
+        } else if let error {
+          #expect(error.code == .badRequest, "\(operation.rawValue): \(body.prefix(60))")
+          #expect(error.sentence.last == ".", "a sentence for a person: \(error.sentence)")
+        }
+      }
+    }
+    guard !isRaw else { return }
+    // Without what it needs, an operation must say so.
+    for operation in [Operation.values, .history, .set, .forceSet] where type(of: subject.adapter).operations.contains(operation) {
+      let error = await error(subject, operation, Array("{}".utf8), call)
+      #expect(error?.code == .badRequest, "\(operation.rawValue)")
+    }
+  }
+
+  func leavesBytesAlone(_ subject: Subject) async throws {
+    guard isRaw, let client = subject.client else { return }
+    let call = try await call(subject)
+    let odd = "  {\"code\" : 200,\"n\":9007199254740993.10,\"e\":1e400, \"s\":\"\\u0050\\/é😀\",\"a\":[{}]}\n"
+    for (operation, _) in samples(subject) {
+      client.script { _ in .whole(odd) }
+      let answer = try await subject.adapter.perform(AdapterRequest(operation: operation, body: Array(odd.utf8)), call)
+      #expect(client.requests.last?.body == Array(odd.utf8), "\(operation.rawValue): request")
+      #expect(answer.body.prefix == Array(odd.utf8), "\(operation.rawValue): answer")
+      let rest = ScriptedStream([[1, 2, 3]])
+      client.script { _ in HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: Array(odd.utf8), rest: rest)) }
+      let long = try await subject.adapter.perform(AdapterRequest(operation: operation, body: Array(odd.utf8)), call)
+      #expect(try await AdapterConformance.bytes(of: long.body) == Array(odd.utf8) + [1, 2, 3], "\(operation.rawValue): stream")
+      #expect(!rest.isCancelled)
+    }
+  }
+
+  func keepsSecrets(_ subject: Subject) async throws {
+    let call = try await call(subject)
+    let hidden = secrets + [call.token?.access, call.token?.refresh].compactMap { $0 }.filter { !$0.isEmpty }
+    var shown: [String] = ["\(subject.adapter.upstream)", "\(call)"]
+    let foreign = try Token(access: "of-another-house", refresh: "of-another-house", expiresAt: .max, lifetime: .max)
+    let rejected = Call(token: foreign, deadline: .distantFuture)
+    for (operation, body) in samples(subject) {
+      for (text, call) in [(body, rejected), ("{\"codes\":7,\"aryPoints\":7,\"starttime\":7}", call)] {
+        if let error = await error(subject, operation, Array(text.utf8), call) {
+          shown += [error.sentence, error.detail, "\(error)"]
+        }
+      }
+      if let client = subject.client {
+        for answer in [HTTPResponse.whole("<html>\(hidden)</html>", type: "text/html"), .whole("", status: 302)] {
+          client.script { _ in answer }
+          if let error = await error(subject, operation, Array(body.utf8), call) {
+            shown += [error.sentence, error.detail, "\(error)"]
+          }
+        }
+      }
+    }
+    if subject.adapter.usesToken, let token = call.token {
+      shown.append("\(token)")
+      for current in [token, foreign, nil] {
+        subject.client?.script { _ in .whole("{\"code\":500,\"error\":\"\(hidden)\"}") }
+        do {
+          _ = try await subject.adapter.refresh(current, deadline: .distantFuture)
+        } catch {
+          shown += [error.sentence, error.detail, "\(error)"]
+        }
+      }
+    }
+    for text in shown + subject.log.lines {
+      for secret in hidden { #expect(!text.contains(secret), "a secret is shown") }
+    }
+  }
+
+  func describesItsSettings(_ subject: Subject) {
+    let type = type(of: subject.adapter)
+    #expect(!type.typeName.isEmpty)
+    #expect(type.typeName.utf8.allSatisfy { $0 == 45 || ($0 >= 97 && $0 <= 122) || ($0 >= 48 && $0 <= 57) })
+    #expect(!type.operations.isEmpty)
+    #expect(Set(type.settings.map(\.key)).count == type.settings.count)
+    #expect(subject.adapter.upstream.type == type.typeName)
+  }
+
+  static func bytes(of body: Body) async throws -> [UInt8] {
+    var bytes = body.prefix
+    if case .stream(_, let rest) = body {
+      while let piece = try await rest.next() { bytes += piece }
+    }
+    return bytes
+  }
+}
