@@ -111,10 +111,6 @@ extension Settings {
     problems.error("'\(key)'\(place) must be \(expected), not \(scalar.shown)\(hint)", at: scalar.position)
   }
 
-  func missing(_ key: String) {
-    problems.error("'\(key)' is missing\(path.isEmpty ? "" : " in \(path)"); it has no default", at: position)
-  }
-
   func required(_ key: String, isMissing: Bool) -> Scalar? {
     if !contains(key) {
       if isMissing { missing(key) }
@@ -172,7 +168,8 @@ extension Settings {
     // What is no name may be the secret itself in the wrong place, so it is not shown.
     guard Settings.isVariableName(name) else {
       problems.error(
-        "'\(key)'\(place): {env: NAME} takes the name of an environment variable (letters, digits, _)", at: node.position)
+        "'\(key)'\(place): {env: NAME} takes the name of an environment variable (letters, digits, _)",
+        at: node.position)
       return nil
     }
     let shown = Spelling.printable(name)

@@ -1,8 +1,8 @@
 /// Reads one mapping of the configuration, key by key, with types.
 ///
 /// A problem is recorded with its position, and a placeholder is returned, so that one run finds every problem; whoever
-/// built the `Settings` throws the result away when problems were recorded. A key that nobody read is an error in the end
-/// (`finish`), with a suggestion. Not `Sendable`: it lives as long as the reading.
+/// built the `Settings` throws the result away when problems were recorded. A key that nobody read is an error in the
+/// end (`finish`), with a suggestion. Not `Sendable`: it lives as long as the reading.
 ///
 /// Any scalar may be written as `{env: NAME}` or `{file: path}`. A scalar is read by the type its key expects, never
 /// guessed: `on` is no flag, `0123` is no octal number, `12:30` is no sexagesimal one.
@@ -13,11 +13,14 @@ public final class Settings {
   /// Where problems go; shared by all mappings of one configuration.
   public let problems: Problems
   public let resolver: Resolver
+  /// Something else stood where the mapping was expected, and that has been reported: what is missing in it is no news.
+  private let isBroken: Bool
   private let entries: [ConfigNode.Entry]
   private let index: [String: Int]
   private var read: Set<String> = []
   /// Every key that was asked for, in order: what a misspelt key may have meant.
   private var asked: [String] = []
+  private var wasAsked: Set<String> = []
 
   /// A mapping, or nothing (`null`, which is an empty mapping); anything else is recorded as an error.
   public init(_ node: ConfigNode, path: String, problems: Problems, resolver: Resolver) {
@@ -26,13 +29,15 @@ public final class Settings {
     self.problems = problems
     self.resolver = resolver
     if case .mapping(let entries) = node.content {
+      isBroken = false
       self.entries = entries
       // The reader refuses duplicate keys; a node made by hand may have them, and the first counts.
       index = Dictionary(entries.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
     } else {
+      isBroken = !node.isNull
       entries = []
       index = [:]
-      if !node.isNull {
+      if isBroken {
         let name = path.isEmpty ? "the configuration" : "'\(path)'"
         problems.error("\(name) must be a mapping (key: value), not \(node.kind)", at: node.position)
       }
@@ -64,6 +69,11 @@ public final class Settings {
     problems.error(message, at: key.map { position(of: $0) } ?? position)
   }
 
+  /// Records that a required key is not there.
+  func missing(_ key: String) {
+    if !isBroken { problems.error("'\(key)' is missing\(place); it has no default", at: position) }
+  }
+
   public func warning(_ message: String, at key: String? = nil) {
     problems.warning(message, at: key.map { position(of: $0) } ?? position)
   }
@@ -93,8 +103,7 @@ public final class Settings {
   func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
   private func ask(_ key: String) {
-    // A handful of keys per mapping: a linear look keeps the order of asking.
-    if !asked.contains(key) { asked.append(key) }
+    if wasAsked.insert(key).inserted { asked.append(key) }
   }
 }
 

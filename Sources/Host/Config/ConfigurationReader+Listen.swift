@@ -69,9 +69,10 @@ extension ConfigurationReader {
   }
 
   private func readEventLoops(_ section: Settings) -> Int? {
-    if case .scalar("auto", _)? = section.node("event_loops")?.content { return nil }
-    guard section.contains("event_loops") else { return nil }
-    return section.integer("event_loops", default: 1, in: 1...1024)
+    guard let text = section.optionalText("event_loops"), text != "auto" else { return nil }
+    if let count = ScalarText.integer(text), (1...1024).contains(count) { return count }
+    section.error("'event_loops' in listen must be auto or a number from 1 to 1024", at: "event_loops")
+    return nil
   }
 
   /// An error, not a warning: a listener that was meant to speak TLS must not speak plain text.
@@ -83,7 +84,7 @@ extension ConfigurationReader {
     _ = tls.choice("client_auth", ["none", "optional", "require"], default: "none")
     tls.finish()
     section.error(
-      "'tls' is not built yet, and the gateway would answer in plain text; remove it and end TLS in front of the gateway",
+      "'tls' is not built yet, and the gateway would answer in plain text; remove it and end TLS in front of it",
       at: "tls")
   }
 
@@ -91,7 +92,7 @@ extension ConfigurationReader {
     let proxies = section.texts("trusted_proxies")
     for network in proxies where !ListenAddress.isNetwork(network) {
       section.error(
-        "'\(Spelling.printable(network))' in listen.trusted_proxies is no network; write it like 10.0.0.0/8 or fd00::/8",
+        "'\(Spelling.printable(network))' in listen.trusted_proxies is no network; write it like 10.0.0.0/8",
         at: "trusted_proxies")
     }
     notInForce("trusted_proxies", section, when: !proxies.isEmpty)

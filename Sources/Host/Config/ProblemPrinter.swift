@@ -64,7 +64,9 @@ struct SourceExcerpt {
   private static let lead = 60
   private static let width = 110
   /// Values of keys like these are not shown: one of them may hold what should have been `{env: NAME}`.
-  private static let sensitive = ["secret", "password", "token", "app_id", "appid", "api_key", "url", "base_url", "endpoint"]
+  private static let sensitive = [
+    "secret", "password", "token", "app_id", "appid", "api_key", "url", "base_url", "endpoint",
+  ]
 
   init(_ line: String, column: Int) {
     var scalars = Array(line.unicodeScalars.prefix(YAMLReader.sizeMax))
@@ -93,23 +95,46 @@ struct SourceExcerpt {
     }
   }
 
-  /// Where the value of the first key begins that looks like a secret's and is no `{…}`; everything from there is left out.
+  /// Where the first value begins that may be a secret and is no reference; all from there is left out.
   private static func secretStart(_ line: [Unicode.Scalar]) -> Int? {
     var word = String.UnicodeScalarView()
+    var hasEnded = false
     for (index, scalar) in line.enumerated() {
       if scalar == ":" {
         if isSensitive(String(word)) {
           let value = line[(index + 1)...].firstIndex { $0 != " " && $0 != "\t" }
-          if let value, line[value] != "{" { return value }
+          if let value, !isReference(line[value...]) { return value }
         }
         word.removeAll()
       } else if scalar == "_" || scalar.properties.isAlphabetic {
+        if hasEnded { word.removeAll() }
         if word.count < 64 { word.append(scalar) }
-      } else if scalar != "\"", scalar != "'" {
+        hasEnded = false
+      } else if scalar == " " || scalar == "\t" || scalar == "\"" || scalar == "'" {
+        // Between a key and its colon there may be its closing quote and white space.
+        hasEnded = true
+      } else {
         word.removeAll()
       }
     }
     return nil
+  }
+
+  /// `{env: NAME}` or `{file: path}`; what is no name of a variable may be the secret itself.
+  private static func isReference(_ value: ArraySlice<Unicode.Scalar>) -> Bool {
+    guard value.first == "{", let end = value.firstIndex(of: "}") else { return false }
+    let isSpace: (Unicode.Scalar) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\"" || $0 == "'" }
+    let parts = value[..<end].dropFirst().split(separator: ":", maxSplits: 1)
+    guard parts.count == 2 else { return false }
+    switch String(String.UnicodeScalarView(parts[0].filter { !isSpace($0) })) {
+    case "file": return true
+    case "env": return parts[1].allSatisfy { isSpace($0) || $0 == "_" || ("0"..."9").contains($0) || isLetter($0) }
+    default: return false
+    }
+  }
+
+  private static func isLetter(_ scalar: Unicode.Scalar) -> Bool {
+    ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar)
   }
 
   private static func isSensitive(_ key: String) -> Bool {

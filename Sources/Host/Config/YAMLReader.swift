@@ -3,8 +3,8 @@ import CLibYAML
 
 /// Reads one YAML document into nodes that know their line and column.
 ///
-/// A strict dialect, over libyaml's events: one document; no anchors, aliases, tags, merge keys or duplicate keys; at most 64
-/// levels and 1 MiB. JSON is valid too. No recursion, and nothing is expanded, so the work is linear in the file's size.
+/// A strict dialect, over libyaml's events: one document; no anchors, aliases, tags, merge keys or duplicate keys; at
+/// most 64 levels and 1 MiB. JSON is valid too. No recursion, and nothing is expanded, so the work is linear.
 struct YAMLReader {
   static let sizeMax = 1 << 20
   static let depthMax = 64
@@ -172,7 +172,9 @@ extension YAMLReader {
       // The finding is made a line later; the key is what lacks its colon.
       mark = parser.context_mark
       sentence = "not valid YAML: a key without ': ' and a value behind it"
-    } else if problem.hasPrefix("found character that cannot start any token"), byte(at: mark, bytes) == 9 {
+    } else if problem.hasPrefix("found a tab character")
+      || problem.hasPrefix("found character that cannot start any token") && byte(at: mark, bytes) == 9
+    {
       sentence = "not valid YAML: a tab indents this line; use spaces"
     } else if problem.hasPrefix("mapping values are not allowed") {
       sentence = "not valid YAML: no ':' may stand here; indent the line like its neighbours, or quote the value"

@@ -6,7 +6,7 @@ import AdapterAPI
 enum ConfigurationSamples {
   static let environment = [
     "JWT_SECRET": "0123456789abcdef0123456789abcdef", "SHORT": "hunter2", "BASE_URL": "http://127.0.0.1:9/base",
-    "APP_ID": "app-1", "TLS_URL": "https://upstream.example", "LOOPS": "3", "MONGREL": "one\u{0}two",
+    "APP_ID": "app-1", "TLS_URL": "https://upstream.example", "LOOPS": "3", "DATABASE_URL": "postgres://h/d",
   ]
 
   static let text = """
@@ -44,13 +44,14 @@ enum ConfigurationSamples {
       _ = settings.secret("app_id")
       _ = settings.optionalText("time_zone")
     },
-    AdapterType(name: "mock", operations: Set(Operation.allCases).subtracting([.alarmConfigs])) { _, settings in
+    AdapterType(name: "mock", operations: Set(Operation.allCases)) { _, settings in
       _ = settings.integer("points", default: 60, in: 1...100_000)
       _ = settings.integer("seed", default: 42)
       _ = settings.duration("latency", default: .zero)
       _ = settings.share("error_rate", default: 0)
       _ = settings.duration("token_life", default: .seconds(7200))
     },
+    AdapterType(name: "reader", operations: [.values, .history]) { _, _ in },
   ]
 
   static func load(_ text: String, folder: String = "/nowhere") -> LoadedConfiguration {
@@ -65,5 +66,7 @@ enum ConfigurationSamples {
 }
 
 extension LoadedConfiguration {
-  var lines: [String] { problems.map { "\($0.position.line):\($0.position.column) \($0.severity.rawValue) \($0.message)" } }
+  var lines: [String] {
+    problems.map { "\($0.position.line):\($0.position.column) \($0.severity.rawValue) \($0.message)" }
+  }
 }
