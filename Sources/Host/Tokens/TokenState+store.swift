@@ -85,8 +85,8 @@ extension TokenState {
     if case .saving(let fresh) = exchange?.step, fresh.token.access == pair.token.access { adopt(fresh, at: time) }
   }
 
-  /// Somebody else wrote first: their pair is used, since the upstream may have made ours void by giving theirs; unless it is an
-  /// old one, that is, over, refused, or the very one that was renewed.
+  /// Somebody else wrote first: their pair is used, since the upstream may have made ours void by giving theirs; unless
+  /// it is an old one, that is, over, refused, or the very one that was renewed.
   private mutating func lost(to winner: StoredPair, at time: ClockReading) {
     base = winner
     let theirs = HeldToken.stored(winner.token, at: time, timing: timing)
