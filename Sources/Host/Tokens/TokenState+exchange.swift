@@ -55,7 +55,7 @@ extension TokenState {
     }
   }
 
-  /// What the store said to an exchange that was about to authorize.
+  /// What the store said to an exchange that was about to authorize: a pair that is news, or nil.
   mutating func consulted(_ pair: StoredPair?, at time: ClockReading) {
     guard let pair, pair.token.access != held?.token.access, pair.token.access != refusedAccess,
       pair.token.refresh != spentRefresh || pair.token.refresh.isEmpty
