@@ -3,10 +3,12 @@ import Glibc
 
 /// One connection to a SQLite file of ours. Not `Sendable`: it belongs to the actor that opened it.
 ///
-/// Opening makes the folder (0700) and the file (0600) before anything secret can stand in it, refuses what is not ours, and
-/// sets durability: write-ahead log with `synchronous = FULL`, so that a commit that returned survives a power cut.
+/// Opening makes the folder (0700) and the file (0600) before anything secret can stand in it, refuses what is not
+/// ours, and sets durability: write-ahead log with `synchronous = FULL`, so that a commit that returned survives a
+/// power cut.
 final class SQLiteDatabase {
-  /// "PtGt", in the file's header: how we tell our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id).
+  /// "PtGt", in the file's header: how we tell our files from other programs'
+  /// (https://sqlite.org/pragma.html#pragma_application_id).
   static let applicationID: Int64 = 0x5074_4774
   /// How many milliseconds a statement waits for another process's lock.
   static let busyTimeout: Int32 = 2000
@@ -77,9 +79,10 @@ final class SQLiteDatabase {
   }
 
   private func refuseForeignFile() throws(StoreError) {
+    // In this order: whoever makes the tables sets the id in the same transaction.
+    let tables = try integer("SELECT count(*) FROM sqlite_schema")
     let id = try integer("PRAGMA application_id")
     if id == Self.applicationID { return }
-    let tables = try integer("SELECT count(*) FROM sqlite_schema")
     guard id == 0, tables == 0 else {
       throw StoreError(
         .foreign,
@@ -105,7 +108,8 @@ final class SQLiteDatabase {
       guard chmod(name, info.st_mode & 0o700) == 0 else {
         throw StoreError(
           .unavailable,
-          "'\(name)' can be read by others and its mode can't be changed (\(message(errno))); make it the gateway's own file.")
+          "'\(name)' can be read by others and its mode can't be changed (\(message(errno))); "
+            + "make it the gateway's own file.")
       }
     }
   }
@@ -128,7 +132,8 @@ final class SQLiteDatabase {
     case ENOSPC, EDQUOT: StoreError(.full, "'\(path)' \(what): the disk is full; free some space.")
     default:
       StoreError(
-        .unavailable, "'\(path)' \(what) (\(message(number))); give 'store.path' a place that the gateway may write to.")
+        .unavailable,
+        "'\(path)' \(what) (\(message(number))); give 'store.path' a place that the gateway may write to.")
     }
   }
 
@@ -147,16 +152,18 @@ final class SQLiteDatabase {
       StoreError(.corrupt, "'\(path)' is not a SQLite database; move it away or give 'store.path' another file.")
     case SQLITE_CORRUPT:
       StoreError(
-        .corrupt, "The database '\(path)' is damaged; move it away (with -wal and -shm) and the gateway makes a new one.")
+        .corrupt,
+        "The database '\(path)' is damaged; move it away (with -wal and -shm) and the gateway makes a new one.")
     case SQLITE_READONLY: Self.readOnly(path)
     case SQLITE_FULL: StoreError(.full, "The database '\(path)' can't grow: the disk is full; free some space.")
     case SQLITE_BUSY, SQLITE_LOCKED:
-      StoreError(.unavailable, "Another process holds the database '\(path)' locked; find it with 'fuser' if this stays.")
+      StoreError(
+        .unavailable, "Another process holds the database '\(path)' locked; find it with 'fuser' if this stays.")
     default:
       StoreError(
         .unavailable,
-        "The database '\(path)' failed (SQLite \(code): \(String(cString: sqlite3_errstr(code)))); look at the disk and at "
-          + "the rights of the file and its folder.")
+        "The database '\(path)' failed (SQLite \(code): \(String(cString: sqlite3_errstr(code)))); "
+          + "look at the disk and at the rights of the file and its folder.")
     }
   }
 }

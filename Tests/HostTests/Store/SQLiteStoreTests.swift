@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct SQLiteStoreTests {
   private let upstream = "webtalk|http://10.0.0.1|ab12"
-  private let folder = ScratchFolder()
+  private let folder = StoreFolder()
 
   private func code(opening path: String) async -> StoreError.Code? {
     await storeErrorCode { () throws(StoreError) in try await SQLiteStore(path: path).open() }
@@ -96,9 +96,10 @@ import Testing
     try file.write(contentsOf: Data(repeating: 0xa5, count: 8192))
     try file.close()
     let store = SQLiteStore(path: path)
-    #expect(await storeErrorCode { () throws(StoreError) in
-      _ = try await store.load(adapter: "main", upstream: upstream)
-    } == .corrupt)
+    #expect(
+      await storeErrorCode { () throws(StoreError) in
+        _ = try await store.load(adapter: "main", upstream: upstream)
+      } == .corrupt)
     try FileManager.default.moveItem(atPath: path, toPath: path + ".damaged")
     for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
     #expect(try await store.load(adapter: "main", upstream: upstream) == nil)
