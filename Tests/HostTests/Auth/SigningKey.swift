@@ -4,7 +4,11 @@ import COpenSSL
 
 /// A private key of the issuer's, made for a test.
 final class SigningKey: @unchecked Sendable {  // Only read after `init`.
-  enum Kind: Equatable { case rsa(bits: Int32), ec(String), ed25519 }
+  enum Kind: Equatable {
+    case rsa(bits: Int32)
+    case ec(String)
+    case ed25519
+  }
 
   let pointer: OpaquePointer
 
