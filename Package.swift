@@ -50,7 +50,7 @@ let package = Package(
     + [
       .testTarget(
         name: "HostTests", dependencies: ["Host", "AdapterAPI", "COpenSSL", "CSQLite", "CLinux"],
-        exclude: [], swiftSettings: settings),
+        exclude: ["Config/bad"], swiftSettings: settings),
       .testTarget(name: "Integration", dependencies: [], swiftSettings: settings),
     ],
   swiftLanguageModes: [.v6]

@@ -42,12 +42,17 @@ public enum ScalarText {
 
   /// `10%`, `0.5%`: from 0 to 1.
   public static func share(_ text: String) -> Double? {
-    guard text.utf8.last == 37, text.utf8.count <= 16 else { return nil }
-    let parts = text.utf8.dropLast().split(separator: 46, maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.allSatisfy({ part in !part.isEmpty && part.allSatisfy { $0 >= 48 && $0 <= 57 } }),
-      let percent = Double(text.dropLast()), percent <= 100
-    else { return nil }
+    guard text.utf8.last == 37, let percent = decimal(String(text.dropLast())), percent <= 100 else { return nil }
     return percent / 100
+  }
+
+  /// Digits, and decimals behind a point; no sign, no exponent.
+  public static func decimal(_ text: String) -> Double? {
+    let parts = text.utf8.split(separator: 46, maxSplits: 1, omittingEmptySubsequences: false)
+    guard text.utf8.count <= 15,
+      parts.allSatisfy({ part in !part.isEmpty && part.allSatisfy { $0 >= 48 && $0 <= 57 } })
+    else { return nil }
+    return Double(text)
   }
 
   /// The way back: the largest unit that gives a whole number.

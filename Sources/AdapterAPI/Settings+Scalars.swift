@@ -7,7 +7,8 @@ extension Settings {
     /// Written without quotes, or not written here at all: may be a number or a flag.
     var plain: Bool
     var position: SourcePosition
-    /// How a sentence names it: the text in quotes when it stands in the file, else the variable or the file and never its content.
+    /// How a sentence names it: the text in quotes when it stands in the file, else the variable or the file, never
+    /// what they hold.
     var shown: String
   }
 
@@ -40,7 +41,9 @@ extension Settings {
   }
 
   /// `250ms`, `5s`, `10m`, `24h`.
-  public func duration(_ key: String, default defaultValue: Duration? = nil, in range: ClosedRange<Duration>? = nil) -> Duration {
+  public func duration(
+    _ key: String, default defaultValue: Duration? = nil, in range: ClosedRange<Duration>? = nil
+  ) -> Duration {
     value(key, defaultValue, "a duration with its unit, like 250ms, 5s, 10m or 24h", range, ScalarText.written) {
       ScalarText.duration($0.text)
     } ?? defaultValue ?? range?.lowerBound ?? .zero
@@ -55,7 +58,8 @@ extension Settings {
 
   /// Bytes: `512B`, `16KiB`, `1MiB`, `2GiB`.
   public func size(_ key: String, default defaultValue: Int? = nil, in range: ClosedRange<Int>? = nil) -> Int {
-    value(key, defaultValue, "a size with its unit, like 512B, 16KiB, 1MiB or 2GiB", range, ScalarText.written(bytes:)) {
+    let expected = "a size with its unit, like 512B, 16KiB, 1MiB or 2GiB"
+    return value(key, defaultValue, expected, range, ScalarText.written(bytes:)) {
       ScalarText.size($0.text)
     } ?? defaultValue ?? range?.lowerBound ?? 0
   }
@@ -64,6 +68,13 @@ extension Settings {
   public func share(_ key: String, default defaultValue: Double? = nil) -> Double {
     value(key, defaultValue, "a share from 0% to 100%, like 10%", nil, { "\($0)" }) { ScalarText.share($0.text) }
       ?? defaultValue ?? 0
+  }
+
+  /// A number, not negative, with or without decimals: `0.1`.
+  public func decimal(_ key: String, default defaultValue: Double? = nil) -> Double {
+    value(key, defaultValue, "a number like 0.1, without quotes", nil, { "\($0)" }) {
+      $0.plain ? ScalarText.decimal($0.text) : nil
+    } ?? defaultValue ?? 0
   }
 
   /// `true` or `false`.
@@ -98,10 +109,6 @@ extension Settings {
   /// Records what the key must be and what it is.
   func wrong(_ key: String, _ expected: String, _ scalar: Scalar, _ hint: String = "") {
     problems.error("'\(key)'\(place) must be \(expected), not \(scalar.shown)\(hint)", at: scalar.position)
-  }
-
-  func missing(_ key: String) {
-    problems.error("'\(key)' is missing\(path.isEmpty ? "" : " in \(path)"); it has no default", at: position)
   }
 
   func required(_ key: String, isMissing: Bool) -> Scalar? {
@@ -149,7 +156,8 @@ extension Settings {
         case .scalar(let name, _) = entry.value.content, !name.isEmpty
       else {
         problems.error(
-          "'\(key)'\(place) must be a single value, {env: NAME} or {file: path}, not another mapping", at: node.position)
+          "'\(key)'\(place) must be a single value, {env: NAME} or {file: path}, not another mapping",
+          at: node.position)
         return nil
       }
       return entry.key == "env" ? variable(name, node, key) : file(name, node, key)
@@ -157,18 +165,32 @@ extension Settings {
   }
 
   private func variable(_ name: String, _ node: ConfigNode, _ key: String) -> Scalar? {
+    // What is no name may be the secret itself in the wrong place, so it is not shown.
+    guard Settings.isVariableName(name) else {
+      problems.error(
+        "'\(key)'\(place): {env: NAME} takes the name of an environment variable (letters, digits, _)", at: node.position)
+      return nil
+    }
     let shown = Spelling.printable(name)
     guard let text = resolver.environment(name) else {
       problems.error(
-        "'\(key)'\(place) needs the environment variable \(shown), which is not set; set it, or write it into .env.local beside"
-          + " the configuration", at: node.position)
+        "'\(key)'\(place) needs the environment variable \(shown), which is not set; set it, or write it into"
+          + " .env.local beside the configuration", at: node.position)
       return nil
     }
     if text.isEmpty {
-      problems.error("'\(key)'\(place) needs the environment variable \(shown), which is set but empty", at: node.position)
+      problems.error(
+        "'\(key)'\(place) needs the environment variable \(shown), which is set but empty", at: node.position)
       return nil
     }
-    return Scalar(text: text, plain: true, position: node.position, shown: "what the environment variable \(shown) holds")
+    return Scalar(text: text, plain: true, position: node.position, shown: "what the variable \(shown) holds")
+  }
+
+  private static func isVariableName(_ name: String) -> Bool {
+    name.utf8.first.map { !(48...57).contains($0) } ?? false
+      && name.utf8.allSatisfy {
+        (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 95
+      }
   }
 
   private func file(_ path: String, _ node: ConfigNode, _ key: String) -> Scalar? {

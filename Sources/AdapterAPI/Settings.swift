@@ -1,17 +1,20 @@
 /// Reads one mapping of the configuration, key by key, with types.
 ///
-/// A problem is recorded with its position, and a placeholder is returned, so that one run finds every problem; whoever built the
-/// `Settings` throws the result away when problems were recorded. A key that nobody read is an error in the end (`finish`), with a
-/// suggestion. Not `Sendable`: it lives as long as the reading.
+/// A problem is recorded with its position, and a placeholder is returned, so that one run finds every problem; whoever
+/// built the `Settings` throws the result away when problems were recorded. A key that nobody read is an error in the end
+/// (`finish`), with a suggestion. Not `Sendable`: it lives as long as the reading.
 ///
-/// Any scalar may be written as `{env: NAME}` or `{file: path}`. A scalar is read by the type its key expects, never guessed:
-/// `on` is no flag, `0123` is no octal number, `12:30` is no sexagesimal one.
+/// Any scalar may be written as `{env: NAME}` or `{file: path}`. A scalar is read by the type its key expects, never
+/// guessed: `on` is no flag, `0123` is no octal number, `12:30` is no sexagesimal one.
 public final class Settings {
   /// Where this mapping stands among the others: `adapters.main.settings`, `routes[2]`; empty at the top level.
   public let path: String
   public let position: SourcePosition
-  let problems: Problems
-  let resolver: Resolver
+  /// Where problems go; shared by all mappings of one configuration.
+  public let problems: Problems
+  public let resolver: Resolver
+  /// Something else stood where the mapping was expected, and that has been reported: what is missing in it is no news.
+  private let isBroken: Bool
   private let entries: [ConfigNode.Entry]
   private let index: [String: Int]
   private var read: Set<String> = []
@@ -25,13 +28,15 @@ public final class Settings {
     self.problems = problems
     self.resolver = resolver
     if case .mapping(let entries) = node.content {
+      isBroken = false
       self.entries = entries
       // The reader refuses duplicate keys; a node made by hand may have them, and the first counts.
       index = Dictionary(entries.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
     } else {
+      isBroken = !node.isNull
       entries = []
       index = [:]
-      if !node.isNull {
+      if isBroken {
         let name = path.isEmpty ? "the configuration" : "'\(path)'"
         problems.error("\(name) must be a mapping (key: value), not \(node.kind)", at: node.position)
       }
@@ -61,6 +66,11 @@ public final class Settings {
   /// Records an error at the key's value, or at the beginning of the mapping.
   public func error(_ message: String, at key: String? = nil) {
     problems.error(message, at: key.map { position(of: $0) } ?? position)
+  }
+
+  /// Records that a required key is not there.
+  func missing(_ key: String) {
+    if !isBroken { problems.error("'\(key)' is missing\(place); it has no default", at: position) }
   }
 
   public func warning(_ message: String, at key: String? = nil) {
@@ -100,23 +110,24 @@ public final class Settings {
 extension Settings {
   /// Gathers the problems of one configuration, over all its mappings.
   public final class Problems {
-    /// Beyond this many nothing more is recorded but one last sentence: a hostile file must not fill the memory or the screen.
+    /// Beyond this many only one last sentence is recorded: a hostile file must not fill the memory or the screen.
     public static let limit = 200
 
     public private(set) var all: [ConfigError] = []
-    public private(set) var hasErrors = false
+    public private(set) var errorCount = 0
+    public var hasErrors: Bool { errorCount > 0 }
 
     public init() {}
 
     public var isFull: Bool { all.count > Problems.limit }
 
     public func add(_ problem: ConfigError) {
-      if problem.severity == .error { hasErrors = true }
+      if problem.severity == .error { errorCount += 1 }
       if all.count < Problems.limit {
         all.append(problem)
       } else if all.count == Problems.limit {
         all.append(ConfigError("too many problems; repair the ones above first", at: problem.position))
-        hasErrors = true
+        errorCount += 1
       }
     }
 
@@ -138,7 +149,8 @@ extension Settings {
     }
 
     public init(
-      environment: @escaping @Sendable (String) -> String?, file: @escaping @Sendable (String) -> Result<String, Missing>
+      environment: @escaping @Sendable (String) -> String?,
+      file: @escaping @Sendable (String) -> Result<String, Missing>
     ) {
       self.environment = environment
       self.file = file

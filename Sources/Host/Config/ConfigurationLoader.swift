@@ -1,0 +1,86 @@
+import AdapterAPI
+
+/// Reads a configuration file into a `Configuration`, with every problem in one run.
+///
+/// `check`, `run` and a reload all come through here. Opens nothing but the files that the configuration names.
+enum ConfigurationLoader {
+  /// - Parameters:
+  ///   - path: As the user typed it; problems are printed with it.
+  ///   - environment: The process's own; it wins over `.env.local` beside the file.
+  static func load(
+    path: String, environment: [String: String], adapterTypes: [AdapterType]
+  ) -> LoadedConfiguration {
+    switch TextFile.read(path, anyKind: true) {
+    case .failure(let missing):
+      let problem = ConfigError("the configuration \(missing.reason)", at: SourcePosition(line: 1, column: 1))
+      return LoadedConfiguration(
+        file: path, configuration: nil, problems: [problem], source: [],
+        resolver: Settings.Resolver(environment: { _ in nil }, file: { _ in .failure(.init("is out of reach")) }))
+    case .success(let bytes):
+      return load(
+        bytes: bytes, file: path, folder: TextFile.folder(of: path), environment: environment, adapterTypes: adapterTypes)
+    }
+  }
+
+  /// - Parameters:
+  ///   - file: How problems name the text.
+  ///   - folder: What relative paths inside the configuration are relative to; empty for the current folder.
+  static func load(
+    bytes: [UInt8], file: String, folder: String, environment: [String: String], adapterTypes: [AdapterType]
+  ) -> LoadedConfiguration {
+    let problems = Settings.Problems()
+    let resolver = resolver(folder: folder, environment: environment, problems: problems)
+    let document = YAMLReader.read(bytes)
+    document.problems.forEach(problems.add)
+    var configuration: Configuration?
+    if let root = document.root {
+      let reader = ConfigurationReader(
+        root: Settings(root, path: "", problems: problems, resolver: resolver), folder: folder,
+        adapterTypes: adapterTypes)
+      configuration = reader.read()
+    }
+    return LoadedConfiguration(
+      file: file, configuration: problems.hasErrors ? nil : configuration, problems: sorted(problems.all),
+      source: YAMLReader.lines(of: bytes), resolver: resolver)
+  }
+
+  /// The vendor's own settings of an instance; the reserved names count as read.
+  static func settings(
+    for instance: Configuration.AdapterInstance, problems: Settings.Problems, resolver: Settings.Resolver
+  ) -> Settings {
+    let settings = Settings(
+      instance.settings, path: "adapters.\(instance.name).settings", problems: problems, resolver: resolver)
+    settings.ignore(AdapterType.reservedSettings)
+    return settings
+  }
+
+  private static func resolver(
+    folder: String, environment: [String: String], problems: Settings.Problems
+  ) -> Settings.Resolver {
+    var variables: [String: String] = [:]
+    let start = SourcePosition(line: 1, column: 1)
+    switch TextFile.readText(TextFile.join(folder, ".env.local")) {
+    case .failure(let missing):
+      if missing.reason != TextFile.doesNotExist {
+        problems.warning(".env.local beside the configuration \(missing.reason)", at: start)
+      }
+    case .success(let text):
+      let file = EnvironmentFile.parse(text)
+      variables = file.variables
+      for line in file.badLines.prefix(10) {
+        problems.warning("line \(line) of .env.local is not KEY=VALUE and does not count", at: start)
+      }
+    }
+    variables.merge(environment) { _, own in own }
+    let all = variables
+    return Settings.Resolver(
+      environment: { all[$0] }, file: { TextFile.readText(TextFile.join(folder, $0)) })
+  }
+
+  /// By position; problems at one place stay in the order in which they were found.
+  private static func sorted(_ problems: [ConfigError]) -> [ConfigError] {
+    problems.enumerated()
+      .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
+      .map(\.element)
+  }
+}

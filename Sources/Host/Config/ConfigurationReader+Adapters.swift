@@ -1,0 +1,174 @@
+import AdapterAPI
+
+// adapters.
+
+/// An instance, and what is known of its type.
+struct ConfiguredAdapter {
+  enum Kind {
+    case built(AdapterType)
+    case notBuilt
+    /// Reported already; nothing more is said about it.
+    case unknown
+  }
+  let instance: Configuration.AdapterInstance
+  let kind: Kind
+}
+
+extension ConfigurationReader {
+  func readAdapters() -> [ConfiguredAdapter] {
+    if !root.contains("adapters") {
+      root.error("'adapters' is missing; name at least one, for example adapters: {demo: {type: mock}}")
+      return []
+    }
+    let sections = root.namedSections("adapters")
+    if sections.isEmpty, !problems.hasErrors { root.error("'adapters' is empty; name at least one", at: "adapters") }
+    return sections.map { name, position, section in
+      if !ConfigurationReader.isName(name) {
+        problems.error(
+          "'\(Spelling.printable(name))' is no name for an adapter; use letters, digits, '-' and '_', 64 at most", at: position)
+      }
+      let adapter = readAdapter(name, position, section)
+      section.finish()
+      return adapter
+    }
+  }
+
+  /// An adapter that is not built must not be relied on.
+  func checkUsed(_ adapters: [ConfiguredAdapter], by routes: [Configuration.Route], _ defaults: Defaults) {
+    for adapter in adapters {
+      guard case .notBuilt = adapter.kind else { continue }
+      let (name, type) = (adapter.instance.name, adapter.instance.type)
+      if let route = routes.first(where: { $0.adapter == name && $0.target.usesAdapter }) {
+        problems.error("adapter '\(name)' has the type '\(type)', which is not built yet", at: route.position)
+      } else if defaults.adapter == name {
+        problems.error("adapter '\(name)' has the type '\(type)', which is not built yet", at: defaults.position)
+      } else {
+        problems.warning("the adapter type '\(type)' is not in force yet", at: adapter.instance.position)
+      }
+    }
+  }
+
+  private func readAdapter(_ name: String, _ position: SourcePosition, _ section: Settings) -> ConfiguredAdapter {
+    let type = section.text("type")
+    let node = section.node("settings") ?? ConfigNode(.mapping([]), at: section.position)
+    let settings = Settings(node, path: "\(section.path).settings", problems: problems, resolver: root.resolver)
+    let instance = Configuration.AdapterInstance(
+      name: name, type: type, settings: node, upstream: readUpstream(settings), position: position)
+    if let built = adapterTypes.first(where: { $0.name == type }) {
+      checkPlain(settings)
+      // An adapter's own complaints about a value that is no mapping would only repeat what was said.
+      let own = ConfigurationLoader.settings(for: instance, problems: isMapping(node) ? problems : .init(), resolver: root.resolver)
+      built.validate(name, own)
+      own.finish()
+      return ConfiguredAdapter(instance: instance, kind: .built(built))
+    }
+    if AdapterType.notBuilt.contains(type) {
+      readFuture(type, settings)
+      return ConfiguredAdapter(instance: instance, kind: .notBuilt)
+    }
+    if !type.isEmpty {
+      let names = adapterTypes.map(\.name)
+      section.error(
+        "unknown adapter type '\(Spelling.printable(type))'\(Spelling.hint(for: type, among: names + AdapterType.notBuilt)); "
+          + "built in: \(names.joined(separator: ", "))", at: "type")
+    }
+    return ConfiguredAdapter(instance: instance, kind: .unknown)
+  }
+
+  private func isMapping(_ node: ConfigNode) -> Bool {
+    if case .mapping = node.content { true } else { node.isNull }
+  }
+
+  /// An error, not a warning: what was meant to be encrypted must not go out in plain text, and nothing would answer it.
+  private func checkPlain(_ settings: Settings) {
+    guard settings.contains("base_url") else { return }
+    let look = Settings(
+      ConfigNode(.mapping(settings.all.filter { $0.key == "base_url" }), at: settings.position), path: settings.path,
+      problems: Settings.Problems(), resolver: root.resolver)
+    if look.baseURL("base_url").isTLS {
+      settings.error("TLS towards the upstream comes in a later release; 'base_url' must be http:// for now", at: "base_url")
+    }
+  }
+
+  private func readUpstream(_ settings: Settings) -> Configuration.UpstreamLimits {
+    var limits = Configuration.UpstreamLimits()
+    limits.refreshWindow = settings.duration("refresh_window", default: limits.refreshWindow, in: .zero...Self.day)
+    limits.connectTimeout = timeout(settings, "connect_timeout", limits.connectTimeout)
+    limits.firstByteTimeout = timeout(settings, "first_byte_timeout", limits.firstByteTimeout)
+    limits.totalTimeout = timeout(settings, "total_timeout", limits.totalTimeout)
+    limits.maxConnections = settings.integer("max_connections", default: limits.maxConnections, in: 1...100_000)
+    limits.maxResponseHead = settings.size("max_response_head", default: limits.maxResponseHead, in: 64...(1 << 20))
+    limits.maxResponseBody = settings.size("max_response_body", default: limits.maxResponseBody, in: 0...(1 << 44))
+    limits.maxInFlight = settings.integer("max_in_flight", default: limits.maxInFlight, in: 1...100_000)
+    limits.readRetries = settings.integer("read_retries", default: limits.readRetries, in: 0...10)
+    if let queue = settings.section("queue") {
+      limits.queueSize = queue.integer("size", default: limits.queueSize, in: 0...1_000_000)
+      limits.queueWait = queue.duration("wait", default: limits.queueWait, in: .zero...Duration.seconds(3600))
+      queue.finish()
+    }
+    readReservedNotInForce(settings)
+    return limits
+  }
+
+  private func readReservedNotInForce(_ settings: Settings) {
+    notInForce("fallback_urls", settings, when: !settings.texts("fallback_urls").isEmpty)
+    let refresh = settings.duration("dns_refresh", default: .seconds(30), in: .seconds(1)...Self.day)
+    notInForce("dns_refresh", settings, when: refresh != .seconds(30))
+    if let tls = settings.section("tls") {
+      let authority = tls.optionalText("ca")
+      notInForce("tls", settings, when: !tls.flag("verify", default: true) || authority != nil)
+      tls.finish()
+    }
+    if let breaker = settings.section("breaker") {
+      let failures = breaker.integer("failures", default: 5, in: 0...1_000_000_000)
+      let open = breaker.duration("open_for", default: .seconds(5), in: Self.shortest...Self.day)
+      notInForce("breaker", settings, when: failures != 0 && (failures != 5 || open != .seconds(5)))
+      breaker.finish()
+    }
+    if let budget = settings.section("budget") {
+      let calls = ["per_minute", "per_hour", "per_day"].map { budget.integer($0, default: 0, in: 0...1_000_000_000) }
+      notInForce("budget", settings, when: calls.contains { $0 > 0 })
+      budget.finish()
+    }
+  }
+
+  /// The settings of types that are not built, as far as they are fixed.
+  private func readFuture(_ type: String, _ settings: Settings) {
+    switch type {
+    case "home-assistant":
+      _ = settings.baseURL("base_url")
+      _ = settings.secret("token")
+    case "rest":
+      _ = settings.text("vendor")
+      if let variables = settings.section("vars") {
+        variables.all.forEach { _ = variables.optionalText($0.key) }
+      }
+    case "split":
+      if let codes = settings.section("codes") { codes.all.forEach { _ = codes.optionalText($0.key) } }
+      _ = settings.text("default")
+    case "replay":
+      _ = settings.text("cassette")
+    default:
+      settings.ignore(settings.all.map(\.key))
+    }
+    settings.finish(knownElsewhere: AdapterType.reservedSettings)
+  }
+
+  /// Names stand in logs, metrics and the store.
+  static func isName(_ text: String) -> Bool {
+    (1...64).contains(text.utf8.count)
+      && text.utf8.allSatisfy {
+        (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 45 || $0 == 95
+      }
+  }
+}
+
+extension Configuration.Route.Target {
+  /// The route's requests go to its adapter.
+  var usesAdapter: Bool {
+    switch self {
+    case .operation, .token: true
+    case .notInForce: false
+    }
+  }
+}

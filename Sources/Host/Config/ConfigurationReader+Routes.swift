@@ -1,0 +1,219 @@
+import AdapterAPI
+
+// defaults and routes.
+
+/// What holds for a route that says nothing itself.
+struct Defaults {
+  var adapter: String
+  var timeout: Duration
+  var roles: [String]
+  /// Of the adapter's name.
+  var position: SourcePosition
+}
+
+extension ConfigurationReader {
+  private static let futureOperations = ["objects", "widgets", "stream", "adapters", "status", "openapi"]
+  private static let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+  func readDefaults(_ adapters: [ConfiguredAdapter]) -> Defaults {
+    let section = section("defaults")
+    var name = adapters.count == 1 ? adapters[0].instance.name : ""
+    if section.contains("adapter") {
+      name = section.text("adapter")
+      checkName(name, adapters, section)
+    } else if adapters.count > 1 {
+      section.error("'adapter' is missing in defaults; name the one that routes use when they name none")
+    }
+    let defaults = Defaults(
+      adapter: name, timeout: timeout(section, "timeout", .seconds(30)), roles: section.texts("roles"),
+      position: section.position(of: "adapter"))
+    section.finish()
+    return defaults
+  }
+
+  func readRoutes(
+    _ adapters: [ConfiguredAdapter], _ defaults: Defaults, _ listen: Configuration.Listen
+  ) -> [Configuration.Route] {
+    if !root.contains("routes") {
+      root.error(
+        "'routes' is missing; list at least one, like - {method: POST, path: /api/iot/codes/values, operation: values}")
+      return []
+    }
+    var lines: [String: Int] = [:]
+    let sections = root.sections("routes")
+    if sections.isEmpty, case .sequence? = root.node("routes")?.content {
+      root.warning("'routes' is empty: every request will be answered 404", at: "routes")
+    }
+    return sections.map { section in
+      let route = readRoute(section, adapters, defaults, listen)
+      let name = "\(route.method ?? "*") \(route.path)"
+      if let line = lines[name], !route.path.isEmpty {
+        section.error("\(section.path) has the same method and path as the route in line \(line)", at: "path")
+      } else {
+        lines[name] = route.position.line
+      }
+      return route
+    }
+  }
+
+  private func readRoute(
+    _ section: Settings, _ adapters: [ConfiguredAdapter], _ defaults: Defaults, _ listen: Configuration.Listen
+  ) -> Configuration.Route {
+    let target = readTarget(section)
+    var adapter = defaults.adapter
+    if section.contains("adapter") {
+      adapter = section.text("adapter")
+      checkName(adapter, adapters, section)
+    }
+    let method = readMethod(section, target)
+    let roles = section.contains("roles") ? section.texts("roles") : defaults.roles
+    let writeRoles = section.contains("write_roles") ? section.texts("write_roles") : roles
+    let requiresToken = section.choice("auth", ["jwt", "none"], default: "jwt") == "jwt"
+    let route = Configuration.Route(
+      method: method, path: readPath(section), target: target ?? .notInForce(""), adapter: adapter,
+      timeout: timeout(section, "timeout", defaults.timeout), roles: requiresToken ? roles : [],
+      writeRoles: requiresToken ? writeRoles : [], requiresToken: requiresToken,
+      maxBodySize: section.size("max_body_size", default: listen.maxBodySize, in: 0...(1 << 40)),
+      coalesce: section.flag("coalesce", default: false), position: section.position)
+    checkSafety(route, section)
+    if case .operation(let operation)? = target { checkOffer(operation, adapter, adapters, section) }
+    notInForce("coalesce", section, when: route.coalesce)
+    readSharing(section, adapters)
+    section.finish()
+    return route
+  }
+
+  private func readTarget(_ section: Settings) -> Configuration.Route.Target? {
+    let word = section.text("operation")
+    let masked = section.choice("reveal", ["full", "masked"], default: "full") == "masked"
+    if section.contains("reveal"), word != "token" {
+      section.error("'reveal' belongs to operation: token only", at: "reveal")
+    }
+    if word == "token" { return .token(masked: masked) }
+    if let operation = Operation(rawValue: word) { return .operation(operation) }
+    if ConfigurationReader.futureOperations.contains(word) {
+      section.warning("'\(word)' is not in force yet", at: "operation")
+      return .notInForce(word)
+    }
+    if !word.isEmpty {
+      let words = Operation.allCases.map(\.rawValue) + ["token"] + ConfigurationReader.futureOperations
+      let hint = Spelling.hint(for: word, among: words)
+      let list = hint.isEmpty ? "; known are \(words.joined(separator: ", "))" : hint
+      section.error("unknown operation '\(Spelling.printable(word))' in \(section.path)\(list)", at: "operation")
+    }
+    return nil
+  }
+
+  private func readMethod(_ section: Settings, _ target: Configuration.Route.Target?) -> String? {
+    guard section.contains("method") else {
+      // What reads the building and what changes it hangs on the method that clients and proxies see.
+      if let target, target.usesAdapter {
+        section.error("'method' is missing in \(section.path); this operation needs one, POST as a rule and GET for token")
+      }
+      return nil
+    }
+    let method = section.text("method")
+    if method.isEmpty || ConfigurationReader.methods.contains(method) { return method.isEmpty ? nil : method }
+    let upper = method.uppercased()
+    let hint =
+      ConfigurationReader.methods.contains(upper)
+      ? "; methods are in upper case: '\(upper)'" : Spelling.hint(for: method, among: ConfigurationReader.methods)
+    section.error(
+      "'method' in \(section.path) must be one of \(ConfigurationReader.methods.joined(separator: ", ")), "
+        + "not '\(Spelling.printable(method))'\(hint)", at: "method")
+    return method
+  }
+
+  private func readPath(_ section: Settings) -> String {
+    let path = section.text("path")
+    if path.isEmpty { return "" }
+    if let reason = RoutePath.mistake(in: path) {
+      section.error("'path' in \(section.path) \(reason)", at: "path")
+    }
+    return path
+  }
+
+  private func checkSafety(_ route: Configuration.Route, _ section: Settings) {
+    if !route.requiresToken {
+      for key in ["roles", "write_roles"] where section.contains(key) {
+        if case .sequence(let items)? = section.node(key)?.content, items.isEmpty { continue }
+        section.error("'\(key)' needs a JWT, and auth: none asks for none; remove one of the two", at: key)
+      }
+    }
+    switch route.target {
+    case .token(masked: false) where !route.requiresToken:
+      section.error(
+        "auth: none would show the upstream's token to everyone; remove it, or set reveal: masked", at: "auth")
+    case .token(masked: false) where route.roles.isEmpty:
+      section.warning(
+        "\(section.path) shows the upstream's token to any caller with a valid JWT; set roles or reveal: masked",
+        at: "operation")
+    case .operation(let operation) where operation.isWrite && !route.requiresToken:
+      section.warning("with auth: none everyone who reaches the gateway may write to the building", at: "auth")
+    default: break
+    }
+  }
+
+  private func checkOffer(
+    _ operation: Operation, _ name: String, _ adapters: [ConfiguredAdapter], _ section: Settings
+  ) {
+    guard let adapter = adapters.first(where: { $0.instance.name == name }), case .built(let type) = adapter.kind,
+      !type.operations.contains(operation)
+    else { return }
+    let offered = Operation.allCases.filter(type.operations.contains).map(\.rawValue).joined(separator: ", ")
+    section.error(
+      "adapter '\(name)' (\(type.name)) has no operation '\(operation.rawValue)'; it offers \(offered)", at: "operation")
+  }
+
+  private func checkName(_ name: String, _ adapters: [ConfiguredAdapter], _ section: Settings) {
+    let names = adapters.map(\.instance.name)
+    if name.isEmpty || names.contains(name) { return }
+    let hint = Spelling.hint(for: name, among: names)
+    let list = hint.isEmpty && !names.isEmpty ? "; there are \(names.prefix(10).joined(separator: ", "))" : hint
+    section.error("no adapter is named '\(Spelling.printable(name))'\(list)", at: "adapter")
+  }
+
+  /// What several requests may share: answers, upstream calls, and a second upstream to compare with.
+  private func readSharing(_ section: Settings, _ adapters: [ConfiguredAdapter]) {
+    for key in ["cache", "stale"] {
+      notInForce(key, section, when: section.duration(key, default: .zero, in: .zero...Self.day) > .zero)
+    }
+    let settle = section.duration("settle", default: .seconds(1), in: .zero...Self.day)
+    notInForce("settle", section, when: settle != .seconds(1))
+    if let batch = section.section("batch") {
+      _ = batch.duration("window", in: Self.shortest...Duration.seconds(60))
+      _ = batch.integer("max", default: 200, in: 1...1_000_000)
+      batch.finish()
+      notInForce("batch", section)
+    }
+    if let shadow = section.section("shadow") {
+      checkName(shadow.text("adapter"), adapters, shadow)
+      _ = shadow.share("sample", default: 1)
+      _ = shadow.optionalText("points")
+      _ = shadow.decimal("tolerance", default: 0)
+      shadow.finish()
+      notInForce("shadow", section)
+    }
+  }
+}
+
+/// The shape of a route's path.
+enum RoutePath {
+  /// What is wrong with it, as the rest of a sentence; nil when nothing is.
+  static func mistake(in path: String) -> String? {
+    let bytes = Array(path.utf8)
+    if bytes.first != 47 { return "must start with '/'" }
+    if bytes.count > 1024 { return "is longer than 1024 bytes" }
+    if bytes.contains(63) || bytes.contains(35) { return "must have no query ('?') and no fragment ('#')" }
+    if bytes.contains(37) { return "must be written without percent-encoding ('%')" }
+    if !bytes.allSatisfy({ $0 > 32 && $0 < 127 && !#"<>"\^`{|}*"#.utf8.contains($0) }) {
+      return "has a character that no path may have; use letters, digits and - . _ ~ / : @ ! $ & ' ( ) + , ; ="
+    }
+    let segments = bytes.dropFirst().split(separator: 47, omittingEmptySubsequences: false)
+    if segments.dropLast().contains(where: \.isEmpty) { return "must not hold '//'" }
+    if segments.contains(where: { $0.elementsEqual([46]) || $0.elementsEqual([46, 46]) }) {
+      return "must not hold '.' or '..' as a segment"
+    }
+    return nil
+  }
+}

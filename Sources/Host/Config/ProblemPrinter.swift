@@ -1,0 +1,146 @@
+import AdapterAPI
+
+/// Writes the problems of a configuration: GNU-shaped lines for people and editors, or JSON for programs.
+enum ProblemPrinter {
+  /// One line per problem, sorted by position, and a summary line.
+  ///
+  /// - Parameter carets: Show the line and a caret below each problem; for a terminal.
+  static func text(_ loaded: LoadedConfiguration, carets: Bool) -> String {
+    var text = ""
+    for problem in loaded.problems {
+      text += line(problem, file: loaded.file) + "\n"
+      if carets, loaded.source.indices.contains(problem.position.line - 1) {
+        text += SourceExcerpt(loaded.source[problem.position.line - 1], column: problem.position.column).text
+      }
+    }
+    return text + summary(loaded) + "\n"
+  }
+
+  /// `gateway.yaml:14:7: error: …`
+  static func line(_ problem: ConfigError, file: String) -> String {
+    "\(file):\(problem.position.line):\(problem.position.column): \(problem.severity.rawValue): \(problem.message)"
+  }
+
+  /// `2 errors, 1 warning`
+  static func summary(_ loaded: LoadedConfiguration) -> String {
+    func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
+    if loaded.problems.isEmpty { return "no problems" }
+    if loaded.warningCount == 0 { return count(loaded.errorCount, "error") }
+    return count(loaded.errorCount, "error") + ", " + count(loaded.warningCount, "warning")
+  }
+
+  /// `{"problems": [{"file", "line", "column", "severity", "message"}], "errors": n, "warnings": n}`
+  static func json(_ loaded: LoadedConfiguration) -> String {
+    let problems = loaded.problems.map { problem in
+      "{\"file\":\(quoted(loaded.file)),\"line\":\(problem.position.line),\"column\":\(problem.position.column),"
+        + "\"severity\":\(quoted(problem.severity.rawValue)),\"message\":\(quoted(problem.message))}"
+    }
+    return "{\"problems\":[\(problems.joined(separator: ","))],\"errors\":\(loaded.errorCount),"
+      + "\"warnings\":\(loaded.warningCount)}\n"
+  }
+
+  /// A JSON string (RFC 8259 §7).
+  private static func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": result += "\\\""
+      case "\\": result += "\\\\"
+      case "\u{00}"..."\u{1f}":
+        let digits = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}
+
+/// A line of the configuration with a caret below the column; what may be a secret is left out.
+struct SourceExcerpt {
+  /// Both lines.
+  let text: String
+
+  private static let lead = 60
+  private static let width = 110
+  /// Values of keys like these are not shown: one of them may hold what should have been `{env: NAME}`.
+  private static let sensitive = [
+    "secret", "password", "token", "app_id", "appid", "api_key", "url", "base_url", "endpoint",
+  ]
+
+  init(_ line: String, column: Int) {
+    var scalars = Array(line.unicodeScalars.prefix(YAMLReader.sizeMax))
+    var caret = max(0, column - 1)
+    if let cut = SourceExcerpt.secretStart(scalars) {
+      scalars = scalars[..<cut] + ["…"]
+      caret = min(caret, cut)
+    }
+    let start = max(0, min(caret, scalars.count) - SourceExcerpt.lead)
+    let shown = scalars[start..<min(scalars.count, start + SourceExcerpt.width)]
+    var first = String.UnicodeScalarView()
+    var second = String.UnicodeScalarView()
+    for (offset, scalar) in shown.enumerated() {
+      first.append(SourceExcerpt.printable(scalar))
+      if start + offset < caret { second.append(scalar == "\t" ? "\t" : " ") }
+    }
+    let marks = start > 0 ? ("… ", "  ") : ("", "")
+    text = "  \(marks.0)\(String(first))\n  \(marks.1)\(String(second))^\n"
+  }
+
+  private static func printable(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
+      scalar == "\t" ? scalar : "?"
+    default: scalar
+    }
+  }
+
+  /// Where the value begins of the first key that looks like a secret's, if it is no reference; all from there is left out.
+  private static func secretStart(_ line: [Unicode.Scalar]) -> Int? {
+    var word = String.UnicodeScalarView()
+    var hasEnded = false
+    for (index, scalar) in line.enumerated() {
+      if scalar == ":" {
+        if isSensitive(String(word)) {
+          let value = line[(index + 1)...].firstIndex { $0 != " " && $0 != "\t" }
+          if let value, !isReference(line[value...]) { return value }
+        }
+        word.removeAll()
+      } else if scalar == "_" || scalar.properties.isAlphabetic {
+        if hasEnded { word.removeAll() }
+        if word.count < 64 { word.append(scalar) }
+        hasEnded = false
+      } else if scalar == " " || scalar == "\t" || scalar == "\"" || scalar == "'" {
+        // Between a key and its colon there may be its closing quote and white space.
+        hasEnded = true
+      } else {
+        word.removeAll()
+      }
+    }
+    return nil
+  }
+
+  /// `{env: NAME}` or `{file: path}`; what is no name of a variable may be the secret itself.
+  private static func isReference(_ value: ArraySlice<Unicode.Scalar>) -> Bool {
+    guard value.first == "{", let end = value.firstIndex(of: "}") else { return false }
+    let isSpace: (Unicode.Scalar) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\"" || $0 == "'" }
+    let parts = value[..<end].dropFirst().split(separator: ":", maxSplits: 1)
+    guard parts.count == 2 else { return false }
+    switch String(String.UnicodeScalarView(parts[0].filter { !isSpace($0) })) {
+    case "file": return true
+    case "env": return parts[1].allSatisfy { isSpace($0) || $0 == "_" || ("0"..."9").contains($0) || isLetter($0) }
+    default: return false
+    }
+  }
+
+  private static func isLetter(_ scalar: Unicode.Scalar) -> Bool {
+    ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar)
+  }
+
+  private static func isSensitive(_ key: String) -> Bool {
+    let key = key.lowercased()
+    return !key.isEmpty
+      && (["secret", "password", "token", "url"].contains { key.hasSuffix($0) } || sensitive.contains(key)
+        || Spelling.nearest(to: key, among: sensitive) != nil)
+  }
+}

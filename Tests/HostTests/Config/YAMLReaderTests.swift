@@ -1,0 +1,131 @@
+import AdapterAPI
+import Testing
+
+@testable import Host
+
+private func read(_ text: String) -> (root: ConfigNode?, problems: [String]) { read(Array(text.utf8)) }
+
+private func read(_ bytes: [UInt8]) -> (root: ConfigNode?, problems: [String]) {
+  let result = YAMLReader.read(bytes)
+  return (result.root, result.problems.map { "\($0.position.line):\($0.position.column) \($0.message)" })
+}
+
+private func written(_ node: ConfigNode?) -> String {
+  guard let node else { return "nil" }
+  let at = "@\(node.position.line):\(node.position.column)"
+  switch node.content {
+  case .scalar(let text, let plain): return (plain ? text : "'\(text)'") + at
+  case .sequence(let items): return "[" + items.map(written).joined(separator: ", ") + "]" + at
+  case .mapping(let entries): return "{" + entries.map { "\($0.key): \(written($0.value))" }.joined(separator: ", ") + "}" + at
+  }
+}
+
+@Suite("YAML reader")
+struct YAMLReaderTests {
+  @Test func `nodes know their line and column, counted from one in characters`() {
+    #expect(written(read("a: 1\nb:\n  - x\n  - 'y'\n").root) == "{a: 1@1:4, b: [x@3:5, 'y'@4:5]@3:3}@1:1")
+    #expect(written(read("ä: {ö: ü}\n").root) == "{ä: {ö: ü@1:8}@1:4}@1:1")
+    #expect(written(read("a:\nb: c\n").root) == "{a: @1:3, b: c@2:4}@1:1")
+  }
+
+  @Test func `JSON is read, with the same positions`() {
+    #expect(written(read("{\"a\": [1, true, null],\n \"b\": \"x\\u00e4\\n\"}").root)
+      == "{a: [1@1:8, true@1:11, null@1:17]@1:7, b: 'xä\n'@2:7}@1:1")
+  }
+
+  @Test func `a byte order mark and CR LF do not shift positions`() {
+    #expect(written(read("\u{feff}a: 1\r\nb: 2\r\n").root) == "{a: 1@1:4, b: 2@2:4}@1:1")
+  }
+
+  @Test("what is not in the dialect is refused at its place", arguments: [
+    ("a: &x 1\nb: *x\n", "1:4 anchors (&name)"), ("a: *x\n", "1:4 aliases (*name)"), ("a: !!str 1\n", "1:4 tags (!name)"),
+    ("a: ! 1\n", "1:4 tags (!name)"), ("<<: {a: 1}\n", "1:1 merge keys (<<)"), ("a: 1\n---\nb: 2\n", "2:1 a second document"),
+    ("? [a]\n: 1\n", "1:3 a key must be a single word"), ("{a: 1}: 2\n", "1:1 a key must be a single word"),
+    ("%TAG ! tag:x:\n---\na: 1\n", "1:1 tag directives"), ("a: \"x\\0y\"\n", "1:4 a NUL character"),
+    ("a: &x [1]\n", "1:4 anchors"), ("a: !x {b: 1}\n", "1:4 tags"),
+  ])
+  func dialect(text: String, expected: String) {
+    let result = read(text)
+    #expect(result.root == nil)
+    #expect(result.problems.count == 1)
+    #expect(result.problems.first?.hasPrefix(expected) == true, "\(result.problems)")
+  }
+
+  @Test func `every duplicate key is reported, with the line of the first`() {
+    #expect(
+      read("a: 1\nb: {c: 1, c: 2}\na: 2\n").problems == [
+        "2:11 the key 'c' stands here a second time; the first is in line 2",
+        "3:1 the key 'a' stands here a second time; the first is in line 1",
+      ])
+  }
+
+  @Test("a syntax error is the only problem reported, where a person would look", arguments: [
+    ("a: 1\na: 2\nb: [1, 2\n", "4:1 not valid YAML"), ("a: 1\n\tb: 2\n", "2:1 not valid YAML: a tab indents this line"),
+    ("a: b: c\n", "1:5 not valid YAML: no ':' may stand here"), ("a: 1\nb\nc: 2\n", "2:1 not valid YAML: a key without"),
+    ("a: \"x\n", "2:1 not valid YAML"), ("a: 1\n  b: 2\n", "2:4 not valid YAML"), ("a: @x\n", "1:4 not valid YAML"),
+    ("a: \"\\ud800\"\n", "1:7 not valid YAML"),
+  ])
+  func syntax(text: String, expected: String) {
+    let result = read(text)
+    #expect(result.root == nil)
+    #expect(result.problems.count == 1)
+    #expect(result.problems.first?.hasPrefix(expected) == true, "\(result.problems)")
+  }
+
+  @Test("what is no text is refused at its place", arguments: [
+    (Array("a: 1\nb: \u{0}\n".utf8), "2:4 a NUL byte"), (Array("a: ".utf8) + [0xc3, 0x28], "1:4 the configuration is not valid UTF-8"),
+    ([0xff, 0xfe, 0x61, 0], "1:1 the configuration is UTF-16"), (Array("a: \u{1b}[0m".utf8), "1:4 the control character U+001B"),
+    (Array("a: x\u{85}b: \u{7f}".utf8), "2:4 the control character U+007F"), (Array("a: \u{feff}".utf8), "1:4 the control character U+FEFF"),
+    ([UInt8](repeating: 35, count: (1 << 20) + 1), "1:1 the configuration is larger than 1 MiB"),
+    ([0xed, 0xa0, 0x80], "1:1 the configuration is not valid UTF-8"),
+  ])
+  func text(bytes: [UInt8], expected: String) {
+    let result = read(bytes)
+    #expect(result.root == nil)
+    #expect(result.problems.count == 1)
+    #expect(result.problems.first?.hasPrefix(expected) == true, "\(result.problems)")
+  }
+
+  @Test("a file without content says what is missing", arguments: ["", "\n\n", "# only a comment\n", "---\n", "~\n", "\u{feff}"])
+  func empty(text: String) {
+    #expect(read(text).problems == ["1:1 the configuration is empty; it needs version, auth, store, adapters, defaults and routes"])
+  }
+
+  @Test func `levels are bounded`() {
+    let deep = { (levels: Int) in String(repeating: "[", count: levels) + String(repeating: "]", count: levels) }
+    #expect(read(deep(64)).root != nil)
+    #expect(read(deep(65)).problems == ["1:65 more than 64 levels inside one another"])
+    #expect(read(String(repeating: "{a: ", count: 100_000)).problems.count == 1)
+    #expect(read(String(repeating: "[", count: 1 << 20)).problems.count == 1)
+  }
+
+  @Test func `an alias bomb ends at its first anchor`() {
+    var bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
+    for level in 1...9 {
+      bomb += "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ",") + "]\n"
+    }
+    let began = ContinuousClock.now
+    let result = read(bomb)
+    #expect(result.problems.count == 1)
+    #expect(result.problems.first?.hasPrefix("1:5 anchors") == true)
+    #expect(ContinuousClock.now - began < .seconds(1))
+  }
+
+  @Test func `a file that is cut off anywhere is an error or a configuration, never a crash`() {
+    let bytes = Array(ConfigurationSamples.text.utf8)
+    for end in 0..<bytes.count {
+      let result = YAMLReader.read(Array(bytes[..<end]))
+      #expect((result.root == nil) == !result.problems.isEmpty)
+    }
+  }
+
+  @Test func `a byte changed anywhere is an error or a configuration, never a crash`() {
+    let bytes = Array(ConfigurationSamples.text.utf8)
+    for (index, replacement) in zip(bytes.indices, Array(repeating: Array("\"'{[&*!|>%@`:-#\t".utf8), count: 64).joined()) {
+      var changed = bytes
+      changed[index] = replacement
+      let loaded = ConfigurationSamples.load(String(decoding: changed, as: UTF8.self))
+      #expect((loaded.configuration == nil) == (loaded.errorCount > 0))
+    }
+  }
+}
