@@ -89,9 +89,7 @@ struct WebTalkAnswerTests {
 
   @Test func `what the client throws comes through unchanged, and nothing is repeated`() async throws {
     let bench = try Bench()
-    bench.client.script { _ throws(AdapterError) in
-      throw AdapterError(.timeout, "The upstream did not answer in time.", mayHaveActed: true)
-    }
+    bench.client.script(failure: AdapterError(.timeout, "The upstream did not answer in time.", mayHaveActed: true))
     let call = try bench.call()
     await #expect {
       _ = try await bench.adapter.perform(AdapterRequest(operation: .set, body: Array("{}".utf8)), call)

@@ -19,7 +19,7 @@ struct WebTalkConformanceTests {
       secrets: [WebTalkLookAlike.appID]
     ) {
       let upstream = WebTalkLookAlike()
-      let bench = try Bench(ScriptedHTTPClient { request throws(AdapterError) in try upstream.answer(request) })
+      let bench = try Bench(ScriptedHTTPClient { upstream.answer($0) })
       return AdapterConformance.Subject(adapter: bench.adapter, log: bench.log, client: bench.client)
     }
     try await conformance.run(check)

@@ -16,7 +16,7 @@ final class WebTalkLookAlike: Sendable {
 
   private let state = Mutex(State())
 
-  func answer(_ request: HTTPRequest) throws(AdapterError) -> HTTPResponse {
+  func answer(_ request: HTTPRequest) -> HTTPResponse {
     let parts = request.target.split(separator: "?", maxSplits: 1).map(String.init)
     if parts[0] == "/_webtalk/_cur/api/access_token" { return token(query: parts.count > 1 ? parts[1] : "") }
     guard request.method == .post, let access = request.fields["Token"], request.fields["appId"] == Self.appID else {
