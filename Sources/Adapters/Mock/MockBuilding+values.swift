@@ -8,7 +8,7 @@ extension MockBuilding {
     if let (entry, _) = writes.inForce(index, at: moment.seconds) { return entry.value }
     var value = course(point, moment, writes)
     if let rule = point.alarm, let excess = alarmExcess(index, at: moment.seconds) {
-      value = point.isBinary ? 1 : max(value, rule.high + excess * rule.high * 0.15)
+      value = point.isBinary ? 1 : max(value, rule.high * (1.02 + 0.15 * excess))
     }
     return rounded(min(max(value, point.range.lowerBound), point.range.upperBound), point.decimals)
   }
