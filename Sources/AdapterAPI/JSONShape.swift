@@ -1,8 +1,8 @@
 /// Says whether bytes are one JSON object that the gateway may pass on, without taking it apart.
 ///
-/// RFC 8259, read strictly: valid UTF-8, no byte order mark, nothing but white space around, depth at most 64, and no key twice at
-/// the top, where two readers could pick different ones (`"c\u006fdes"` is `"codes"`). Runs on every request: one pass, and no
-/// allocation unless a key has escapes or the object more than sixteen members.
+/// RFC 8259, read strictly: valid UTF-8, no byte order mark, nothing but white space around, depth at most 64, and no
+/// key twice at the top, where two readers could pick different ones (`"c\u006fdes"` is `"codes"`). Runs on every
+/// request: one pass, and no allocation unless a key has escapes or the object more than sixteen members.
 public enum JSONShape {
   /// How deep arrays and objects may stand in one another; the outermost object counts.
   public static let maximumDepth = 64
@@ -132,7 +132,8 @@ public enum JSONShape {
 /// The set's hashing is seeded per process, so nobody can choose keys that collide.
 private struct TopLevelKeys {
   private let base: UnsafePointer<UInt8>
-  private var first = InlineArray<16, Key>(repeating: Key(content: UnsafeBufferPointer(start: nil, count: 0), escaped: false))
+  private var first = InlineArray<16, Key>(
+    repeating: Key(content: UnsafeBufferPointer(start: nil, count: 0), escaped: false))
   private var count = 0
   private var all: Set<Key> = []
 

@@ -20,7 +20,10 @@ struct JSONShapeTests {
   func `bytes that are no UTF-8 are refused wherever they stand`(_ bytes: [UInt8]) {
     for filler in 0...9 {
       let before = [UInt8](repeating: 97, count: filler)
-      for text in [Array(#"{"a":""#.utf8) + before + bytes + Array(#""}"#.utf8), Array("{\"".utf8) + before + bytes + Array("\":1}".utf8)] {
+      for text in [
+        Array(#"{"a":""#.utf8) + before + bytes + Array(#""}"#.utf8),
+        Array("{\"".utf8) + before + bytes + Array("\":1}".utf8),
+      ] {
         #expect(JSONShape.check(text)?.fault == .encoding)
       }
       #expect(JSONShape.check(Array(#"{"a":""#.utf8) + before + bytes) != nil)
@@ -38,7 +41,9 @@ struct JSONShapeTests {
   @Test func `every byte is looked at, wherever it stands in a word`() {
     for length in 0..<40 {
       for index in 0..<length {
-        for (byte, isFine) in [(UInt8(0x1f), false), (0x00, false), (0x80, false), (0xff, false), (0x7f, true), (0x20, true)] {
+        for (byte, isFine) in [
+          (UInt8(0x1f), false), (0x00, false), (0x80, false), (0xff, false), (0x7f, true), (0x20, true),
+        ] {
           var content = [UInt8](repeating: 97, count: length)
           content[index] = byte
           let text = Array(#"{"a":""#.utf8) + content + Array(#""}"#.utf8)
@@ -51,7 +56,8 @@ struct JSONShapeTests {
   @Test func `sixty-four levels are enough, sixty-five are too many`() {
     func nested(_ depth: Int, _ open: String, _ close: String) -> [UInt8] {
       Array(
-        (#"{"a":"# + String(repeating: open, count: depth - 1) + "1" + String(repeating: close, count: depth - 1) + "}").utf8)
+        (#"{"a":"# + String(repeating: open, count: depth - 1) + "1" + String(repeating: close, count: depth - 1) + "}")
+          .utf8)
     }
     for (open, close) in [("[", "]"), (#"{"b":"#, "}")] {
       #expect(JSONShape.check(nested(64, open, close)) == nil)
@@ -70,13 +76,15 @@ struct JSONShapeTests {
     }
   }
 
-  /// Work is compared with work of the same kind, a hundred times smaller; quadratic behaviour would make it ten thousand times.
-  @Test(arguments: [
-    { (count: Int) in "{" + (0..<count).map { #""key\#($0)":1"# }.joined(separator: ",") + "}" },
-    { (count: Int) in "{" + (0..<count).map { #""\u006bey\#($0)":1"# }.joined(separator: ",") + "}" },
-    { (count: Int) in #"{"a":"# + "[" + String(repeating: "[],", count: count) + "1]}" },
-    { (count: Int) in #"{"a":""# + String(repeating: "é\\n", count: count) + "\"}" },
-  ] as [@Sendable (Int) -> String])
+  /// Work is compared with work of the same kind, a hundred times smaller; quadratic behaviour would make it ten
+  /// thousand times.
+  @Test(
+    arguments: [
+      { (count: Int) in "{" + (0..<count).map { #""key\#($0)":1"# }.joined(separator: ",") + "}" },
+      { (count: Int) in "{" + (0..<count).map { #""\u006bey\#($0)":1"# }.joined(separator: ",") + "}" },
+      { (count: Int) in #"{"a":"# + "[" + String(repeating: "[],", count: count) + "1]}" },
+      { (count: Int) in #"{"a":""# + String(repeating: "é\\n", count: count) + "\"}" },
+    ] as [@Sendable (Int) -> String])
   func `time grows with the size and no faster`(_ make: @Sendable (Int) -> String) {
     let clock = ContinuousClock()
     func best(_ bytes: [UInt8], of tries: Int) -> Duration {

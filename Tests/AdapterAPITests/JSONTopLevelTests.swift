@@ -7,7 +7,8 @@ struct JSONTopLevelTests {
     (#"{"code":200,"msg":"x"}"#, 200), (#"{"code":"301"}"#, 301), (#" { "msg" : "x" , "code" : 302 } "#, 302),
     (#"{"code":301.0}"#, 301), (#"{"code":-7,"#, -7), (#"{"code":0}"#, 0), ("\u{feff}{\"code\":5}", 5),
     (#"{"data":[{"code":1},[[{"code":2}]]],"code":3}"#, 3), (#"{"msg":"\"code\":1,}]","code":4}"#, 4),
-    (#"{"a":"\\","code":6}"#, 6), (#"{"c\u006fde":7}"#, 7), (#"{"code":8,"code":9}"#, 8), (#"{"code":200,"a":[cut off her"#, 200),
+    (#"{"a":"\\","code":6}"#, 6), (#"{"c\u006fde":7}"#, 7), (#"{"code":8,"code":9}"#, 8),
+    (#"{"code":200,"a":[cut off her"#, 200),
     (#"{"code":200 "#, 200),
   ])
   func `it is found`(_ text: String, _ code: Int) {
@@ -16,8 +17,10 @@ struct JSONTopLevelTests {
 
   @Test(arguments: [
     "", "{", "{}", "[]", #"[{"code":301}]"#, "301", #""code":301"#, "<html>{\"code\":301}", #"{"data":{"code":301}}"#,
-    #"{"data":[{"code":301}],"x":1}"#, #"{"Code":301}"#, #"{"codes":301}"#, #"{"code":null}"#, #"{"code":true}"#, #"{"code":[301]}"#,
-    #"{"code":{"code":301}}"#, #"{"code":"3x1"}"#, #"{"code":""}"#, #"{"code":"301"#, #"{"code":30"#, #"{"code":301"#, #"{"code":"#,
+    #"{"data":[{"code":301}],"x":1}"#, #"{"Code":301}"#, #"{"codes":301}"#, #"{"code":null}"#, #"{"code":true}"#,
+    #"{"code":[301]}"#,
+    #"{"code":{"code":301}}"#, #"{"code":"3x1"}"#, #"{"code":""}"#, #"{"code":"301"#, #"{"code":30"#, #"{"code":301"#,
+    #"{"code":"#,
     #"{"code":301.5}"#, #"{"code":3e2}"#, #"{"code":99999999999999999999999}"#, #"{"code":-}"#, #"{"a":"code":301}"#,
     #"{"a":[1,2,"code":301"#, #"{"msg":"never closed,"code":301}"#, #"{"code" 301}"#, #"{"a":1}"code":301}"#,
   ])
@@ -38,7 +41,9 @@ struct JSONTopLevelTests {
     var generator = SystemRandomNumberGenerator()
     let alphabet = Array(#"{}[]":,\code301 "#.utf8) + [0, 0x80, 0xff]
     for _ in 0..<20_000 {
-      let bytes = (0..<Int.random(in: 0..<40, using: &generator)).map { _ in alphabet.randomElement(using: &generator) ?? 0 }
+      let bytes = (0..<Int.random(in: 0..<40, using: &generator)).map { _ in
+        alphabet.randomElement(using: &generator) ?? 0
+      }
       let code = TopLevel.code(in: bytes)
       // A code needs its digits.
       #expect(code == nil || bytes.contains { $0 >= 48 && $0 <= 57 })

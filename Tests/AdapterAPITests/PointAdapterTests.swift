@@ -62,7 +62,8 @@ struct PointAdapterTests {
     var fields = Fields()
     if let prop { try fields.append("prop", prop) }
     let answer = try await echo.perform(
-      AdapterRequest(operation: operation, fields: fields, body: Array(body.utf8)), Call(token: nil, deadline: .distantFuture))
+      AdapterRequest(operation: operation, fields: fields, body: Array(body.utf8)),
+      Call(token: nil, deadline: .distantFuture))
     #expect(answer.status == 200)
     #expect(JSONShape.check(answer.body.prefix) == nil)
     return (String(decoding: answer.body.prefix, as: UTF8.self), answer.verdict)
@@ -81,7 +82,8 @@ struct PointAdapterTests {
   @Test func `points that could not be read stand in errors, and the envelope stays 200`() async throws {
     let (text, verdict) = try await answer(.values, #"{"codes":["flag","nan","gone","who"]}"#)
     let json = try JSONValue(parsing: Array(text.utf8))
-    #expect(text.hasPrefix(#"{"code":200,"msg":"success","ResultPointObjArr":[{"pointId":"flag","value":true,"time":""#))
+    #expect(
+      text.hasPrefix(#"{"code":200,"msg":"success","ResultPointObjArr":[{"pointId":"flag","value":true,"time":""#))
     #expect(json["ResultPointObjArr"]?.array?.count == 1)
     #expect(json["errors"]?.array?.compactMap { $0["pointId"]?.string } == ["nan", "gone", "who"])
     #expect(json["errors"]?.array?.compactMap { $0["code"]?.double } == [502, 503, 404])
@@ -96,7 +98,8 @@ struct PointAdapterTests {
   @Test func `history is asked in types and answered in the caller's own spelling of time`() async throws {
     let echo = Echo()
     let (text, _) = try await answer(
-      .history, #"{"codes":["P"],"starttime":"2026-06-20T10:00:00+02:00","endtime":"2026-06-20T12:00:00Z","interval":"60"}"#,
+      .history,
+      #"{"codes":["P"],"starttime":"2026-06-20T10:00:00+02:00","endtime":"2026-06-20T12:00:00Z","interval":"60"}"#,
       from: echo)
     let query = try #require(echo.asked.history.withLock { $0 })
     #expect(query.start.seconds == 1_781_942_400)
@@ -109,7 +112,8 @@ struct PointAdapterTests {
   }
 
   @Test func `a refused point makes the envelope 422 and the written ones are listed`() async throws {
-    let body = #"{"aryPoints":[{"pointId":"good","value":1.5},{"pointId":"bad","value":true},{"pointId":"too","value":"7"}]}"#
+    let body =
+      #"{"aryPoints":[{"pointId":"good","value":1.5},{"pointId":"bad","value":true},{"pointId":"too","value":"7"}]}"#
     let echo = Echo()
     let (text, verdict) = try await answer(.set, body, from: echo)
     let json = try JSONValue(parsing: Array(text.utf8))
@@ -124,26 +128,46 @@ struct PointAdapterTests {
   @Test func `alarms leave out what is not known`() async throws {
     let (text, _) = try await answer(.alarms, #"{"starttime":"2026-06-20T00:00:00Z","endtime":""}"#)
     #expect(
-      text == #"{"code":200,"msg":"success","ResultAlarmArr":[{"alarmId":"1","pointId":"P","level":2,"starttime":"2026-06-20T00:00:00Z"}]}"#)
+      text
+        == #"{"code":200,"msg":"success","ResultAlarmArr":[{"alarmId":"1","pointId":"P","level":2,"#
+        + #""starttime":"2026-06-20T00:00:00Z"}]}"#
+    )
     #expect(try await answer(.alarms, "").text.contains("ResultAlarmArr"))
   }
 
   @Test(arguments: [
     (AdapterAPI.Operation.values, "{}", "'codes' is missing"), (.values, #"{"codes":"P"}"#, "'codes' must be an array"),
     (.values, #"{"codes":[]}"#, "'codes' is empty"), (.values, #"{"codes":["P",7]}"#, "'codes[1]'"),
-    (.values, #"{"codes":[""]}"#, "'codes[0]'"), (.history, #"{"codes":["P"],"endtime":"2026-06-20 00:00:00"}"#, "'starttime'"),
+    (.values, #"{"codes":[""]}"#, "'codes[0]'"),
+    (.history, #"{"codes":["P"],"endtime":"2026-06-20 00:00:00"}"#, "'starttime'"),
     (.history, #"{"codes":["P"],"starttime":"2026-06-20 00:00:00"}"#, "'endtime' is missing"),
-    (.history, #"{"codes":["P"],"starttime":"20.6.2026","endtime":"2026-06-20 00:00:00"}"#, "'starttime' must be a time"),
-    (.history, #"{"codes":["P"],"starttime":"2026-06-21 00:00:00","endtime":"2026-06-20 00:00:00"}"#, "'endtime' is before"),
-    (.history, #"{"codes":["P"],"starttime":"2000-06-21 00:00:00","endtime":"2026-06-20 00:00:00"}"#, "at most 366 days"),
-    (.history, #"{"codes":["P"],"starttime":"2026-06-19 00:00:00","endtime":"2026-06-20 00:00:00","interval":1}"#, "'interval'"),
-    (.history, #"{"codes":["P"],"starttime":"2026-06-19 00:00:00","endtime":"2026-06-20 00:00:00","interval":0}"#, "'interval'"),
+    (
+      .history, #"{"codes":["P"],"starttime":"20.6.2026","endtime":"2026-06-20 00:00:00"}"#,
+      "'starttime' must be a time"
+    ),
+    (
+      .history, #"{"codes":["P"],"starttime":"2026-06-21 00:00:00","endtime":"2026-06-20 00:00:00"}"#,
+      "'endtime' is before"
+    ),
+    (
+      .history, #"{"codes":["P"],"starttime":"2000-06-21 00:00:00","endtime":"2026-06-20 00:00:00"}"#,
+      "at most 366 days"
+    ),
+    (
+      .history, #"{"codes":["P"],"starttime":"2026-06-19 00:00:00","endtime":"2026-06-20 00:00:00","interval":1}"#,
+      "'interval'"
+    ),
+    (
+      .history, #"{"codes":["P"],"starttime":"2026-06-19 00:00:00","endtime":"2026-06-20 00:00:00","interval":0}"#,
+      "'interval'"
+    ),
     (.set, "{}", "'aryPoints' is missing"), (.set, #"{"aryPoints":{}}"#, "'aryPoints' must be an array"),
     (.set, #"{"aryPoints":[]}"#, "'aryPoints' is empty"), (.set, #"{"aryPoints":["P"]}"#, "'aryPoints[0]'"),
     (.set, #"{"aryPoints":[{"value":1}]}"#, "'aryPoints[0].pointId'"),
     (.forceSet, #"{"aryPoints":[{"pointId":"P","value":1},{"pointId":"P"}]}"#, "'aryPoints[1].value' is missing"),
     (.set, #"{"aryPoints":[{"pointId":"P","value":null}]}"#, "'aryPoints[0].value'"),
-    (.set, #"{"aryPoints":[{"pointId":"P","value":1e999}]}"#, "too large"), (.values, "[]", "object"), (.values, "{", "too early"),
+    (.set, #"{"aryPoints":[{"pointId":"P","value":1e999}]}"#, "too large"), (.values, "[]", "object"),
+    (.values, "{", "too early"),
     (.alarms, #"{"starttime":7}"#, "'starttime'"),
   ])
   func `a body that asks wrongly is refused with the member's name`(
@@ -164,14 +188,16 @@ struct PointAdapterTests {
     #expect(echo.asked.calls.withLock { $0 } == 1)
     let writes = #"{"aryPoints":[{"pointId":"a","value":1},{"pointId":"b","value":1}]}"#
     #expect(await sentence(.set, writes, from: echo)?.contains("at most 1") == true)
-    let history = #"{"codes":["a","b"],"starttime":"2026-06-20 00:00:00","endtime":"2026-06-20 01:00:00","interval":600}"#
+    let history =
+      #"{"codes":["a","b"],"starttime":"2026-06-20 00:00:00","endtime":"2026-06-20 01:00:00","interval":600}"#
     #expect(await sentence(.history, history, from: echo)?.contains("at most 10 are answered in all") == true)
   }
 
   @Test func `what is not declared is unsupported, and the body is not even read`() async {
     await #expect {
       _ = try await Echo().perform(
-        AdapterRequest(operation: .alarmConfigs, body: Array("nonsense".utf8)), Call(token: nil, deadline: .distantFuture))
+        AdapterRequest(operation: .alarmConfigs, body: Array("nonsense".utf8)),
+        Call(token: nil, deadline: .distantFuture))
     } throws: { ($0 as? AdapterError)?.code == .unsupported }
   }
 }

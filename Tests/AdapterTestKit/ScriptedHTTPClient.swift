@@ -50,7 +50,8 @@ extension HTTPResponse {
     _ body: String, status: Int = 200, type: String = "application/json", isEncoded: Bool = false
   ) -> HTTPResponse {
     HTTPResponse(
-      status: status, fields: Fields(checkedBlock: Array("Content-Type: \(type)\r\n".utf8)), body: .bytes(Array(body.utf8)),
+      status: status, fields: Fields(checkedBlock: Array("Content-Type: \(type)\r\n".utf8)),
+      body: .bytes(Array(body.utf8)),
       isEncoded: isEncoded)
   }
 }

@@ -28,14 +28,18 @@ struct MockBuildingTests {
         let point = building.points[index]
         let value = building.value(index, moment, MockWrites())
         let scaled = value * (point.decimals == 0 ? 1 : point.decimals == 1 ? 10 : 100)
-        if !point.range.contains(value) || abs(scaled - scaled.rounded()) > 1e-3 { wrong.append("\(point.id) \(value)") }
+        if !point.range.contains(value) || abs(scaled - scaled.rounded()) > 1e-3 {
+          wrong.append("\(point.id) \(value)")
+        }
       }
     }
     #expect(wrong.isEmpty)
   }
 
   @Test func `the same question has the same answer, another seed another one`() async throws {
-    let body = #"{"codes":["C_5900_AI_0001","C_5101_AI_0002"],"starttime":"2026-06-10T00:00:00Z","endtime":"2026-06-17T00:00:00Z"}"#
+    let body =
+      #"{"codes":["C_5900_AI_0001","C_5101_AI_0002"],"#
+      + #""starttime":"2026-06-10T00:00:00Z","endtime":"2026-06-17T00:00:00Z"}"#
     let first = try await House().json(.history, body)
     #expect(try await House().json(.history, body) == first)
     #expect(try await House([("seed", "43")]).json(.history, body) != first)
@@ -55,9 +59,14 @@ struct MockBuildingTests {
   }
 
   @Test func `history ends now, not in the future`() async throws {
-    let body = #"{"codes":["C_5900_AI_0001"],"starttime":"2026-06-17T10:00:00Z","endtime":"2026-06-18T00:00:00Z","interval":"900"}"#
+    let body =
+      #"{"codes":["C_5900_AI_0001"],"starttime":"2026-06-17T10:00:00Z","#
+      + #""endtime":"2026-06-18T00:00:00Z","interval":"900"}"#
     let data = try await House().json(.history, body)["ResultPointObjArr"]?.array?.first?["data"]?.array
-    #expect(data?.compactMap { $0["time"]?.string } == ["2026-06-17T10:00:00Z", "2026-06-17T10:15:00Z", "2026-06-17T10:30:00Z"])
+    #expect(
+      data?.compactMap { $0["time"]?.string } == [
+        "2026-06-17T10:00:00Z", "2026-06-17T10:15:00Z", "2026-06-17T10:30:00Z",
+      ])
   }
 
   @Test func `meters only grow, and by what the power says`() {

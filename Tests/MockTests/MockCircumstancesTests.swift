@@ -82,7 +82,9 @@ struct MockCircumstancesTests {
     await #expect(throws: AdapterError.self) { _ = try await never.call() }
   }
 
-  @Test(arguments: [("points", "0"), ("points", "100001"), ("token_life", "0s"), ("error_rate", "101%"), ("latency", "-1s")])
+  @Test(arguments: [
+    ("points", "0"), ("points", "100001"), ("token_life", "0s"), ("error_rate", "101%"), ("latency", "-1s"),
+  ])
   func `settings out of range are refused`(_ key: String, _ value: String) {
     #expect(throws: SettingsRejected.self) { _ = try House([(key, value)]) }
   }

@@ -52,7 +52,9 @@ struct MockWritingTests {
   }
 
   @Test(arguments: [("true", 1.0), ("0", 0), ("\"1\"", 1), ("false", 0)])
-  func `a binary point takes 0 and 1 in every spelling and shows a number`(_ value: String, _ shown: Double) async throws {
+  func `a binary point takes 0 and 1 in every spelling and shows a number`(_ value: String, _ shown: Double)
+    async throws
+  {
     let house = try House()
     #expect(try await house.write("C_5001_BO_0001", value)["code"]?.double == 200)
     #expect(try await house.value("C_5001_BO_0001") == shown)

@@ -6,7 +6,8 @@ import WebTalk
 @Suite("WebTalk: what an answer means")
 struct WebTalkAnswerTests {
   @Test(arguments: [
-    #"{"code":301,"error":"token expired"}"#, #"{"code":302}"#, #"{"code":"301"}"#, " \n{\"msg\":\"x\",\"code\" : 302 }",
+    #"{"code":301,"error":"token expired"}"#, #"{"code":302}"#, #"{"code":"301"}"#,
+    " \n{\"msg\":\"x\",\"code\" : 302 }",
     #"{"error":{"code":200},"code":301}"#, "\u{feff}{\"code\":301}",
   ])
   func `code 301 and 302 say that the token was refused`(_ body: String) async throws {
@@ -16,7 +17,9 @@ struct WebTalkAnswerTests {
   }
 
   @Test func `HTTP 401 says that the token was refused, whatever the body is`() async throws {
-    for answer in [HTTPResponse.whole("", status: 401), .whole("<html>", status: 401), .whole("x", status: 401, isEncoded: true)] {
+    for answer in [
+      HTTPResponse.whole("", status: 401), .whole("<html>", status: 401), .whole("x", status: 401, isEncoded: true),
+    ] {
       #expect(try await Bench().error(answer: answer)?.code == .tokenRejected)
     }
   }
@@ -28,7 +31,9 @@ struct WebTalkAnswerTests {
     (#"{"code":305}"#, .businessError(code: 305)), (#"{"code":0}"#, .businessError(code: 0)),
     (#"{"code":-1}"#, .businessError(code: -1)),
   ])
-  func `every other answer passes through with its verdict`(_ body: String, _ verdict: AdapterResponse.Verdict) async throws {
+  func `every other answer passes through with its verdict`(_ body: String, _ verdict: AdapterResponse.Verdict)
+    async throws
+  {
     let answer = try await Bench().perform(answer: .whole(body))
     #expect(answer.status == 200)
     #expect(answer.verdict == verdict)
@@ -80,7 +85,8 @@ struct WebTalkAnswerTests {
 
   @Test func `a long answer without a code in its first part counts as good`() async throws {
     let rest = ScriptedStream([Array(#"],"code":301}"#.utf8)])
-    let answer = HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: Array(#"{"data":[1,2"#.utf8), rest: rest))
+    let answer = HTTPResponse(
+      status: 200, fields: Fields(), body: .stream(prefix: Array(#"{"data":[1,2"#.utf8), rest: rest))
     let response = try await Bench().perform(answer: answer)
     #expect(response.verdict == .ok)
     #expect(!response.body.isWhole)

@@ -22,11 +22,15 @@ final class WebTalkLookAlike: Sendable {
     guard request.method == .post, let access = request.fields["Token"], request.fields["appId"] == Self.appID else {
       return .whole(#"{"code":302,"error":"token signature incorrect"}"#)
     }
-    guard state.withLock({ $0.access.contains(access) }) else { return .whole(#"{"code":301,"error":"token expired"}"#) }
+    guard state.withLock({ $0.access.contains(access) }) else {
+      return .whole(#"{"code":301,"error":"token expired"}"#)
+    }
     switch parts[0] {
     case "/_webtalk/_cur/api/getCodesVal":
       return .whole(
-        #"{"code":200,"msg":"ok","ResultPointObjArr":[{"pointId":"C_5001_AV_0001","value":18.50,"time":"2026-06-21 02:04:07"}]}"#)
+        #"{"code":200,"msg":"ok","ResultPointObjArr":[{"pointId":"C_5001_AV_0001","#
+          + #""value":18.50,"time":"2026-06-21 02:04:07"}]}"#
+      )
     case "/_webtalk/_cur/api/getCodesHisVal":
       return .whole(#"{"code":"200","ResultPointObjArr":[{"pointId":"C_5001_AV_0001","data":[]}]}"#)
     case "/_webtalk/_cur/api/setCodesVal", "/_webtalk/_cur/api/forceSetCodesVal":

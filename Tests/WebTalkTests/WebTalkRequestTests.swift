@@ -11,7 +11,8 @@ struct WebTalkRequestTests {
   ]
 
   @Test(arguments: AdapterAPI.Operation.allCases)
-  func `each operation has its path, and only writes are marked as such`(_ operation: AdapterAPI.Operation) async throws {
+  func `each operation has its path, and only writes are marked as such`(_ operation: AdapterAPI.Operation) async throws
+  {
     let bench = try Bench()
     _ = try await bench.perform(operation, answer: .whole(#"{"code":200}"#))
     let request = try #require(bench.client.requests.first)
@@ -32,7 +33,8 @@ struct WebTalkRequestTests {
     _ = try await bench.perform(fields: fields, answer: .whole(#"{"code":200}"#))
     let sent = String(decoding: try #require(bench.client.requests.first).fields.bytes, as: UTF8.self)
     #expect(
-      sent == "appId: \(WebTalkLookAlike.appID)\r\nContent-Type: application/json\r\nToken: tok\r\nX-Request-Id: r-1\r\n"
+      sent
+        == "appId: \(WebTalkLookAlike.appID)\r\nContent-Type: application/json\r\nToken: tok\r\nX-Request-Id: r-1\r\n"
         + "traceparent: 00-1-2-01\r\n")
   }
 

@@ -35,7 +35,8 @@ struct WebTalkTokenTests {
     #expect(requests[0].target == "/_webtalk/_cur/api/access_token?grant_type=authorization&appId=id%2F%2B%26%3D%3F%25")
     #expect(
       requests[1].target
-        == "/_webtalk/_cur/api/access_token?grant_type=refresh&appId=id%2F%2B%26%3D%3F%25&refreshToken=r%20%2F%2B%C3%A9")
+        == "/_webtalk/_cur/api/access_token?grant_type=refresh&appId=id%2F%2B%26%3D%3F%25&refreshToken=r%20%2F%2B%C3%A9"
+    )
     // A rotating refresh token must not be sent twice.
     #expect(requests.map(\.isWrite) == [false, true])
   }
@@ -74,7 +75,9 @@ struct WebTalkTokenTests {
     #expect(try await error("no", status: 401, current: try pair())?.code == .refreshRejected)
   }
 
-  @Test(arguments: [#"{"code":305}"#, #"{"code":304,"error":"invalid appId"}"#, #"{"code":500}"#, "<html>", "", "{}", "[]"])
+  @Test(arguments: [
+    #"{"code":305}"#, #"{"code":304,"error":"invalid appId"}"#, #"{"code":500}"#, "<html>", "", "{}", "[]",
+  ])
   func `anything else is transient and says what came, in words of ours`(_ body: String) async throws {
     let authorized = try #require(try await error(body, current: nil))
     #expect(authorized.code == .malformed)
@@ -88,7 +91,9 @@ struct WebTalkTokenTests {
     #expect(try await error("<html>", status: status, current: try pair())?.code == .malformed)
   }
 
-  @Test(arguments: [#"{"access_token":""}"#, #"{"access_token":7}"#, #"{"access_token":"a\r\nX: y"}"#, #"{"access_token":null}"#])
+  @Test(arguments: [
+    #"{"access_token":""}"#, #"{"access_token":7}"#, #"{"access_token":"a\r\nX: y"}"#, #"{"access_token":null}"#,
+  ])
   func `an access token that could not stand in a header is refused`(_ body: String) async throws {
     #expect(try await error(body, current: nil)?.code == .malformed)
   }

@@ -131,7 +131,8 @@ struct MockLoad: Sendable {
   /// The level's integral over the hours since the start of counting.
   func integral(at time: Int64) -> Double {
     let (week, hour, share) = position(time)
-    return Double(week) * sums[168] + sums[hour] + levels[hour] * share + (levels[hour + 1] - levels[hour]) * share * share / 2
+    return Double(week) * sums[168] + sums[hour] + levels[hour] * share + (levels[hour + 1] - levels[hour]) * share
+      * share / 2
   }
 
   private func position(_ time: Int64) -> (week: Int64, hour: Int, share: Double) {
