@@ -9,7 +9,6 @@ let vendors = ["WebTalk", "Mock"]
 let settings: [SwiftSetting] = [
   .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
   .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
 /// Exclusivity checks stay on in debug builds, where the tests run; the release build saves about 8 % of its instructions

@@ -61,6 +61,23 @@ public struct Fields: Sendable {
     }
   }
 
+  /// There is a `Date` field. Looked for on every answer, so without taking the block apart.
+  public var hasDate: Bool {
+    bytes.withUnsafeBufferPointer { block in
+      var start = 0
+      while start + 5 < block.count {
+        if block[start] | 0x20 == 100, block[start + 4] == 58, block[start + 1] | 0x20 == 97, block[start + 2] | 0x20 == 116,
+          block[start + 3] | 0x20 == 101
+        {
+          return true
+        }
+        while start < block.count, block[start] != 10 { start += 1 }
+        start += 1
+      }
+      return false
+    }
+  }
+
   static func lowercased(_ byte: UInt8) -> UInt8 { byte >= 65 && byte <= 90 ? byte | 0x20 : byte }
 
   /// tchar of RFC 9110 §5.6.2.

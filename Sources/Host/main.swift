@@ -1,1 +1,3 @@
-print("pointgate")
+import Glibc
+
+exit(Command.run(Array(CommandLine.arguments.dropFirst())))

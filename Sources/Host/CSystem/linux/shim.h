@@ -14,10 +14,12 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
+int pthread_setname_np(pthread_t thread, const char *name);
 int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 
 #define PG_EPOLLIN 0x001u
@@ -51,4 +53,13 @@ static inline int64_t pg_wall_ns(void) {
   struct timespec t;
   clock_gettime(CLOCK_REALTIME, &t);
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/// The number of cores in this process's affinity mask; at least 1. By system call: the wrapper wants _GNU_SOURCE.
+static inline int pg_affinity_count(void) {
+  unsigned long mask[128] = {0};
+  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+  int count = 0;
+  for (long i = 0; i < bytes / (long)sizeof mask[0]; i++) count += __builtin_popcountl(mask[i]);
+  return count > 0 ? count : 1;
 }

@@ -1,0 +1,36 @@
+import AdapterAPI
+import Mock
+import WebTalk
+
+/// The vendors that are built in. This list and the one in `Package.swift` are all that a new vendor changes here.
+enum AdapterRegistry {
+  static let types: [any Adapter.Type] = [WebTalk.self, Mock.self]
+
+  static func type(named name: String) -> (any Adapter.Type)? { types.first { $0.typeName == name } }
+
+  /// The vendors as the configuration's reader needs them.
+  static let adapterTypes: [AdapterType] = types.map { type in
+    AdapterType(name: type.typeName, operations: type.operations) { instance, settings in
+      let context = AdapterContext(name: instance, clock: NoClock(), log: NoLog()) { _ in NoClient() }
+      do throws(ConfigError) { _ = try type.init(settings: settings, context: context) } catch { settings.error(error.message) }
+    }
+  }
+}
+
+// What an adapter is lent that is only made to check its settings: `init` opens nothing, so nothing of this is ever called.
+
+private struct NoClock: GatewayClock {
+  func now() -> Instant { Instant(nanoseconds: System.monotonic()) }
+  func wall() -> Int64 { System.wall() }
+  func sleep(until deadline: Instant) async throws { throw CancellationError() }
+}
+
+private struct NoLog: AdapterLog {
+  func log(_ level: LogLevel, _ message: StaticString, _ fields: [(key: StaticString, value: String)]) {}
+}
+
+private struct NoClient: HTTPClient {
+  func send(_ request: HTTPRequest, deadline: Instant) async throws(AdapterError) -> HTTPResponse {
+    throw AdapterError(.unreachable, "The configuration is only being checked.")
+  }
+}

@@ -1,0 +1,174 @@
+/// One entry of a JWK set (RFC 7517), as far as verifying signatures needs it.
+struct JSONWebKey {
+  typealias Algorithm = Configuration.Auth.Algorithm
+
+  enum Outcome {
+    case secret(Algorithm, [UInt8])
+    case publicKey(Algorithm, PublicKey)
+    /// Not for verifying signatures: none of our business.
+    case skipped
+    /// A key type, curve or algorithm that is not built in, and why.
+    case unsupported(String)
+  }
+
+  /// The members that are strings.
+  private(set) var text: [String: String] = [:]
+  /// The members of another type.
+  private var others: Set<String> = []
+  private var operations: [String]?
+
+  /// A private key stands beside the public one (RFC 7518 §6.2.2, §6.3.2).
+  var isPrivate: Bool { text["kty"] != "oct" && ["d", "p", "q", "dp", "dq", "qi"].contains { text[$0] != nil } }
+
+  init(json: [UInt8]) throws(KeyProblem) {
+    let parsed: Self? = json.withUnsafeBufferPointer { bytes in
+      do throws(ClaimsReader.Failure) { return try Self(reading: bytes) } catch { return nil }
+    }
+    guard let parsed else { throw KeyProblem("the entry is no strict JSON object with distinct names; correct the file") }
+    self = parsed
+  }
+
+  private init(reading bytes: UnsafeBufferPointer<UInt8>) throws(ClaimsReader.Failure) {
+    var reader = try ClaimsReader(objectIn: bytes)
+    while let name = try reader.nextName() {
+      let kind = try reader.kind()
+      if kind == .string {
+        text[name.string] = try reader.string().string
+      } else if kind == .array, name == "key_ops" {
+        operations = try reader.strings() ?? []
+      } else {
+        others.insert(name.string)
+        try reader.skip()
+      }
+    }
+  }
+
+  /// The texts of the entries under `keys`.
+  static func readSet(_ json: String, path: String) throws(KeyProblem) -> [[UInt8]] {
+    guard json.utf8.count <= 1 << 20 else { throw KeyProblem("\(path): the JWK set is larger than 1 MiB") }
+    let entries: [[UInt8]]?? = Array(json.utf8).withUnsafeBufferPointer { bytes in
+      do throws(ClaimsReader.Failure) { return try readSet(bytes) } catch { return nil }
+    }
+    guard let entries else {
+      throw KeyProblem("\(path): no strict JSON object; a JWK set looks like {\"keys\": [{\"kty\": …}]}")
+    }
+    guard let entries else {
+      throw KeyProblem("\(path): there is no array 'keys'; a JWK set looks like {\"keys\": [{\"kty\": …}]}")
+    }
+    return entries
+  }
+
+  private static func readSet(_ bytes: UnsafeBufferPointer<UInt8>) throws(ClaimsReader.Failure) -> [[UInt8]]? {
+    var reader = try ClaimsReader(objectIn: bytes)
+    var entries: [[UInt8]]?
+    while let name = try reader.nextName() {
+      guard name == "keys", try reader.kind() == .array else {
+        try reader.skip()
+        continue
+      }
+      var found: [[UInt8]] = []
+      var first = true
+      try reader.beginArray()
+      while try reader.nextElement(first: &first) { found.append(Array(try reader.slice())) }
+      entries = found
+    }
+    return entries
+  }
+
+  func key() throws(KeyProblem) -> Outcome {
+    for name in ["kty", "use", "alg", "kid", "key_ops", "crv", "n", "e", "x", "y", "k"] where others.contains(name) {
+      throw KeyProblem("'\(name)' has the wrong type; RFC 7517 and RFC 7518 section 6 give it")
+    }
+    guard let type = text["kty"] else { throw KeyProblem("'kty' is missing; it says the kind of key: RSA, EC, OKP or oct") }
+    if let use = text["use"], use != "sig" { return .skipped }
+    if let operations, !operations.contains("verify") { return .skipped }
+
+    let fitting: [Algorithm]
+    switch type {
+    case "RSA": fitting = [.RS256, .PS256]
+    case "EC":
+      let curve = try required("crv")
+      guard curve == "P-256" else { return .unsupported("the curve '\(printable(curve))' is not supported, only P-256") }
+      fitting = [.ES256]
+    case "OKP":
+      let curve = try required("crv")
+      guard curve == "Ed25519" else { return .unsupported("the curve '\(printable(curve))' is not supported, only Ed25519") }
+      fitting = [.EdDSA]
+    case "oct": fitting = [.HS256, .HS384, .HS512]
+    default: return .unsupported("the key type '\(printable(type))' is not supported")
+    }
+
+    let algorithm: Algorithm
+    if let name = text["alg"] {
+      guard let known = Algorithm(rawValue: name) else {
+        return .unsupported("the algorithm '\(printable(name))' is not supported")
+      }
+      guard fitting.contains(known) else {
+        throw KeyProblem("'alg' is \(name), but a key of type \(type) can only do \(fitting.map(\.rawValue).joined(separator: ", "))")
+      }
+      algorithm = known
+    } else if type == "oct" {
+      throw KeyProblem("'alg' is missing; a secret must say HS256, HS384 or HS512")
+    } else {
+      algorithm = fitting[0]
+    }
+    if type == "oct" { return .secret(algorithm, try bytes("k")) }
+    let key = try publicKey(type)
+    try key.check(for: algorithm)
+    return .publicKey(algorithm, key)
+  }
+
+  private func publicKey(_ type: String) throws(KeyProblem) -> PublicKey {
+    switch type {
+    case "RSA":
+      guard let key = PublicKey.rsa(modulus: try bytes("n"), exponent: try bytes("e")) else {
+        throw KeyProblem("'n' and 'e' are no RSA public key of up to 16384 bits")
+      }
+      return key
+    case "EC":
+      guard let key = PublicKey.p256(x: try bytes("x"), y: try bytes("y")) else {
+        throw KeyProblem("'x' and 'y' are no point on P-256, 32 bytes each")
+      }
+      return key
+    default:
+      guard let key = PublicKey.ed25519(x: try bytes("x")) else { throw KeyProblem("'x' is no Ed25519 public key of 32 bytes") }
+      return key
+    }
+  }
+
+  private func required(_ name: String) throws(KeyProblem) -> String {
+    guard let value = text[name] else { throw KeyProblem("'\(name)' is missing; a key of its type needs it") }
+    return value
+  }
+
+  private func bytes(_ name: String) throws(KeyProblem) -> [UInt8] {
+    guard let bytes = Base64URL.decode(try required(name)) else {
+      throw KeyProblem("'\(name)' is no base64url without padding (RFC 7515 section 2)")
+    }
+    return bytes
+  }
+}
+
+extension ClaimsReader {
+  /// An array's strings; nil when the value is no array of strings alone.
+  mutating func strings() throws(Failure) -> [String]? {
+    guard try kind() == .array else {
+      try skip()
+      return nil
+    }
+    var found: [String] = []
+    var areStrings = true
+    var first = true
+    try beginArray()
+    while try nextElement(first: &first) {
+      if try kind() == .string {
+        found.append(try string().string)
+      } else {
+        areStrings = false
+        // An element is one level deeper than a member's value.
+        try skip(nested: 1)
+      }
+    }
+    return areStrings ? found : nil
+  }
+}

@@ -1,0 +1,172 @@
+import AdapterAPI
+
+/// The keys that callers' tokens are verified with, and what else a token must say. Immutable; a reload builds a new one.
+final class KeyRing: Sendable {
+  typealias Algorithm = Configuration.Auth.Algorithm
+
+  /// One key with its algorithm pinned (RFC 8725 §3.1): it verifies tokens of that algorithm and no others.
+  struct Key: Sendable {
+    enum Material: Sendable {
+      case mac(KeyedMAC)
+      case publicKey(PublicKey)
+    }
+    let algorithm: Algorithm
+    let kid: String?
+    let kidBytes: [UInt8]?
+    let material: Material
+
+    init(_ algorithm: Algorithm, kid: String?, _ material: Material) {
+      self.algorithm = algorithm
+      self.kid = kid
+      kidBytes = kid.map { Array($0.utf8) }
+      self.material = material
+    }
+  }
+
+  /// How many keys one token may be tried with.
+  static let maxTries = 8
+
+  /// Those with a kid first, so that a token with a kid meets the key that it names before those without a name.
+  let keys: [Key]
+  /// Whole seconds.
+  let leeway: Int64
+  let issuer: [UInt8]?
+  let audience: [UInt8]?
+  let rolesClaim: [UInt8]
+
+  init(keys: [Key], leeway: Duration, issuer: String?, audience: String?, rolesClaim: String) {
+    self.keys = keys.filter { $0.kid != nil } + keys.filter { $0.kid == nil }
+    self.leeway = max(0, leeway.components.seconds)
+    self.issuer = issuer.map { Array($0.utf8) }
+    self.audience = audience.map { Array($0.utf8) }
+    self.rolesClaim = Array(rolesClaim.utf8)
+  }
+
+  /// Builds the ring; nil when it recorded an error.
+  static func make(_ auth: Configuration.Auth, problems: Settings.Problems) -> KeyRing? {
+    let reading = Reading(problems)
+    for key in auth.keys { reading.add(key) }
+    reading.warnAboutCrowds(at: auth.keys.first?.position)
+    guard !reading.failed else { return nil }
+    return KeyRing(
+      keys: reading.keys, leeway: auth.leeway, issuer: auth.issuer, audience: auth.audience, rolesClaim: auth.rolesClaim)
+  }
+
+  /// The keys gathered so far, while a configuration is read.
+  private final class Reading {
+    private(set) var keys: [Key] = []
+    private(set) var failed = false
+    private let problems: Settings.Problems
+    private var named: Set<String> = []
+
+    init(_ problems: Settings.Problems) { self.problems = problems }
+
+    func add(_ key: Configuration.Auth.Key) {
+      do throws(KeyProblem) {
+        switch key.material {
+        case .secret(let algorithm, let secret, let kid):
+          // RFC 8725 §2.1, the classic confusion: a public key's text is known to everybody.
+          guard !secret.exposed.contains("-----BEGIN ") else {
+            throw KeyProblem(
+              "the secret is a PEM text, which is no secret; give a public key as 'file', with alg RS256, PS256, ES256 or EdDSA")
+          }
+          try add(algorithm, secret: Array(secret.exposed.utf8), kid: kid)
+        case .publicKey(let algorithm, let pem, let kid):
+          try add(Key(algorithm, kid: kid, .publicKey(PublicKey.read(pem: pem, for: algorithm))))
+        case .keySet(let json, let path):
+          try addSet(json, path: path, at: key.position)
+        }
+      } catch {
+        fail("auth.keys: \(error.message)", at: key.position)
+      }
+    }
+
+    private func fail(_ message: String, at position: SourcePosition) {
+      failed = true
+      problems.error(message, at: position)
+    }
+
+    private func add(_ key: Key) throws(KeyProblem) {
+      if let kid = key.kid, !named.insert("\(key.algorithm.rawValue) \(kid)").inserted {
+        throw KeyProblem(
+          "two \(key.algorithm.rawValue) keys have the kid '\(printable(kid))'; a kid must tell them apart, rename one of them")
+      }
+      keys.append(key)
+    }
+
+    private func add(_ algorithm: Algorithm, secret: [UInt8], kid: String?) throws(KeyProblem) {
+      guard let digest = algorithm.macDigest else {
+        throw KeyProblem("\(algorithm.rawValue) needs a public key, not a secret; give 'file', or alg HS256")
+      }
+      guard !secret.isEmpty else {
+        throw KeyProblem("the secret is empty; make one with: openssl rand -hex 32")
+      }
+      guard let mac = KeyedMAC(digest: digest.name, key: secret) else {
+        throw KeyProblem("OpenSSL refuses \(digest.name) here; allow it in the system's OpenSSL configuration")
+      }
+      try add(Key(algorithm, kid: kid, .mac(mac)))
+    }
+
+    private func addSet(_ json: String, path: String, at position: SourcePosition) throws(KeyProblem) {
+      let entries = try JSONWebKey.readSet(json, path: path)
+      let before = keys.count
+      var hadErrors = false
+      for (index, slice) in entries.enumerated() {
+        var label = "\(path): keys[\(index)]"
+        do throws(KeyProblem) {
+          let entry = try JSONWebKey(json: slice)
+          if let kid = entry.text["kid"] { label += " (kid '\(printable(kid))')" }
+          switch try entry.key() {
+          case .skipped: break
+          case .unsupported(let reason):
+            problems.warning("auth.keys: \(label): \(reason); the entry is not used (RFC 7517 section 5)", at: position)
+          case .secret(let algorithm, let secret):
+            try add(algorithm, secret: secret, kid: entry.text["kid"])
+            // Secrets in the YAML file are measured where they are read.
+            if let size = algorithm.macDigest?.size, secret.count < size {
+              problems.warning(
+                "auth.keys: \(label): the secret has \(secret.count) bytes; under \(size) it can be guessed from a token "
+                  + "(RFC 7518 section 3.2). Make a longer one", at: position)
+            }
+          case .publicKey(let algorithm, let key):
+            if entry.isPrivate {
+              problems.warning(
+                "auth.keys: \(label): the entry holds a private key, which is not used; take it out of the file", at: position)
+            }
+            try add(Key(algorithm, kid: entry.text["kid"], .publicKey(key)))
+          }
+        } catch {
+          hadErrors = true
+          fail("auth.keys: \(label): \(error.message)", at: position)
+        }
+      }
+      guard keys.count > before || hadErrors else {
+        throw KeyProblem("\(path): the set has no key that verifies signatures; add one with kty RSA, EC, OKP or oct and use 'sig'")
+      }
+    }
+
+    /// A token without a kid is tried with `maxTries` keys; what lies beyond would never be reached.
+    func warnAboutCrowds(at position: SourcePosition?) {
+      guard let position else { return }
+      for algorithm in Algorithm.allCases {
+        let count = keys.count { $0.algorithm == algorithm }
+        guard count > KeyRing.maxTries else { continue }
+        problems.warning(
+          "auth.keys: \(count) keys for \(algorithm.rawValue); a token without kid is tried with \(KeyRing.maxTries) of them. "
+            + "Take old keys out, or have tokens issued with kid", at: position)
+      }
+    }
+  }
+}
+
+extension Configuration.Auth.Algorithm {
+  /// The digest of an HMAC algorithm and its size, which is also the least size of a good secret; nil for the others.
+  var macDigest: (name: StaticString, size: Int)? {
+    switch self {
+    case .HS256: ("SHA256", 32)
+    case .HS384: ("SHA384", 48)
+    case .HS512: ("SHA512", 64)
+    case .RS256, .PS256, .ES256, .EdDSA: nil
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import AdapterAPI
+
+/// `pointgate routes` and `pointgate adapters`
+enum ListCommands {
+  static func routes(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
+    let isJSON = try arguments.isJSON()
+    guard let checked = try Command.configuration(arguments) else { return 1 }
+    let routes = checked.configuration.routes
+    if isJSON {
+      let items = routes.map { route in
+        let method = route.method.map(quoted) ?? "null"
+        let roles = list(route.roles)
+        let writeRoles = list(route.writeRoles)
+        return "{\"method\":\(method),\"path\":\(quoted(route.path)),\"operation\":\(quoted(route.word)),"
+          + "\"adapter\":\(quoted(route.adapter)),\"auth\":\(quoted(route.requiresToken ? "jwt" : "none")),\"roles\":\(roles),"
+          + "\"writeRoles\":\(writeRoles),\"timeoutMs\":\(route.timeout.milliseconds),\"coalesce\":\(route.coalesce)}"
+      }
+      Terminal.out("[\(items.joined(separator: ","))]\n")
+    } else {
+      var rows = [["METHOD", "PATH", "OPERATION", "ADAPTER", "ROLES", "TIMEOUT", "COALESCE"]]
+      for route in routes {
+        let needed = route.isWrite ? route.writeRoles : route.roles
+        let roles = !route.requiresToken ? "no token needed" : needed.isEmpty ? "any valid token" : needed.joined(separator: ",")
+        rows.append([
+          route.method ?? "any", route.path, route.word, route.adapter, roles, "\(route.timeout.milliseconds) ms",
+          route.coalesce ? "yes" : "no",
+        ])
+      }
+      Terminal.out(Terminal.table(rows))
+    }
+    return 0
+  }
+
+  static func adapters(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
+    if try arguments.isJSON() {
+      let items = AdapterRegistry.types.map { type in
+        let settings = type.settings.map { setting in
+          "{\"key\":\(quoted(setting.key)),\"kind\":\(quoted(setting.kind)),"
+            + "\"default\":\(setting.defaultValue.map(quoted) ?? "null"),\"summary\":\(quoted(setting.summary))}"
+        }
+        return "{\"type\":\(quoted(type.typeName)),\"operations\":\(list(operations(of: type))),"
+          + "\"settings\":[\(settings.joined(separator: ","))]}"
+      }
+      Terminal.out("[\(items.joined(separator: ","))]\n")
+    } else {
+      for type in AdapterRegistry.types {
+        Terminal.out("\(type.typeName)\n  operations: \(operations(of: type).joined(separator: " "))\n")
+        let rows = type.settings.map { ["    \($0.key)", $0.kind, $0.defaultValue ?? "required", $0.summary] }
+        Terminal.out("  settings:\n" + Terminal.table(rows))
+      }
+      let reserved = AdapterType.reservedSettings.joined(separator: " ")
+      Terminal.out("every adapter also takes:\n  \(reserved)\n  (explained in config/gateway.yaml)\n")
+    }
+    return 0
+  }
+
+  private static func operations(of type: any Adapter.Type) -> [String] {
+    Operation.allCases.filter { type.operations.contains($0) }.map(\.rawValue)
+  }
+
+  private static func list(_ texts: [String]) -> String { "[\(texts.map(quoted).joined(separator: ","))]" }
+
+  private static func quoted(_ text: String) -> String {
+    var out: [UInt8] = []
+    Escaping.appendQuoted(text, to: &out)
+    return String(decoding: out, as: UTF8.self)
+  }
+}
+
+extension Configuration.Route {
+  /// The operation's word in YAML.
+  var word: String {
+    switch target {
+    case .operation(let operation): operation.rawValue
+    case .token: "token"
+    case .notInForce(let word): word
+    }
+  }
+
+  var isWrite: Bool { if case .operation(let operation) = target { operation.isWrite } else { false } }
+}

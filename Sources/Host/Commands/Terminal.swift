@@ -1,0 +1,42 @@
+import Glibc
+
+/// What the commands print, and the environment they read.
+enum Terminal {
+  static func out(_ text: String) { write(text, to: 1) }
+  static func error(_ text: String) { write(text, to: 2) }
+
+  private static func write(_ text: String, to fd: Int32) {
+    let bytes = Array(text.utf8)
+    var offset = 0
+    while offset < bytes.count {
+      let count = bytes.withUnsafeBytes { Glibc.write(fd, $0.baseAddress! + offset, bytes.count - offset) }
+      if count < 0, errno == EINTR { continue }
+      if count <= 0 { return }
+      offset += count
+    }
+  }
+
+  /// The process's environment.
+  static func environment() -> [String: String] {
+    var result: [String: String] = [:]
+    var entry = environ
+    while let pointer = entry.pointee {
+      let text = String(cString: pointer)
+      if let equals = text.firstIndex(of: "=") { result[String(text[..<equals])] = String(text[text.index(after: equals)...]) }
+      entry += 1
+    }
+    return result
+  }
+
+  /// Columns of text, each as wide as its widest entry.
+  static func table(_ rows: [[String]]) -> String {
+    guard let first = rows.first else { return "" }
+    let widths = first.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      let cells = row.enumerated().map { index, cell in
+        index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
+      }
+      return cells.joined(separator: "  ") + "\n"
+    }.joined()
+  }
+}

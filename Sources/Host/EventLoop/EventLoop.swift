@@ -1,0 +1,258 @@
+import AdapterAPI
+import CLinux
+import Glibc
+import Synchronization
+
+/// One thread with an epoll set, timers, an inbox, and the Swift tasks that prefer it.
+///
+/// A turn: wait, hand out events, fire timers, take what other threads sent, run the tasks that became ready. Everything that
+/// lives on the loop is touched by its thread only.
+///
+/// `@unchecked Sendable`: `inbox`, `awake` and `stopping` may be touched from anywhere; every other stored variable is touched by
+/// the loop's thread only, which the methods check (`assertOnLoop`).
+final class EventLoop: TaskExecutor, @unchecked Sendable {
+  /// Position in its group.
+  let index: Int
+  private let epoll = System.epollCreate()
+  private let wakeUp = System.eventFD()
+  private let inbox = Mutex<Inbox>(Inbox())
+  /// False while the loop waits in the kernel, so that only then somebody has to write to the eventfd.
+  private let awake = Atomic<Bool>(true)
+  private let stopping = Atomic<Bool>(false)
+
+  private var thread = pthread_t()
+  private var objects = LoopObjectTable()
+  private var timers = TimerHeap()
+  private var jobs: [UnownedJob] = []
+  private var runningJobs: [UnownedJob] = []
+  private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: EventLoop.eventsPerTurn)
+  /// Lent to a client's connection while it takes in what it received; nobody keeps anything in it beyond that.
+  let scratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: EventLoop.scratchSize)
+  /// The same for connections to upstreams: a request may go out, and its answer come in, while its client's bytes are looked at.
+  let upstreamScratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: EventLoop.scratchSize)
+  /// Monotonic nanoseconds, taken once a turn.
+  private(set) var now = Instant(nanoseconds: System.monotonic())
+
+  static let scratchSize = 64 << 10
+  private static let eventsPerTurn = 256
+  private static let wakeUpID = UInt64.max
+
+  private struct Inbox {
+    var jobs: [UnownedJob] = []
+    var work: [@Sendable () -> Void] = []
+  }
+
+  init(index: Int) {
+    self.index = index
+    let result = pg_epoll_add(epoll, wakeUp, PG_EPOLLIN, EventLoop.wakeUpID)
+    precondition(result == 0, "epoll_ctl: \(System.errorText(errno))")
+  }
+
+  deinit {
+    System.close(epoll)
+    System.close(wakeUp)
+    events.deallocate()
+    scratch.deallocate()
+    upstreamScratch.deallocate()
+  }
+
+  // MARK: thread
+
+  private static let currentKey: pthread_key_t = {
+    var key = pthread_key_t()
+    pthread_key_create(&key, nil)
+    return key
+  }()
+
+  /// The loop whose thread this is, or nil.
+  static var current: EventLoop? {
+    guard let pointer = pthread_getspecific(currentKey) else { return nil }
+    return Unmanaged<EventLoop>.fromOpaque(pointer).takeUnretainedValue()
+  }
+
+  var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
+
+  func assertOnLoop() { precondition(isCurrent, "touched from another thread than its event loop's") }
+
+  /// Starts the thread. Returns when it runs.
+  func start() {
+    let started = ThreadSignal()
+    let start = Unmanaged.passRetained(Start(loop: self, started: started))
+    let result = pthread_create(
+      &thread, nil,
+      { argument in
+        let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+        start.loop.run(start.started)
+        return nil
+      }, start.toOpaque())
+    precondition(result == 0, "pthread_create: \(System.errorText(result))")
+    started.wait()
+  }
+
+  private final class Start {
+    let loop: EventLoop
+    let started: ThreadSignal
+    init(loop: EventLoop, started: ThreadSignal) {
+      self.loop = loop
+      self.started = started
+    }
+  }
+
+  /// Ends the loop after the current turn and waits for its thread.
+  func stop() {
+    stopping.store(true, ordering: .sequentiallyConsistent)
+    wake()
+    pthread_join(thread, nil)
+  }
+
+  private func run(_ started: ThreadSignal) {
+    thread = pthread_self()
+    pthread_setspecific(EventLoop.currentKey, Unmanaged.passUnretained(self).toOpaque())
+    pthread_setname_np(thread, "loop-\(index)")
+    started.signal()
+    while !stopping.load(ordering: .relaxed) { turn() }
+  }
+
+  private func turn() {
+    let count = wait()
+    now = Instant(nanoseconds: System.monotonic())
+    for index in 0..<count {
+      let id = pg_epoll_data(events, Int32(index))
+      if id == EventLoop.wakeUpID {
+        var counter: UInt64 = 0
+        _ = read(wakeUp, &counter, 8)
+      } else if let object = objects.object(id) {
+        object.handle(events: pg_epoll_events(events, Int32(index)))
+      }
+    }
+    while let entry = timers.pop(ifDueAt: now.nanoseconds) { objects.timerFired(entry, now: now.nanoseconds) }
+    takeInbox()
+    runJobs()
+  }
+
+  private func wait() -> Int {
+    awake.store(false, ordering: .sequentiallyConsistent)
+    var timeout: Int32 = -1
+    if !jobs.isEmpty || inbox.withLock({ !$0.jobs.isEmpty || !$0.work.isEmpty }) || stopping.load(ordering: .relaxed) {
+      timeout = 0
+    } else if let first = timers.first {
+      // Rounded up, so that a timer is never looked at a moment too early.
+      timeout = Int32(clamping: max(0, (first - System.monotonic() + 999_999) / 1_000_000))
+    }
+    let count = epoll_wait(epoll, events, Int32(EventLoop.eventsPerTurn), timeout)
+    awake.store(true, ordering: .relaxed)
+    precondition(count >= 0 || errno == EINTR, "epoll_wait: \(System.errorText(errno))")
+    return max(0, Int(count))
+  }
+
+  private func wake() {
+    guard !awake.load(ordering: .sequentiallyConsistent) || stopping.load(ordering: .relaxed) else { return }
+    var one: UInt64 = 1
+    _ = write(wakeUp, &one, 8)
+  }
+
+  // MARK: work from elsewhere
+
+  /// Runs the work on the loop's thread: in a later turn, or at once when it is called there.
+  func execute(_ work: @escaping @Sendable () -> Void) {
+    if isCurrent { return work() }
+    post(work)
+  }
+
+  /// Runs the work on the loop's thread in a later turn.
+  func post(_ work: @escaping @Sendable () -> Void) {
+    inbox.withLock { $0.work.append(work) }
+    wake()
+  }
+
+  private func takeInbox() {
+    let (newJobs, work) = inbox.withLock { inbox in
+      let taken = (inbox.jobs, inbox.work)
+      if !taken.0.isEmpty { inbox.jobs = [] }
+      if !taken.1.isEmpty { inbox.work = [] }
+      return taken
+    }
+    jobs.append(contentsOf: newJobs)
+    for item in work { item() }
+  }
+
+  // MARK: tasks
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    if isCurrent {
+      jobs.append(job)
+    } else {
+      inbox.withLock { $0.jobs.append(job) }
+      wake()
+    }
+  }
+
+  /// Runs what is ready; what becomes ready meanwhile waits for one more round, then for the next turn, so that tasks that keep
+  /// waking each other don't starve the sockets.
+  private func runJobs() {
+    for _ in 0..<2 where !jobs.isEmpty {
+      swap(&jobs, &runningJobs)
+      for job in runningJobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
+      runningJobs.removeAll(keepingCapacity: true)
+    }
+  }
+
+  // MARK: objects
+
+  /// Takes an object without a descriptor, for its deadline.
+  func add(_ object: LoopObject) {
+    assertOnLoop()
+    objects.insert(object)
+    let deadline = object.deadline
+    object.deadline = deadline
+  }
+
+  /// Registers an object's descriptor for good: edge-triggered, in both directions.
+  func add(_ object: LoopObject, fd: Int32) {
+    add(object)
+    let result = pg_epoll_add(epoll, fd, PG_EPOLLIN | PG_EPOLLOUT | PG_EPOLLRDHUP | PG_EPOLLET, object.id)
+    precondition(result == 0, "epoll_ctl: \(System.errorText(errno))")
+  }
+
+  /// Registers a listening socket that several loops share: one of them is woken.
+  func addListener(_ object: LoopObject, fd: Int32) {
+    add(object)
+    let result = pg_epoll_add(epoll, fd, PG_EPOLLIN | PG_EPOLLEXCLUSIVE, object.id)
+    precondition(result == 0, "epoll_ctl: \(System.errorText(errno))")
+  }
+
+  /// Takes the object out. Its descriptor leaves the epoll set when it is closed; one that stays open is named here.
+  func remove(_ object: LoopObject, keepingOpen fd: Int32? = nil) {
+    assertOnLoop()
+    if let fd { _ = pg_epoll_delete(epoll, fd) }
+    objects.remove(object)
+  }
+
+  func arm(_ id: UInt64, at deadline: Int64) { timers.push(TimerHeap.Entry(at: deadline, id: id)) }
+
+  /// Every object on the loop, for drain and shutdown.
+  var allObjects: [LoopObject] { objects.all }
+}
+
+/// A one-time signal between two threads.
+final class ThreadSignal: Sendable {
+  private let fd = System.eventFD()
+  deinit { System.close(fd) }
+
+  func signal() {
+    var one: UInt64 = 1
+    _ = write(fd, &one, 8)
+  }
+
+  /// Returns when it was signalled, or when the time is over.
+  func wait(atMost limit: Duration? = nil) {
+    let end = limit.map { Instant(nanoseconds: System.monotonic()) + $0 }
+    while true {
+      let left = end.map { Int32(clamping: ($0 - Instant(nanoseconds: System.monotonic())).milliseconds) } ?? -1
+      if let end, Instant(nanoseconds: System.monotonic()) >= end { return }
+      var descriptor = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+      if poll(&descriptor, 1, left) > 0 { return }
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import AdapterAPI
+
+/// One task's wait, on its loop, for something that happens, a deadline or its own cancellation, whichever comes first.
+final class LoopWait<Value: Sendable>: LoopObject {
+  enum Outcome: Sendable {
+    case value(Value)
+    case timedOut
+    case cancelled
+  }
+
+  private var continuation: UnsafeContinuation<Outcome, Never>?
+  private var outcome: Outcome?
+
+  /// Somebody ended it already, whether or not the task has begun to wait.
+  var isOver: Bool { outcome != nil }
+
+  /// Waits. Call it once, on the loop.
+  func wait(until deadline: Instant) async -> Outcome {
+    let loop = self.loop
+    let bound = LoopBound(self, on: loop)
+    return await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        if let outcome { return continuation.resume(returning: outcome) }
+        self.continuation = continuation
+        self.deadline = deadline
+        loop.add(self)
+      }
+    } onCancel: {
+      loop.execute { bound.value.end(.cancelled) }
+    }
+  }
+
+  override func deadlineReached() { end(.timedOut) }
+
+  /// The first call counts.
+  func end(_ outcome: Outcome) {
+    guard self.outcome == nil else { return }
+    self.outcome = outcome
+    deadline = nil
+    loop.remove(self)
+    continuation?.resume(returning: outcome)
+    continuation = nil
+  }
+}

@@ -1,0 +1,60 @@
+import CLinux
+import Glibc
+
+/// The one place where an event loop's system calls are made: EINTR is retried, what can only be a bug of ours ends the process.
+enum System {
+  static func monotonic() -> Int64 { pg_monotonic_ns() }
+
+  /// Milliseconds since the epoch.
+  static func wall() -> Int64 { pg_wall_ns() / 1_000_000 }
+
+  static func epollCreate() -> Int32 {
+    let fd = epoll_create1(O_CLOEXEC)
+    precondition(fd >= 0, "epoll_create1: \(errorText(errno))")
+    return fd
+  }
+
+  static func eventFD() -> Int32 {
+    let fd = eventfd(0, O_NONBLOCK | O_CLOEXEC)
+    precondition(fd >= 0, "eventfd: \(errorText(errno))")
+    return fd
+  }
+
+  /// Closes and never retries: on Linux the descriptor is gone even after EINTR (close(2)).
+  static func close(_ fd: Int32) {
+    let result = Glibc.close(fd)
+    precondition(result == 0 || errno != EBADF, "closed a descriptor that was not open")
+  }
+
+  static func errorText(_ code: Int32) -> String {
+    var buffer = [CChar](repeating: 0, count: 128)
+    guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
+    return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// How many cores this process may use: the smaller of its affinity mask and its cgroup's CPU quota (rounded up).
+  static func availableCores() -> Int {
+    var cores = Int(pg_affinity_count())
+    if let quota = cgroupQuota() { cores = min(cores, max(1, Int(quota.rounded(.up)))) }
+    return max(1, cores)
+  }
+
+  /// The CPU quota in cores of cgroup v2 (`cpu.max`: "max 100000" or "150000 100000"); nil when there is none.
+  private static func cgroupQuota() -> Double? {
+    guard let text = readSmallFile("/sys/fs/cgroup/cpu.max") else { return nil }
+    let words = text.split { $0 == " " || $0 == "\n" }
+    guard words.count == 2, let quota = Double(words[0]), let period = Double(words[1]), period > 0 else { return nil }
+    return quota / period
+  }
+
+  /// The first 4 KiB of a file as text; nil when it can't be read.
+  static func readSmallFile(_ path: String) -> String? {
+    let fd = open(path, O_RDONLY | O_CLOEXEC)
+    guard fd >= 0 else { return nil }
+    defer { close(fd) }
+    let bytes = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
+      count = max(0, read(fd, buffer.baseAddress, buffer.count))
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,257 @@
+import AdapterAPI
+import Glibc
+import Synchronization
+
+/// The running program: builds the graph from the configuration, starts it, swaps it on a reload, drains it.
+///
+/// Its methods are called by the main thread, which waits for signals; the work is done on the loops.
+final class Gateway {
+  /// Why it can't start, with the exit status.
+  struct StartError: Error {
+    var exitStatus: Int32
+    var sentence: String
+  }
+
+  private let source: ConfigurationSource
+  private let group: EventLoopGroup
+  private let store: any TokenStore
+  private let builder: SnapshotBuilder
+  private let log: Log
+  private let metrics = Metrics()
+  private let health = Health()
+  private let connections: ConnectionCount
+  private let services: [LoopBound<LoopServices>]
+  private var snapshot: Snapshot
+  private let socket: ListeningSocket
+  private let adminSocket: ListeningSocket
+
+  /// Where it can be reached.
+  var address: SocketAddress { socket.address }
+  var adminAddress: SocketAddress { adminSocket.address }
+
+  /// Binds, builds and starts everything; returns when it accepts connections.
+  init(_ checked: CheckedConfiguration, from source: ConfigurationSource, log: Log) throws(StartError) {
+    self.source = source
+    self.log = log
+    let configuration = checked.configuration
+    do throws(ListeningSocket.BindError) {
+      socket = try ListeningSocket(configuration.listen.address)
+      adminSocket = try ListeningSocket(configuration.admin.address)
+    } catch {
+      throw StartError(exitStatus: 3, sentence: error.sentence)
+    }
+    group = EventLoopGroup(count: configuration.listen.eventLoops ?? System.availableCores())
+    group.start()
+    store = Gateway.store(configuration.store)
+    connections = ConnectionCount(limit: configuration.listen.maxConnections)
+    builder = SnapshotBuilder(
+      group: group, resolver: Resolver(), store: store, log: log, metrics: metrics, health: health)
+    services = group.loops.map { LoopBound(LoopServices(), on: $0) }
+    snapshot = builder.build(checked.loaded, configuration, keys: checked.keys, previous: nil)
+    try openStore(configuration.store)
+    start(configuration)
+  }
+
+  private static func store(_ store: Configuration.Store) -> any TokenStore {
+    switch store.kind {
+    case .sqlite(let path): SQLiteStore(path: path)
+    case .memory, .postgres: MemoryStore()
+    }
+  }
+
+  /// Opens the store now, so that what is wrong with it is said at the start. Only a required store stops the start.
+  private func openStore(_ configuration: Configuration.Store) throws(StartError) {
+    let store = store
+    let failure = Mutex<StoreError?>(nil)
+    wait(atMost: .seconds(10)) {
+      do throws(StoreError) { try await store.open() } catch { failure.withLock { $0 = error } }
+    }
+    metrics.setStore(isUp: failure.withLock { $0 } == nil)
+    guard let error = failure.withLock({ $0 }) else { return }
+    if configuration.required || error.needsOperator {
+      throw StartError(exitStatus: configuration.required && !error.needsOperator ? 3 : 1, sentence: error.sentence)
+    }
+    health.set("store", "store_unavailable")
+    log.warning("the store can't be opened; tokens are kept in memory only", [("detail", "\(error.sentence)")])
+  }
+
+  private func start(_ configuration: Configuration) {
+    for instance in snapshot.adapters { instance.keeper?.start() }
+    let first = Mutex(snapshot)
+    let parts = (group, socket, adminSocket, connections, log, metrics, health)
+    let services = services
+    let live = LiveAdapters(snapshot.adapters)
+    self.live = live
+    wait {
+      for bound in services {
+        await onLoop(bound.loop) {
+          let (group, socket, adminSocket, connections, log, metrics, health) = parts
+          let loop = bound.loop
+          let pipeline = RequestPipeline(
+            loop: loop, loops: group.loops.count, snapshot: first.withLock { $0 }, log: log, metrics: metrics)
+          let server = ServerContext(loop: loop, listen: configuration.listen, connections: connections, handler: pipeline)
+          bound.value.pipeline = pipeline
+          bound.value.servers.append(server)
+          bound.value.listeners.append(Listener(socket, server: server))
+          if loop.index == 0 {
+            let pages = AdminPages(health: health, metrics: metrics, group: group) {
+              metrics.connections.set(connections.current)
+              for adapter in live.all { adapter.metrics.setTokenExpiry(adapter.keeper?.snapshot()?.expiresAt) }
+            }
+            let admin = ServerContext(
+              loop: loop, listen: configuration.listen, connections: ConnectionCount(limit: 256), handler: pages)
+            bound.value.adminServer = admin
+            bound.value.adminListener = Listener(adminSocket, server: admin)
+            bound.value.adminListener?.start()
+          }
+          for listener in bound.value.listeners { listener.start() }
+        }
+      }
+    }
+    metrics.reloadSucceeded()
+    health.start()
+  }
+
+  private var live = LiveAdapters([])
+
+  /// A client token signed with the first HS256 key, for the demo's greeting.
+  func demoToken(lifetime: Duration) -> String? {
+    for key in snapshot.configuration.auth.keys {
+      guard case .secret(.HS256, let secret, _) = key.material else { continue }
+      return TokenIssuer.issueHS256(
+        secret: secret, subject: "demo", roles: ["admin"], rolesClaim: snapshot.configuration.auth.rolesClaim, issuer: nil,
+        audience: nil, lifetime: lifetime, now: System.wall() / 1000)
+    }
+    return nil
+  }
+
+  // MARK: reload
+
+  /// Reads the configuration anew: all of it is taken, or nothing.
+  func reload() {
+    let result = source.load()
+    let file = result.loaded.file
+    for problem in result.loaded.problems where problem.severity == .warning {
+      log.warning("the configuration has a problem", [("problem", "\(ProblemPrinter.line(problem, file: file))")])
+    }
+    guard let checked = result.checked else {
+      return refuseReload(result.loaded.problems.filter { $0.severity == .error }, file)
+    }
+    let fixed = fixedKeys(checked.configuration)
+    guard fixed.isEmpty else { return refuseReload(fixed, file) }
+    let next = builder.build(checked.loaded, checked.configuration, keys: checked.keys, previous: snapshot)
+    for instance in next.adapters where !snapshot.adapters.contains(where: { $0 === instance }) { instance.keeper?.start() }
+    let configuration = checked.configuration
+    log.configure(configuration.log)
+    let services = services
+    wait {
+      for bound in services {
+        await onLoop(bound.loop) {
+          bound.value.pipeline?.use(next)
+          for server in bound.value.servers { server.use(configuration.listen) }
+        }
+      }
+    }
+    snapshot = next
+    live.set(next.adapters)
+    connections.limit = configuration.listen.maxConnections
+    metrics.reloadSucceeded()
+    health.clear("config")
+    log.info("the configuration was reloaded", [("file", "\(file)")])
+  }
+
+  private func refuseReload(_ problems: [ConfigError], _ file: String) {
+    for problem in problems {
+      log.error("the new configuration is refused; the old one goes on", [("problem", "\(ProblemPrinter.line(problem, file: file))")])
+    }
+    metrics.reloadFailed()
+  }
+
+  /// What a reload can't change, where it was changed.
+  private func fixedKeys(_ new: Configuration) -> [ConfigError] {
+    let old = snapshot.configuration
+    var problems: [ConfigError] = []
+    func fixed(_ key: String, at position: SourcePosition) {
+      problems.append(ConfigError("'\(key)' can't be changed by a reload; restart the gateway for it", at: position))
+    }
+    if new.listen.address != old.listen.address { fixed("listen.address", at: new.listen.address.position) }
+    if new.listen.eventLoops != old.listen.eventLoops { fixed("listen.event_loops", at: new.listen.eventLoopsPosition) }
+    if new.admin.address != old.admin.address { fixed("admin.address", at: new.admin.address.position) }
+    if new.store.kind != old.store.kind || new.store.required != old.store.required {
+      fixed("store", at: new.store.position)
+    }
+    return problems
+  }
+
+  // MARK: end
+
+  /// Stops accepting, lets what is in flight end within `drain_timeout`, then closes the store. Returns when done.
+  func drain() {
+    log.info("draining: no new connections", [("timeoutMs", .int(Int(snapshot.configuration.listen.drainTimeout.milliseconds)))])
+    health.drain()
+    let services = services
+    let connections = connections
+    let deadline = Instant(nanoseconds: System.monotonic()) + snapshot.configuration.listen.drainTimeout
+    let clock = LoopClock(home: group.loops[0])
+    wait {
+      for bound in services {
+        await onLoop(bound.loop) {
+          for listener in bound.value.listeners { listener.stop() }
+          for server in bound.value.servers { server.drain() }
+        }
+      }
+      while connections.current > 0, clock.now() < deadline {
+        try? await clock.sleep(until: clock.now() + .milliseconds(20))
+      }
+    }
+    socket.close()
+    let left = connections.current
+    if left > 0 { log.warning("drain_timeout is over; connections are cut", [("connections", .int(left))]) }
+    let keepers = snapshot.adapters.compactMap(\.keeper)
+    let store = store
+    wait(atMost: .seconds(5)) {
+      for bound in services { await onLoop(bound.loop) { for server in bound.value.servers { server.closeAll() } } }
+      for keeper in keepers { await keeper.stop() }
+      await store.close()
+    }
+    log.info("stopped", [])
+    _ = log.flush()
+  }
+
+  /// Runs the work as a task on the first loop and waits for it here, on the main thread.
+  private func wait(atMost limit: Duration? = nil, _ work: @escaping @Sendable () async -> Void) {
+    let done = ThreadSignal()
+    Task(executorPreference: group.loops[0]) {
+      await work()
+      done.signal()
+    }
+    done.wait(atMost: limit)
+  }
+}
+
+/// What one loop serves. Touched by its loop's thread only.
+final class LoopServices {
+  var pipeline: RequestPipeline?
+  var servers: [ServerContext] = []
+  var listeners: [Listener] = []
+  var adminServer: ServerContext?
+  var adminListener: Listener?
+}
+
+/// The adapters in force, for the pages that show them.
+private final class LiveAdapters: Sendable {
+  private let adapters: Mutex<[AdapterInstance]>
+  init(_ adapters: [AdapterInstance]) { self.adapters = Mutex(adapters) }
+  var all: [AdapterInstance] { adapters.withLock { $0 } }
+  func set(_ adapters: [AdapterInstance]) { self.adapters.withLock { $0 = adapters } }
+}
+
+/// Runs the work on that loop, and returns when it is done.
+private func onLoop(_ loop: EventLoop, _ work: @escaping @Sendable () -> Void) async {
+  await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+    loop.post {
+      work()
+      continuation.resume()
+    }
+  }
+}

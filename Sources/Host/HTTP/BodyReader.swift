@@ -1,0 +1,65 @@
+/// Takes in one request body, counted or chunked, whole and within its limit. No I/O, no clock.
+struct BodyReader {
+  private enum Framing {
+    case counted(remaining: Int)
+    case chunked(ChunkedDecoder)
+  }
+
+  private var framing: Framing
+  private var body: [UInt8] = []
+  private(set) var isComplete: Bool
+  private(set) var fault: HTTPFault?
+  private(set) var hasBegun = false
+  var limit = Int.max
+
+  init(_ head: RequestHead) {
+    framing = head.isChunked ? .chunked(ChunkedDecoder()) : .counted(remaining: max(0, head.contentLength))
+    isComplete = !head.isChunked && head.contentLength <= 0
+  }
+
+  /// The length that was announced is over the limit.
+  var isTooLong: Bool {
+    if case .counted(let remaining) = framing { remaining > limit } else { false }
+  }
+
+  /// Takes what belongs to the body; how many bytes that was.
+  mutating func feed(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    guard !isComplete, fault == nil, count > 0 else { return 0 }
+    hasBegun = true
+    switch framing {
+    case .counted(let remaining):
+      let taken = min(remaining, count)
+      body.append(contentsOf: UnsafeBufferPointer(start: bytes, count: taken))
+      framing = .counted(remaining: remaining - taken)
+      isComplete = remaining == taken
+      return taken
+    case .chunked(var decoder):
+      var offset = 0
+      while true {
+        switch decoder.step(bytes, count: count, offset: &offset) {
+        case .payload(let start, let length):
+          guard length <= limit - body.count else {
+            fault = HTTPFault(.bodyTooLarge, "the body is longer than the limit")
+            return offset
+          }
+          body.append(contentsOf: UnsafeBufferPointer(start: bytes + start, count: length))
+        case .needMore:
+          framing = .chunked(decoder)
+          return offset
+        case .finished:
+          isComplete = true
+          return offset
+        case .failed(let failure):
+          fault = failure
+          return offset
+        }
+      }
+    }
+  }
+
+  /// Hands the body over.
+  mutating func take() -> [UInt8] {
+    defer { body = [] }
+    return body
+  }
+}

@@ -1,0 +1,197 @@
+import AdapterAPI
+
+/// One request and its answer, as the pipeline sees them. Touched by its loop's thread only.
+///
+/// Until the handler waits for the first time, the request's head can be looked at (`bytes`); what it needs later it copies
+/// before.
+final class Exchange {
+  let connection: ServerConnection
+  let head: RequestHead
+  let began: Instant
+  /// The head's first byte while it may be looked at.
+  private(set) var headBase: UnsafePointer<UInt8>?
+  private var task: Task<Void, Never>?
+  /// The client has gone; nobody reads an answer.
+  private(set) var isGone = false
+  /// The answer's status, and its body's bytes as far as they were handed over; 0 while there is none.
+  private(set) var status = 0
+  private(set) var bytesSent = 0
+  private var isAnswered = false
+  private var isChunked = false
+
+  // The body on its way in.
+  private var bodyReader: BodyReader
+  private var bodyWaiter: UnsafeContinuation<HTTPFault?, Never>?
+  private var flushWaiter: UnsafeContinuation<Bool, Never>?
+
+  init(connection: ServerConnection, head: RequestHead, base: UnsafePointer<UInt8>) {
+    self.connection = connection
+    self.head = head
+    headBase = base
+    began = connection.loop.now
+    bodyReader = BodyReader(head)
+  }
+
+  var loop: EventLoop { connection.loop }
+
+  /// Bytes of the head. Only before the first wait.
+  func bytes(_ range: ByteRange) -> UnsafeBufferPointer<UInt8> {
+    guard let headBase else { preconditionFailure("the request's head is no longer there") }
+    return UnsafeBufferPointer(start: headBase + Int(range.start), count: Int(range.count))
+  }
+
+  private func headEnds() { headBase = nil }
+
+  // MARK: request body
+
+  /// The whole body. Says `100 Continue` first where the client waits for it (RFC 9110 §10.1.1).
+  func body(limit: Int) async throws(HTTPFault) -> [UInt8] {
+    bodyReader.limit = limit
+    if bodyReader.isTooLong { throw HTTPFault(.bodyTooLarge, "the body is longer than the limit") }
+    connection.takeBody()
+    if !bodyReader.isComplete, bodyReader.fault == nil {
+      if head.expectsContinue, !bodyReader.hasBegun { connection.sendContinue() }
+      if !isGone {
+        let fault = await withUnsafeContinuation {
+          bodyWaiter = $0
+          connection.waitForBody()
+        }
+        if let fault { throw fault }
+      }
+    }
+    if let fault = bodyReader.fault { throw fault }
+    if !bodyReader.isComplete { throw HTTPFault(.badRequest, "the body was cut off") }
+    return bodyReader.take()
+  }
+
+  // MARK: answer
+
+  /// Sends a whole answer. `fields` is a block of checked `Name: value\r\n` lines; framing, `Date` (unless `hasDate`) and
+  /// `Connection` are added here.
+  func respond(_ status: Int, fields: [UInt8], body: [UInt8], hasDate: Bool = false) {
+    guard begin(status) else { return }
+    bytesSent = body.count
+    connection.server.building.removeAll(keepingCapacity: true)
+    appendHead(status, fields: fields, hasDate: hasDate)
+    if status != 204, status != 304 {
+      connection.server.building.append(contentsOf: "Content-Length: ".utf8)
+      connection.server.building.append(decimal: body.count)
+      connection.server.building.append(contentsOf: "\r\n".utf8)
+    }
+    connection.server.building.append(contentsOf: "\r\n".utf8)
+    connection.sendBuilding(followedBy: head.method == .head ? [] : body)
+  }
+
+  /// Starts an answer whose body follows piece by piece; `length` nil when only its end will tell.
+  func respondStreaming(_ status: Int, fields: [UInt8], length: Int?, hasDate: Bool = false) {
+    guard begin(status) else { return }
+    connection.server.building.removeAll(keepingCapacity: true)
+    if length == nil {
+      // HTTP/1.0 knows no chunks: the end of the connection is the end of the body (RFC 9112 §6.3).
+      isChunked = head.minorVersion >= 1
+      if !isChunked { connection.mustClose() }
+    }
+    appendHead(status, fields: fields, hasDate: hasDate)
+    if let length {
+      connection.server.building.append(contentsOf: "Content-Length: ".utf8)
+      connection.server.building.append(decimal: length)
+      connection.server.building.append(contentsOf: "\r\n".utf8)
+    } else if isChunked {
+      connection.server.building.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
+    }
+    connection.server.building.append(contentsOf: "\r\n".utf8)
+    connection.sendBuilding(followedBy: [])
+  }
+
+  /// Sends one piece; returns when the client's socket has taken it, false when the client has gone.
+  func send(_ piece: [UInt8]) async -> Bool {
+    guard !isGone else { return false }
+    guard !piece.isEmpty, head.method != .head else { return true }
+    bytesSent += piece.count
+    if isChunked {
+      var chunk: [UInt8] = []
+      chunk.reserveCapacity(piece.count + 20)
+      chunk.append(contentsOf: String(piece.count, radix: 16).utf8)
+      chunk.append(contentsOf: "\r\n".utf8)
+      chunk.append(contentsOf: piece)
+      chunk.append(contentsOf: "\r\n".utf8)
+      connection.send(chunk)
+    } else {
+      connection.send(piece)
+    }
+    if isGone { return false }
+    if connection.isFlushed { return true }
+    return await withUnsafeContinuation { flushWaiter = $0 }
+  }
+
+  /// Ends a streamed answer as it should end.
+  func endStream() {
+    if isChunked, head.method != .head { connection.send(Array("0\r\n\r\n".utf8)) }
+  }
+
+  /// Ends a streamed answer that broke off: the client must not take it for whole.
+  func breakStream() { connection.abort() }
+
+  private func begin(_ status: Int) -> Bool {
+    self.status = status
+    guard !isAnswered, !isGone else { return false }
+    isAnswered = true
+    // A body that nobody has read can't be told from the next request.
+    if !bodyReader.isComplete { connection.mustClose() }
+    return true
+  }
+
+  private func appendHead(_ status: Int, fields: [UInt8], hasDate: Bool) {
+    StatusLine.append(status, to: &connection.server.building)
+    connection.server.building.append(contentsOf: fields)
+    if !hasDate { connection.server.appendDate(to: &connection.server.building) }
+    if connection.willClose(after: self) {
+      connection.server.building.append(contentsOf: "Connection: close\r\n".utf8)
+    } else if head.minorVersion == 0 {
+      connection.server.building.append(contentsOf: "Connection: keep-alive\r\n".utf8)
+    }
+  }
+
+  // MARK: the connection's side
+
+  /// Runs the handler: at once up to its first wait, then as a task on the loop.
+  func start(_ handler: any ExchangeHandler) {
+    let bound = LoopBound((exchange: self, handler: handler), on: loop)
+    task = Task.immediate(executorPreference: loop) {
+      let (exchange, handler) = bound.value
+      await handler.serve(exchange)
+      exchange.connection.exchangeEnded(exchange)
+    }
+    headEnds()
+  }
+
+  /// The client has gone.
+  func clientGone() {
+    guard !isGone else { return }
+    isGone = true
+    resumeBody(HTTPFault(.badRequest, "the client went away"))
+    resumeFlush(false)
+    task?.cancel()
+  }
+
+  func resumeBody(_ fault: HTTPFault?) {
+    let waiting = bodyWaiter
+    bodyWaiter = nil
+    waiting?.resume(returning: fault)
+  }
+
+  func resumeFlush(_ flushed: Bool) {
+    let waiting = flushWaiter
+    flushWaiter = nil
+    waiting?.resume(returning: flushed)
+  }
+
+  var isWaitingForBody: Bool { bodyWaiter != nil }
+
+  /// Gives received bytes to the body; how many it took.
+  func feedBody(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    let used = bodyReader.feed(bytes, count)
+    if bodyReader.isComplete || bodyReader.fault != nil { resumeBody(bodyReader.fault) }
+    return used
+  }
+}

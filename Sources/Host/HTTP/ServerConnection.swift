@@ -1,0 +1,342 @@
+import AdapterAPI
+import CLinux
+import Glibc
+
+/// One client's connection: reads requests, one exchange at a time, sends answers in order.
+///
+/// ```
+/// idle → head → exchange (body → handler → answer) → idle …
+///                                     any → lingering → closed
+/// ```
+/// An idle connection holds no buffer and no task. Touched by its loop's thread only.
+final class ServerConnection: LoopObject {
+  unowned let server: ServerContext
+  private let transport: Transport
+  /// Bytes that came and belong to no request yet; empty while idle.
+  private var input: [UInt8] = []
+  /// Bytes of an answer that the socket did not take at once; empty while idle.
+  private var output: [UInt8] = []
+  private var outputSent = 0
+  private var parser = RequestHeadParser()
+  private var exchange: Exchange?
+  /// Received bytes behind the head of the request that is just being started.
+  private var window: UnsafeBufferPointer<UInt8>?
+  private var windowTaken = 0
+  private var flags: Flags = []
+
+  private struct Flags: OptionSet {
+    let rawValue: UInt8
+    /// The socket has, or may have, bytes that were not read.
+    static let readable = Flags(rawValue: 1)
+    /// The client has ended its sending side.
+    static let peerFinished = Flags(rawValue: 2)
+    /// After the answer under way the connection ends.
+    static let closing = Flags(rawValue: 4)
+    /// Our sending side has ended; what still comes is thrown away.
+    static let lingering = Flags(rawValue: 8)
+    static let closed = Flags(rawValue: 16)
+    /// `consume` is on the stack: it goes on with the next request itself.
+    static let consuming = Flags(rawValue: 32)
+    /// The deadline is that of the head, which does not move with each byte.
+    static let headTimer = Flags(rawValue: 64)
+  }
+
+  /// How long to wait for the client to end its side, so that a reset does not eat the answer it has not read (RFC 9112 §9.6).
+  private static let linger = Duration.seconds(2)
+
+  init(fd: Int32, server: ServerContext) {
+    transport = Transport(fd: fd)
+    self.server = server
+    super.init(loop: server.loop)
+  }
+
+  func start() {
+    loop.add(self, fd: transport.fd)
+    deadline = loop.now + server.listen.idleTimeout
+  }
+
+  /// The client's numeric address.
+  var remote: String { SocketAddress(of: transport.fd, getpeername)?.description ?? "" }
+
+  // MARK: events
+
+  override func handle(events: UInt32) {
+    if events & (PG_EPOLLERR | PG_EPOLLHUP) != 0, !flags.contains(.lingering) {
+      // Reset, or both sides ended. An answer on its way has no reader; a half-close alone comes as EPOLLRDHUP.
+      if events & PG_EPOLLERR != 0 || exchange != nil { return abort() }
+    }
+    if events & PG_EPOLLOUT != 0, !output.isEmpty { flush() }
+    if events & (PG_EPOLLIN | PG_EPOLLRDHUP | PG_EPOLLHUP) != 0, !flags.contains(.closed) {
+      flags.insert(.readable)
+      receive()
+    }
+  }
+
+  override func deadlineReached() {
+    if flags.contains(.lingering) { return close() }
+    if !output.isEmpty { return abort() }
+    if let exchange {
+      if exchange.isWaitingForBody { exchange.resumeBody(HTTPFault(.requestTimeout, "the body did not come in time")) }
+      return
+    }
+    if input.isEmpty { return endSending() }
+    refuse(HTTPFault(.requestTimeout, "the request's head did not come in time"))
+  }
+
+  /// Reads while somebody wants to have bytes.
+  private func receive() {
+    while flags.contains(.readable), wantsInput {
+      switch transport.read(into: UnsafeMutableRawBufferPointer(loop.scratch)) {
+      case .bytes(let count):
+        // A short read has emptied the socket; the next edge says when there is more (epoll(7)).
+        if count < EventLoop.scratchSize, !flags.contains(.peerFinished) { flags.remove(.readable) }
+        received(UnsafePointer(loop.scratch.baseAddress!), count)
+      case .wouldBlock: flags.remove(.readable)
+      case .end: return ended()
+      case .failed: return abort()
+      }
+    }
+  }
+
+  private var wantsInput: Bool {
+    if flags.contains(.closed) { return false }
+    if flags.contains(.lingering) { return true }
+    if let exchange { return exchange.isWaitingForBody }
+    return output.isEmpty && !flags.contains(.closing)
+  }
+
+  private func received(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+    if flags.contains(.lingering) { return }
+    if let exchange {
+      deadline = loop.now + server.listen.bodyTimeout
+      let used = exchange.feedBody(bytes, count)
+      if used < count { input.append(contentsOf: UnsafeBufferPointer(start: bytes + used, count: count - used)) }
+      return
+    }
+    if input.isEmpty {
+      let used = consume(bytes, count)
+      if used < count, !flags.contains(.closed), !flags.contains(.lingering) {
+        input.append(contentsOf: UnsafeBufferPointer(start: bytes + used, count: count - used))
+      }
+    } else {
+      input.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count))
+      consumeInput()
+    }
+    settle()
+  }
+
+  /// Goes through `input`, and keeps what is left.
+  private func consumeInput() {
+    let held = input
+    input = []
+    let used = held.withUnsafeBufferPointer { consume($0.baseAddress!, $0.count) }
+    guard !flags.contains(.closed), !flags.contains(.lingering) else { return }
+    input = used == 0 ? held : Array(held[used...])
+  }
+
+  /// Starts the requests that are in these bytes, one after another, as long as each is answered at once; how many bytes were used.
+  private func consume(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    flags.insert(.consuming)
+    defer { flags.remove(.consuming) }
+    var offset = 0
+    while offset < count, exchange == nil, output.isEmpty, flags.isDisjoint(with: [.closing, .lingering, .closed]) {
+      var head = RequestHead()
+      switch parser.parse(bytes + offset, count: count - offset, limits: server.limits, into: &head) {
+      case .needMore: return offset
+      case .failed(let fault):
+        refuse(fault)
+        return count
+      case .complete:
+        parser.reset()
+        flags.remove(.headTimer)
+        deadline = nil
+        let exchange = Exchange(connection: self, head: head, base: bytes + offset)
+        self.exchange = exchange
+        offset += head.headLength
+        window = UnsafeBufferPointer(start: bytes + offset, count: count - offset)
+        windowTaken = 0
+        exchange.start(server.handler)
+        offset += windowTaken
+        window = nil
+      }
+    }
+    return offset
+  }
+
+  /// Sets the deadline that fits what the connection waits for now.
+  private func settle() {
+    guard exchange == nil, output.isEmpty, flags.isDisjoint(with: [.lingering, .closed]) else { return }
+    if flags.contains(.closing) { return endSending() }
+    if input.isEmpty {
+      deadline = loop.now + server.listen.idleTimeout
+    } else if !flags.contains(.headTimer) {
+      flags.insert(.headTimer)
+      deadline = loop.now + server.listen.headerTimeout
+    }
+  }
+
+  /// The client has ended its side.
+  private func ended() {
+    flags.remove(.readable)
+    flags.insert(.peerFinished)
+    if flags.contains(.lingering) { return close() }
+    guard let exchange else { return close() }
+    if exchange.isWaitingForBody { exchange.resumeBody(HTTPFault(.badRequest, "the body was cut off")) }
+  }
+
+  // MARK: the exchange's side
+
+  /// Gives the body what came behind the head.
+  func takeBody() {
+    guard let exchange else { return }
+    if let window {
+      let rest = UnsafeBufferPointer(rebasing: window[windowTaken...])
+      if let base = rest.baseAddress { windowTaken += exchange.feedBody(base, rest.count) }
+    } else if !input.isEmpty {
+      let held = input
+      input = []
+      let used = held.withUnsafeBufferPointer { exchange.feedBody($0.baseAddress!, $0.count) }
+      input = used == 0 ? held : Array(held[used...])
+    }
+  }
+
+  /// The handler waits for the rest of the body.
+  func waitForBody() {
+    deadline = loop.now + server.listen.bodyTimeout
+    if flags.contains(.peerFinished) {
+      exchange?.resumeBody(HTTPFault(.badRequest, "the body was cut off"))
+    } else if flags.contains(.readable), !flags.contains(.consuming) {
+      receive()
+    }
+  }
+
+  func sendContinue() { send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
+
+  func mustClose() { flags.insert(.closing) }
+
+  func willClose(after exchange: Exchange) -> Bool {
+    if !exchange.head.keepAlive || server.isDraining || flags.contains(.peerFinished) { flags.insert(.closing) }
+    return flags.contains(.closing)
+  }
+
+  /// Sends the server's building space, then the body: in one block when it is small.
+  func sendBuilding(followedBy body: [UInt8]) {
+    if body.count <= 16 << 10 {
+      server.building.append(contentsOf: body)
+      send(server.building)
+    } else {
+      send(server.building)
+      send(body)
+    }
+    if server.building.capacity > 64 << 10 { server.building = [] }
+  }
+
+  /// Sends, or keeps what the socket does not take.
+  func send(_ bytes: [UInt8]) {
+    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
+    if !output.isEmpty {
+      output.append(contentsOf: bytes)
+      return
+    }
+    var sent = 0
+    while sent < bytes.count {
+      let outcome = bytes.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
+      switch outcome {
+      case .bytes(let count): sent += count
+      case .wouldBlock, .end:
+        output = sent == 0 ? bytes : Array(bytes[sent...])
+        outputSent = 0
+        deadline = loop.now + server.listen.sendTimeout
+        return
+      case .failed: return abort()
+      }
+    }
+  }
+
+  var isFlushed: Bool { output.isEmpty }
+
+  private func flush() {
+    while outputSent < output.count {
+      let outcome = output.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[outputSent...])) }
+      switch outcome {
+      case .bytes(let count):
+        outputSent += count
+        deadline = loop.now + server.listen.sendTimeout
+      case .wouldBlock, .end: return
+      case .failed: return abort()
+      }
+    }
+    output = []
+    outputSent = 0
+    deadline = nil
+    if let exchange { exchange.resumeFlush(true) } else { proceed() }
+  }
+
+  /// The handler has returned: the answer is sent or on its way.
+  func exchangeEnded(_ ended: Exchange) {
+    guard exchange === ended else { return }
+    exchange = nil
+    if ended.status == 0 { return abort() }
+    if !flags.contains(.consuming), output.isEmpty { proceed() }
+  }
+
+  /// Goes on after an answer: the next request, or the end.
+  private func proceed() {
+    flags.remove(.headTimer)
+    if flags.contains(.closing) { return endSending() }
+    if !input.isEmpty { consumeInput() }
+    settle()
+    if flags.contains(.readable) { receive() }
+  }
+
+  // MARK: ends
+
+  /// Answers what is no request, and ends: after a framing error nothing that follows can be trusted (RFC 9112 §6.3).
+  private func refuse(_ fault: HTTPFault) {
+    flags.insert(.closing)
+    input = []
+    server.building.removeAll(keepingCapacity: true)
+    ErrorAnswer.append(fault, to: &server.building, server: server)
+    send(server.building)
+    if output.isEmpty { endSending() }
+  }
+
+  /// Ends our side and waits a moment for the client to end its own.
+  private func endSending() {
+    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
+    if flags.contains(.peerFinished) { return close() }
+    flags.insert(.lingering)
+    input = []
+    transport.finishWriting()
+    deadline = loop.now + ServerConnection.linger
+    if flags.contains(.readable), !flags.contains(.consuming) { receive() }
+  }
+
+  /// The server drains: an idle connection ends now, one with an exchange after its answer.
+  func drain() {
+    if exchange == nil, output.isEmpty, input.isEmpty { endSending() }
+  }
+
+  /// Ends at once, with a reset, so that a cut answer is not taken for a whole one.
+  func abort() {
+    guard !flags.contains(.closed) else { return }
+    transport.abort()
+    ceased()
+  }
+
+  private func close() {
+    guard !flags.contains(.closed) else { return }
+    transport.close()
+    ceased()
+  }
+
+  private func ceased() {
+    flags.insert(.closed)
+    deadline = nil
+    loop.remove(self)
+    server.connections.remove()
+    input = []
+    output = []
+    exchange?.clientGone()
+  }
+}

@@ -1,0 +1,51 @@
+import CLinux
+import Glibc
+
+/// The seam between a connection and its socket: bytes in, bytes out, end. TLS will stand behind the same four calls, so that no
+/// state machine learns of it.
+struct Transport {
+  enum Outcome: Equatable {
+    case bytes(Int)
+    /// Nothing now; the loop will say when.
+    case wouldBlock
+    /// The peer's sending side ended (reading only).
+    case end
+    /// The connection is broken; errno.
+    case failed(Int32)
+  }
+
+  let fd: Int32
+
+  init(fd: Int32) { self.fd = fd }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
+    while true {
+      let count = recv(fd, buffer.baseAddress, buffer.count, 0)
+      if count > 0 { return .bytes(count) }
+      if count == 0 { return .end }
+      if errno == EINTR { continue }
+      return errno == EAGAIN ? .wouldBlock : .failed(errno)
+    }
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
+    while true {
+      let count = send(fd, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+      if count >= 0 { return .bytes(count) }
+      if errno == EINTR { continue }
+      return errno == EAGAIN ? .wouldBlock : .failed(errno)
+    }
+  }
+
+  /// Says that nothing more will be sent; the peer may still send.
+  func finishWriting() { _ = shutdown(fd, Int32(SHUT_WR)) }
+
+  func close() { System.close(fd) }
+
+  /// Ends with a reset, so that a peer in the middle of a body can't take the cut for the end.
+  func abort() {
+    var option = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+    close()
+  }
+}

@@ -1,0 +1,215 @@
+import AdapterAPI
+import Synchronization
+
+/// The host's HTTP client for one upstream: a pool per loop, limits over all loops.
+final class UpstreamClient: HTTPClient {
+  private let baseURL: BaseURL
+  private let limits: Configuration.UpstreamLimits
+  private let resolver: Resolver
+  /// A numeric host needs no resolver.
+  private let numeric: [SocketAddress]?
+  private let calls: Permits
+  private let pools: [LoopBound<UpstreamPool>]
+  /// `Host` and what else is the same in each request.
+  private let constantFields: [UInt8]
+
+  init(baseURL: BaseURL, limits: Configuration.UpstreamLimits, group: EventLoopGroup, resolver: Resolver) {
+    self.baseURL = baseURL
+    self.limits = limits
+    self.resolver = resolver
+    numeric = SocketAddress(numeric: baseURL.host, port: baseURL.port).map { [$0] }
+    // More calls than connections could only wait for connections.
+    let calls = Permits(limit: max(1, min(limits.maxInFlight, limits.maxConnections)))
+    let connections = Permits(limit: max(1, limits.maxConnections))
+    self.calls = calls
+    constantFields = Array(" HTTP/1.1\r\nHost: \(baseURL.authority)\r\n".utf8)
+    let pools = group.loops.map { loop in
+      LoopBound(
+        UpstreamPool(
+          loop: loop, limits: limits, calls: PermitQueue(calls, loop: loop), connections: PermitQueue(connections, loop: loop)),
+        on: loop)
+    }
+    self.pools = pools
+    for pool in pools {
+      pool.loop.post {
+        let others = pools.filter { $0.loop !== pool.loop }
+        pool.value.link(to: others)
+      }
+    }
+  }
+
+  /// Calls that are under way.
+  var inFlight: Int { calls.inUse }
+
+  func send(_ request: HTTPRequest, deadline: Instant) async throws(AdapterError) -> HTTPResponse {
+    guard let loop = EventLoop.current, loop.index < pools.count, pools[loop.index].loop === loop else {
+      let home = pools[Int.random(in: 0..<pools.count)]
+      let result = await withTaskExecutorPreference(home.loop) {
+        await self.result(of: request, pool: home.value, deadline: deadline)
+      }
+      return try result.get()
+    }
+    return try await result(of: request, pool: pools[loop.index].value, deadline: deadline).get()
+  }
+
+  private func result(of request: HTTPRequest, pool: UpstreamPool, deadline: Instant) async -> Result<HTTPResponse, AdapterError> {
+    let deadline = min(deadline, pool.loop.now + limits.totalTimeout)
+    if !pool.calls.tryAcquire() {
+      let waitEnd = pool.loop.now + limits.queueWait
+      switch await pool.calls.acquire(until: min(waitEnd, deadline), bound: limits.queueSize) {
+      case .granted: break
+      case .cancelled: return .failure(AdapterError(.cancelled, "The caller left."))
+      case .full: return .failure(overloaded("the queue is full (queue.size \(limits.queueSize))"))
+      case .timedOut: return .failure(overloaded("no place became free within queue.wait"))
+      }
+    }
+    let result = await exchange(request, pool: pool, deadline: deadline)
+    switch result {
+    case .success(var response):
+      if case .stream(let prefix, let rest) = response.body {
+        // The place is given back when the stream ends.
+        response.body = .stream(prefix: prefix, rest: PermitHoldingStream(rest, pool: pool))
+      } else {
+        pool.calls.release()
+      }
+      return .success(response)
+    case .failure(let failure):
+      pool.calls.release()
+      return .failure(AdapterError(failure))
+    }
+  }
+
+  private func overloaded(_ detail: String) -> AdapterError {
+    AdapterError(.overloaded, "The upstream is busy; try again shortly.", detail: detail, retryAfter: .seconds(1))
+  }
+
+  /// Sends the request, again where that is safe: a write only when no byte of it left, a read only when no byte of an answer came.
+  private func exchange(
+    _ request: HTTPRequest, pool: UpstreamPool, deadline: Instant
+  ) async -> Result<HTTPResponse, UpstreamConnection.Failure> {
+    let bytes = serialize(request)
+    var retriesLeft = request.isWrite ? 0 : limits.readRetries
+    var fresh = false
+    while true {
+      let addresses: [SocketAddress]
+      if let numeric {
+        addresses = numeric
+      } else {
+        do { addresses = try await resolver.addresses(of: baseURL, deadline: deadline) } catch {
+          return .failure(.init(kind: .unreachable, detail: error.detail, requestLeft: false))
+        }
+      }
+      let connection: UpstreamConnection
+      switch await pool.connection(to: addresses, fresh: fresh, deadline: deadline) {
+      case .success(let got): connection = got
+      case .failure(let failure): return .failure(failure)
+      }
+      let wasKept = connection.served > 0
+      let result = await connection.exchange(bytes, isWrite: request.isWrite, deadline: deadline)
+      guard case .failure(let failure) = result, failure.kind == .unreachable, !failure.answerBegan,
+        !failure.requestLeft || !request.isWrite
+      else { return result }
+      // An old connection that turned out dead says nothing about the upstream; a new one costs a retry.
+      if !wasKept || fresh {
+        guard retriesLeft > 0 else { return result }
+        retriesLeft -= 1
+      }
+      fresh = true
+    }
+  }
+
+  /// The whole request in one block. `Content-Length` where there is a body or the method expects one (RFC 9110 §8.6).
+  private func serialize(_ request: HTTPRequest) -> [UInt8] {
+    var out: [UInt8] = []
+    out.reserveCapacity(
+      request.body.count + request.fields.bytes.count + request.target.utf8.count + constantFields.count + baseURL.path.utf8.count + 64)
+    out.append(contentsOf: request.method.rawValue.utf8)
+    out.append(32)
+    out.append(contentsOf: baseURL.path.utf8)
+    out.append(contentsOf: request.target.utf8)
+    out.append(contentsOf: constantFields)
+    out.append(contentsOf: request.fields.bytes)
+    if !request.body.isEmpty || request.method != .get {
+      out.append(contentsOf: "Content-Length: ".utf8)
+      out.append(decimal: request.body.count)
+      out.append(contentsOf: "\r\n".utf8)
+    }
+    out.append(contentsOf: "\r\n".utf8)
+    out.append(contentsOf: request.body)
+    return out
+  }
+
+  /// No more calls come.
+  func shutdown() {
+    for pool in pools { pool.loop.execute { pool.value.shutdown() } }
+  }
+}
+
+extension UpstreamPool {
+  /// Tells this pool of the pools of the other loops.
+  fileprivate func link(to others: [LoopBound<UpstreamPool>]) {
+    let wake = { for other in others { other.loop.post { other.value.serveWaiters() } } }
+    calls.wakeOthers = wake
+    connections.wakeOthers = wake
+    askOthersForIdle = { for other in others { other.loop.post { other.value.giveUpIdle() } } }
+  }
+}
+
+/// A streamed answer that gives the call's place back at its end.
+private final class PermitHoldingStream: BodyStream {
+  private let stream: any BodyStream
+  private let pool: LoopBound<UpstreamPool>
+  private let isHeld = Atomic<Bool>(true)
+
+  init(_ stream: any BodyStream, pool: UpstreamPool) {
+    self.stream = stream
+    self.pool = LoopBound(pool, on: pool.loop)
+  }
+
+  var remaining: Int? { stream.remaining }
+
+  func next() async throws(AdapterError) -> [UInt8]? {
+    do {
+      let piece = try await stream.next()
+      if piece == nil { release() }
+      return piece
+    } catch {
+      release()
+      throw error
+    }
+  }
+
+  func cancel() {
+    stream.cancel()
+    release()
+  }
+
+  private func release() {
+    guard isHeld.exchange(false, ordering: .relaxed) else { return }
+    let pool = self.pool
+    pool.loop.execute { pool.value.calls.release() }
+  }
+
+  deinit { release() }
+}
+
+extension [UInt8] {
+  /// Appends a number in decimal digits.
+  mutating func append(decimal number: Int) {
+    var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    Swift.withUnsafeMutableBytes(of: &digits) { buffer in
+      var rest = number.magnitude
+      var at = buffer.count
+      repeat {
+        at -= 1
+        buffer[at] = UInt8(48 + rest % 10)
+        rest /= 10
+      } while rest > 0
+      if number < 0 {
+        at -= 1
+        buffer[at] = 45
+      }
+      append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[at...]))
+    }
+  }
+}

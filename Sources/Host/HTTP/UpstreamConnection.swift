@@ -1,0 +1,558 @@
+import AdapterAPI
+import CLinux
+import Glibc
+
+/// One connection to an upstream: connects, sends one request at a time, reads the answer, goes back to its pool.
+///
+/// ```
+/// connecting → sending → awaitingHead → receiving → (streaming →) idle → sending …
+///                     any → closed
+/// ```
+/// It tells its outcome to the one continuation that waits for it, never twice. Touched by its loop's thread only.
+final class UpstreamConnection: LoopObject {
+  enum State { case connecting, idle, sending, awaitingHead, receiving, streaming, closed }
+
+  /// Why an exchange ended without an answer.
+  struct Failure: Error {
+    enum Kind { case unreachable, timeout, malformed, cancelled }
+    var kind: Kind
+    var detail: String
+    /// A byte of the request may have reached the upstream.
+    var requestLeft: Bool
+    /// A byte of the answer came.
+    var answerBegan = false
+  }
+
+  private(set) var state = State.connecting
+  /// How many requests it has sent; 0 means that a failure is not that of an old connection.
+  private(set) var served = 0
+  private let transport: Transport
+  private let limits: Configuration.UpstreamLimits
+  private unowned let pool: UpstreamPool
+
+  // The exchange under way.
+  private var output: [UInt8] = []
+  private var outputSent = 0
+  private var isWrite = false
+  private var totalDeadline = Instant.distantFuture
+  private var waiter: UnsafeContinuation<Result<HTTPResponse, Failure>, Never>?
+  private var connectWaiter: UnsafeContinuation<Failure?, Never>?
+
+  // The answer.
+  private var input: [UInt8] = []
+  private var headParser = ResponseHeadParser()
+  private var head = ResponseHead()
+  private var fields: [UInt8] = []
+  private var body: [UInt8] = []
+  private var framing = Framing.none
+  private var bodyReceived = 0
+  private var isReadable = false
+  private var pieceWaiter: UnsafeContinuation<Result<[UInt8]?, Failure>, Never>?
+  /// How long the upstream may still be waited for while it streams: the reader's own pauses don't count.
+  private var patienceLeft = Duration.zero
+
+  private enum Framing {
+    case none
+    case length(remaining: Int)
+    case chunked(ChunkedDecoder)
+    case untilClose
+  }
+
+  /// Answers up to this size are read whole; of longer ones this much is held back before the rest streams.
+  static let holdBack = 64 << 10
+
+  init(fd: Int32, pool: UpstreamPool, limits: Configuration.UpstreamLimits, loop: EventLoop) {
+    transport = Transport(fd: fd)
+    self.pool = pool
+    self.limits = limits
+    super.init(loop: loop)
+  }
+
+  // MARK: connecting
+
+  /// Starts to connect; nil when the connection stands.
+  static func open(
+    to address: SocketAddress, pool: UpstreamPool, limits: Configuration.UpstreamLimits, loop: EventLoop, deadline: Instant
+  ) async -> Result<UpstreamConnection, Failure> {
+    let fd = socket(address.family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
+    guard fd >= 0 else {
+      return .failure(Failure(kind: .unreachable, detail: "socket: \(System.errorText(errno))", requestLeft: false))
+    }
+    var one: Int32 = 1
+    setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+    let connection = UpstreamConnection(fd: fd, pool: pool, limits: limits, loop: loop)
+    loop.add(connection, fd: fd)
+    let result = address.withPointer { connect(fd, $0, $1) }
+    if result == 0 {
+      connection.state = .idle
+      return .success(connection)
+    }
+    guard errno == EINPROGRESS else {
+      let detail = "connect: \(System.errorText(errno))"
+      connection.close()
+      return .failure(Failure(kind: .unreachable, detail: detail, requestLeft: false))
+    }
+    connection.deadline = min(deadline, loop.now + limits.connectTimeout)
+    let bound = LoopBound(connection, on: loop)
+    let failure = await withTaskCancellationHandler {
+      await withUnsafeContinuation { connection.connectWaiter = $0 }
+    } onCancel: {
+      loop.execute {
+        bound.value.fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: false))
+      }
+    }
+    if let failure { return .failure(failure) }
+    return .success(connection)
+  }
+
+  private func connected() {
+    var code: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    getsockopt(transport.fd, SOL_SOCKET, SO_ERROR, &code, &length)
+    guard code == 0 else {
+      return fail(Failure(kind: .unreachable, detail: "connect: \(System.errorText(code))", requestLeft: false))
+    }
+    state = .idle
+    deadline = nil
+    connectWaiter?.resume(returning: nil)
+    connectWaiter = nil
+  }
+
+  // MARK: the exchange
+
+  /// Sends the request (whole, serialized by the pool) and waits for the answer: its head, and all of its body or the first
+  /// 64 KiB of it.
+  ///
+  /// A caller that leaves ends a reading exchange; a write whose bytes left is followed to its end.
+  func exchange(_ request: [UInt8], isWrite: Bool, deadline: Instant) async -> Result<HTTPResponse, Failure> {
+    let bound = LoopBound(self, on: loop)
+    let loop = self.loop
+    return await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        start(request, isWrite: isWrite, deadline: deadline, continuation)
+      }
+    } onCancel: {
+      loop.execute { bound.value.callerLeft() }
+    }
+  }
+
+  private func start(
+    _ request: [UInt8], isWrite: Bool, deadline: Instant, _ continuation: UnsafeContinuation<Result<HTTPResponse, Failure>, Never>
+  ) {
+    precondition(waiter == nil, "one exchange at a time")
+    waiter = continuation
+    guard state == .idle else {
+      return fail(Failure(kind: .unreachable, detail: "the pooled connection had ended", requestLeft: false))
+    }
+    output = request
+    outputSent = 0
+    self.isWrite = isWrite
+    totalDeadline = deadline
+    state = .sending
+    head = ResponseHead()
+    headParser.reset()
+    fields = []
+    body = []
+    bodyReceived = 0
+    framing = .none
+    self.deadline = deadline
+    send()
+  }
+
+  /// The task that waits was cancelled.
+  private func callerLeft() {
+    guard waiter != nil, !(isWrite && outputSent > 0) else { return }
+    fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: outputSent > 0))
+  }
+
+  private func send() {
+    while outputSent < output.count {
+      let outcome = output.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[outputSent...])) }
+      switch outcome {
+      case .bytes(let count): outputSent += count
+      case .wouldBlock: return
+      case .end: return
+      case .failed(let code):
+        // The upstream may have answered before it closed (RFC 9112 §9.5): what is there is read first.
+        if outputSent > 0, isReadable { return receive() }
+        return broken("send: \(System.errorText(code))")
+      }
+    }
+    served += 1
+    state = .awaitingHead
+    output = []
+    deadline = min(totalDeadline, loop.now + limits.firstByteTimeout)
+    if isReadable { receive() }
+  }
+
+  override func handle(events: UInt32) {
+    if state == .connecting {
+      if events & (PG_EPOLLOUT | PG_EPOLLERR | PG_EPOLLHUP) != 0 { connected() }
+      return
+    }
+    if events & PG_EPOLLOUT != 0, state == .sending { send() }
+    guard events & (PG_EPOLLIN | PG_EPOLLRDHUP | PG_EPOLLHUP | PG_EPOLLERR) != 0 else { return }
+    switch state {
+    // Bytes that nobody asked for, or the end: either way this connection is of no more use.
+    case .idle: close()
+    case .sending, .awaitingHead, .receiving:
+      isReadable = true
+      receive()
+    case .streaming:
+      isReadable = true
+      if let waiter = pieceWaiter { resumePiece(waiter) }
+    case .connecting, .closed: break
+    }
+  }
+
+  private func receive() {
+    while state == .sending || state == .awaitingHead || state == .receiving {
+      let outcome = transport.read(into: UnsafeMutableRawBufferPointer(loop.upstreamScratch))
+      switch outcome {
+      case .bytes(let count):
+        received(UnsafePointer(loop.upstreamScratch.baseAddress!), count)
+        // A short read has emptied the socket; the next edge says when there is more (epoll(7)).
+        if count < EventLoop.scratchSize { return }
+      case .wouldBlock:
+        isReadable = false
+        return
+      case .end: return ended()
+      case .failed(let code): return broken("receive: \(System.errorText(code))")
+      }
+    }
+  }
+
+  private func received(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+    if state == .receiving { return receivedBody(bytes, count) }
+    if input.isEmpty { return parseHead(bytes, count, isBuffered: false) }
+    input.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count))
+    let whole = input
+    whole.withUnsafeBufferPointer { parseHead($0.baseAddress!, $0.count, isBuffered: true) }
+  }
+
+  private func parseHead(_ bytes: UnsafePointer<UInt8>, _ count: Int, isBuffered: Bool) {
+    switch headParser.parse(bytes, count: count, maxHead: limits.maxResponseHead, into: &head, fields: &fields) {
+    case .needMore:
+      if !isBuffered { input.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count)) }
+    case .failed(let fault):
+      malformed("\(fault.reason)")
+    case .complete where head.status < 200:
+      // An interim answer (RFC 9110 §15.2): the final one follows.
+      let used = head.headLength
+      let rest = Array(UnsafeBufferPointer(start: bytes + used, count: count - used))
+      input = []
+      headParser.reset()
+      fields = []
+      head = ResponseHead()
+      if !rest.isEmpty { rest.withUnsafeBufferPointer { parseHead($0.baseAddress!, $0.count, isBuffered: false) } }
+    case .complete:
+      if state == .sending {
+        // It answers before it has read the request: the answer counts, the connection doesn't.
+        head.keepAlive = false
+      }
+      headComplete(bytes + head.headLength, count - head.headLength)
+    }
+  }
+
+  private func headComplete(_ rest: UnsafePointer<UInt8>, _ count: Int) {
+    state = .receiving
+    input = []
+    deadline = totalDeadline
+    if head.status == 204 || head.status == 304 {
+      framing = .none
+    } else if head.isChunked {
+      framing = .chunked(ChunkedDecoder())
+    } else if head.contentLength >= 0 {
+      framing = .length(remaining: head.contentLength)
+      body.reserveCapacity(min(head.contentLength, UpstreamConnection.holdBack))
+    } else {
+      framing = .untilClose
+      head.keepAlive = false
+    }
+    receivedBody(rest, count)
+  }
+
+  /// Takes body bytes while the answer is being held back.
+  private func receivedBody(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+    guard let used = decode(bytes, count) else { return }
+    if isFinished {
+      if used < count { head.keepAlive = false }  // bytes after a complete answer: never reuse
+      return complete()
+    }
+    if body.count >= UpstreamConnection.holdBack { startStreaming() }
+  }
+
+  /// Moves payload from raw bytes to `body`; how many bytes were used, or nil when the exchange ended.
+  private func decode(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int? {
+    switch framing {
+    case .none: return 0
+    case .length(let remaining):
+      let taken = min(remaining, count)
+      body.append(contentsOf: UnsafeBufferPointer(start: bytes, count: taken))
+      framing = .length(remaining: remaining - taken)
+      bodyReceived += taken
+      return withinLimit() ? taken : nil
+    case .untilClose:
+      body.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count))
+      bodyReceived += count
+      return withinLimit() ? count : nil
+    case .chunked(var decoder):
+      var offset = 0
+      while true {
+        switch decoder.step(bytes, count: count, offset: &offset) {
+        case .payload(let start, let length):
+          body.append(contentsOf: UnsafeBufferPointer(start: bytes + start, count: length))
+          bodyReceived += length
+          guard withinLimit() else { return nil }
+        case .needMore:
+          framing = .chunked(decoder)
+          return offset
+        case .finished:
+          framing = .length(remaining: 0)
+          return offset
+        case .failed(let fault):
+          malformed("\(fault.reason)")
+          return nil
+        }
+      }
+    }
+  }
+
+  private func withinLimit() -> Bool {
+    guard limits.maxResponseBody > 0, bodyReceived > limits.maxResponseBody else { return true }
+    malformed("the answer is longer than max_response_body (\(limits.maxResponseBody) bytes)")
+    return false
+  }
+
+  private var isFinished: Bool {
+    switch framing {
+    case .none: true
+    case .length(let remaining): remaining == 0
+    case .chunked, .untilClose: false
+    }
+  }
+
+  /// The whole answer is here.
+  private func complete() {
+    let response = HTTPResponse(
+      status: head.status, fields: Fields(checkedBlock: fields), body: .bytes(body), isEncoded: head.isEncoded)
+    body = []
+    fields = []
+    finish()
+    answer(.success(response))
+  }
+
+  private func answer(_ result: Result<HTTPResponse, Failure>) {
+    let waiting = waiter
+    waiter = nil
+    waiting?.resume(returning: result)
+  }
+
+  /// The exchange is over: back to the pool, or closed.
+  private func finish() {
+    deadline = nil
+    if head.keepAlive, state != .closed {
+      state = .idle
+      pool.takeBack(self)
+    } else {
+      close()
+    }
+  }
+
+  // MARK: streaming
+
+  private func startStreaming() {
+    state = .streaming
+    deadline = nil
+    patienceLeft = totalDeadline - loop.now
+    let stream = UpstreamBodyStream(self, exchange: served, remaining: remaining)
+    let response = HTTPResponse(
+      status: head.status, fields: Fields(checkedBlock: fields), body: .stream(prefix: body, rest: stream),
+      isEncoded: head.isEncoded)
+    body = []
+    fields = []
+    answer(.success(response))
+  }
+
+  private var remaining: Int? {
+    if case .length(let remaining) = framing { remaining } else { nil }
+  }
+
+  /// The next piece of a streamed body, nil at its end.
+  func nextPiece() async -> Result<[UInt8]?, Failure> {
+    if let piece = readPiece() { return piece }
+    let began = loop.now
+    deadline = min(began + limits.firstByteTimeout, began + patienceLeft)
+    let bound = LoopBound(self, on: loop)
+    let loop = self.loop
+    let exchange = served
+    let result = await withTaskCancellationHandler {
+      await withUnsafeContinuation { pieceWaiter = $0 }
+    } onCancel: {
+      loop.execute { bound.value.cancelStream(of: exchange) }
+    }
+    deadline = nil
+    patienceLeft -= loop.now - began
+    return result
+  }
+
+  private func resumePiece(_ waiting: UnsafeContinuation<Result<[UInt8]?, Failure>, Never>) {
+    guard let piece = readPiece() else { return }
+    pieceWaiter = nil
+    waiting.resume(returning: piece)
+  }
+
+  /// What can be had without waiting; nil when there is nothing yet.
+  private func readPiece() -> Result<[UInt8]?, Failure>? {
+    if state == .closed {
+      return .failure(Failure(kind: .unreachable, detail: "the answer was cut off", requestLeft: true, answerBegan: true))
+    }
+    if isFinished {
+      finish()
+      return .success(nil)
+    }
+    while isReadable {
+      switch transport.read(into: UnsafeMutableRawBufferPointer(loop.upstreamScratch)) {
+      case .bytes(let count):
+        if count < EventLoop.scratchSize { isReadable = false }
+        let bytes = UnsafePointer(loop.upstreamScratch.baseAddress!)
+        streamFailure = nil
+        guard let used = decode(bytes, count) else { return .failure(streamFailure ?? cutOff) }
+        if isFinished, used < count { head.keepAlive = false }
+        guard !body.isEmpty else { continue }
+        let piece = body
+        body = []
+        return .success(piece)
+      case .wouldBlock: isReadable = false
+      case .end:
+        if case .untilClose = framing {
+          close()
+          framing = .length(remaining: 0)
+          return .success(nil)
+        }
+        close()
+        return .failure(cutOff)
+      case .failed:
+        close()
+        return .failure(cutOff)
+      }
+    }
+    return isFinished ? readPiece() : nil
+  }
+
+  private var streamFailure: Failure?
+  private var cutOff: Failure {
+    Failure(kind: .malformed, detail: "the answer was cut off", requestLeft: true, answerBegan: true)
+  }
+
+  /// Nobody reads that exchange's stream any more.
+  func cancelStream(of exchange: Int) {
+    guard state == .streaming, exchange == served else { return }
+    fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: true, answerBegan: true))
+  }
+
+  // MARK: ends
+
+  override func deadlineReached() {
+    switch state {
+    case .connecting:
+      fail(Failure(kind: .timeout, detail: "no connection within connect_timeout", requestLeft: false))
+    case .sending:
+      fail(Failure(kind: .timeout, detail: "the request was not taken in time", requestLeft: outputSent > 0))
+    case .awaitingHead:
+      fail(Failure(kind: .timeout, detail: "no answer in time", requestLeft: true))
+    case .receiving, .streaming:
+      fail(Failure(kind: .timeout, detail: "the answer did not end in time", requestLeft: true, answerBegan: true))
+    case .idle: close()
+    case .closed: break
+    }
+  }
+
+  /// The upstream closed its side.
+  private func ended() {
+    if state == .receiving, case .untilClose = framing {
+      framing = .length(remaining: 0)
+      return complete()
+    }
+    broken("the connection ended before the answer")
+  }
+
+  private func broken(_ detail: String) {
+    let began = state == .receiving || !input.isEmpty
+    fail(
+      Failure(kind: began ? .malformed : .unreachable, detail: detail, requestLeft: outputSent > 0, answerBegan: began))
+  }
+
+  private func malformed(_ detail: String) {
+    fail(Failure(kind: .malformed, detail: detail, requestLeft: true, answerBegan: true))
+  }
+
+  private func fail(_ failure: Failure) {
+    streamFailure = failure
+    close()
+    connectWaiter?.resume(returning: failure)
+    connectWaiter = nil
+    answer(.failure(failure))
+    pieceWaiter?.resume(returning: .failure(failure))
+    pieceWaiter = nil
+  }
+
+  func close() {
+    guard state != .closed else { return }
+    state = .closed
+    deadline = nil
+    loop.remove(self)
+    transport.close()
+    output = []
+    input = []
+    body = []
+    pool.connectionClosed(self)
+  }
+}
+
+/// The rest of an upstream's answer, pulled by whoever sends it on.
+/// The connection is touched on its loop only: a reader elsewhere moves there first.
+final class UpstreamBodyStream: BodyStream {
+  private let connection: LoopBound<UpstreamConnection>
+  private let exchange: Int
+  let remaining: Int?
+
+  init(_ connection: UpstreamConnection, exchange: Int, remaining: Int?) {
+    self.connection = LoopBound(connection, on: connection.loop)
+    self.exchange = exchange
+    self.remaining = remaining
+  }
+
+  func next() async throws(AdapterError) -> [UInt8]? {
+    let connection = self.connection
+    let result: Result<[UInt8]?, UpstreamConnection.Failure> =
+      connection.loop.isCurrent
+      ? await connection.value.nextPiece()
+      : await withTaskExecutorPreference(connection.loop) { await connection.value.nextPiece() }
+    switch result {
+    case .success(let piece): return piece
+    case .failure(let failure): throw AdapterError(failure)
+    }
+  }
+
+  func cancel() {
+    let connection = self.connection
+    let exchange = self.exchange
+    connection.loop.execute { connection.value.cancelStream(of: exchange) }
+  }
+
+  deinit { cancel() }
+}
+
+extension AdapterError {
+  init(_ failure: UpstreamConnection.Failure) {
+    switch failure.kind {
+    case .unreachable: self.init(.unreachable, "The upstream could not be reached.")
+    case .timeout: self.init(.timeout, "The upstream did not answer in time.")
+    case .malformed: self.init(.malformed, "The upstream's answer could not be understood.")
+    case .cancelled: self.init(.cancelled, "The caller left.")
+    }
+    detail = failure.detail
+    mayHaveActed = failure.requestLeft
+  }
+}

@@ -1,0 +1,95 @@
+import AdapterAPI
+
+/// How a call to an upstream ended, as metrics and logs call it.
+enum UpstreamClass: String, Sendable, CaseIterable {
+  case ok
+  case businessError = "business_error"
+  case rejectedToken = "rejected_token"
+  case timeout, connect, malformed
+  /// Not sent: the queue was full, or the breaker open.
+  case shed
+}
+
+/// How a token exchange ended.
+enum RefreshOutcome: String, Sendable, CaseIterable { case refreshed, authorized, rejected, failed, detached }
+
+/// How a write ended; `unknown` when a byte of it left and no answer came.
+enum WriteOutcome: String, Sendable, CaseIterable {
+  case ok
+  case businessError = "business_error"
+  case failed, unknown
+}
+
+/// How requests shared one upstream call.
+enum CoalescedKind: String, Sendable, CaseIterable { case identical, merged, cached }
+
+/// Values of `gateway_breaker_state`.
+enum BreakerState: Int, Sendable { case closed = 0, halfOpen = 1, open = 2 }
+
+/// What is counted for one adapter instance. Ask for it once, when the adapters are built.
+final class AdapterMetrics: Sendable {
+  let adapter: String
+  /// Calls to the upstream that have not ended.
+  let inFlight = Gauge()
+
+  private let requests = CounterRow(Operation.allCases.count * UpstreamClass.allCases.count)
+  private let durations = Operation.allCases.map { _ in DurationHistogram() }
+  private let refreshes = CounterRow(RefreshOutcome.allCases.count)
+  private let writes = CounterRow(Operation.allCases.count * WriteOutcome.allCases.count)
+  private let coalesced = CounterRow(CoalescedKind.allCases.count)
+  private let breaker = Gauge(BreakerState.closed.rawValue)
+  /// Milliseconds since the epoch; 0: no token.
+  private let expiry = Gauge()
+
+  init(adapter: String) { self.adapter = adapter }
+
+  /// Counts one call to the upstream; `nanoseconds` is nil for what was never sent.
+  func record(_ operation: Operation, _ outcome: UpstreamClass, nanoseconds: Int64?) {
+    requests.add(at: operation.index * UpstreamClass.allCases.count + outcome.index)
+    if let nanoseconds { durations[operation.index].observe(nanoseconds: nanoseconds) }
+  }
+
+  func recordRefresh(_ outcome: RefreshOutcome) { refreshes.add(at: outcome.index) }
+
+  func recordWrite(_ operation: Operation, _ outcome: WriteOutcome) {
+    writes.add(at: operation.index * WriteOutcome.allCases.count + outcome.index)
+  }
+
+  func recordCoalesced(_ kind: CoalescedKind, requests: Int = 1) { coalesced.add(UInt64(max(requests, 0)), at: kind.index) }
+
+  func setBreaker(_ state: BreakerState) { breaker.set(state.rawValue) }
+
+  /// When the token in use ends; nil when there is none.
+  func setTokenExpiry(_ milliseconds: Int64?) { expiry.set(Int(milliseconds ?? 0)) }
+
+  func requestCount(_ operation: Operation, _ outcome: UpstreamClass) -> UInt64 {
+    requests[operation.index * UpstreamClass.allCases.count + outcome.index]
+  }
+  func duration(_ operation: Operation) -> DurationHistogram { durations[operation.index] }
+  func refreshCount(_ outcome: RefreshOutcome) -> UInt64 { refreshes[outcome.index] }
+  func writeCount(_ operation: Operation, _ outcome: WriteOutcome) -> UInt64 {
+    writes[operation.index * WriteOutcome.allCases.count + outcome.index]
+  }
+  func coalescedCount(_ kind: CoalescedKind) -> UInt64 { coalesced[kind.index] }
+  var breakerState: Int { breaker.value }
+  var tokenExpiry: Int64? { expiry.value == 0 ? nil : Int64(expiry.value) }
+}
+
+extension Operation {
+  /// The place in a row of counters; the order of `allCases`, without a search.
+  fileprivate var index: Int {
+    switch self {
+    case .values: 0
+    case .history: 1
+    case .set: 2
+    case .forceSet: 3
+    case .alarms: 4
+    case .alarmConfigs: 5
+    }
+  }
+}
+
+extension CaseIterable where Self: Equatable, AllCases.Index == Int {
+  /// The place in a row of counters.
+  fileprivate var index: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+}

@@ -1,0 +1,62 @@
+import AdapterAPI
+
+/// The admin listener: `/livez`, `/readyz`, `/metrics`. No authentication, no secrets.
+final class AdminPages: ExchangeHandler {
+  private let health: Health
+  private let metrics: Metrics
+  private let group: EventLoopGroup
+  /// Brings gauges up to date that nobody counts.
+  private let prepare: @Sendable () -> Void
+
+  /// A loop that does not turn within this time does not live.
+  private static let patience = Duration.seconds(2)
+
+  init(health: Health, metrics: Metrics, group: EventLoopGroup, prepare: @escaping @Sendable () -> Void) {
+    self.health = health
+    self.metrics = metrics
+    self.group = group
+    self.prepare = prepare
+  }
+
+  func serve(_ exchange: Exchange) async {
+    let path = String(decoding: exchange.bytes(exchange.head.path), as: UTF8.self)
+    let pages = ["/livez", "/readyz", "/metrics"]
+    guard pages.contains(path) else { return refuse(.notFound, exchange) }
+    guard exchange.head.method == .get || exchange.head.method == .head else {
+      return refuse(.methodNotAllowed("GET, HEAD"), exchange)
+    }
+    switch path {
+    case "/livez":
+      let alive = await loopsTurn(exchange.loop)
+      respond(exchange, alive ? 200 : 503, "text/plain", Array((alive ? "ok\n" : "an event loop does not turn\n").utf8))
+    case "/readyz":
+      let (status, body) = health.readyz()
+      respond(exchange, status, "application/json", body)
+    default:
+      prepare()
+      respond(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", metrics.render())
+    }
+  }
+
+  /// Every loop takes a message and sends it back.
+  private func loopsTurn(_ home: EventLoop) async -> Bool {
+    let deadline = home.now + AdminPages.patience
+    for loop in group.loops where loop !== home {
+      let wait = LoopWait<Void>(loop: home)
+      let bound = LoopBound(wait, on: home)
+      loop.post { home.post { bound.value.end(.value(())) } }
+      if case .timedOut = await wait.wait(until: deadline) { return false }
+    }
+    return true
+  }
+
+  private func refuse(_ error: GatewayError, _ exchange: Exchange) {
+    let requestID = RequestID.make()
+    exchange.respond(
+      error.status, fields: ErrorAnswer.fields(error, requestID: requestID), body: ErrorAnswer.body(error, requestID: requestID))
+  }
+
+  private func respond(_ exchange: Exchange, _ status: Int, _ type: String, _ body: [UInt8]) {
+    exchange.respond(status, fields: Array("Content-Type: \(type)\r\nCache-Control: no-store\r\n".utf8), body: body)
+  }
+}

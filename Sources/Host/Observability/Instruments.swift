@@ -1,0 +1,72 @@
+import Synchronization
+
+/// A row of counters that any thread may add to, without a lock.
+///
+/// `@unchecked Sendable`: the storage is allocated once and never moves; its elements are atomics.
+final class CounterRow: @unchecked Sendable {
+  let count: Int
+  private let storage: UnsafeMutablePointer<Atomic<UInt64>>
+
+  init(_ count: Int) {
+    self.count = count
+    storage = .allocate(capacity: count)
+    for index in 0..<count { (storage + index).initialize(to: Atomic(0)) }
+  }
+
+  deinit {
+    storage.deinitialize(count: count)
+    storage.deallocate()
+  }
+
+  func add(_ amount: UInt64 = 1, at index: Int) {
+    guard index >= 0, index < count else { return }
+    storage[index].wrappingAdd(amount, ordering: .relaxed)
+  }
+
+  subscript(index: Int) -> UInt64 {
+    index >= 0 && index < count ? storage[index].load(ordering: .relaxed) : 0
+  }
+}
+
+/// A number that goes up and down.
+final class Gauge: Sendable {
+  private let number: Atomic<Int>
+
+  init(_ start: Int = 0) { number = Atomic(start) }
+
+  func add(_ amount: Int) { number.wrappingAdd(amount, ordering: .relaxed) }
+  func set(_ value: Int) { number.store(value, ordering: .relaxed) }
+  var value: Int { number.load(ordering: .relaxed) }
+}
+
+/// Durations in buckets from 1 ms to 30 s.
+final class DurationHistogram: Sendable {
+  /// The upper bounds as they stand in `le`, and in nanoseconds.
+  static let bounds: [(label: String, nanoseconds: Int64)] = [
+    ("0.001", 1_000_000), ("0.0025", 2_500_000), ("0.005", 5_000_000), ("0.01", 10_000_000), ("0.025", 25_000_000),
+    ("0.05", 50_000_000), ("0.1", 100_000_000), ("0.25", 250_000_000), ("0.5", 500_000_000), ("1", 1_000_000_000),
+    ("2.5", 2_500_000_000), ("5", 5_000_000_000), ("10", 10_000_000_000), ("30", 30_000_000_000),
+  ]
+
+  /// Each bucket by itself, then the one above all bounds, then the sum in nanoseconds.
+  private let row = CounterRow(DurationHistogram.bounds.count + 2)
+
+  func observe(nanoseconds: Int64) {
+    let duration = max(nanoseconds, 0)
+    var bucket = 0
+    while bucket < DurationHistogram.bounds.count, duration > DurationHistogram.bounds[bucket].nanoseconds { bucket += 1 }
+    row.add(at: bucket)
+    row.add(UInt64(duration), at: DurationHistogram.bounds.count + 1)
+  }
+
+  /// The buckets added up, as Prometheus wants them; the last one is the count.
+  var cumulative: [UInt64] {
+    var total: UInt64 = 0
+    return (0...DurationHistogram.bounds.count).map { index in
+      total &+= row[index]
+      return total
+    }
+  }
+
+  var sumNanoseconds: UInt64 { row[DurationHistogram.bounds.count + 1] }
+}

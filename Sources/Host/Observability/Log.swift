@@ -1,0 +1,120 @@
+import AdapterAPI
+import Glibc
+import Synchronization
+
+/// The program's log: levels, text for a terminal or JSON lines, to stderr.
+///
+/// A message is constant and what varies stands in fields, so that lines can be counted by message and nothing foreign shapes
+/// them. Callers never wait for the descriptor (`LogQueue`). Level and format may change at any time, as a reload does.
+final class Log: AdapterLog {
+  typealias Format = LogLine.Format
+
+  private let threshold: Atomic<Int>
+  private let isAccessOn: Atomic<Bool>
+  private let shape: Shape
+  private let queue: LogQueue
+
+  /// Shared with the queue, whose notice of lost lines has the same form.
+  private final class Shape: Sendable {
+    let isJSON: Atomic<Bool>
+    init(_ format: Format) { isJSON = Atomic(format == .json) }
+    var format: Format { isJSON.load(ordering: .relaxed) ? .json : .text }
+  }
+
+  init(
+    level: LogLevel = .info, format: Format = .json, access: Bool = true, descriptor: Int32 = 2, capacity: Int = 1 << 20
+  ) {
+    threshold = Atomic(level.rawValue)
+    isAccessOn = Atomic(access)
+    let shape = Shape(format)
+    self.shape = shape
+    queue = LogQueue(descriptor: descriptor, capacity: capacity) { dropped in
+      var line = LogLine(
+        shape.format, .warning, "log lines were dropped because the log was not read fast enough",
+        at: Timestamp.wallMilliseconds())
+      line.add("dropped", .int(dropped))
+      line.end()
+      return line.bytes
+    }
+  }
+
+  deinit { queue.stop() }
+
+  /// Takes new settings, for lines from now on.
+  func configure(level: LogLevel, format: Format, access: Bool) {
+    threshold.store(level.rawValue, ordering: .relaxed)
+    shape.isJSON.store(format == .json, ordering: .relaxed)
+    isAccessOn.store(access, ordering: .relaxed)
+  }
+
+  /// Takes the configuration's settings.
+  func configure(_ configuration: Configuration.Log) {
+    let isJSON = configuration.format == .json || (configuration.format == .auto && isatty(2) == 0)
+    configure(level: configuration.level, format: isJSON ? .json : .text, access: configuration.access)
+  }
+
+  /// Access lines are written; whoever makes one asks first.
+  var wantsAccess: Bool { isAccessOn.load(ordering: .relaxed) && isOn(.info) }
+
+  /// Lines of that level are written.
+  func isOn(_ level: LogLevel) -> Bool { level.rawValue >= threshold.load(ordering: .relaxed) }
+
+  func log(_ level: LogLevel, _ message: StaticString, _ fields: [(key: StaticString, value: String)]) {
+    log(level, message, bound: nil, fields)
+  }
+
+  /// The fields are built only when the level is on.
+  func write(_ level: LogLevel, _ message: StaticString, _ fields: () -> [LogField]) {
+    guard isOn(level) else { return }
+    var line = LogLine(shape.format, level, message, at: Timestamp.wallMilliseconds())
+    for field in fields() { line.add(field.key, field.value) }
+    finish(&line)
+  }
+
+  func debug(_ message: StaticString, _ fields: @autoclosure () -> [LogField] = []) { write(.debug, message, fields) }
+  func info(_ message: StaticString, _ fields: @autoclosure () -> [LogField] = []) { write(.info, message, fields) }
+  func warning(_ message: StaticString, _ fields: @autoclosure () -> [LogField] = []) { write(.warning, message, fields) }
+  func error(_ message: StaticString, _ fields: @autoclosure () -> [LogField] = []) { write(.error, message, fields) }
+
+  /// One line for one request; off with `log.access: false` and above level info.
+  func access(_ record: AccessRecord) {
+    guard isAccessOn.load(ordering: .relaxed), isOn(.info) else { return }
+    var line = LogLine(shape.format, .info, "request", at: Timestamp.wallMilliseconds())
+    record.add(to: &line)
+    finish(&line)
+  }
+
+  /// The log of one adapter instance: every line names it.
+  func forAdapter(_ name: String) -> any AdapterLog { BoundLog(log: self, adapter: name) }
+
+  /// How many lines were lost since the start.
+  var lost: Int { queue.lost }
+
+  /// Waits until what was logged before is written, at most `timeout`: a stopped reader must not hold up the end of the program.
+  @discardableResult
+  func flush(timeout: Duration = .seconds(2)) -> Bool { queue.flush(timeout: timeout) }
+
+  private func log(
+    _ level: LogLevel, _ message: StaticString, bound adapter: String?, _ fields: [(key: StaticString, value: String)]
+  ) {
+    guard isOn(level) else { return }
+    var line = LogLine(shape.format, level, message, at: Timestamp.wallMilliseconds())
+    if let adapter { line.add("adapter", adapter) }
+    for field in fields { line.add(field.key, field.value) }
+    finish(&line)
+  }
+
+  private func finish(_ line: inout LogLine) {
+    line.end()
+    queue.append(line.bytes)
+  }
+
+  private struct BoundLog: AdapterLog {
+    let log: Log
+    let adapter: String
+
+    func log(_ level: LogLevel, _ message: StaticString, _ fields: [(key: StaticString, value: String)]) {
+      log.log(level, message, bound: adapter, fields)
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import Glibc
+
+/// The bytes between those who log and the descriptor: a bounded buffer, emptied by one thread of its own.
+///
+/// Who logs copies a line under a lock that is never held over I/O, so a terminal that is stopped or a pipe that nobody reads
+/// costs lines, never time. Lines that find no room are counted, and the count is written as soon as there is room.
+///
+/// `@unchecked Sendable`: every `var` is touched with `lock` held only.
+final class LogQueue: @unchecked Sendable {
+  private let descriptor: Int32
+  private let capacity: Int
+  /// Renders the line that says how many are missing.
+  private let notice: @Sendable (_ dropped: Int) -> [UInt8]
+
+  private let lock: UnsafeMutablePointer<pthread_mutex_t>
+  /// Signalled when there is something to write, or the end has come.
+  private let filled: UnsafeMutablePointer<pthread_cond_t>
+  /// Signalled when something was written.
+  private let emptied: UnsafeMutablePointer<pthread_cond_t>
+
+  private var pending: [UInt8] = []
+  private var dropped = 0
+  private var droppedEver = 0
+  /// Counted in lines taken in and lines handled, for `flush`.
+  private var taken: UInt64 = 0
+  private var handled: UInt64 = 0
+  private var isStopping = false
+  private var hasEnded = false
+
+  init(descriptor: Int32, capacity: Int, notice: @escaping @Sendable (_ dropped: Int) -> [UInt8]) {
+    self.descriptor = descriptor
+    self.capacity = capacity
+    self.notice = notice
+    lock = .allocate(capacity: 1)
+    filled = .allocate(capacity: 1)
+    emptied = .allocate(capacity: 1)
+    pthread_mutex_init(lock, nil)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(filled, &attributes)
+    pthread_cond_init(emptied, &attributes)
+    pthread_condattr_destroy(&attributes)
+    startThread()
+  }
+
+  /// Runs when the thread, which holds the queue, has ended.
+  deinit {
+    pthread_cond_destroy(filled)
+    pthread_cond_destroy(emptied)
+    pthread_mutex_destroy(lock)
+    filled.deallocate()
+    emptied.deallocate()
+    lock.deallocate()
+  }
+
+  /// Takes a line, or counts it as lost when the buffer is full. Never waits for the descriptor.
+  func append(_ line: [UInt8]) {
+    pthread_mutex_lock(lock)
+    if isStopping || line.count > capacity - pending.count {
+      dropped += 1
+      droppedEver += 1
+    } else {
+      pending.append(contentsOf: line)
+    }
+    taken &+= 1
+    pthread_cond_signal(filled)
+    pthread_mutex_unlock(lock)
+  }
+
+  /// How many lines were lost since the start.
+  var lost: Int {
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    return droppedEver
+  }
+
+  /// Waits until everything that was appended before is written; false when that took longer than `timeout`.
+  @discardableResult
+  func flush(timeout: Duration) -> Bool {
+    var end = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &end)
+    let (seconds, attoseconds) = timeout.components
+    let nanoseconds = Int(end.tv_nsec) + Int(attoseconds / 1_000_000_000)
+    end.tv_sec += Int(clamping: min(max(seconds, 0), 86_400)) + nanoseconds / 1_000_000_000
+    end.tv_nsec = nanoseconds % 1_000_000_000
+
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    let goal = taken
+    while handled < goal {
+      if hasEnded { return false }
+      if pthread_cond_timedwait(emptied, lock, &end) == ETIMEDOUT { return handled >= goal }
+    }
+    return true
+  }
+
+  /// Writes what is pending, then ends the thread; later lines are dropped.
+  func stop() {
+    pthread_mutex_lock(lock)
+    isStopping = true
+    pthread_cond_signal(filled)
+    pthread_mutex_unlock(lock)
+  }
+
+  private func startThread() {
+    let holder = Unmanaged.passRetained(self)
+    // Signals belong to the main thread; and a write into a closed pipe must be an error here, not SIGPIPE.
+    var all = sigset_t()
+    var before = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    defer { pthread_attr_destroy(&attributes) }
+    var thread = pthread_t()
+    let failure = pthread_create(
+      &thread, &attributes,
+      { argument in
+        if let argument { Unmanaged<LogQueue>.fromOpaque(argument).takeRetainedValue().run() }
+        return nil
+      }, holder.toOpaque())
+    if failure != 0 {
+      // No thread, no log: the lines are counted as lost.
+      isStopping = true
+      hasEnded = true
+      holder.release()
+    }
+  }
+
+  private func run() {
+    var writing: [UInt8] = []
+    while true {
+      pthread_mutex_lock(lock)
+      while pending.isEmpty, dropped == 0, !isStopping { pthread_cond_wait(filled, lock) }
+      swap(&pending, &writing)
+      let missing = dropped
+      dropped = 0
+      let goal = taken
+      let isLast = isStopping
+      pthread_mutex_unlock(lock)
+
+      write(writing)
+      if missing > 0 { write(notice(missing)) }
+      // A burst must not keep its memory.
+      writing.removeAll(keepingCapacity: writing.capacity <= 64 << 10)
+
+      pthread_mutex_lock(lock)
+      handled = goal
+      hasEnded = isLast
+      pthread_cond_broadcast(emptied)
+      pthread_mutex_unlock(lock)
+      if isLast { return }
+    }
+  }
+
+  /// Writes all bytes; a descriptor that is closed or broken loses them silently, there is nowhere to say it.
+  private func write(_ bytes: [UInt8]) {
+    bytes.withUnsafeBytes { raw in
+      guard let base = raw.baseAddress else { return }
+      var offset = 0
+      while offset < raw.count {
+        let count = Glibc.write(descriptor, base + offset, raw.count - offset)
+        if count > 0 {
+          offset += count
+        } else if count < 0, errno == EAGAIN || errno == EWOULDBLOCK {
+          var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+          _ = poll(&waiting, 1, -1)
+        } else if count < 0, errno == EINTR {
+          continue
+        } else {
+          return
+        }
+      }
+    }
+  }
+}

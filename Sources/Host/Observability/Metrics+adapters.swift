@@ -1,0 +1,73 @@
+import AdapterAPI
+
+extension Metrics {
+  /// The families that count what happened with upstreams.
+  func render(adapters: [AdapterMetrics], into out: inout Exposition) {
+    renderRequests(adapters, into: &out)
+    out.family("gateway_token_refresh_total", .counter, "Exchanges for an upstream token, by outcome.")
+    for adapter in adapters {
+      for outcome in RefreshOutcome.allCases {
+        out.sample(
+          "gateway_token_refresh_total", [("adapter", adapter.adapter), ("outcome", outcome.rawValue)],
+          adapter.refreshCount(outcome))
+      }
+    }
+    out.family("gateway_coalesced_requests_total", .counter, "Requests that were answered without an upstream call of their own.")
+    for adapter in adapters {
+      for kind in CoalescedKind.allCases {
+        out.sample(
+          "gateway_coalesced_requests_total", [("adapter", adapter.adapter), ("kind", kind.rawValue)],
+          adapter.coalescedCount(kind))
+      }
+    }
+    out.family("gateway_writes_total", .counter, "Writes by outcome; unknown: sent, and no answer came.")
+    for adapter in adapters {
+      for operation in Operation.allCases where operation.isWrite {
+        for outcome in WriteOutcome.allCases {
+          out.sample(
+            "gateway_writes_total",
+            [("adapter", adapter.adapter), ("kind", operation.rawValue), ("outcome", outcome.rawValue)],
+            adapter.writeCount(operation, outcome))
+        }
+      }
+    }
+  }
+
+  /// The families that say how things stand with upstreams now.
+  func render(gaugesOf adapters: [AdapterMetrics], into out: inout Exposition) {
+    out.family("gateway_upstream_inflight", .gauge, "Upstream calls that have not ended.")
+    for adapter in adapters { out.sample("gateway_upstream_inflight", [("adapter", adapter.adapter)], adapter.inFlight.value) }
+    out.family("gateway_breaker_state", .gauge, "Circuit breaker: 0 closed, 1 half-open, 2 open.")
+    for adapter in adapters { out.sample("gateway_breaker_state", [("adapter", adapter.adapter)], adapter.breakerState) }
+    out.family(
+      "gateway_token_expires_at_seconds", .gauge, "When the upstream token in use expires; absent while there is none.")
+    for adapter in adapters {
+      guard let milliseconds = adapter.tokenExpiry else { continue }
+      out.sample(
+        "gateway_token_expires_at_seconds", [("adapter", adapter.adapter)], seconds: UInt64(max(milliseconds, 0)), per: 1000)
+    }
+  }
+
+  private func renderRequests(_ adapters: [AdapterMetrics], into out: inout Exposition) {
+    out.family("gateway_upstream_requests_total", .counter, "Upstream calls by operation and how they ended.")
+    for adapter in adapters {
+      for operation in Operation.allCases {
+        for outcome in UpstreamClass.allCases {
+          out.sample(
+            "gateway_upstream_requests_total",
+            [("adapter", adapter.adapter), ("operation", operation.rawValue), ("class", outcome.rawValue)],
+            adapter.requestCount(operation, outcome))
+        }
+      }
+    }
+    out.family(
+      "gateway_upstream_request_duration_seconds", .histogram, "Time of an upstream call, from sending to the end of its answer.")
+    for adapter in adapters {
+      for operation in Operation.allCases {
+        out.histogram(
+          "gateway_upstream_request_duration_seconds",
+          [("adapter", adapter.adapter), ("operation", operation.rawValue)], adapter.duration(operation))
+      }
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import AdapterAPI
+import Synchronization
+
+/// The program's metrics: handles that are asked for once, when a configuration is built, and one text for Prometheus.
+///
+/// On the path of a request there are only atomics in a handle that the route or the adapter already holds. The same label gives
+/// the same handle for the life of the process, so counters go on over a reload.
+final class Metrics: Sendable {
+  /// Requests for which no route was found.
+  let unmatched = RouteMetrics(route: "unmatched")
+  /// Client connections that are open.
+  let connections = Gauge()
+  /// Configuration graphs that have not gone yet: the present one, and older ones with requests in flight.
+  let snapshotsLive = Gauge()
+  let process = ProcessStatistics()
+
+  private struct Registry {
+    /// In the order of their first registration.
+    var routes: [RouteMetrics] = []
+    var adapters: [AdapterMetrics] = []
+    var routePlaces: [String: Int] = [:]
+    var adapterPlaces: [String: Int] = [:]
+    /// Adapters of the configuration in force; nil: all.
+    var present: Set<String>?
+  }
+
+  private let registry = Mutex(Registry())
+  private let store = Gauge()
+  private let reloadSuccessful = Gauge()
+  /// Milliseconds since the epoch.
+  private let reloadTimestamp = Gauge()
+  /// Set once, when the log exists.
+  private let lostLogLines = Mutex<(@Sendable () -> Int)?>(nil)
+
+  /// The handle of a configured path.
+  func route(_ path: String) -> RouteMetrics {
+    if path == unmatched.route { return unmatched }
+    return registry.withLock { registry in
+      if let place = registry.routePlaces[path] { return registry.routes[place] }
+      let handle = RouteMetrics(route: path)
+      registry.routePlaces[path] = registry.routes.count
+      registry.routes.append(handle)
+      return handle
+    }
+  }
+
+  /// The handle of an adapter instance.
+  func adapter(_ name: String) -> AdapterMetrics {
+    registry.withLock { registry in
+      if let place = registry.adapterPlaces[name] { return registry.adapters[place] }
+      let handle = AdapterMetrics(adapter: name)
+      registry.adapterPlaces[name] = registry.adapters.count
+      registry.adapters.append(handle)
+      return handle
+    }
+  }
+
+  /// Names the adapters of the configuration in force: the gauges of others are no longer shown, or an alert on an expired token
+  /// would never end. Their counters stay.
+  func setPresent(adapters: some Sequence<String>) {
+    let names = Set(adapters)
+    registry.withLock { $0.present = names }
+  }
+
+  func setStore(isUp: Bool) { store.set(isUp ? 1 : 0) }
+
+  /// A configuration is in force: at the start, and after a good reload.
+  func reloadSucceeded(at milliseconds: Int64 = Timestamp.wallMilliseconds()) {
+    reloadTimestamp.set(Int(milliseconds))
+    reloadSuccessful.set(1)
+  }
+
+  /// A reload was refused; the timestamp stays.
+  func reloadFailed() { reloadSuccessful.set(0) }
+
+  func watch(_ log: Log) { lostLogLines.withLock { $0 = { [weak log] in log?.lost ?? 0 } } }
+
+  /// The answer to `GET /metrics`, of type `Exposition.contentType`.
+  func render() -> [UInt8] {
+    let (routes, adapters, present) = registry.withLock { ($0.routes, $0.adapters, $0.present) }
+    var out = Exposition()
+    render(routes: routes + [unmatched], into: &out)
+    render(adapters: adapters, into: &out)
+    render(gaugesOf: adapters.filter { present?.contains($0.adapter) ?? true }, into: &out)
+    renderProgram(into: &out)
+    process.render(into: &out)
+    return out.bytes
+  }
+
+  private func render(routes: [RouteMetrics], into out: inout Exposition) {
+    out.family("gateway_http_requests_total", .counter, "Requests answered, by configured path, method and status.")
+    for route in routes {
+      for (method, status, count) in route.counts() {
+        out.sample(
+          "gateway_http_requests_total",
+          [("route", route.route), ("method", method.label), ("status", String(status))], count)
+      }
+    }
+    out.family(
+      "gateway_http_request_duration_seconds", .histogram,
+      "Time from the end of a request's head to the last byte of its answer.")
+    for route in routes {
+      out.histogram("gateway_http_request_duration_seconds", [("route", route.route)], route.duration)
+    }
+    out.family("gateway_http_connections", .gauge, "Open client connections.")
+    out.sample("gateway_http_connections", connections.value)
+  }
+
+  private func renderProgram(into out: inout Exposition) {
+    out.family("gateway_store_up", .gauge, "1 when the last access to the store succeeded.")
+    out.sample("gateway_store_up", store.value)
+    out.family(
+      "gateway_config_snapshots_live", .gauge, "Configurations in memory: the one in force, and older ones with requests in flight.")
+    out.sample("gateway_config_snapshots_live", snapshotsLive.value)
+    out.family("gateway_config_last_reload_successful", .gauge, "1 when the last configuration read was taken into force.")
+    out.sample("gateway_config_last_reload_successful", reloadSuccessful.value)
+    out.family(
+      "gateway_config_last_reload_timestamp_seconds", .gauge, "When a configuration was last taken into force.")
+    out.sample(
+      "gateway_config_last_reload_timestamp_seconds", seconds: UInt64(max(reloadTimestamp.value, 0)), per: 1000)
+    out.family("gateway_log_lines_dropped_total", .counter, "Log lines lost because the log was not read fast enough.")
+    out.sample("gateway_log_lines_dropped_total", lostLogLines.withLock { $0 }?() ?? 0)
+  }
+}

@@ -1,0 +1,116 @@
+import AdapterAPI
+
+/// What is learned of one request on its way, for metrics and the access log.
+struct Report {
+  var requestID = ""
+  var route: Route?
+  var subject: String?
+  var operation: Operation?
+  var upstreamStatus: Int?
+  var upstreamClass: UpstreamClass?
+  var error: GatewayError?
+  /// Copies for the access log, made while the head is there; empty when nobody wants them.
+  let path: [UInt8]
+  let method: String
+  let remote: String
+  let wantsAccess: Bool
+
+  init(_ exchange: Exchange, wantsAccess: Bool) {
+    self.wantsAccess = wantsAccess
+    if wantsAccess {
+      path = Array(exchange.bytes(exchange.head.path).prefix(AccessRecord.pathLimit + 1))
+      method = String(decoding: exchange.bytes(exchange.head.methodRange), as: UTF8.self)
+      remote = exchange.connection.remote
+    } else {
+      path = []
+      method = ""
+      remote = ""
+    }
+  }
+
+  /// An adapter answered.
+  mutating func upstream(
+    _ answer: AdapterResponse, _ adapter: AdapterInstance, _ operation: Operation, nanoseconds: Int64
+  ) {
+    upstreamStatus = answer.status
+    upstreamClass = answer.verdict == .ok ? .ok : .businessError
+    adapter.metrics.record(operation, answer.verdict == .ok ? .ok : .businessError, nanoseconds: nanoseconds)
+    if operation.isWrite { adapter.metrics.recordWrite(operation, answer.verdict == .ok ? .ok : .businessError) }
+  }
+
+  /// An adapter did not.
+  mutating func upstream(
+    _ error: AdapterError, _ adapter: AdapterInstance, _ operation: Operation, nanoseconds: Int64
+  ) {
+    let outcome: UpstreamClass? =
+      switch error.code {
+      case .tokenRejected, .refreshRejected: .rejectedToken
+      case .timeout: .timeout
+      case .unreachable: .connect
+      case .malformed: .malformed
+      case .overloaded: .shed
+      case .badRequest, .unsupported, .cancelled: nil
+      }
+    upstreamClass = outcome
+    if let outcome {
+      adapter.metrics.record(operation, outcome, nanoseconds: outcome == .shed ? nil : nanoseconds)
+    }
+    if operation.isWrite, error.code != .tokenRejected {
+      adapter.metrics.recordWrite(operation, error.mayHaveActed ? .unknown : .failed)
+    }
+  }
+}
+
+extension RequestPipeline {
+  /// Counts and logs a request that has its answer.
+  func finish(_ report: Report, _ exchange: Exchange) {
+    let nanoseconds = System.monotonic() - exchange.began.nanoseconds
+    let status = exchange.isGone && exchange.status == 0 ? 499 : exchange.status
+    (report.route?.metrics ?? metrics.unmatched).record(
+      RouteMetrics.Method(exchange.head.method), status: status, nanoseconds: nanoseconds)
+    if let error = report.error, error.status >= 500 || log.isOn(.debug) {
+      log.write(error.status >= 500 ? .warning : .debug, "a request was not served") {
+        [
+          ("requestId", "\(report.requestID)"), ("status", .int(error.status)), ("code", "\(error.word)"),
+          ("detail", "\(error.detail)"),
+        ]
+      }
+    }
+    // A write that left is worth a line, whether or not somebody is there for its answer.
+    if let operation = report.operation, operation.isWrite, exchange.isGone || report.error != nil {
+      log.warning(
+        "a write's caller did not get its answer, or the write failed",
+        [
+          ("requestId", "\(report.requestID)"), ("operation", "\(operation.rawValue)"),
+          ("outcome", "\(report.upstreamClass?.rawValue ?? "not sent")"),
+        ])
+    }
+    guard report.wantsAccess else { return }
+    var record = AccessRecord(
+      requestID: report.requestID, method: report.method, route: report.route?.configuration.path ?? "unmatched",
+      path: report.path, status: status, bytes: exchange.bytesSent, nanoseconds: nanoseconds, remote: report.remote)
+    record.adapter = report.route?.adapter.name
+    record.operation = report.operation?.rawValue
+    record.subject = report.subject
+    record.source = report.upstreamStatus == nil ? nil : report.route?.adapter.source
+    record.upstreamStatus = report.upstreamStatus
+    record.upstreamClass = report.upstreamClass
+    log.access(record)
+  }
+}
+
+extension RouteMetrics.Method {
+  init(_ method: RequestHead.Method) {
+    self =
+      switch method {
+      case .get: .get
+      case .head: .head
+      case .post: .post
+      case .put: .put
+      case .patch: .patch
+      case .delete: .delete
+      case .options: .options
+      case .other: .other
+      }
+  }
+}

@@ -1,0 +1,26 @@
+/// `X-Request-Id`: the caller's when it is sane, else one of ours.
+enum RequestID {
+  /// 16 hexadecimal digits from the system's random numbers.
+  static func make() -> String { make(UInt64.random(in: 0 ... .max)) }
+
+  static func make(_ number: UInt64) -> String {
+    String(unsafeUninitializedCapacity: 16) { buffer in
+      for index in 0..<16 {
+        let digit = UInt8(truncatingIfNeeded: number >> (UInt64(15 - index) * 4)) & 15
+        buffer[index] = digit < 10 ? 48 + digit : 87 + digit
+      }
+      return 16
+    }
+  }
+
+  /// 1 to 128 of `A-Z a-z 0-9 . _ -`.
+  static func isSane(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard (1...128).contains(bytes.count) else { return false }
+    return bytes.allSatisfy {
+      switch $0 {
+      case 48...57, 65...90, 97...122, 45, 46, 95: true
+      default: false
+      }
+    }
+  }
+}

@@ -1,0 +1,290 @@
+import AdapterAPI
+
+/// The life of a request, on one loop. `serve` reads like the list in docs/ARCHITECTURE.md.
+final class RequestPipeline: ExchangeHandler {
+  let loop: EventLoop
+  let log: Log
+  let metrics: Metrics
+  private(set) var snapshot: Snapshot
+  private var verifier: TokenVerifier
+  /// This loop's copies of the upstreams' tokens; a handful, so searched by hand.
+  private var tokens: [TokenCopy] = []
+  private var random = SystemRandomNumberGenerator()
+
+  init(loop: EventLoop, loops: Int, snapshot: Snapshot, log: Log, metrics: Metrics) {
+    self.loop = loop
+    self.log = log
+    self.metrics = metrics
+    self.snapshot = snapshot
+    self.loops = loops
+    verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
+  }
+
+  private let loops: Int
+
+  private struct TokenCopy {
+    let keeper: TokenKeeper
+    var current: TokenKeeper.Current?
+    /// The generation that the upstream is known to take.
+    var proven = -1
+  }
+
+  private static func verifier(for snapshot: Snapshot, loops: Int) -> TokenVerifier {
+    let cache = snapshot.configuration.auth.cache
+    return TokenVerifier(keys: snapshot.keys, cacheCapacity: cache == 0 ? 0 : max(1, cache / loops))
+  }
+
+  /// From now on requests begin with this snapshot; those in flight keep theirs. What was verified with the old keys is forgotten.
+  func use(_ snapshot: Snapshot) {
+    self.snapshot = snapshot
+    verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
+    tokens = []
+  }
+
+  func serve(_ exchange: Exchange) async {
+    var report = Report(exchange, wantsAccess: log.wantsAccess)
+    do throws(GatewayError) {
+      report.requestID = requestID(exchange)
+      let route = try route(exchange, &report)
+      let principal = try authenticate(exchange, route)
+      report.subject = principal?.subject
+      let fields = forwardedFields(exchange, requestID: report.requestID)
+      let body = try await read(exchange, route)
+      switch route.configuration.target {
+      case .operation(let operation):
+        let request = AdapterRequest(operation: operation, fields: fields, body: body)
+        let answer = try await perform(request, route, exchange, &report)
+        await respond(answer, route, exchange, report)
+      case .token(let masked):
+        respond(try await tokenAnswer(route, exchange, masked: masked), exchange, report)
+      case .notInForce(let name):
+        throw .unsupportedOperation(name)
+      }
+    } catch {
+      report.error = error
+      respond(error, exchange, report)
+    }
+    finish(report, exchange)
+  }
+
+  // MARK: route
+
+  private func requestID(_ exchange: Exchange) -> String {
+    let own = exchange.bytes(exchange.head.requestID)
+    return RequestID.isSane(own) ? String(decoding: own, as: UTF8.self) : RequestID.make(random.next())
+  }
+
+  private func route(_ exchange: Exchange, _ report: inout Report) throws(GatewayError) -> Route {
+    let head = exchange.head
+    switch snapshot.routes.match(method: exchange.bytes(head.methodRange), path: exchange.bytes(head.path)) {
+    case .route(let route):
+      report.route = route
+      return route
+    case .notFound: throw .notFound
+    case .methodNotAllowed(let allow): throw .methodNotAllowed(allow)
+    }
+  }
+
+  // MARK: authenticate
+
+  private func authenticate(_ exchange: Exchange, _ route: Route) throws(GatewayError) -> Principal? {
+    guard route.configuration.requiresToken else { return nil }
+    switch verifier.authenticate(exchange.bytes(exchange.head.authorization), now: System.wall() / 1000) {
+    case .refused(let refusal):
+      var error = GatewayError.unauthorized
+      error.detail = refusal.reason.description
+      throw error
+    case .principal(let principal):
+      guard route.roles.isEmpty || principal.hasAny(of: route.roles) else { throw .forbidden }
+      return principal
+    }
+  }
+
+  // MARK: read
+
+  /// The fields that may go upstream: an allow-list, copied now because the head is gone after the first wait.
+  private func forwardedFields(_ exchange: Exchange, requestID: String) -> Fields {
+    let head = exchange.head
+    var block: [UInt8] = []
+    block.reserveCapacity(192)
+    func add(_ name: StaticString, _ range: ByteRange) {
+      guard !range.isEmpty else { return }
+      name.withUTF8Buffer { block.append(contentsOf: $0) }
+      block.append(contentsOf: exchange.bytes(range))
+      block.append(13)
+      block.append(10)
+    }
+    add("Content-Type: ", head.contentType)
+    add("Accept: ", head.accept)
+    add("prop: ", head.prop)
+    add("traceparent: ", head.traceparent)
+    add("tracestate: ", head.tracestate)
+    block.append(contentsOf: "X-Request-Id: ".utf8)
+    block.append(contentsOf: requestID.utf8)
+    block.append(13)
+    block.append(10)
+    return Fields(checkedBlock: block)
+  }
+
+  private func read(_ exchange: Exchange, _ route: Route) async throws(GatewayError) -> [UInt8] {
+    guard case .operation(let operation) = route.configuration.target else {
+      _ = try await body(of: exchange, route)
+      return []
+    }
+    if exchange.head.hasContentType, !MediaType.isJSON(exchange.bytes(exchange.head.contentType)) {
+      throw .unsupportedMediaType
+    }
+    let body = try await body(of: exchange, route)
+    if body.isEmpty, operation == .alarms || operation == .alarmConfigs { return body }
+    if let problem = JSONShape.check(body) { throw .badJSON(problem.sentence) }
+    return body
+  }
+
+  private func body(of exchange: Exchange, _ route: Route) async throws(GatewayError) -> [UInt8] {
+    do throws(HTTPFault) {
+      return try await exchange.body(limit: route.configuration.maxBodySize)
+    } catch {
+      throw GatewayError(error)
+    }
+  }
+
+  // MARK: token
+
+  /// A token that is good for this call: this loop's copy while it is fresh, else the keeper's.
+  func token(for adapter: AdapterInstance, deadline: Instant) async throws(GatewayError) -> Token? {
+    guard let keeper = adapter.keeper else { return nil }
+    if let copy = tokens[copy(of: keeper)].current, copy.generation == keeper.generation, loop.now < copy.refreshAt {
+      return copy.token
+    }
+    do throws(KeeperError) {
+      let token = try await keeper.token(deadline: deadline)
+      tokens[copy(of: keeper)].current = keeper.current
+      return token
+    } catch {
+      throw .noToken(error.description, retryAfter: error.retryAfter)
+    }
+  }
+
+  // MARK: adapter
+
+  /// The operation, with one new token and one repeat where the upstream refuses ours: it refused before acting, so that a write
+  /// may be repeated too, here and nowhere else.
+  private func perform(
+    _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: inout Report
+  ) async throws(GatewayError) -> AdapterResponse {
+    let adapter = route.adapter
+    let deadline = exchange.began + route.configuration.timeout
+    report.operation = request.operation
+    let token = try await token(for: adapter, deadline: deadline)
+    do throws(AdapterError) {
+      return try await call(request, token, adapter, deadline: deadline, &report)
+    } catch {
+      guard error.code == .tokenRejected, let token, let keeper = adapter.keeper else { throw GatewayError(error) }
+      let fresh: Token
+      do throws(KeeperError) {
+        fresh = try await keeper.replace(rejected: token, deadline: deadline)
+      } catch {
+        throw .noToken(error.description, retryAfter: error.retryAfter)
+      }
+      do throws(AdapterError) {
+        return try await call(request, fresh, adapter, deadline: deadline, &report)
+      } catch {
+        throw GatewayError(error)
+      }
+    }
+  }
+
+  /// One call to the adapter, counted.
+  private func call(
+    _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, _ report: inout Report
+  ) async throws(AdapterError) -> AdapterResponse {
+    let began = System.monotonic()
+    adapter.metrics.inFlight.add(1)
+    defer { adapter.metrics.inFlight.add(-1) }
+    do throws(AdapterError) {
+      let call = Call(token: token, deadline: deadline, requestID: report.requestID)
+      let answer = try await adapter.adapter.perform(request, call)
+      report.upstream(answer, adapter, request.operation, nanoseconds: System.monotonic() - began)
+      if let token { accepted(token, adapter) }
+      return answer
+    } catch {
+      report.upstream(error, adapter, request.operation, nanoseconds: System.monotonic() - began)
+      throw error
+    }
+  }
+
+  /// Tells the keeper, once for each token, that the upstream takes it.
+  private func accepted(_ token: Token, _ adapter: AdapterInstance) {
+    guard let keeper = adapter.keeper else { return }
+    let index = copy(of: keeper)
+    guard tokens[index].proven != keeper.generation else { return }
+    tokens[index].proven = keeper.generation
+    keeper.accepted(token)
+  }
+
+  private func copy(of keeper: TokenKeeper) -> Int {
+    if let index = tokens.firstIndex(where: { $0.keeper === keeper }) { return index }
+    tokens.append(TokenCopy(keeper: keeper))
+    return tokens.count - 1
+  }
+
+  // MARK: respond
+
+  private func respond(_ answer: AdapterResponse, _ route: Route, _ exchange: Exchange, _ report: Report) async {
+    var fields = answer.fields.bytes
+    fields.reserveCapacity(fields.count + 96)
+    fields.append(contentsOf: "X-Request-Id: ".utf8)
+    fields.append(contentsOf: report.requestID.utf8)
+    fields.append(contentsOf: "\r\nX-Gateway-Source: ".utf8)
+    fields.append(contentsOf: route.adapter.source.utf8)
+    fields.append(contentsOf: "\r\n".utf8)
+    let hasDate = answer.fields.hasDate
+    switch answer.body {
+    case .bytes(let body):
+      exchange.respond(answer.status, fields: fields, body: body, hasDate: hasDate)
+    case .stream(let prefix, let rest):
+      let length = rest.remaining.map { $0 + prefix.count }
+      exchange.respondStreaming(answer.status, fields: fields, length: length, hasDate: hasDate)
+      guard await exchange.send(prefix) else { return rest.cancel() }
+      do throws(AdapterError) {
+        while let piece = try await rest.next() {
+          guard await exchange.send(piece) else { return rest.cancel() }
+        }
+        exchange.endStream()
+      } catch {
+        log.warning("an answer broke off", [("requestId", "\(report.requestID)"), ("detail", "\(error.detail)")])
+        exchange.breakStream()
+      }
+    }
+  }
+
+  private func respond(_ error: GatewayError, _ exchange: Exchange, _ report: Report) {
+    exchange.respond(
+      error.status, fields: ErrorAnswer.fields(error, requestID: report.requestID),
+      body: ErrorAnswer.body(error, requestID: report.requestID))
+  }
+
+  private func respond(_ json: [UInt8], _ exchange: Exchange, _ report: Report) {
+    let source = report.route?.adapter.source ?? "live"
+    let fields = "Content-Type: application/json\r\nCache-Control: no-store\r\nX-Request-Id: \(report.requestID)\r\nX-Gateway-Source: \(source)\r\n"
+    exchange.respond(200, fields: Array(fields.utf8), body: json)
+  }
+
+  /// `GET /api/iot/token`: what the upstream's clients may need to see.
+  private func tokenAnswer(_ route: Route, _ exchange: Exchange, masked: Bool) async throws(GatewayError) -> [UInt8] {
+    let adapter = route.adapter
+    let token = try await token(for: adapter, deadline: exchange.began + route.configuration.timeout)
+    var out: [UInt8] = []
+    out.append(contentsOf: "{\"token\":".utf8)
+    if let token {
+      Escaping.appendQuoted(masked ? String(token.access.prefix(8)) + "..." : token.access, to: &out)
+      out.append(contentsOf: ",\"expiresAt\":\(token.expiresAt),\"active\":true".utf8)
+    } else {
+      out.append(contentsOf: "null,\"expiresAt\":null,\"active\":false".utf8)
+    }
+    out.append(contentsOf: ",\"adapter\":".utf8)
+    Escaping.appendQuoted(adapter.name, to: &out)
+    out.append(125)
+    return out
+  }
+}

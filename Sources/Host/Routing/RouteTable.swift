@@ -1,0 +1,57 @@
+import AdapterAPI
+
+/// One entry of the route table, ready to serve.
+final class Route: Sendable {
+  let configuration: Configuration.Route
+  let adapter: AdapterInstance
+  let metrics: RouteMetrics
+  /// The roles that this route's operation asks for; empty: any valid token.
+  let roles: [String]
+  fileprivate let path: [UInt8]
+
+  init(_ configuration: Configuration.Route, adapter: AdapterInstance, metrics: RouteMetrics) {
+    self.configuration = configuration
+    self.adapter = adapter
+    self.metrics = metrics
+    path = Array(configuration.path.utf8)
+    if case .operation(let operation) = configuration.target, operation.isWrite {
+      roles = configuration.writeRoles
+    } else {
+      roles = configuration.roles
+    }
+  }
+
+  /// The path is this route's, byte for byte: no decoding, no dot segments, no second spelling.
+  fileprivate func matches(_ candidate: UnsafeBufferPointer<UInt8>) -> Bool {
+    if candidate.count == path.count { return path.elementsEqual(candidate) }
+    // A resource has everything below its path.
+    return configuration.method == nil && candidate.count > path.count && candidate[path.count] == 47
+      && path.elementsEqual(candidate.prefix(path.count))
+  }
+}
+
+/// Method and path → route. A handful of entries: a loop over them is faster than a dictionary would be.
+struct RouteTable: Sendable {
+  enum Match {
+    case route(Route)
+    case notFound
+    case methodNotAllowed(allow: String)
+  }
+
+  let routes: [Route]
+
+  init(_ routes: [Route]) { self.routes = routes }
+
+  func match(method: UnsafeBufferPointer<UInt8>, path: UnsafeBufferPointer<UInt8>) -> Match {
+    var others: [String] = []
+    for route in routes where route.matches(path) {
+      guard let wanted = route.configuration.method else { return .route(route) }
+      if wanted.utf8.elementsEqual(method) { return .route(route) }
+      // HEAD is GET without the body (RFC 9110 §9.3.2).
+      if wanted == "GET", "HEAD".utf8.elementsEqual(method) { return .route(route) }
+      others.append(wanted)
+      if wanted == "GET" { others.append("HEAD") }
+    }
+    return others.isEmpty ? .notFound : .methodNotAllowed(allow: others.joined(separator: ", "))
+  }
+}

@@ -1,0 +1,62 @@
+import AdapterAPI
+
+/// The graph that a configuration gives: routes, adapters, keys. Immutable, built whole, swapped whole; a request keeps the one
+/// it began with.
+final class Snapshot: Sendable {
+  let configuration: Configuration
+  let routes: RouteTable
+  let adapters: [AdapterInstance]
+  let keys: KeyRing
+  private let metrics: Metrics
+
+  init(configuration: Configuration, routes: RouteTable, adapters: [AdapterInstance], keys: KeyRing, metrics: Metrics) {
+    self.configuration = configuration
+    self.routes = routes
+    self.adapters = adapters
+    self.keys = keys
+    self.metrics = metrics
+    metrics.snapshotsLive.add(1)
+  }
+
+  deinit { metrics.snapshotsLive.add(-1) }
+}
+
+/// A vendor's adapter with what the host keeps for it. Lives as long as a snapshot or a request holds it, then ends in order.
+final class AdapterInstance: Sendable {
+  let name: String
+  let configuration: Configuration.AdapterInstance
+  /// Everything that made it; see `SnapshotBuilder`.
+  let fingerprint: String
+  let adapter: any Adapter
+  let metrics: AdapterMetrics
+  /// Nil when the adapter uses no token.
+  let keeper: TokenKeeper?
+  /// `X-Gateway-Source`.
+  let source: String
+  private let clients: [UpstreamClient]
+  /// Where its end is carried out.
+  private let home: EventLoop
+
+  init(
+    configuration: Configuration.AdapterInstance, fingerprint: String, adapter: any Adapter, metrics: AdapterMetrics,
+    keeper: TokenKeeper?, clients: [UpstreamClient], home: EventLoop
+  ) {
+    name = configuration.name
+    self.configuration = configuration
+    self.fingerprint = fingerprint
+    self.adapter = adapter
+    self.metrics = metrics
+    self.keeper = keeper
+    self.clients = clients
+    self.home = home
+    source = type(of: adapter).source
+  }
+
+  deinit {
+    Task(executorPreference: home) { [keeper, adapter, clients] in
+      await keeper?.stop()
+      await adapter.shutdown()
+      for client in clients { client.shutdown() }
+    }
+  }
+}

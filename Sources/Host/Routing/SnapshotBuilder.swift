@@ -1,0 +1,112 @@
+import AdapterAPI
+import Synchronization
+
+/// Builds a snapshot from a configuration that was found good; opens nothing.
+struct SnapshotBuilder {
+  let group: EventLoopGroup
+  let resolver: Resolver
+  let store: any TokenStore
+  let log: Log
+  let metrics: Metrics
+  let health: Health
+
+  /// - Parameter previous: adapters whose configuration did not change are taken over whole, with token and connections.
+  func build(_ loaded: LoadedConfiguration, _ configuration: Configuration, keys: KeyRing, previous: Snapshot?) -> Snapshot {
+    var instances: [AdapterInstance] = []
+    for wanted in configuration.adapters where isUsed(wanted.name, in: configuration) {
+      let fingerprint = fingerprint(of: wanted, loaded)
+      if let kept = previous?.adapters.first(where: { $0.name == wanted.name && $0.fingerprint == fingerprint }) {
+        instances.append(kept)
+      } else if let made = make(wanted, loaded, fingerprint: fingerprint) {
+        instances.append(made)
+      }
+    }
+    metrics.setPresent(adapters: instances.map(\.name))
+    let routes = configuration.routes.compactMap { route in
+      instances.first { $0.name == route.adapter }.map {
+        Route(route, adapter: $0, metrics: metrics.route(route.path))
+      }
+    }
+    return Snapshot(
+      configuration: configuration, routes: RouteTable(routes), adapters: instances, keys: keys, metrics: metrics)
+  }
+
+  /// Only what a route or the default names is built: an adapter that nobody asks needs no token.
+  private func isUsed(_ name: String, in configuration: Configuration) -> Bool {
+    configuration.routes.contains { $0.adapter == name }
+  }
+
+  /// What would make another adapter: its type and every setting, with secrets and files as they are now.
+  private func fingerprint(of instance: Configuration.AdapterInstance, _ loaded: LoadedConfiguration) -> String {
+    "\(instance.type) \(instance.upstream) " + loaded.resolver.resolvedText(of: instance.settings)
+  }
+
+  private func make(
+    _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, fingerprint: String
+  ) -> AdapterInstance? {
+    guard let type = AdapterRegistry.type(named: wanted.type) else { return nil }
+    let clock = LoopClock(home: group.loops[0])
+    let clients = Mutex<[UpstreamClient]>([])
+    let adapterLog = log.forAdapter(wanted.name)
+    let group = group
+    let resolver = resolver
+    let context = AdapterContext(name: wanted.name, clock: clock, log: adapterLog) { baseURL in
+      let client = UpstreamClient(baseURL: baseURL, limits: wanted.upstream, group: group, resolver: resolver)
+      clients.withLock { $0.append(client) }
+      return client
+    }
+    guard let adapter = try? type.init(settings: loaded.settings(for: wanted), context: context) else { return nil }
+    let metrics = metrics.adapter(wanted.name)
+    let keeper = adapter.usesToken ? keeper(for: adapter, wanted, clock: clock, log: adapterLog, metrics: metrics) : nil
+    return AdapterInstance(
+      configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
+      clients: clients.withLock { $0 }, home: group.loops[0])
+  }
+
+  private func keeper(
+    for adapter: any Adapter, _ wanted: Configuration.AdapterInstance, clock: LoopClock, log: any AdapterLog,
+    metrics: AdapterMetrics
+  ) -> TokenKeeper {
+    let upstream = adapter.upstream
+    let identity = "\(upstream.type)|\(upstream.address)|\(sha256Hex(upstream.account.exposed.utf8))"
+    let health = health
+    let allMetrics = self.metrics
+    let component = "adapter:\(wanted.name)"
+    return TokenKeeper(
+      adapter: adapter, name: wanted.name, upstream: identity, store: store, window: wanted.upstream.refreshWindow,
+      exchangeTimeout: wanted.upstream.totalTimeout, clock: clock, executor: group.loops[0], log: log
+    ) { event in
+      switch event {
+      case .refreshed, .authorized:
+        metrics.recordRefresh(event == .refreshed ? .refreshed : .authorized)
+        health.clear(component, "no_token")
+      case .rejected: metrics.recordRefresh(.rejected)
+      case .failed:
+        metrics.recordRefresh(.failed)
+        health.set(component, "no_token")
+      case .storeDown:
+        allMetrics.setStore(isUp: false)
+        health.set("store", "store_unavailable")
+      case .storeUp:
+        allMetrics.setStore(isUp: true)
+        health.clear("store", "store_unavailable")
+      }
+    }
+  }
+}
+
+extension Settings.Resolver {
+  /// A text that changes when any value in the node changes, references looked up. Held in memory only, never printed.
+  func resolvedText(of node: ConfigNode) -> String {
+    switch node.content {
+    case .scalar(let text, let plain): return plain ? text : "'\(text)'"
+    case .sequence(let items): return "[" + items.map { resolvedText(of: $0) }.joined(separator: ",") + "]"
+    case .mapping(let entries):
+      if entries.count == 1, case .scalar(let text, _) = entries[0].value.content {
+        if entries[0].key == "env" { return "env:" + (environment(text) ?? "") }
+        if entries[0].key == "file" { return "file:" + ((try? file(text).get()) ?? "") }
+      }
+      return "{" + entries.map { "\($0.key):" + resolvedText(of: $0.value) }.joined(separator: ",") + "}"
+    }
+  }
+}

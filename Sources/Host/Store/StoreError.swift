@@ -1,0 +1,37 @@
+/// Why the store could not do its work: a code, and one sentence that says what to do. Never holds what was to be stored.
+struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
+  enum Code: String, Sendable, CaseIterable {
+    /// Not reachable now, or busy, or closed: it may work again later.
+    case unavailable
+    /// The file is damaged, or no database at all.
+    case corrupt
+    /// A database of some other program.
+    case foreign
+    /// Written by a newer version of this program.
+    case newer
+    /// No space left.
+    case full
+    /// May be read and not written.
+    case readOnly
+  }
+
+  let code: Code
+  let sentence: String
+
+  init(_ code: Code, _ sentence: String) {
+    self.code = code
+    self.sentence = sentence
+  }
+
+  /// Waiting does not help: somebody has to change the configuration or the file.
+  var needsOperator: Bool {
+    switch code {
+    case .corrupt, .foreign, .newer, .readOnly: true
+    case .unavailable, .full: false
+    }
+  }
+
+  var description: String { "\(code.rawValue): \(sentence)" }
+
+  static let closed = StoreError(.unavailable, "The store is closed; the gateway is stopping.")
+}

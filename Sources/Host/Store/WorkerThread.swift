@@ -1,0 +1,99 @@
+import Glibc
+
+/// One thread that runs the jobs of an actor, one after another, so that what blocks (a disk, a lock) blocks no event loop.
+///
+/// Its queue holds jobs of tasks that wait for an answer, so it is as short as there are such tasks. The thread ends when the
+/// last reference to this object is gone and the queue is empty; nobody waits for it.
+final class WorkerThread: SerialExecutor {
+  private let queue = JobQueue()
+
+  init() {
+    let argument = Unmanaged.passRetained(queue)
+    // Signals are the main thread's: a thread inherits the mask of the one that makes it.
+    var all = sigset_t()
+    var before = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
+    var thread = pthread_t()
+    let status = pthread_create(
+      &thread, nil,
+      { argument in
+        if let argument { Unmanaged<JobQueue>.fromOpaque(argument).takeRetainedValue().run() }
+        return nil
+      }, argument.toOpaque())
+    pthread_sigmask(SIG_SETMASK, &before, nil)
+    // Without a thread no job would ever run; there is nothing to go on with (limits on threads, no memory).
+    guard status == 0 else { fatalError("The store's thread could not be made (error \(status)); raise the limit of threads.") }
+    pthread_detach(thread)
+  }
+
+  deinit { queue.finish() }
+
+  func enqueue(_ job: consuming ExecutorJob) { queue.append(UnownedJob(job), on: self) }
+}
+
+/// Jobs in the order of their arrival, and the thread's loop over them.
+///
+/// `@unchecked Sendable`: `jobs` and `isFinished` are touched with `mutex` held only; the two pointers never change and live as
+/// long as the object, which the thread itself keeps alive until its loop has ended.
+private final class JobQueue: @unchecked Sendable {
+  /// A job keeps its executor alive until it has run.
+  private struct Entry {
+    let job: UnownedJob
+    let executor: WorkerThread
+  }
+
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let condition: UnsafeMutablePointer<pthread_cond_t>
+  private var jobs: [Entry] = []
+  private var isFinished = false
+
+  init() {
+    mutex = .allocate(capacity: 1)
+    condition = .allocate(capacity: 1)
+    mutex.initialize(to: pthread_mutex_t())
+    condition.initialize(to: pthread_cond_t())
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  func append(_ job: UnownedJob, on executor: WorkerThread) {
+    pthread_mutex_lock(mutex)
+    jobs.append(Entry(job: job, executor: executor))
+    pthread_cond_signal(condition)
+    pthread_mutex_unlock(mutex)
+  }
+
+  func finish() {
+    pthread_mutex_lock(mutex)
+    isFinished = true
+    pthread_cond_signal(condition)
+    pthread_mutex_unlock(mutex)
+  }
+
+  func run() {
+    while let batch = next() {
+      for entry in batch { entry.job.runSynchronously(on: entry.executor.asUnownedSerialExecutor()) }
+    }
+  }
+
+  /// Everything that is waiting, or nil at the end.
+  private func next() -> [Entry]? {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    while jobs.isEmpty {
+      if isFinished { return nil }
+      pthread_cond_wait(condition, mutex)
+    }
+    let batch = jobs
+    jobs.removeAll(keepingCapacity: true)
+    return batch
+  }
+}

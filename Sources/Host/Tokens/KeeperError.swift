@@ -1,0 +1,45 @@
+import AdapterAPI
+
+/// Why a caller gets no token. All of them are answered 503 `no_token`, apart from `.cancelled`, which nobody waits for.
+struct KeeperError: Error, Sendable, Equatable, CustomStringConvertible {
+  enum Code: String, Sendable, CaseIterable {
+    /// The upstream gave none, or gave one just now that it refused at once; the next attempt waits.
+    case noToken
+    /// None came before the caller's deadline.
+    case deadline
+    /// The caller went away.
+    case cancelled
+    /// The keeper was stopped.
+    case stopped
+  }
+
+  let code: Code
+  /// When asking again makes sense.
+  let retryAfter: Duration
+  /// What the log is told; never a credential.
+  let detail: String
+
+  /// What the caller is told.
+  var sentence: String {
+    switch code {
+    case .noToken: "The gateway has no valid token for the upstream at the moment; try again later."
+    case .deadline: "The upstream did not give the gateway a token in time; try again later."
+    case .cancelled: "The request was given up."
+    case .stopped: "The gateway is stopping; try again."
+    }
+  }
+
+  var description: String { detail.isEmpty ? code.rawValue : "\(code.rawValue): \(detail)" }
+
+  init(_ code: Code, retryAfter: Duration = .seconds(1), detail: String = "") {
+    self.code = code
+    self.retryAfter = retryAfter
+    self.detail = detail
+  }
+}
+
+/// What happened to a token, as `gateway_token_refresh_total` counts it, and how the store is.
+enum TokenEvent: String, Sendable, CaseIterable {
+  case refreshed, authorized, rejected, failed
+  case storeDown, storeUp
+}

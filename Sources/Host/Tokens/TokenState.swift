@@ -1,0 +1,198 @@
+import AdapterAPI
+
+/// Decides everything about one adapter's token; does nothing itself.
+///
+/// Every method takes the time, changes the state and appends to `actions` what the driver (`TokenKeeper`) has to do. At most one
+/// exchange with the upstream is under way, and at most one job at the store.
+///
+/// An exchange runs through `Step`s: refresh → (refresh token refused: look whether somebody else stored a newer pair → authorize)
+/// → save → use. The new pair is stored before anybody uses it, since the old refresh token may be dead already; only a store that
+/// fails or dawdles is not waited for.
+struct TokenState: Sendable {
+  enum Action: Sendable {
+    case load
+    /// Nil: authorize.
+    case exchange(Token?, deadline: Instant)
+    case cancelExchange
+    case save(Token, replacing: StoredPair?)
+    case resume([TokenWaiters.ID], Result<Token, KeeperError>)
+    /// The token in use changed, or is no longer to be used: copies are stale.
+    case publish
+    case emit(TokenEvent)
+    case log(LogLevel, StaticString, detail: String)
+    /// Nothing is under way any more.
+    case stopped
+  }
+
+  enum Answer: Sendable {
+    case token(Token)
+    case wait
+    case fail(KeeperError)
+  }
+
+  enum Phase: Sendable { case new, loading, running, stopping, stopped }
+
+  enum Step: Sendable {
+    /// With that token's refresh token.
+    case refreshing(Token)
+    /// Looks into the store before it authorizes.
+    case consulting
+    case authorizing
+    /// Obtained, and waits for the store.
+    case saving(HeldToken)
+  }
+
+  struct Exchange: Sendable {
+    var step: Step
+    let started: Instant
+    /// Of the call to the upstream that is under way.
+    var deadline: Instant
+    var isCancelled = false
+  }
+
+  enum StoreJob: Sendable, Equatable { case load, save(Token) }
+
+  let timing: TokenTiming
+  private(set) var actions: [Action] = []
+  var phase = Phase.new
+  var held: HeldToken?
+  var exchange: Exchange?
+  /// After a failed exchange, or too many tokens that were never good.
+  var backoff = TokenBackoff()
+  var waiters = TokenWaiters()
+
+  // The store (`TokenState+store`).
+  var storeJob: StoreJob?
+  /// When the job counts as dawdling; nil: it does already, or there is none.
+  var storeDue: Instant?
+  /// What stands in the store, as far as is known.
+  var base: StoredPair?
+  /// In use, and not stored yet.
+  var unsaved: Token?
+  var saveBackoff = TokenBackoff()
+  var lostSaves = 0
+
+  /// The refresh token that the last refresh used up.
+  var spentRefresh: String?
+  /// The access token that the upstream refused last.
+  var refusedAccess: String?
+  /// Tokens in a row that were refused young.
+  var strikes = 0
+
+  /// Since when (wall clock) exchanges fail, and the store does.
+  private(set) var failingSince: Int64?
+  private(set) var storeDownSince: Int64?
+
+  init(timing: TokenTiming) { self.timing = timing }
+
+  mutating func takeActions() -> [Action] {
+    defer { actions.removeAll() }
+    return actions
+  }
+
+  mutating func act(_ action: Action) { actions.append(action) }
+
+  // MARK: Callers
+
+  /// The token, when it can be had without any further thought.
+  func ready(_ now: Instant) -> Token? {
+    guard let held, held.isUsable(now), now < held.refreshAt else { return nil }
+    return held.token
+  }
+
+  /// A caller asks for a token.
+  mutating func ask(_ id: TokenWaiters.ID, deadline: Instant, at time: ClockReading) -> Answer {
+    let now = time.now
+    guard let held, held.isUsable(now) else { return wait(id, deadline: deadline, at: time) }
+    if now < held.refreshAt { return .token(held.token) }
+    if mayBegin(now) { begin(at: time) }
+    guard let exchange, now < exchange.started + TokenTiming.patience, now < deadline else { return .token(held.token) }
+    waiters.add(id, due: exchange.started + TokenTiming.patience, deadline: deadline)
+    return .wait
+  }
+
+  /// A caller says that the upstream refused `rejected`, and wants another one.
+  mutating func replace(
+    _ rejected: Token, _ id: TokenWaiters.ID, deadline: Instant, at time: ClockReading
+  ) -> Answer {
+    if let held, held.token.access == rejected.access, !held.isRejected {
+      reject(at: time)
+    } else if let held, held.token.access != rejected.access, held.isUsable(time.now) {
+      return .token(held.token)
+    }
+    return wait(id, deadline: deadline, at: time)
+  }
+
+  /// The upstream accepted that token, so a later refusal means that it ended, not that none is ever good.
+  mutating func accept(_ token: Token) {
+    guard let held, held.token.access == token.access, !held.isRejected else { return }
+    self.held?.isProven = true
+    strikes = 0
+    backoff.reset()
+  }
+
+  /// - Returns: false when nobody of that number waits.
+  mutating func cancel(_ id: TokenWaiters.ID) -> Bool {
+    guard waiters.remove(id) else { return false }
+    act(.resume([id], .failure(KeeperError(.cancelled))))
+    return true
+  }
+
+  private mutating func wait(_ id: TokenWaiters.ID, deadline: Instant, at time: ClockReading) -> Answer {
+    guard time.now < deadline else { return .fail(KeeperError(.deadline)) }
+    if exchange == nil {
+      switch phase {
+      case .new, .loading: break
+      case .stopping, .stopped: return .fail(KeeperError(.stopped))
+      case .running:
+        guard mayBegin(time.now) else { return .fail(refusal(time.now)) }
+        begin(at: time)
+      }
+    }
+    waiters.add(id, due: deadline, deadline: deadline)
+    return .wait
+  }
+
+  /// Takes the token in hand out of use.
+  private mutating func reject(at time: ClockReading) {
+    guard var rejected = held else { return }
+    rejected.isRejected = true
+    held = rejected
+    refusedAccess = rejected.token.access
+    act(.publish)
+    act(.log(.info, "The upstream refused the access token", detail: ""))
+    if rejected.isProven || time.now - rejected.received >= TokenTiming.youth {
+      strikes = 0
+    } else {
+      strikes += 1
+      // An upstream that refuses every token it gives must not be asked for ever more of them.
+      if strikes > TokenTiming.freeRejections, exchange == nil {
+        backoff.fail(time.now)
+        setFailing(true, at: time)
+        act(.log(.warning, "The upstream refuses the tokens that it gives", detail: "\(strikes) in a row"))
+      }
+    }
+  }
+
+  func refusal(_ now: Instant) -> KeeperError {
+    KeeperError(.noToken, retryAfter: max(backoff.rest(now), .seconds(1)), detail: "the last attempt to get a token failed")
+  }
+
+  // MARK: Bookkeeping
+
+  mutating func setFailing(_ isFailing: Bool, at time: ClockReading) {
+    failingSince = isFailing ? failingSince ?? time.wall : nil
+  }
+
+  mutating func setStoreDown(_ error: StoreError?, at time: ClockReading) {
+    if let error, storeDownSince == nil {
+      storeDownSince = time.wall
+      act(.emit(.storeDown))
+      act(.log(.error, "The store does not keep the token; the one in memory goes on being used", detail: error.sentence))
+    } else if error == nil, storeDownSince != nil {
+      storeDownSince = nil
+      act(.emit(.storeUp))
+      act(.log(.info, "The store works again", detail: ""))
+    }
+  }
+}

@@ -1,0 +1,172 @@
+import Testing
+
+@testable import Host
+
+@Suite("The cache of verified tokens")
+struct TokenCacheTests {
+  private func text(_ number: Int, length: Int = 64) -> [UInt8] {
+    let digits = Array(String(number).utf8)
+    return [UInt8](repeating: UInt8(ascii: "."), count: max(0, length - digits.count)) + digits
+  }
+
+  private func principal(_ number: Int) -> Principal {
+    Principal(subject: "subject number \(number)", roles: ["r"], expiresAt: Int64(number), notBefore: nil)
+  }
+
+  private func find(_ cache: borrowing TokenCache, _ token: [UInt8]) -> Principal? {
+    let slot = token.withUnsafeBufferPointer { cache.find($0) }
+    return slot.flatMap { cache.principal(at: $0) }
+  }
+
+  private func insert(_ cache: inout TokenCache, _ token: [UInt8], _ principal: Principal) {
+    token.withUnsafeBufferPointer { cache.insert($0, principal) }
+  }
+
+  @Test("never more than its capacity, and each hit is the right one", arguments: [1, 2, 7, 64, 1000])
+  func bounded(capacity: Int) {
+    var cache = TokenCache(capacity: capacity)
+    for number in 0..<(capacity * 3) {
+      insert(&cache, text(number), principal(number))
+      #expect(cache.count == min(number + 1, capacity))
+      #expect(find(cache, text(number))?.expiresAt == Int64(number), "the newest is there")
+    }
+    var hits = 0
+    for number in 0..<(capacity * 3) {
+      guard let found = find(cache, text(number)) else { continue }
+      hits += 1
+      #expect(found.subject == "subject number \(number)")
+    }
+    #expect(hits == capacity)
+    #expect(cache.byteCount == capacity * 64)
+  }
+
+  @Test("found by all of its bytes: also where only its beginning or its length differs")
+  func exact() {
+    var cache = TokenCache(capacity: 8)
+    let good = text(1, length: 300)
+    insert(&cache, good, principal(1))
+    #expect(find(cache, good) != nil)
+    for index in good.indices {
+      var other = good
+      other[index] ^= 1
+      #expect(find(cache, other) == nil)
+    }
+    #expect(find(cache, Array(good.dropFirst())) == nil)
+    #expect(find(cache, good + [1]) == nil)
+    #expect(find(cache, []) == nil)
+  }
+
+  @Test("what is shown stays, what is not goes")
+  func secondChance() {
+    var cache = TokenCache(capacity: 32)
+    insert(&cache, text(0), principal(0))
+    for number in 1..<1000 {
+      #expect(find(cache, text(0)) != nil)
+      insert(&cache, text(number), principal(number))
+    }
+    // First in, first out among those that nobody shows.
+    for number in 980..<1000 { #expect(find(cache, text(number)) != nil, "\(number)") }
+  }
+
+  @Test("also when all of them are shown, there is place for a new one")
+  func allShown() {
+    var cache = TokenCache(capacity: 100)
+    for number in 0..<100 { insert(&cache, text(number), principal(number)) }
+    for number in 100..<200 {
+      for old in 0..<number { _ = find(cache, text(old)) }
+      insert(&cache, text(number), principal(number))
+      #expect(cache.count == 100)
+      #expect(find(cache, text(number)) != nil)
+    }
+  }
+
+  @Test("bounded in bytes too; a very long token is not kept")
+  func bytes() {
+    var cache = TokenCache(capacity: 10)
+    insert(&cache, text(1, length: TokenCache.maxTokenSize + 1), principal(1))
+    #expect(cache.count == 0)
+    for number in 0..<10 {
+      insert(&cache, text(number, length: TokenCache.maxTokenSize), principal(number))
+      #expect(cache.byteCount <= 10 * 1024)
+      #expect(find(cache, text(number, length: TokenCache.maxTokenSize)) != nil)
+    }
+    #expect(cache.count == 2)
+  }
+
+  @Test("a capacity of 0 keeps nothing")
+  func off() {
+    var cache = TokenCache(capacity: 0)
+    insert(&cache, text(1), principal(1))
+    #expect(cache.count == 0)
+    #expect(find(cache, text(1)) == nil)
+    #expect(TokenCache(capacity: -5).capacity == 0)
+    #expect(TokenCache(capacity: .max).capacity == 1 << 20)
+  }
+
+  @Test("agrees with a dictionary over a random history of insertions and removals", arguments: [1, 2, 3] as [UInt64])
+  func model(seed: UInt64) {
+    var random = Seeded(state: seed)
+    var cache = TokenCache(capacity: 50)
+    var model: [[UInt8]: Int64] = [:]
+    for _ in 0..<5000 {
+      let number = Int.random(in: 0..<120, using: &random)
+      let token = text(number, length: 33 + number)
+      let slot = token.withUnsafeBufferPointer { cache.find($0) }
+      if let slot {
+        #expect(cache.principal(at: slot)?.expiresAt == model[token])
+        if Int.random(in: 0..<3, using: &random) == 0 {
+          cache.remove(at: slot)
+          model[token] = nil
+          #expect(find(cache, token) == nil)
+        }
+      } else {
+        insert(&cache, token, principal(number))
+        model[token] = Int64(number)
+      }
+      #expect(cache.count <= 50)
+    }
+    let remembered = model.keys.filter { find(cache, $0) != nil }
+    #expect(remembered.count == cache.count)
+    #expect(cache.byteCount == remembered.map(\.count).reduce(0, +))
+  }
+
+  @Test("a verifier remembers good tokens only, and lets expired ones go")
+  func inTheVerifier() {
+    let verifier = verifier(leeway: .zero, cache: 10)
+    let made = token()
+    _ = verifier.check(made + "A")
+    _ = verifier.check(token { _ in [UInt8](repeating: 0, count: 32) })
+    #expect(verifier.cachedCount == 0)
+    for _ in 0..<3 { #expect(verifier.check(made).principal?.subject == "u1") }
+    #expect(verifier.cachedCount == 1)
+    #expect(verifier.check(made, now: 1_700_003_599).principal != nil)
+    #expect(verifier.check(made, now: 1_700_003_600).refusal == .expired)
+    #expect(verifier.cachedCount == 0)
+    #expect(verifier.check(made, now: 1_700_003_600).refusal == .expired)
+    #expect(verifier.cachedCount == 0)
+    for number in 0..<100 {
+      #expect(verifier.check(token(claims: #"{"sub":"\#(number)","exp":1700003600}"#)).principal?.subject == String(number))
+    }
+    #expect(verifier.cachedCount == 10)
+  }
+
+  @Test("another ring's verifier knows nothing of what was remembered")
+  func reload() {
+    let old = token()
+    #expect(verifier().check(old).principal != nil)
+    let second = verifier([secretKey(.HS256, "another-secret-another-secret-another")])
+    #expect(second.check(old).refusal == .signature)
+  }
+}
+
+/// A generator whose run can be repeated (SplitMix64).
+struct Seeded: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+    return z ^ z >> 31
+  }
+}

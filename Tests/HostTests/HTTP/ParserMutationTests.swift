@@ -1,0 +1,172 @@
+import Testing
+
+@testable import Host
+
+/// A small generator with a seed, so that a failure can be run again.
+private struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
+
+/// Parts that make trouble where they land.
+private let parts: [[UInt8]] = [
+  "\r\n", "\r", "\n", "\0", " ", "\t", ":", ",", "\u{b}", "\r\n ", "Content-Length: 5\r\n",
+  "Transfer-Encoding: chunked\r\n",
+  "chunked", "Host: x\r\n", "HTTP/1.0", "HTTP/1.1", "GET ", "0\r\n\r\n", "5;a=\"", "\u{e4}", "Connection: ", "close",
+  "\r\n\r\n",
+  "ffffffffffffffff",
+].map { Array($0.utf8) }
+
+private func mutated(_ seed: [UInt8], _ random: inout SplitMix) -> [UInt8] {
+  var bytes = seed
+  for _ in 0..<Int.random(in: 1...4, using: &random) {
+    let at = Int.random(in: 0...bytes.count, using: &random)
+    switch Int.random(in: 0..<4, using: &random) {
+    case 0: bytes.insert(contentsOf: parts.randomElement(using: &random) ?? [], at: at)
+    case 1 where at < bytes.count: bytes[at] = UInt8.random(in: 0...255, using: &random)
+    case 2 where at < bytes.count:
+      bytes.removeSubrange(at..<min(bytes.count, at + Int.random(in: 1...8, using: &random)))
+    default: bytes.insert(UInt8.random(in: 0...255, using: &random), at: at)
+    }
+  }
+  return bytes
+}
+
+@Suite("Parsers under mutation")
+struct ParserMutationTests {
+  private let requests = [
+    requestText("POST /a?b HTTP/1.1", fields: "Authorization: Bearer x\r\nContent-Length: 5\r\nConnection: close\r\n"),
+    requestText("POST http://gw/a HTTP/1.1", fields: "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n"),
+    requestText("GET / HTTP/1.0", fields: "X-A:  b \r\nAccept: */*\r\n"),
+  ].map { Array($0.utf8) }
+
+  @Test("requests: one verdict for all pieces, and never two framings", arguments: 0..<8)
+  func requests(seed: UInt64) {
+    var random = SplitMix(state: seed)
+    var taken = 0
+    for round in 0..<400 {
+      let bytes = mutated(requests[round % requests.count], &random)
+      let whole = parseRequest(bytes)
+      #expect(whole == parseRequest(bytes, .byByte), "\(bytes)")
+      guard whole.isComplete else { continue }
+      taken += 1
+      let head = String(decoding: bytes[0..<whole.consumed], as: UTF8.self).utf8.split(separator: 10).map {
+        String(decoding: $0, as: UTF8.self).lowercased()
+      }
+      let lengths = head.count { $0.hasPrefix("content-length") && $0.dropFirst(14).first == ":" }
+      let codings = head.count { $0.hasPrefix("transfer-encoding") && $0.dropFirst(17).first == ":" }
+      #expect(lengths + codings <= 1, "\(bytes)")
+      #expect((whole.contentLength >= 0) == (lengths == 1))
+      #expect(whole.flags[1] == (codings == 1))
+      #expect(head.allSatisfy { $0.hasSuffix("\r") && !$0.dropLast().contains("\r") && !$0.contains("\0") }, "\(bytes)")
+    }
+    #expect(taken > 20, "too few mutants were requests for this test to say anything")
+  }
+
+  @Test("responses: one verdict for all pieces, whole field lines without what is ours", arguments: 0..<8)
+  func responses(seed: UInt64) {
+    let seeds = [
+      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nSet-Cookie: a\r\nX-A:b\r\nConnection: x-a\r\n\r\n",
+      "HTTP/1.0 404 Not Found\r\nServer: x\r\nToken: t\r\nDate: d\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n",
+    ].map { Array($0.utf8) }
+    var random = SplitMix(state: seed)
+    var taken = 0
+    for round in 0..<400 {
+      let bytes = mutated(seeds[round % seeds.count], &random)
+      let whole = parseResponse(bytes)
+      #expect(whole == parseResponse(bytes, .byByte), "\(bytes)")
+      guard whole.outcome == .complete else { continue }
+      taken += 1
+      for line in whole.fields.utf8.split(separator: 10).map({ String(decoding: $0, as: UTF8.self).lowercased() }) {
+        #expect(line.utf8.last == 13 && line.contains(": "), "\(bytes)")
+        for ours in ["content-length:", "transfer-encoding:", "connection:", "set-cookie:", "token:"] {
+          #expect(!line.hasPrefix(ours), "\(bytes)")
+        }
+      }
+    }
+    #expect(taken > 20, "too few mutants were answers for this test to say anything")
+  }
+
+  @Test("chunked bodies: one verdict for all pieces, never more payload than bytes", arguments: 0..<8)
+  func chunked(seed: UInt64) {
+    let seeds = ["5;a=\"b\"\r\nhello\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n", "f\r\n0\r\n\r\n0\r\n\r\n12345\r\n0\r\n\r\n"].map
+    { Array($0.utf8) }
+    var random = SplitMix(state: seed)
+    for round in 0..<400 {
+      let bytes = mutated(seeds[round % seeds.count], &random)
+      let whole = decodeChunked(bytes)
+      for piece in [1, 3] { #expect(whole == decodeChunked(bytes, piece: piece), "\(bytes)") }
+      #expect(whole.payload.count <= whole.consumed && whole.consumed <= bytes.count)
+    }
+  }
+
+  /// A parser that starts over with each byte would look at 5 * 10^11 of them.
+  @Test("a megabyte that comes byte by byte costs a megabyte", .timeLimit(.minutes(1)), arguments: ["/", "X-A: ", "x"])
+  func slowDrip(place: String) {
+    let size = 1 << 20
+    let filler = [UInt8](repeating: 97, count: size)
+    let text: [UInt8] =
+      switch place {
+      case "/": Array("GET /".utf8) + filler + Array(" HTTP/1.1\r\nHost: gw\r\n\r\n".utf8)
+      case "x": Array("GET / HTTP/1.1\r\nHost: gw\r\n".utf8) + filler + Array(": y\r\n\r\n".utf8)
+      default: Array("GET / HTTP/1.1\r\nHost: gw\r\nX-A: ".utf8) + filler + Array("\r\n\r\n".utf8)
+      }
+    var parser = RequestHeadParser()
+    var head = RequestHead()
+    let limits = HTTPLimits(maxRequestLine: 2 << 20, maxHeaderSize: 4 << 20)
+    text.withUnsafeBufferPointer { bytes in
+      for count in 1..<text.count {
+        guard parser.parse(bytes.baseAddress!, count: count, limits: limits, into: &head) == .needMore else {
+          Issue.record("a verdict at \(count) of \(text.count)")
+          return
+        }
+      }
+      #expect(parser.parse(bytes.baseAddress!, count: text.count, limits: limits, into: &head) == .complete)
+    }
+    #expect(head.headLength == text.count)
+  }
+
+  @Test("the sets of characters are those of the RFCs")
+  func sets() {
+    let alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    let token = Set((alphanumeric + "!#$%&'*+-.^_`|~").utf8)
+    let host = Set((alphanumeric + "-._~%!$&'()*+;=").utf8)
+    let target = Set(UInt8(33)...126).subtracting("\"<>\\^{|}`#".utf8)
+    for byte in UInt8.min...255 {
+      #expect(ByteSet.token.contains(byte) == token.contains(byte), "\(byte)")
+      #expect(ByteSet.host.contains(byte) == host.contains(byte), "\(byte)")
+      #expect(ByteSet.target.contains(byte) == target.contains(byte), "\(byte)")
+    }
+  }
+
+  @Test("the scans find the first byte of their kind at every place, beside every other")
+  func scans() {
+    for length in 0...20 {
+      for at in 0..<length {
+        for byte in UInt8.min...255 {
+          for other in [UInt8(9), 97, 128, 255, 32] {
+            var bytes = [UInt8](repeating: other, count: length)
+            bytes[at] = byte
+            let isControl: (UInt8) -> Bool = { ($0 < 32 && $0 != 9) || $0 == 127 }
+            let endsName: (UInt8) -> Bool = { $0 <= 32 || $0 == 58 || $0 == 127 }
+            let (control, name) = withExactBytes(bytes[...]) {
+              (HeaderScan.control($0, from: 0, to: length), HeaderScan.nameEnd($0, from: 0, to: length))
+            }
+            if control != bytes.firstIndex(where: isControl) ?? length
+              || name != bytes.firstIndex(where: endsName) ?? length
+            {
+              Issue.record("\(bytes): \(control), \(name)")
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite("The access log")
+struct AccessRecordTests {
+  private func record(path: [UInt8]) -> AccessRecord {
+    AccessRecord(
+      requestID: "r-1", method: "POST", route: "/api/iot/codes/values", path: path, status: 200, bytes: 120,
+      nanoseconds: 1_234_567, remote: "127.0.0.1:5000")
+  }
+
+  private func line(_ record: AccessRecord) throws -> [String: Any] {
+    let pipe = try TestPipe()
+    let log = Log(descriptor: pipe.writeEnd)
+    log.access(record)
+    log.flush()
+    let line = try #require(pipe.readLines(1).first)
+    return try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+  }
+
+  @Test("a request leaves one line with what happened")
+  func fields() throws {
+    var record = record(path: Array("/api/iot/codes/values".utf8))
+    record.adapter = "main"
+    record.operation = "values"
+    record.subject = "u1"
+    record.source = "live"
+    record.upstreamStatus = 200
+    record.upstreamClass = .businessError
+    let object = try line(record)
+    #expect(object["msg"] as? String == "request")
+    #expect(object["requestId"] as? String == "r-1")
+    #expect(object["durationMs"] as? Double == 1.234)
+    #expect(object["status"] as? Int == 200)
+    #expect(object["upstreamClass"] as? String == "business_error")
+    #expect(
+      Set(object.keys) == [
+        "time", "level", "msg", "requestId", "method", "route", "path", "status", "bytes", "durationMs", "adapter", "operation",
+        "subject", "remote", "source", "upstreamStatus", "upstreamClass",
+      ])
+  }
+
+  @Test("the query is never logged")
+  func query() throws {
+    let object = try line(record(path: Array("/api/iot/stream?ticket=secret".utf8)))
+    #expect(object["path"] as? String == "/api/iot/stream")
+  }
+
+  @Test("a path that is long or no UTF-8 is cut and replaced")
+  func hostilePath() throws {
+    let long = try line(record(path: [UInt8](repeating: 0x61, count: 8000)))
+    #expect(long["path"] as? String == String(repeating: "a", count: 256) + "…")
+    let odd = try line(record(path: [0x2F, 0xFF, 0x0A]))
+    #expect(odd["path"] as? String == "/\u{FFFD}\n")
+  }
+
+  @Test("the access log can be switched off by itself")
+  func off() throws {
+    let pipe = try TestPipe()
+    let log = Log(access: false, descriptor: pipe.writeEnd)
+    log.access(record(path: [0x2F]))
+    log.info("marker")
+    log.flush()
+    #expect(pipe.readLines(1).first?.contains("marker") == true)
+  }
+}

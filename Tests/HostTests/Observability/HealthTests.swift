@@ -1,0 +1,58 @@
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite("Readiness")
+struct HealthTests {
+  private func body(_ health: Health) -> String { String(decoding: health.readyz().body, as: UTF8.self) }
+
+  @Test("it goes from starting to ready to draining, and never back")
+  func phases() {
+    let health = Health()
+    #expect(health.readyz().status == 503)
+    #expect(body(health) == #"{"status":"starting","reasons":[]}"#)
+    health.start()
+    #expect(health.readyz().status == 200)
+    #expect(body(health) == #"{"status":"ready","reasons":[]}"#)
+    health.drain()
+    health.start()
+    #expect(health.readyz().status == 503)
+    #expect(body(health) == #"{"status":"draining","reasons":[]}"#)
+  }
+
+  @Test("a reason makes it degraded, which still takes requests, and keeps its first time")
+  func reasons() throws {
+    let clock = TestWall()
+    let health = Health(wall: clock.read)
+    health.start()
+    health.set("adapter:main", "no_token")
+    clock.set(5000)
+    health.set("adapter:main", "no_token")
+    health.set("store", "unreachable")
+    #expect(health.readyz().status == 200)
+    #expect(
+      body(health) == #"{"status":"degraded","reasons":["#
+        + #"{"component":"adapter:main","code":"no_token","since":"1970-01-01T00:00:01.000Z"},"#
+        + #"{"component":"store","code":"unreachable","since":"1970-01-01T00:00:05.000Z"}]}"#)
+    health.clear("adapter:main", "other")
+    #expect(health.current.reasons.count == 2)
+    health.clear("adapter:main")
+    health.clear("store", "unreachable")
+    #expect(body(health) == #"{"status":"ready","reasons":[]}"#)
+  }
+
+  @Test("a component's name cannot break the JSON")
+  func escaping() throws {
+    let health = Health()
+    health.set("adapter:\"x\"\n", "down")
+    #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(health.readyz().body)) }
+  }
+}
+
+/// A wall clock in the test's hand.
+final class TestWall: Sendable {
+  private let time = Gauge(1000)
+  func set(_ milliseconds: Int) { time.set(milliseconds) }
+  var read: @Sendable () -> Int64 { { Int64(self.time.value) } }
+}

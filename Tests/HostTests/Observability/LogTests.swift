@@ -1,0 +1,132 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite("The log")
+struct LogTests {
+  @Test("a JSON line holds time, level, message and fields with their types")
+  func jsonLine() throws {
+    let pipe = try TestPipe()
+    let log = Log(level: .debug, format: .json, descriptor: pipe.writeEnd)
+    log.warning("a thing \"happened\"", [("name", .string("a\"b\n\u{1B}[31m")), ("count", 3), ("good", true), ("word", "x")])
+    #expect(log.flush())
+    let line = try #require(pipe.readLines(1).first)
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    #expect(object["level"] as? String == "warning")
+    #expect(object["msg"] as? String == "a thing \"happened\"")
+    #expect(object["name"] as? String == "a\"b\n\u{1B}[31m")
+    #expect(object["count"] as? Int == 3)
+    #expect(object["good"] as? Bool == true)
+    #expect(object["word"] as? String == "x")
+    #expect(!line.utf8.contains(0x1B))
+    let time = try #require(object["time"] as? String)
+    #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
+  }
+
+  @Test("a text line has time, level and message, and quotes what is not one plain word")
+  func textLine() throws {
+    let pipe = try TestPipe()
+    let log = Log(format: .text, descriptor: pipe.writeEnd)
+    log.info("started", [("path", "/api"), ("empty", ""), ("two", "a b"), ("sign", "a=b"), ("line", "a\nb")])
+    log.flush()
+    let line = try #require(pipe.readLines(1).first)
+    let expected = #/\d\d:\d\d:\d\d\.\d{3} INFO  started path=/api empty="" two="a b" sign="a=b" line="a\\nb"/#
+    #expect(line.wholeMatch(of: expected) != nil, "\(line)")
+  }
+
+  @Test("a level that is off writes nothing and does not build its fields")
+  func levels() throws {
+    let pipe = try TestPipe()
+    let log = Log(level: .warning, descriptor: pipe.writeEnd)
+    func never() -> [LogField] {
+      Issue.record("the fields of a level that is off were built")
+      return []
+    }
+    log.info("no", never())
+    log.log(.debug, "no", [("key", "value")])
+    log.error("yes")
+    log.configure(level: .debug, format: .text, access: true)
+    log.debug("yes too")
+    log.flush()
+    let lines = pipe.readLines(2)
+    #expect(lines.count == 2)
+    #expect(lines.first?.contains("\"msg\":\"yes\"") == true)
+    #expect(lines.last?.hasSuffix(" DEBUG yes too") == true)
+  }
+
+  @Test("an adapter's log names the adapter in every line")
+  func boundLog() throws {
+    let pipe = try TestPipe()
+    let log = Log(descriptor: pipe.writeEnd)
+    log.forAdapter("main").log(.info, "token refreshed", [("expires", "soon")])
+    log.flush()
+    let line = try #require(pipe.readLines(1).first)
+    #expect(line.hasSuffix(#""msg":"token refreshed","adapter":"main","expires":"soon"}"#), "\(line)")
+  }
+
+  @Test("a secret in a field shows its fingerprint")
+  func secrets() throws {
+    let pipe = try TestPipe()
+    let log = Log(descriptor: pipe.writeEnd)
+    log.info("key", [("secret", "\(Secret("do-not-show"))")])
+    log.flush()
+    let line = try #require(pipe.readLines(1).first)
+    #expect(!line.contains("do-not-show"))
+    #expect(line.contains("Secret(#"))
+  }
+
+  @Test("when nobody reads, callers go on, and the lines that were lost are counted and said")
+  func drops() throws {
+    let pipe = try TestPipe()
+    let log = Log(descriptor: pipe.writeEnd, capacity: 64 << 10)
+    let written = 5000
+    for number in 0..<written { log.info("filler", [("n", .int(number)), ("text", .string(String(repeating: "x", count: 100)))]) }
+    #expect(!log.flush(timeout: .milliseconds(50)), "nobody reads, so nothing can have been written to its end")
+    let lost = log.lost
+    #expect(lost > 0)
+    // The notices may add lines; the fillers and the losses must add up to what was logged.
+    let reader = pipe.readInBackground()
+    #expect(log.flush(timeout: .seconds(20)))
+    pipe.closeWriteEnd()
+    let lines = reader.wait()
+    var fillers = 0
+    var said = 0
+    for line in lines {
+      let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+      if object["msg"] as? String == "filler" { fillers += 1 }
+      said += object["dropped"] as? Int ?? 0
+    }
+    #expect(said == lost)
+    #expect(fillers + said == written)
+  }
+
+  @Test("a closed reader neither ends the program nor blocks the log")
+  func brokenPipe() throws {
+    let pipe = try TestPipe()
+    pipe.closeReadEnd()
+    let log = Log(descriptor: pipe.writeEnd)
+    for _ in 0..<100 { log.info("into the void") }
+    #expect(log.flush(timeout: .seconds(20)))
+  }
+
+  @Test("lines of many threads stay whole")
+  func concurrency() async throws {
+    let pipe = try TestPipe()
+    let reader = pipe.readInBackground()
+    do {
+      let log = Log(descriptor: pipe.writeEnd, capacity: 4 << 20)
+      await withTaskGroup(of: Void.self) { group in
+        for task in 0..<8 {
+          group.addTask { for number in 0..<200 { log.info("line", [("task", .int(task)), ("n", .int(number))]) } }
+        }
+      }
+      #expect(log.flush(timeout: .seconds(20)))
+    }
+    pipe.closeWriteEnd()
+    let lines = reader.wait()
+    #expect(lines.count == 1600)
+    #expect(Set(lines.map { $0.drop(while: { $0 != "," }) }).count == 1600)
+  }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import Synchronization
+
+/// A pipe to log into.
+final class TestPipe: Sendable {
+  let writeEnd: Int32
+  private let readEnd: Int32
+  private let open = Mutex((read: true, write: true))
+
+  struct Failure: Error {}
+
+  init() throws {
+    var ends: [Int32] = [0, 0]
+    guard pipe(&ends) == 0 else { throw Failure() }
+    readEnd = ends[0]
+    writeEnd = ends[1]
+  }
+
+  deinit {
+    closeReadEnd()
+    closeWriteEnd()
+  }
+
+  func closeReadEnd() {
+    open.withLock { open in
+      if open.read { close(readEnd) }
+      open.read = false
+    }
+  }
+
+  func closeWriteEnd() {
+    open.withLock { open in
+      if open.write { close(writeEnd) }
+      open.write = false
+    }
+  }
+
+  /// Reads until that many lines are there or the pipe ends.
+  func readLines(_ count: Int) -> [String] {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while bytes.count(where: { $0 == 0x0A }) < count {
+      let got = read(readEnd, &buffer, buffer.count)
+      if got <= 0 { break }
+      bytes.append(contentsOf: buffer[..<got])
+    }
+    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+  }
+
+  /// Reads everything on a thread of its own.
+  func readInBackground() -> Reader {
+    let reader = Reader()
+    Thread { [self] in reader.finish(readLines(.max)) }.start()
+    return reader
+  }
+
+  final class Reader: Sendable {
+    private let lines = Mutex<[String]>([])
+    private let done = DispatchSemaphore(value: 0)
+
+    fileprivate func finish(_ all: [String]) {
+      lines.withLock { $0 = all }
+      done.signal()
+    }
+
+    func wait() -> [String] {
+      done.wait()
+      return lines.withLock { $0 }
+    }
+  }
+}

@@ -1,0 +1,195 @@
+import AdapterAPI
+import Synchronization
+
+@testable import Host
+
+/// Time in the test's hand: it stands still until `advance`.
+final class TokenTestClock: GatewayClock {
+  private struct Sleeper {
+    let deadline: Instant
+    let continuation: CheckedContinuation<Void, any Error>
+  }
+
+  private struct State {
+    var now = Instant(nanoseconds: 1_000_000_000_000)
+    var wall: Int64 = 1_800_000_000_000
+    var sleepers: [Int: Sleeper] = [:]
+    var cancelled: Set<Int> = []
+    var lastID = 0
+  }
+
+  private let state = Mutex(State())
+
+  func now() -> Instant { state.withLock { $0.now } }
+  func wall() -> Int64 { state.withLock { $0.wall } }
+
+  func sleep(until deadline: Instant) async throws {
+    let id = state.withLock { state in
+      state.lastID += 1
+      return state.lastID
+    }
+    try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        let outcome: Result<Void, any Error>? = state.withLock { state in
+          if state.cancelled.remove(id) != nil { return .failure(CancellationError()) }
+          if deadline <= state.now { return .success(()) }
+          state.sleepers[id] = Sleeper(deadline: deadline, continuation: continuation)
+          return nil
+        }
+        if let outcome { continuation.resume(with: outcome) }
+      }
+    } onCancel: {
+      let sleeper = state.withLock { state in
+        let sleeper = state.sleepers.removeValue(forKey: id)
+        if sleeper == nil { state.cancelled.insert(id) }
+        return sleeper
+      }
+      sleeper?.continuation.resume(throwing: CancellationError())
+    }
+  }
+
+  func advance(_ duration: Duration) {
+    let due = state.withLock { state in
+      state.now = state.now + duration
+      state.wall += duration.milliseconds
+      let now = state.now
+      let due = state.sleepers.filter { $0.value.deadline <= now }
+      for id in due.keys { state.sleepers[id] = nil }
+      return due.values.map(\.continuation)
+    }
+    for continuation in due { continuation.resume() }
+  }
+}
+
+/// An upstream that gives tokens `A1`, `A2` … when the test lets it.
+final class TokenTestAdapter: Adapter {
+  static let typeName = "token-test"
+  static let operations: Set<Operation> = []
+
+  enum Call: Equatable {
+    case authorize
+    case refresh(String)
+  }
+
+  private struct State {
+    var calls: [Call] = []
+    var given = 0
+    var isHeld = false
+    var held: [CheckedContinuation<Void, Never>] = []
+    var failures: [AdapterError] = []
+    var life: Int64 = 7200
+  }
+
+  private let state = Mutex(State())
+  private let clock: TokenTestClock
+
+  init(clock: TokenTestClock) { self.clock = clock }
+
+  init(settings: Settings, context: AdapterContext) throws(ConfigError) { clock = TokenTestClock() }
+
+  var upstream: UpstreamIdentity { UpstreamIdentity(type: "token-test", address: "", account: Secret("")) }
+
+  var calls: [Call] { state.withLock { $0.calls } }
+
+  /// Answers wait for `release`.
+  func hold() { state.withLock { $0.isHeld = true } }
+
+  func release() {
+    let held = state.withLock { state in
+      state.isHeld = false
+      defer { state.held.removeAll() }
+      return state.held
+    }
+    for continuation in held { continuation.resume() }
+  }
+
+  func fail(_ errors: AdapterError...) { state.withLock { $0.failures += errors } }
+
+  func refresh(_ current: Token?, deadline: Instant) async throws(AdapterError) -> Token {
+    await withCheckedContinuation { continuation in
+      let goesOn = state.withLock { state in
+        state.calls.append(current.map { .refresh($0.refresh) } ?? .authorize)
+        if state.isHeld { state.held.append(continuation) }
+        return !state.isHeld
+      }
+      if goesOn { continuation.resume() }
+    }
+    let (failure, number, life) = state.withLock { state -> (AdapterError?, Int, Int64) in
+      if !state.failures.isEmpty { return (state.failures.removeFirst(), 0, 0) }
+      state.given += 1
+      return (nil, state.given, state.life)
+    }
+    if let failure { throw failure }
+    return try Token(
+      access: "A\(number)", refresh: "R\(number)", expiresAt: clock.wall() + life * 1000, lifetime: life * 1000)
+  }
+}
+
+/// A store that fails when told to, around another one.
+final class TokenTestStore: TokenStore {
+  private let inner = MemoryStore()
+  private let failure = Mutex<StoreError?>(nil)
+
+  func setFailure(_ error: StoreError?) { failure.withLock { $0 = error } }
+
+  private func check() throws(StoreError) { if let error = failure.withLock({ $0 }) { throw error } }
+
+  func open() async throws(StoreError) { try check() }
+
+  func load(adapter: String, upstream: String) async throws(StoreError) -> StoredPair? {
+    try check()
+    return try await inner.load(adapter: adapter, upstream: upstream)
+  }
+
+  func save(
+    _ token: Token, adapter: String, upstream: String, replacing old: StoredPair?
+  ) async throws(StoreError) -> SaveOutcome {
+    try check()
+    return try await inner.save(token, adapter: adapter, upstream: upstream, replacing: old)
+  }
+
+  func close() async { await inner.close() }
+}
+
+/// What a keeper told the world.
+final class TokenTestLog: AdapterLog {
+  private struct State {
+    var events: [TokenEvent] = []
+    var text = ""
+  }
+
+  private let state = Mutex(State())
+
+  var events: [TokenEvent] { state.withLock { $0.events } }
+  var text: String { state.withLock { $0.text } }
+
+  func note(_ event: TokenEvent) { state.withLock { $0.events.append(event) } }
+
+  func log(_ level: LogLevel, _ message: StaticString, _ fields: [(key: StaticString, value: String)]) {
+    let values = fields.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+    state.withLock { $0.text += "\(level) \(message) \(values)\n" }
+  }
+}
+
+/// A keeper with everything around it in the test's hand.
+struct TokenBench {
+  let clock = TokenTestClock()
+  let adapter: TokenTestAdapter
+  let log = TokenTestLog()
+  let keeper: TokenKeeper
+
+  init(_ store: any TokenStore = MemoryStore(), executor: (any TaskExecutor)? = nil) {
+    let adapter = TokenTestAdapter(clock: clock)
+    self.adapter = adapter
+    keeper = TokenKeeper(
+      adapter: adapter, name: "main", upstream: "u", store: store, window: .seconds(300), exchangeTimeout: .seconds(10),
+      clock: clock, executor: executor, log: log, events: { [log] in log.note($0) }, jitter: { _ in .zero })
+  }
+
+  func deadline(_ limit: Duration = .seconds(30)) -> Instant { clock.now() + limit }
+}
+
+/// Waits until something is so; the test's time limit is the end of patience.
+func until(_ condition: () async -> Bool) async {
+  while await !condition() { await Task.yield() }
+}

@@ -1,0 +1,143 @@
+import AdapterAPI
+import Testing
+
+@testable import Host
+
+/// The upstream refuses the access token.
+@Suite struct TokenRejectionTests {
+  @Test func `all that report the same token share one refresh and the old one is not given any more`() throws {
+    var keeper = try TokenTranscript.holding()
+    keeper.pass(.seconds(60))
+    for _ in 1...100 { #expect(try keeper.replace(1) == "wait") }
+    #expect(keeper.ask() == "wait")
+    #expect(keeper.state.ready(keeper.time.now) == nil)
+    #expect(keeper.lines() == ["publish", "refresh R1"])
+    try keeper.give(2)
+    try keeper.keep(2, version: 2)
+    #expect(keeper.lines() == ["refreshed", "save A2 over A1#1", "publish", "give A2 to 101 waiters"])
+  }
+
+  @Test func `who reports a token that was replaced already gets the present one at once`() throws {
+    var keeper = try TokenTranscript.holding()
+    _ = try keeper.replace(1)
+    try keeper.give(2)
+    try keeper.keep(2, version: 2)
+    _ = keeper.lines()
+    #expect(try keeper.replace(1) == "A2")
+    #expect(keeper.lines() == [])
+  }
+
+  @Test func `when the refresh fails everybody fails at once and the old token stays out of use`() throws {
+    var keeper = try TokenTranscript.holding()
+    #expect(try keeper.replace(1) == "wait")
+    keeper.refuse(.unreachable)
+    #expect(keeper.lines() == ["publish", "refresh R1", "failed", "fail 2: noToken, 1000 ms"])
+    #expect(try keeper.replace(1) == "noToken, 1000 ms")
+    #expect(keeper.ask() == "noToken, 1000 ms")
+    keeper.pass(.seconds(1))
+    // The pair itself is not thrown away.
+    #expect(keeper.lines() == ["refresh R1"])
+  }
+
+  @Test func `an upstream that refuses a few tokens and is good again costs no waiting`() throws {
+    var keeper = try TokenTranscript.holding()
+    for n in 1...3 {
+      #expect(try keeper.replace(n) == "wait", "\(n)")
+      try keeper.give(n + 1)
+      try keeper.keep(n + 1, version: Int64(n + 1))
+    }
+    #expect(keeper.ask() == "A4")
+  }
+
+  @Test func `an upstream that refuses every token it gives is asked ever less often`() throws {
+    var keeper = try TokenTranscript.holding()
+    var exchanges = 0
+    var n = 1
+    // A caller every ten milliseconds for ten minutes.
+    for _ in 1...60_000 {
+      keeper.pass(.milliseconds(10))
+      if keeper.ask() != "A\(n)" {
+        // Nobody waits for longer than the exchange takes.
+        #expect(keeper.state.exchange != nil || keeper.state.backoff.notBefore > keeper.time.now)
+      } else {
+        _ = try keeper.replace(n)
+      }
+      guard keeper.lines().contains(where: { $0.hasPrefix("refresh ") }) else { continue }
+      exchanges += 1
+      n += 1
+      try keeper.give(n)
+      try keeper.keep(n, version: Int64(n))
+      _ = keeper.lines()
+    }
+    // Three at once, then 1, 2, 4 … 60 seconds apart: 3 + 6 in the first minute, one a minute afterwards.
+    #expect((15...20).contains(exchanges), "\(exchanges)")
+  }
+
+  @Test func `tokens that are accepted first may end as early and as often as the upstream likes`() throws {
+    var keeper = try TokenTranscript.holding()
+    for n in 1...50 {
+      keeper.state.accept(try keeper.token(n))
+      #expect(try keeper.replace(n) == "wait", "\(n)")
+      try keeper.give(n + 1)
+      try keeper.keep(n + 1, version: Int64(n + 1))
+    }
+    #expect(keeper.ask() == "A51")
+  }
+
+  @Test func `a token that was good for a second is no strike`() throws {
+    var keeper = try TokenTranscript.holding()
+    for n in 1...50 {
+      keeper.pass(.seconds(1))
+      #expect(try keeper.replace(n) == "wait", "\(n)")
+      try keeper.give(n + 1)
+      try keeper.keep(n + 1, version: Int64(n + 1))
+    }
+  }
+
+  @Test func `the end of a storm ends the waiting`() throws {
+    var keeper = try TokenTranscript.holding()
+    for n in 1...3 {
+      _ = try keeper.replace(n)
+      try keeper.give(n + 1)
+      try keeper.keep(n + 1, version: Int64(n + 1))
+    }
+    #expect(try keeper.replace(4) == "noToken, 1000 ms")
+    #expect(keeper.state.failingSince != nil)
+    _ = keeper.lines()
+    keeper.pass(.seconds(1))
+    #expect(keeper.lines() == ["refresh R4"])
+    try keeper.give(5)
+    try keeper.keep(5, version: 5)
+    keeper.state.accept(try keeper.token(5))
+    #expect(keeper.state.failingSince == nil)
+    #expect(try keeper.replace(5) == "wait")
+  }
+
+  @Test func `a report during a refresh that is under way joins it`() throws {
+    var keeper = try TokenTranscript.holding()
+    keeper.pass(.seconds(6900))
+    #expect(try keeper.replace(1) == "wait")
+    #expect(keeper.lines() == ["refresh R1", "publish"])
+    try keeper.give(2)
+    try keeper.keep(2, version: 2)
+    #expect(keeper.lines() == ["refreshed", "save A2 over A1#1", "publish", "give A2 to 2"])
+  }
+
+  @Test func `a caller that leaves takes nobody along`() throws {
+    var keeper = try TokenTranscript.holding()
+    _ = try keeper.replace(1)
+    _ = try keeper.replace(1)
+    let cancelled = [keeper.state.cancel(2), keeper.state.cancel(2)]
+    #expect(cancelled == [true, false])
+    #expect(keeper.lines() == ["publish", "refresh R1", "fail 2: cancelled"])
+    try keeper.give(2)
+    try keeper.keep(2, version: 2)
+    #expect(keeper.lines().last == "give A2 to 3")
+  }
+
+  @Test func `a caller without time is told so and starts nothing`() throws {
+    var keeper = TokenTranscript.started()
+    #expect(keeper.ask(within: .zero) == "deadline")
+    #expect(keeper.lines() == [])
+  }
+}

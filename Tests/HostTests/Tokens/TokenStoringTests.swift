@@ -1,0 +1,253 @@
+import AdapterAPI
+import Testing
+
+@testable import Host
+
+/// The keeper and its store: restarts, races, a store that is down or dawdles, the end.
+@Suite struct TokenStoringTests {
+  private func pair(_ n: Int, life: Int64, version: Int64 = 1) throws -> StoredPair {
+    StoredPair(token: try TokenTranscript().token(n, life: life), version: version)
+  }
+
+  // MARK: Restart
+
+  @Test func `a stored token that is good is used without any call to the upstream`() throws {
+    var keeper = TokenTranscript.started(try pair(1, life: 3600))
+    #expect(keeper.ask() == "A1")
+    #expect(keeper.lines() == [])
+    keeper.pass(.seconds(3300))
+    #expect(keeper.lines() == ["refresh R1"])
+  }
+
+  @Test func `a stored token that is over is refreshed and not authorized`() throws {
+    var keeper = TokenTranscript()
+    keeper.state.start(at: keeper.time)
+    keeper.state.loaded(.success(try pair(1, life: -3600, version: 4)), at: keeper.time)
+    #expect(keeper.lines() == ["load", "refresh R1"])
+    try keeper.give(2)
+    #expect(keeper.lines() == ["refreshed", "save A2 over A1#4"])
+  }
+
+  @Test func `a stored token in its window is used while it is renewed`() throws {
+    var keeper = TokenTranscript()
+    keeper.state.start(at: keeper.time)
+    let aged = try Token(access: "A1", refresh: "R1", expiresAt: keeper.time.wall + 100_000, lifetime: 7_200_000)
+    keeper.state.loaded(.success(StoredPair(token: aged, version: 1)), at: keeper.time)
+    #expect(keeper.lines() == ["load", "publish", "refresh R1"])
+    keeper.refuse(.unreachable)
+    #expect(keeper.ask() == "A1")
+  }
+
+  @Test func `a wall clock that was set back does not make a stored token live for ever`() throws {
+    let token = try Token(access: "A1", refresh: "R1", expiresAt: 100_000_000, lifetime: 7_200_000)
+    let timing = TokenTiming(window: .seconds(300), exchangeTimeout: .seconds(10))
+    let held = HeldToken.stored(token, at: ClockReading(now: Instant(nanoseconds: 0), wall: 0), timing: timing)
+    #expect(held.expires == Instant(nanoseconds: 7_200_000_000_000))
+  }
+
+  @Test func `a token of an upstream whose clock is wrong is stored with the end by our clock`() throws {
+    var keeper = TokenTranscript.started()
+    _ = keeper.ask()
+    keeper.state.loaded(.success(nil), at: keeper.time)
+    let hourBehind = try Token(
+      access: "A1", refresh: "R1", expiresAt: keeper.time.wall - 60_000, lifetime: 7_140_000)
+    keeper.state.exchanged(.success(hourBehind), at: keeper.time)
+    #expect(keeper.state.unsaved?.expiresAt == keeper.time.wall + 7_140_000)
+  }
+
+  @Test func `an end that is right within seconds is left as the upstream said it`() throws {
+    var keeper = TokenTranscript.started()
+    _ = keeper.ask()
+    keeper.state.loaded(.success(nil), at: keeper.time)
+    let token = try Token(access: "A1", refresh: "R1", expiresAt: keeper.time.wall + 7_199_001, lifetime: 7_200_000)
+    keeper.state.exchanged(.success(token), at: keeper.time)
+    #expect(keeper.state.unsaved == token)
+  }
+
+  // MARK: Races
+
+  @Test func `the winner's pair is used when another process saved first`() throws {
+    var keeper = try TokenTranscript.holding()
+    keeper.pass(.seconds(6900))
+    #expect(keeper.ask() == "wait")
+    try keeper.give(2)
+    _ = keeper.lines()
+    let winner = StoredPair(token: try keeper.token(7), version: 2)
+    try keeper.lose(2, to: winner)
+    #expect(keeper.lines() == ["publish", "give A7 to 2"])
+    #expect(keeper.state.unsaved == nil)
+    #expect(keeper.state.base == winner)
+  }
+
+  @Test func `a winner that is over is overwritten`() throws {
+    var keeper = TokenTranscript.started()
+    _ = keeper.ask()
+    keeper.state.loaded(.failure(TokenTranscript.down), at: keeper.time)
+    try keeper.give(1)
+    _ = keeper.lines()
+    try keeper.lose(1, to: StoredPair(token: try keeper.token(0, life: -5), version: 9))
+    #expect(keeper.lines() == ["storeUp", "save A1 over A0#9"])
+    try keeper.keep(1, version: 10)
+    #expect(keeper.lines() == ["publish", "give A1 to 1"])
+  }
+
+  @Test func `the pair that was just renewed is no winner`() throws {
+    var keeper = try TokenTranscript.holding()
+    keeper.pass(.seconds(6900))
+    try keeper.give(2)
+    _ = keeper.lines()
+    // The same pair with another version: somebody wrote it back.
+    try keeper.lose(2, to: StoredPair(token: try keeper.token(1), version: 5))
+    #expect(keeper.lines() == ["save A2 over A1#5"])
+  }
+
+  @Test func `losing to one's own earlier attempt is winning`() throws {
+    var keeper = try TokenTranscript.holding()
+    keeper.pass(.seconds(6900))
+    try keeper.give(2)
+    _ = keeper.lines()
+    try keeper.lose(2, to: StoredPair(token: try keeper.token(2), version: 2))
+    #expect(keeper.lines() == ["publish"])
+    #expect(keeper.state.unsaved == nil)
+  }
+
+  @Test func `a row that others keep changing back does not keep callers waiting`() throws {
+    var keeper = try TokenTranscript.holding()
+    keeper.pass(.seconds(6900))
+    #expect(keeper.ask() == "wait")
+    try keeper.give(2)
+    for version in 5...7 { try keeper.lose(2, to: StoredPair(token: try keeper.token(1), version: Int64(version))) }
+    #expect(keeper.lines().last == "give A2 to 2")
+    keeper.pass(.seconds(1))
+    #expect(keeper.lines() == ["save A2 over A1#7"])
+  }
+
+  // MARK: Down
+
+  @Test func `a store that fails does not keep the token from being used and is tried again`() throws {
+    var keeper = TokenTranscript.started()
+    _ = keeper.ask()
+    keeper.state.loaded(.success(nil), at: keeper.time)
+    try keeper.give(1)
+    _ = keeper.lines()
+    try keeper.storeFails(1)
+    #expect(keeper.lines() == ["storeDown", "publish", "give A1 to 1"])
+    #expect(keeper.state.storeDownSince == 1_800_000_000_000)
+    for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
+      keeper.pass(.milliseconds(wait * 1000 - 1))
+      #expect(keeper.lines() == [], "\(wait)")
+      keeper.pass(.milliseconds(1))
+      #expect(keeper.lines() == ["save A1"], "\(wait)")
+      try keeper.storeFails(1)
+    }
+    keeper.pass(.seconds(60))
+    try keeper.keep(1, version: 1)
+    #expect(keeper.lines() == ["save A1", "storeUp"])
+    #expect(keeper.state.storeDownSince == nil)
+    keeper.pass(.seconds(600))
+    #expect(keeper.lines() == [])
+  }
+
+  @Test func `a store that dawdles is waited for two seconds and its late answer counts`() throws {
+    var keeper = TokenTranscript.started()
+    _ = keeper.ask()
+    keeper.state.loaded(.success(nil), at: keeper.time)
+    try keeper.give(1)
+    _ = keeper.lines()
+    keeper.pass(.milliseconds(1999))
+    #expect(keeper.lines() == [])
+    keeper.pass(.milliseconds(1))
+    #expect(keeper.lines() == ["storeDown", "publish", "give A1 to 1"])
+    keeper.pass(.seconds(100))
+    // One job at a time: no second save behind the first.
+    #expect(keeper.lines() == [])
+    try keeper.keep(1, version: 1)
+    #expect(keeper.lines() == ["storeUp"])
+    #expect(keeper.state.base?.version == 1)
+  }
+
+  @Test func `a token that comes while the store dawdles is used at once and saved afterwards`() throws {
+    var keeper = try TokenTranscript.holding()
+    _ = try keeper.replace(1)
+    try keeper.give(2)
+    keeper.pass(.seconds(5))
+    _ = try keeper.replace(2)
+    try keeper.give(3)
+    #expect(
+      keeper.lines() == [
+        "publish", "refresh R1", "refreshed", "save A2 over A1#1", "storeDown", "publish", "give A2 to 2", "publish",
+        "refresh R2", "refreshed", "publish", "give A3 to 3",
+      ])
+    try keeper.keep(2, version: 2)
+    #expect(keeper.lines() == ["storeUp", "save A3 over A2#2"])
+  }
+
+  @Test func `a store that is down at the start is asked again before authorizing`() throws {
+    var keeper = TokenTranscript()
+    keeper.state.start(at: keeper.time)
+    keeper.state.loaded(.failure(TokenTranscript.down), at: keeper.time)
+    #expect(keeper.ask() == "wait")
+    #expect(keeper.lines() == ["load", "storeDown", "load"])
+    keeper.state.loaded(.success(try pair(1, life: 3600)), at: keeper.time)
+    #expect(keeper.lines() == ["storeUp", "publish", "give A1 to 1"])
+  }
+
+  @Test func `a store that does not answer at the start is given up after two seconds`() throws {
+    var keeper = TokenTranscript()
+    keeper.state.start(at: keeper.time)
+    #expect(keeper.ask() == "wait")
+    keeper.pass(.seconds(2))
+    #expect(keeper.lines() == ["load", "storeDown", "authorize"])
+    try keeper.give(2)
+    #expect(keeper.lines() == ["authorized", "publish", "give A2 to 1"])
+    keeper.state.loaded(.success(try pair(1, life: 3600)), at: keeper.time)
+    #expect(keeper.lines() == ["storeUp", "save A2 over A1#1"])
+  }
+
+  // MARK: Stopping
+
+  @Test func `stopping waits until the pair that is under way is stored`() throws {
+    var keeper = try TokenTranscript.holding()
+    keeper.pass(.seconds(6900))
+    keeper.state.stop(at: keeper.time)
+    #expect(keeper.lines() == ["refresh R1"])
+    try keeper.give(2)
+    #expect(keeper.lines() == ["refreshed", "save A2 over A1#1"])
+    try keeper.keep(2, version: 2)
+    #expect(keeper.lines() == ["publish", "stopped"])
+  }
+
+  @Test func `stopping with nothing under way is at once and starts nothing afterwards`() throws {
+    var keeper = try TokenTranscript.holding()
+    keeper.state.stop(at: keeper.time)
+    #expect(keeper.lines() == ["stopped"])
+    #expect(keeper.ask() == "A1")
+    #expect(try keeper.replace(1) == "stopped")
+    keeper.pass(.seconds(9000))
+    #expect(keeper.lines() == ["publish"])
+    #expect(keeper.ask() == "stopped")
+  }
+
+  @Test func `stopping tries once more to store what the store refused before`() throws {
+    var keeper = TokenTranscript.started()
+    _ = keeper.ask()
+    keeper.state.loaded(.success(nil), at: keeper.time)
+    try keeper.give(1)
+    try keeper.storeFails(1)
+    _ = keeper.lines()
+    keeper.state.stop(at: keeper.time)
+    #expect(keeper.lines() == ["save A1"])
+    try keeper.storeFails(1)
+    #expect(keeper.lines() == ["stopped"])
+  }
+
+  @Test func `a store that dawdles does not hold up the end`() throws {
+    var keeper = TokenTranscript()
+    keeper.state.start(at: keeper.time)
+    #expect(keeper.ask() == "wait")
+    keeper.state.stop(at: keeper.time)
+    #expect(keeper.lines() == ["load", "fail 1: stopped"])
+    keeper.pass(.seconds(2))
+    #expect(keeper.lines() == ["storeDown", "stopped"])
+  }
+}

@@ -1,0 +1,126 @@
+import AdapterAPI
+
+@testable import Host
+
+/// Drives a `TokenState` by hand and writes down what it wants done, one short line per action.
+struct TokenTranscript {
+  var state: TokenState
+  var time = ClockReading(now: Instant(nanoseconds: 1_000_000_000_000), wall: 1_800_000_000_000)
+  private var lastID: UInt64 = 0
+
+  init(window: Duration = .seconds(300), exchangeTimeout: Duration = .seconds(10)) {
+    state = TokenState(
+      timing: TokenTiming(window: window, exchangeTimeout: exchangeTimeout, jitter: { _ in .zero }))
+  }
+
+  /// A keeper that has started with that pair.
+  static func started(
+    _ pair: StoredPair? = nil, window: Duration = .seconds(300)
+  ) -> TokenTranscript {
+    var transcript = TokenTranscript(window: window)
+    transcript.state.start(at: transcript.time)
+    transcript.state.loaded(.success(pair), at: transcript.time)
+    _ = transcript.lines()
+    return transcript
+  }
+
+  /// A keeper that holds `A1`, just authorized and saved as version 1.
+  static func holding(life: Int64 = 7200, window: Duration = .seconds(300)) throws -> TokenTranscript {
+    var transcript = TokenTranscript.started(window: window)
+    _ = transcript.ask()
+    transcript.state.loaded(.success(nil), at: transcript.time)
+    try transcript.give(1, life: life)
+    try transcript.keep(1, version: 1, life: life)
+    _ = transcript.lines()
+    return transcript
+  }
+
+  // MARK: Events
+
+  func token(_ n: Int, life: Int64 = 7200) throws -> Token {
+    try Token(access: "A\(n)", refresh: "R\(n)", expiresAt: time.wall + life * 1000, lifetime: life * 1000)
+  }
+
+  mutating func ask(within limit: Duration = .seconds(30)) -> String {
+    lastID += 1
+    return Self.line(state.ask(lastID, deadline: time.now + limit, at: time))
+  }
+
+  mutating func replace(_ n: Int, within limit: Duration = .seconds(30)) throws -> String {
+    lastID += 1
+    return Self.line(state.replace(try token(n), lastID, deadline: time.now + limit, at: time))
+  }
+
+  /// The upstream gives a token.
+  mutating func give(_ n: Int, life: Int64 = 7200) throws { state.exchanged(.success(try token(n, life: life)), at: time) }
+
+  mutating func refuse(_ code: AdapterError.Code, retryAfter: Duration? = nil) {
+    state.exchanged(.failure(AdapterError(code, "no", retryAfter: retryAfter)), at: time)
+  }
+
+  /// The store keeps a token.
+  mutating func keep(_ n: Int, version: Int64, life: Int64 = 7200) throws {
+    let token = try token(n, life: life)
+    state.saved(.success(.saved(StoredPair(token: token, version: version))), of: token, at: time)
+  }
+
+  mutating func lose(_ n: Int, to winner: StoredPair) throws {
+    state.saved(.success(.lost(winner)), of: try token(n), at: time)
+  }
+
+  static let down = StoreError(.unavailable, "The store is down.")
+
+  mutating func storeFails(_ n: Int) throws { state.saved(.failure(Self.down), of: try token(n), at: time) }
+
+  /// Lets time pass, with every alarm on its second.
+  mutating func pass(_ duration: Duration) {
+    let end = ClockReading(now: time.now + duration, wall: time.wall + duration.milliseconds)
+    while let wake = state.wake, wake <= end.now {
+      if wake > time.now {
+        time.wall += (wake - time.now).milliseconds
+        time.now = wake
+      }
+      state.tick(at: time)
+      if let next = state.wake, next <= time.now { break }
+    }
+    time = end
+    if let wake = state.wake, wake <= end.now { state.tick(at: time) }
+  }
+
+  // MARK: What it wants done
+
+  mutating func lines() -> [String] { state.takeActions().compactMap(Self.line) }
+
+  private static func line(_ action: TokenState.Action) -> String? {
+    switch action {
+    case .load: "load"
+    case .exchange(nil, _): "authorize"
+    case .exchange(let token?, _): "refresh \(token.refresh)"
+    case .cancelExchange: "cancel"
+    case .save(let token, nil): "save \(token.access)"
+    case .save(let token, let old?): "save \(token.access) over \(old.token.access)#\(old.version)"
+    case .resume(let ids, .success(let token)): "give \(token.access) to \(names(ids))"
+    case .resume(let ids, .failure(let error)): "fail \(names(ids)): \(line(error))"
+    case .publish: "publish"
+    case .emit(let event): event.rawValue
+    case .log: nil
+    case .stopped: "stopped"
+    }
+  }
+
+  private static func line(_ answer: TokenState.Answer) -> String {
+    switch answer {
+    case .token(let token): token.access
+    case .wait: "wait"
+    case .fail(let error): line(error)
+    }
+  }
+
+  private static func line(_ error: KeeperError) -> String {
+    error.code == .noToken ? "noToken, \(error.retryAfter.milliseconds) ms" : error.code.rawValue
+  }
+
+  private static func names(_ ids: [UInt64]) -> String {
+    ids.count > 4 ? "\(ids.count) waiters" : ids.map(String.init).joined(separator: " ")
+  }
+}

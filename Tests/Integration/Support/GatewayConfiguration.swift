@@ -1,0 +1,61 @@
+/// The configuration that a test starts with: the contract's routes, short patience, everything on free ports.
+struct GatewayConfiguration {
+  struct Adapter {
+    var type: String
+    var settings: [String: String]
+  }
+
+  var listen = [
+    "address": "127.0.0.1:0", "event_loops": "2", "header_timeout": "1s", "body_timeout": "1s", "idle_timeout": "10s",
+    "drain_timeout": "5s",
+  ]
+  var admin = ["address": "127.0.0.1:0"]
+  var log = ["level": "debug", "format": "json", "access": "true"]
+  var store = ["type": "sqlite", "path": "pointgate.db"]
+  var adapters = [
+    "main": Adapter(
+      type: "webtalk",
+      settings: [
+        "base_url": "{env: BASE_URL}", "app_id": "{env: APP_ID}", "connect_timeout": "2s", "first_byte_timeout": "3s",
+        "total_timeout": "20s", "max_in_flight": "32", "queue": "{size: 256, wait: 5s}", "read_retries": "1",
+      ]),
+    "demo": Adapter(type: "mock", settings: ["points": "12", "seed": "42"]),
+  ]
+  var defaults = ["adapter": "main", "timeout": "30s", "roles": "[]"]
+  /// Keys for single routes, by operation.
+  var routes: [String: [String: String]] = [:]
+
+  private static let table = [
+    ("GET", Request.token, "token"), ("POST", Request.values, "values"), ("POST", Request.history, "history"),
+    ("POST", Request.set, "set"), ("POST", Request.forceSet, "force-set"), ("POST", Request.alarms, "alarms"),
+    ("POST", "/api/iot/alarm-configs", "alarm-configs"),
+  ]
+
+  /// The default with some upstream settings of its own.
+  static func upstream(_ settings: [String: String]) -> GatewayConfiguration {
+    var configuration = GatewayConfiguration()
+    configuration.adapters["main"]?.settings.merge(settings) { $1 }
+    return configuration
+  }
+
+  /// The YAML.
+  var text: String {
+    var lines = ["version: 1", block("listen", listen), block("admin", admin), block("log", log)]
+    lines.append("auth:\n  keys:\n    - {alg: HS256, secret: {env: JWT_SECRET}}")
+    lines += [block("store", store), "adapters:"]
+    for (name, adapter) in adapters.sorted(by: { $0.key < $1.key }) {
+      lines.append("  \(name):\n    type: \(adapter.type)\n    settings:")
+      lines += adapter.settings.sorted { $0.key < $1.key }.map { "      \($0): \($1)" }
+    }
+    lines += [block("defaults", defaults), "routes:"]
+    for (method, path, operation) in Self.table {
+      let more = (routes[operation] ?? [:]).sorted { $0.key < $1.key }.map { ", \($0): \($1)" }.joined()
+      lines.append("  - {method: \(method), path: \(path), operation: \(operation)\(more)}")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func block(_ name: String, _ keys: [String: String]) -> String {
+    "\(name):\n" + keys.sorted { $0.key < $1.key }.map { "  \($0): \($1)" }.joined(separator: "\n")
+  }
+}

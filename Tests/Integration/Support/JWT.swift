@@ -1,0 +1,34 @@
+import Foundation
+
+/// JSON Web Tokens for callers and for the scripted upstream (RFC 7519, HS256).
+enum JWT {
+  /// A caller's token, good for an hour unless said otherwise. A role of nil leaves the claim out, as EcoCtrl's own tokens do.
+  static func caller(
+    key: String = Secrets.jwt, subject: String = "u1", role: String? = nil, expiresIn seconds: Double = 3600
+  ) -> String {
+    var claims = #"{"sub":"\#(subject)","userId":1,"username":"\#(subject)""#
+    if let role { claims += #","role":"\#(role)""# }
+    claims += #","exp":\#(Int(Date().timeIntervalSince1970 + seconds))}"#
+    return hs256(claims: claims, key: key)
+  }
+
+  static func hs256(header: String = #"{"alg":"HS256","typ":"JWT"}"#, claims: String, key: String) -> String {
+    let signed = base64url(Array(header.utf8)) + "." + base64url(Array(claims.utf8))
+    return signed + "." + base64url(SHA256.hmac(key: Array(key.utf8), Array(signed.utf8)))
+  }
+
+  static func base64url(_ bytes: [UInt8]) -> String {
+    Data(bytes).base64EncodedString().replacingOccurrences(of: "+", with: "-")
+      .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
+  }
+}
+
+/// What must never be seen in a log, a metric or an error. Made anew for every run of the tests.
+enum Secrets {
+  static let jwt = "jwt-" + random(24)
+  static let appID = "app-" + random(8)
+
+  static func random(_ bytes: Int) -> String {
+    (0..<bytes).map { _ in String(UInt8.random(in: 16...255), radix: 16) }.joined()
+  }
+}

@@ -1,0 +1,119 @@
+import Foundation
+import Testing
+
+/// A started gateway with its upstream: what most tests work with.
+final class Lab: Sendable {
+  let upstream: ScriptedUpstream
+  let gateway: GatewayProcess
+
+  init(_ configuration: GatewayConfiguration = GatewayConfiguration(), environment: [String: String] = [:]) throws {
+    let upstream = try ScriptedUpstream()
+    self.upstream = upstream
+    gateway = try GatewayProcess(configuration.text, environment: Lab.environment(upstream).merging(environment) { $1 })
+    try gateway.start()
+  }
+
+  deinit {
+    gateway.kill()
+    upstream.stop()
+  }
+
+  static func environment(_ upstream: ScriptedUpstream?) -> [String: String] {
+    [
+      "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "", "JWT_SECRET": Secrets.jwt, "APP_ID": Secrets.appID,
+      "BASE_URL": upstream?.url ?? "http://127.0.0.1:9",
+    ]
+  }
+
+  func connect(receiveBuffer: Int32? = nil) throws -> RawConnection {
+    try RawConnection(port: gateway.port, receiveBuffer: receiveBuffer)
+  }
+
+  /// One request on a connection of its own.
+  func call(_ request: [UInt8] = Request.make(), to method: String = "POST", within seconds: Double = 8) throws -> Answer {
+    try connect().send(request).receive(to: method, within: seconds)
+  }
+
+  /// GET on the admin listener.
+  func ask(_ path: String) throws -> Answer {
+    let connection = try RawConnection(port: gateway.adminPort)
+    return try connection.send("GET \(path) HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").receive(to: "GET")
+  }
+
+  /// The sum of the samples of that name which have these labels; nil when there is none.
+  func metric(_ name: String, _ labels: [String: String] = [:]) throws -> Double? {
+    var sum: Double?
+    for line in try ask("/metrics").text.split(separator: "\n") where line.hasPrefix(name) {
+      let rest = line.dropFirst(name.count)
+      guard rest.first == "{" || rest.first == " ", let value = line.split(separator: " ").last.flatMap({ Double($0) }) else { continue }
+      if labels.allSatisfy({ rest.contains("\($0)=\"\($1)\"") }) { sum = (sum ?? 0) + value }
+    }
+    return sum
+  }
+
+  /// Replaces the configuration and waits until the metrics say that it was taken, or refused.
+  func reload(_ configuration: String, expectSuccess: Bool = true) throws {
+    let before = try metric("gateway_config_last_reload_timestamp_seconds") ?? 0
+    try gateway.write(configuration)
+    gateway.signal(SIGHUP)
+    try eventually("a reload that \(expectSuccess ? "succeeds" : "is refused")", within: 10) {
+      let isGood = try metric("gateway_config_last_reload_successful") == 1
+      return expectSuccess ? try isGood && metric("gateway_config_last_reload_timestamp_seconds") ?? 0 > before : !isGood
+    }
+  }
+
+  /// The gateway still lives and serves.
+  func expectHealthy(_ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    #expect(!gateway.hasEnded, comment, sourceLocation: sourceLocation)
+    let answer = try call()
+    #expect(answer.status == 200, comment, sourceLocation: sourceLocation)
+  }
+}
+
+/// Runs test bodies that block on threads of their own, a few at a time, so that they neither starve the tests that await nor the
+/// machine.
+struct Blocking: SuiteTrait, TestTrait, TestScoping {
+  var isRecursive: Bool { true }
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void
+  ) async throws {
+    guard testCase != nil else { return try await function() }
+    try await withTaskExecutorPreference(Blocking.threads) { try await function() }
+  }
+
+  private static let threads = ThreadPool(count: 3)
+
+  private final class ThreadPool: TaskExecutor, @unchecked Sendable {
+    // `jobs` is touched with `condition` locked only.
+    private let condition = NSCondition()
+    private var jobs: [UnownedJob] = []
+
+    init(count: Int) {
+      for _ in 0..<count { Thread { [self] in run() }.start() }
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+      let job = UnownedJob(job)
+      condition.withLock {
+        jobs.append(job)
+        condition.signal()
+      }
+    }
+
+    private func run() -> Never {
+      while true {
+        let job = condition.withLock {
+          while jobs.isEmpty { condition.wait() }
+          return jobs.removeFirst()
+        }
+        job.runSynchronously(on: asUnownedTaskExecutor())
+      }
+    }
+  }
+}
+
+extension Trait where Self == Blocking {
+  /// The test blocks its thread.
+  static var blocking: Blocking { Blocking() }
+}

@@ -1,0 +1,54 @@
+import Testing
+
+@Suite("The tests' own tools", .blocking)
+struct SupportTests {
+  @Test("SHA-256 gives the values of FIPS 180-4", arguments: [
+    ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+    (
+      "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+    ),
+  ])
+  func sha256(_ message: String, _ digest: String) {
+    #expect(hex(SHA256.hash(Array(message.utf8))) == digest)
+  }
+
+  @Test("HMAC gives the values of RFC 4231")
+  func hmac() {
+    let short = SHA256.hmac(key: Array("Jefe".utf8), Array("what do ya want for nothing?".utf8))
+    #expect(hex(short) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+    let longKey = SHA256.hmac(
+      key: [UInt8](repeating: 0xAA, count: 131), Array("Test Using Larger Than Block-Size Key - Hash Key First".utf8))
+    #expect(hex(longKey) == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
+  }
+
+  @Test("the scripted upstream hands out tokens, refuses a used refresh token and answers with a good one")
+  func upstream() throws {
+    let upstream = try ScriptedUpstream()
+    let connection = try RawConnection(port: upstream.port)
+    let path = "/_webtalk/_cur/api/access_token"
+    let first = try connection.send(get("\(path)?grant_type=authorization&appId=\(Secrets.appID)")).receive(to: "GET")
+    let refresh = try #require(first.json?["refresh_token"] as? String)
+    let again = get("\(path)?grant_type=refresh&appId=\(Secrets.appID)&refreshToken=\(refresh)")
+    #expect(try connection.send(again).receive(to: "GET").json?["access_token"] is String)
+    #expect(try connection.send(again).receive(to: "GET").json?["code"] as? Int == 305)
+    #expect(upstream.reusedRefreshTokens == 1)
+
+    let access = try #require(first.json?["access_token"] as? String)
+    let body = #"{"codes":["A","B"]}"#
+    connection.send(
+      "POST /_webtalk/_cur/api/getCodesVal HTTP/1.1\r\nHost: u\r\nappId: \(Secrets.appID)\r\nToken: \(access)\r\n"
+        + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+    #expect(try connection.receive().text.contains(#""pointId":"B","value":\#(Wire.value(of: "B"))"#))
+    #expect(upstream.dataCalls.map { $0.body } == [Array(body.utf8)])
+    upstream.stop()
+    #expect(connection.isClosed())
+  }
+
+  private func get(_ target: String) -> String { "GET \(target) HTTP/1.1\r\nHost: u\r\n\r\n" }
+
+  private func hex(_ bytes: [UInt8]) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+}
