@@ -18,6 +18,8 @@ final class Exchange {
   private(set) var bytesSent = 0
   private var isAnswered = false
   private var isChunked = false
+  /// What the body counts for in the server's memory budget.
+  private var charged = 0
 
   // The body on its way in.
   private var bodyReader: BodyReader
@@ -31,6 +33,8 @@ final class Exchange {
     began = connection.loop.now
     bodyReader = BodyReader(head)
   }
+
+  deinit { connection.server.memory.add(-charged) }
 
   var loop: EventLoop { connection.loop }
 
@@ -48,6 +52,9 @@ final class Exchange {
   func body(limit: Int) async throws(HTTPFault) -> [UInt8] {
     bodyReader.limit = limit
     if bodyReader.isTooLong { throw HTTPFault(.bodyTooLarge, "the body is longer than the limit") }
+    if head.hasBody, connection.server.memory.isExceeded(by: max(0, head.contentLength)) {
+      throw HTTPFault(.overloaded, "the gateway's memory for requests is used up; try again shortly")
+    }
     connection.takeBody()
     if !bodyReader.isComplete, bodyReader.fault == nil {
       if head.expectsContinue, !bodyReader.hasBegun { connection.sendContinue() }
@@ -191,6 +198,10 @@ final class Exchange {
   /// Gives received bytes to the body; how many it took.
   func feedBody(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
     let used = bodyReader.feed(bytes, count)
+    let memory = connection.server.memory
+    memory.add(bodyReader.count - charged)
+    charged = bodyReader.count
+    if memory.isExceeded(by: 0) { bodyReader.refuse(HTTPFault(.overloaded, "the gateway's memory for requests is used up; try again shortly")) }
     if bodyReader.isComplete || bodyReader.fault != nil { resumeBody(bodyReader.fault) }
     return used
   }

@@ -53,9 +53,9 @@ final class UpstreamClient: HTTPClient {
   }
 
   private func result(of request: HTTPRequest, pool: UpstreamPool, deadline: Instant) async -> Result<HTTPResponse, AdapterError> {
-    let deadline = min(deadline, pool.loop.now + limits.totalTimeout)
+    let deadline = min(deadline, pool.loop.now.advanced(byNanoseconds: pool.timeouts.total))
     if !pool.calls.tryAcquire() {
-      let waitEnd = pool.loop.now + limits.queueWait
+      let waitEnd = pool.loop.now.advanced(byNanoseconds: pool.timeouts.queueWait)
       switch await pool.calls.acquire(until: min(waitEnd, deadline), bound: limits.queueSize) {
       case .granted: break
       case .cancelled: return .failure(AdapterError(.cancelled, "The caller left."))

@@ -9,7 +9,7 @@ final class RequestPipeline: ExchangeHandler {
   private var verifier: TokenVerifier
   /// This loop's copies of the upstreams' tokens; a handful, so searched by hand.
   private var tokens: [TokenCopy] = []
-  private var random = SystemRandomNumberGenerator()
+  private var random = IDNumbers()
 
   init(loop: EventLoop, loops: Int, snapshot: Snapshot, log: Log, metrics: Metrics) {
     self.loop = loop
@@ -173,7 +173,7 @@ final class RequestPipeline: ExchangeHandler {
     _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: inout Report
   ) async throws(GatewayError) -> AdapterResponse {
     let adapter = route.adapter
-    let deadline = exchange.began + route.configuration.timeout
+    let deadline = exchange.began.advanced(byNanoseconds: route.timeout)
     report.operation = request.operation
     let token = try await token(for: adapter, deadline: deadline)
     do throws(AdapterError) {
@@ -273,7 +273,7 @@ final class RequestPipeline: ExchangeHandler {
   /// `GET /api/iot/token`: what the upstream's clients may need to see.
   private func tokenAnswer(_ route: Route, _ exchange: Exchange, masked: Bool) async throws(GatewayError) -> [UInt8] {
     let adapter = route.adapter
-    let token = try await token(for: adapter, deadline: exchange.began + route.configuration.timeout)
+    let token = try await token(for: adapter, deadline: exchange.began.advanced(byNanoseconds: route.timeout))
     var out: [UInt8] = []
     out.append(contentsOf: "{\"token\":".utf8)
     if let token {

@@ -7,6 +7,8 @@ final class Route: Sendable {
   let metrics: RouteMetrics
   /// The roles that this route's operation asks for; empty: any valid token.
   let roles: [String]
+  /// Nanoseconds.
+  let timeout: Int64
   fileprivate let path: [UInt8]
 
   init(_ configuration: Configuration.Route, adapter: AdapterInstance, metrics: RouteMetrics) {
@@ -14,6 +16,7 @@ final class Route: Sendable {
     self.adapter = adapter
     self.metrics = metrics
     path = Array(configuration.path.utf8)
+    timeout = configuration.timeout.nanoseconds
     if case .operation(let operation) = configuration.target, operation.isWrite {
       roles = configuration.writeRoles
     } else {
