@@ -20,7 +20,7 @@ final class SQLiteDatabase {
 
   init(path: String, isWritable: Bool = true, busyTimeout: Int32 = busyTimeout) throws(StoreError) {
     self.path = path
-    if isWritable { try Self.prepareFile(path) }
+    if isWritable { try Self.makeFile(path) }
     var opened: OpaquePointer?
     let mode = isWritable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY
     let code = sqlite3_open_v2(path, &opened, mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
@@ -31,6 +31,7 @@ final class SQLiteDatabase {
     sqlite3_busy_timeout(handle, busyTimeout)
     try refuseForeignFile()
     guard sqlite3_db_readonly(handle, "main") == 0 else { throw Self.readOnly(path) }
+    try Self.closeToOthers(path)
     try execute(
       """
       PRAGMA journal_mode = WAL;
@@ -92,7 +93,7 @@ final class SQLiteDatabase {
 
   // MARK: The file
 
-  private static func prepareFile(_ path: String) throws(StoreError) {
+  private static func makeFile(_ path: String) throws(StoreError) {
     try makeFolder(of: path)
     // Only a file that is new is opened here: closing one drops all of this process's locks on it (fcntl(2)).
     let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(0o600))
@@ -101,6 +102,10 @@ final class SQLiteDatabase {
       return
     }
     guard errno == EEXIST else { throw fileError(path, errno, "could not be made") }
+  }
+
+  /// Takes other users' rights away, in case the file was made by hand; not before it is known to be ours.
+  private static func closeToOthers(_ path: String) throws(StoreError) {
     // The log's files hold the same secrets; SQLite gives new ones the mode of the main file.
     for name in [path, path + "-wal", path + "-shm"] {
       var info = stat()

@@ -63,10 +63,12 @@ import Testing
   @Test func `a database of another program is refused and left as it is`() async throws {
     let path = folder.file("other.db")
     try foreign("CREATE TABLE iot_tokens (x)", path)
+    try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
     let before = try Data(contentsOf: URL(fileURLWithPath: path))
     #expect(await code(opening: path) == .foreign)
     #expect(await sentence(opening: path).contains("another program"))
     #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
+    #expect(folder.mode("other.db") == 0o644)
   }
 
   @Test func `another program's mark on an empty database is refused`() async throws {
