@@ -39,6 +39,7 @@ struct KeyRingTests {
     expectRefused(pemKey(.RS256, "hello"), "BEGIN PUBLIC KEY")
     expectRefused(pemKey(.RS256, String(good.dropLast(30))), "BEGIN PUBLIC KEY")
     expectRefused(pemKey(.RS256, good.replacing("MIIB", with: "MIIC")), "damaged")
+    expectRefused(pemKey(.RS256, SigningKey.rsa.overlongPEM), "damaged")
     expectRefused(pemKey(.RS256, good + SigningKey.otherRSA.publicPEM), "more than one")
     expectRefused(pemKey(.RS256, good + SigningKey.rsa.privatePEM), "more than one")
     expectRefused(pemKey(.RS256, SigningKey.rsa.privatePEM), "openssl pkey")

@@ -58,6 +58,15 @@ final class SigningKey: @unchecked Sendable {  // Only read after `init`.
     return pem { PEM_write_bio_X509($0, certificate) }
   }
 
+  /// `PUBLIC KEY` with a byte too many behind the key.
+  var overlongPEM: String {
+    var der: UnsafeMutablePointer<UInt8>?
+    let length = i2d_PUBKEY(pointer, &der)
+    defer { pg_openssl_free(der) }
+    let bytes = Array(UnsafeBufferPointer(start: der, count: Int(length))) + [0]
+    return pem { PEM_write_bio($0, "PUBLIC KEY", "", bytes, bytes.count) }
+  }
+
   private func pem(_ write: (OpaquePointer) -> Int32) -> String {
     let output = BIO_new(BIO_s_mem())!
     defer { BIO_free(output) }
