@@ -28,6 +28,12 @@ struct Transport {
     }
   }
 
+  /// Neither bytes nor an end nor an error wait to be read.
+  var isQuiet: Bool {
+    var byte: UInt8 = 0
+    return recv(fd, &byte, 1, Int32(MSG_PEEK.rawValue)) < 0 && (errno == EAGAIN || errno == EINTR)
+  }
+
   func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
     while true {
       let count = send(fd, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
