@@ -8,9 +8,8 @@ enum WebTalkFields {
     var block: [UInt8] = []
     block.reserveCapacity(fixed.count + token.utf8.count + 2 + caller.bytes.count)
     block.append(contentsOf: fixed)
-    block.append(contentsOf: token.utf8)
-    block.append(13)
-    block.append(10)
+    block.append(text: token)
+    block.append("\r\n")
     caller.bytes.withUnsafeBufferPointer { bytes in
       var start = 0
       while start < bytes.count {

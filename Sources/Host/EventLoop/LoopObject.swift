@@ -25,6 +25,8 @@ class LoopObject {
     }
   }
 
+  fileprivate func forgetEntries() { armedAt = .max }
+
   private func arm() {
     armedAt = deadlineAt
     loop.arm(id, at: deadlineAt)
@@ -57,6 +59,8 @@ struct LoopObjectTable {
 
   mutating func insert(_ object: LoopObject) {
     precondition(!object.isRegistered)
+    // An entry from an earlier stay in the table no longer finds the object.
+    object.forgetEntries()
     if let slot = free.popLast() {
       object.slot = slot
       object.generation = generations[Int(slot)]

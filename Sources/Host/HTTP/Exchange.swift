@@ -81,11 +81,11 @@ final class Exchange {
     connection.server.building.removeAll(keepingCapacity: true)
     appendHead(status, fields: fields, hasDate: hasDate)
     if status != 204, status != 304 {
-      connection.server.building.append(contentsOf: "Content-Length: ".utf8)
+      connection.server.building.append("Content-Length: ")
       connection.server.building.append(decimal: body.count)
-      connection.server.building.append(contentsOf: "\r\n".utf8)
+      connection.server.building.append("\r\n")
     }
-    connection.server.building.append(contentsOf: "\r\n".utf8)
+    connection.server.building.append("\r\n")
     connection.sendBuilding(followedBy: head.method == .head ? [] : body)
   }
 
@@ -100,13 +100,13 @@ final class Exchange {
     }
     appendHead(status, fields: fields, hasDate: hasDate)
     if let length {
-      connection.server.building.append(contentsOf: "Content-Length: ".utf8)
+      connection.server.building.append("Content-Length: ")
       connection.server.building.append(decimal: length)
-      connection.server.building.append(contentsOf: "\r\n".utf8)
+      connection.server.building.append("\r\n")
     } else if isChunked {
-      connection.server.building.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
+      connection.server.building.append("Transfer-Encoding: chunked\r\n")
     }
-    connection.server.building.append(contentsOf: "\r\n".utf8)
+    connection.server.building.append("\r\n")
     connection.sendBuilding(followedBy: [])
   }
 
@@ -119,9 +119,9 @@ final class Exchange {
       var chunk: [UInt8] = []
       chunk.reserveCapacity(piece.count + 20)
       chunk.append(contentsOf: String(piece.count, radix: 16).utf8)
-      chunk.append(contentsOf: "\r\n".utf8)
+      chunk.append("\r\n")
       chunk.append(contentsOf: piece)
-      chunk.append(contentsOf: "\r\n".utf8)
+      chunk.append("\r\n")
       connection.send(chunk)
     } else {
       connection.send(piece)
@@ -153,9 +153,9 @@ final class Exchange {
     connection.server.building.append(contentsOf: fields)
     if !hasDate { connection.server.appendDate(to: &connection.server.building) }
     if connection.willClose(after: self) {
-      connection.server.building.append(contentsOf: "Connection: close\r\n".utf8)
+      connection.server.building.append("Connection: close\r\n")
     } else if head.minorVersion == 0 {
-      connection.server.building.append(contentsOf: "Connection: keep-alive\r\n".utf8)
+      connection.server.building.append("Connection: keep-alive\r\n")
     }
   }
 

@@ -36,32 +36,38 @@ final class UpstreamPool {
     }
     if !connections.tryAcquire() {
       // All places are taken. Connections that lie idle, here or on another loop, hold places that this call can have.
-      if let kept = idle.popLast() { kept.close() } else { askOthersForIdle() }
-      switch await connections.acquire(until: deadline, bound: .max) {
+      if let kept = idle.popLast() { kept.close() }
+      switch await connections.acquire(until: deadline, bound: .max, whenWaiting: askOthersForIdle) {
       case .granted: break
       case .cancelled: return .failure(.init(kind: .cancelled, detail: "the caller left", requestLeft: false))
       case .timedOut, .full:
         return .failure(.init(kind: .timeout, detail: "no connection became free in time", requestLeft: false))
       }
     }
-    var last = UpstreamConnection.Failure(kind: .unreachable, detail: "the name has no address", requestLeft: false)
-    for address in addresses {
-      let result = await UpstreamConnection.open(to: address, pool: self, limits: limits, loop: loop, deadline: deadline)
-      switch result {
-      case .success(let connection): return .success(connection)
-      case .failure(let failure):
-        last = failure
-        if failure.kind == .cancelled { break }
-        // The place went with the connection that failed.
-        if address != addresses.last, !connections.tryAcquire() { return .failure(failure) }
-      }
+    return await open(addresses, deadline: deadline)
+  }
+
+  /// The first of these addresses that takes a connection. A place was taken for it.
+  private func open(
+    _ addresses: [SocketAddress], deadline: Instant
+  ) async -> Result<UpstreamConnection, UpstreamConnection.Failure> {
+    var index = 0
+    while index < addresses.count {
+      let result = await UpstreamConnection.open(
+        to: addresses[index], pool: self, limits: limits, loop: loop, deadline: deadline)
+      index += 1
+      guard case .failure(let failure) = result, failure.kind != .cancelled, index < addresses.count else { return result }
+      // The place went with the connection that failed.
+      guard connections.tryAcquire() else { return result }
     }
-    return .failure(last)
+    connections.release()
+    return .failure(.init(kind: .unreachable, detail: "the name has no address", requestLeft: false))
   }
 
   /// A connection has done its exchange and can be used again.
   func takeBack(_ connection: UpstreamConnection) {
-    guard !isClosed else { return connection.close() }
+    // A place that somebody waits for is worth more than a connection that may be used again.
+    guard !isClosed, !connections.hasWaiters else { return connection.close() }
     connection.deadline = loop.now.advanced(byNanoseconds: UpstreamPool.keepIdle)
     idle.append(connection)
   }
@@ -80,6 +86,10 @@ final class UpstreamPool {
   /// No more calls come: closes what is idle; the others close when their exchange ends.
   func shutdown() {
     isClosed = true
+    // The loops' pools hold each other no longer.
+    calls.wakeOthers = {}
+    connections.wakeOthers = {}
+    askOthersForIdle = {}
     let all = idle
     idle = []
     for connection in all { connection.close() }

@@ -119,8 +119,8 @@ final class RequestPipeline: ExchangeHandler {
     add("prop: ", head.prop)
     add("traceparent: ", head.traceparent)
     add("tracestate: ", head.tracestate)
-    block.append(contentsOf: "X-Request-Id: ".utf8)
-    block.append(contentsOf: requestID.utf8)
+    block.append("X-Request-Id: ")
+    block.append(text: requestID)
     block.append(13)
     block.append(10)
     return Fields(checkedBlock: block)
@@ -233,11 +233,11 @@ final class RequestPipeline: ExchangeHandler {
   private func respond(_ answer: AdapterResponse, _ route: Route, _ exchange: Exchange, _ report: Report) async {
     var fields = answer.fields.bytes
     fields.reserveCapacity(fields.count + 96)
-    fields.append(contentsOf: "X-Request-Id: ".utf8)
-    fields.append(contentsOf: report.requestID.utf8)
-    fields.append(contentsOf: "\r\nX-Gateway-Source: ".utf8)
-    fields.append(contentsOf: route.adapter.source.utf8)
-    fields.append(contentsOf: "\r\n".utf8)
+    fields.append("X-Request-Id: ")
+    fields.append(text: report.requestID)
+    fields.append("\r\nX-Gateway-Source: ")
+    fields.append(text: route.adapter.source)
+    fields.append("\r\n")
     let hasDate = answer.fields.hasDate
     switch answer.body {
     case .bytes(let body):
