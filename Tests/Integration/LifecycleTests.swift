@@ -11,7 +11,8 @@ struct LifecycleTests {
     lab.gateway.signal(SIGTERM)
     #expect(try lab.gateway.waitForExit() == 0)
     #expect(lab.gateway.standardOutput.split(separator: "\n").count == 1)
-    for line in lab.gateway.log.split(separator: "\n") {
+    // Warnings about the configuration come first, in their own form, for whoever starts it.
+    for line in lab.gateway.log.split(separator: "\n") where !line.contains("gateway.yaml:") {
       let object = (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any]
       #expect(object?["msg"] is String && object?["level"] is String && object?["time"] is String, "\(line)")
     }
@@ -21,7 +22,7 @@ struct LifecycleTests {
   func drain(_ signal: Int32) throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
-    lab.upstream.script(.delay(1.5))
+    lab.upstream.script(.delay(2))
     let (busy, idle) = (try lab.connect(), try lab.connect())
     #expect(try idle.send(Request.make("GET", "/x", body: nil)).receive().status == 404)
     busy.send(Request.make())
@@ -29,7 +30,7 @@ struct LifecycleTests {
     lab.gateway.signal(signal)
     #expect(idle.isClosed(within: 3), "an idle connection ends at once")
     try eventually("new connections to be refused") { (try? lab.connect()) == nil }
-    #expect(!lab.gateway.hasEnded)
+    #expect(lab.upstream.busyPeer != nil, "refused while the request is still in flight, not only at the end")
     let answer = try busy.receive()
     #expect(answer.status == 200)
     #expect(busy.isClosed())
@@ -79,7 +80,7 @@ struct LifecycleTests {
     connection.send(Request.make())
     try eventually("the call upstream") { lab.upstream.dataCalls.count == 1 }
     lab.gateway.signal(SIGTERM)
-    try eventually("draining") { (try? lab.connect()) == nil }
+    try eventually("draining") { try lab.ask("/readyz").status == 503 }
     lab.gateway.signal(SIGTERM)
     _ = try lab.gateway.waitForExit(within: 5)
   }

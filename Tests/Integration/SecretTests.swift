@@ -42,7 +42,7 @@ struct SecretTests {
     try lab.upstream.withNormalToken(lab)
     for step in [UpstreamStep.close, .reset, .raw("garbage"), .hang] {
       lab.upstream.script(step)
-      let answer = try lab.call()
+      let answer = try lab.call(Request.make("POST", Request.set, body: Request.setBody))
       #expect(answer.status >= 500)
       #expect(!answer.text.contains("127.0.0.1") && !answer.text.contains(String(lab.upstream.port)))
       #expect(!answer.text.contains("_webtalk"))

@@ -168,14 +168,15 @@ struct TokenTests {
     #expect(!lab.upstream.secrets.contains { answer.text.contains($0) })
   }
 
-  @Test("an adapter without tokens says so")
-  func noToken() throws {
+  @Test("the mock has a token of its own, which says whose it is")
+  func mockToken() throws {
     var configuration = GatewayConfiguration()
-    configuration.adapters["demo"]?.settings["token_life"] = "0s"
     configuration.routes["token"] = ["adapter": "demo"]
     let lab = try Lab(configuration)
     let answer = try lab.call(Request.make("GET", Request.token, body: nil), to: "GET")
     #expect(answer.status == 200)
     #expect(answer.json?["adapter"] as? String == "demo")
+    #expect(answer["X-Gateway-Source"] == "mock")
+    #expect(lab.upstream.calls.isEmpty)
   }
 }
