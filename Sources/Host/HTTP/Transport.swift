@@ -31,7 +31,7 @@ struct Transport {
   /// Neither bytes nor an end nor an error wait to be read.
   var isQuiet: Bool {
     var byte: UInt8 = 0
-    return recv(fd, &byte, 1, Int32(MSG_PEEK.rawValue)) < 0 && (errno == EAGAIN || errno == EINTR)
+    return recv(fd, &byte, 1, Int32(MSG_PEEK)) < 0 && (errno == EAGAIN || errno == EINTR)
   }
 
   func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {

@@ -104,7 +104,7 @@ final class UpstreamClient: HTTPClient {
       case .success(let got): connection = got
       case .failure(let failure): return .failure(failure)
       }
-      let wasKept = connection.served > 0
+      let wasKept = connection.exchanges > 0
       let result = await connection.exchange(bytes, isWrite: request.isWrite, deadline: deadline)
       guard case .failure(let failure) = result, failure.kind == .unreachable, !failure.answerBegan,
         !failure.requestLeft || !request.isWrite
