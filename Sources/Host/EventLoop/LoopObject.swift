@@ -2,7 +2,7 @@ import AdapterAPI
 
 /// Something that lives on an event loop: it may have a deadline, and a descriptor in the loop's epoll set. Touched by its loop's thread only; not `Sendable`.
 class LoopObject {
-  unowned let loop: EventLoop
+  final let loop: EventLoop
   /// Place in the loop's table, and how often that place was used: a stale event or timer never reaches a new object.
   fileprivate(set) var slot: UInt32 = .max
   fileprivate(set) var generation: UInt32 = 0

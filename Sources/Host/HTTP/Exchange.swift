@@ -18,6 +18,8 @@ final class Exchange {
   private(set) var bytesSent = 0
   private var isAnswered = false
   private var isChunked = false
+  /// What the body counts for in the server's memory budget.
+  private var charged = 0
 
   // The body on its way in.
   private var bodyReader: BodyReader
@@ -31,6 +33,8 @@ final class Exchange {
     began = connection.loop.now
     bodyReader = BodyReader(head)
   }
+
+  deinit { connection.server.memory.add(-charged) }
 
   var loop: EventLoop { connection.loop }
 
@@ -48,6 +52,9 @@ final class Exchange {
   func body(limit: Int) async throws(HTTPFault) -> [UInt8] {
     bodyReader.limit = limit
     if bodyReader.isTooLong { throw HTTPFault(.bodyTooLarge, "the body is longer than the limit") }
+    if head.hasBody, connection.server.memory.isExceeded(by: max(0, head.contentLength)) {
+      throw HTTPFault(.overloaded, "the gateway's memory for requests is used up; try again shortly")
+    }
     connection.takeBody()
     if !bodyReader.isComplete, bodyReader.fault == nil {
       if head.expectsContinue, !bodyReader.hasBegun { connection.sendContinue() }
@@ -74,11 +81,11 @@ final class Exchange {
     connection.server.building.removeAll(keepingCapacity: true)
     appendHead(status, fields: fields, hasDate: hasDate)
     if status != 204, status != 304 {
-      connection.server.building.append(contentsOf: "Content-Length: ".utf8)
+      connection.server.building.append("Content-Length: ")
       connection.server.building.append(decimal: body.count)
-      connection.server.building.append(contentsOf: "\r\n".utf8)
+      connection.server.building.append("\r\n")
     }
-    connection.server.building.append(contentsOf: "\r\n".utf8)
+    connection.server.building.append("\r\n")
     let hasNoBody = head.method == .head || status == 204 || status == 304
     connection.sendBuilding(followedBy: hasNoBody ? [] : body)
   }
@@ -94,13 +101,13 @@ final class Exchange {
     }
     appendHead(status, fields: fields, hasDate: hasDate)
     if let length {
-      connection.server.building.append(contentsOf: "Content-Length: ".utf8)
+      connection.server.building.append("Content-Length: ")
       connection.server.building.append(decimal: length)
-      connection.server.building.append(contentsOf: "\r\n".utf8)
+      connection.server.building.append("\r\n")
     } else if isChunked {
-      connection.server.building.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
+      connection.server.building.append("Transfer-Encoding: chunked\r\n")
     }
-    connection.server.building.append(contentsOf: "\r\n".utf8)
+    connection.server.building.append("\r\n")
     connection.sendBuilding(followedBy: [])
   }
 
@@ -113,9 +120,9 @@ final class Exchange {
       var chunk: [UInt8] = []
       chunk.reserveCapacity(piece.count + 20)
       chunk.append(contentsOf: String(piece.count, radix: 16).utf8)
-      chunk.append(contentsOf: "\r\n".utf8)
+      chunk.append("\r\n")
       chunk.append(contentsOf: piece)
-      chunk.append(contentsOf: "\r\n".utf8)
+      chunk.append("\r\n")
       connection.send(chunk)
     } else {
       connection.send(piece)
@@ -147,9 +154,9 @@ final class Exchange {
     connection.server.building.append(contentsOf: fields)
     if !hasDate { connection.server.appendDate(to: &connection.server.building) }
     if connection.willClose(after: self) {
-      connection.server.building.append(contentsOf: "Connection: close\r\n".utf8)
+      connection.server.building.append("Connection: close\r\n")
     } else if head.minorVersion == 0 {
-      connection.server.building.append(contentsOf: "Connection: keep-alive\r\n".utf8)
+      connection.server.building.append("Connection: keep-alive\r\n")
     }
   }
 
@@ -192,6 +199,10 @@ final class Exchange {
   /// Gives received bytes to the body; how many it took.
   func feedBody(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
     let used = bodyReader.feed(bytes, count)
+    let memory = connection.server.memory
+    memory.add(bodyReader.count - charged)
+    charged = bodyReader.count
+    if memory.isExceeded(by: 0) { bodyReader.refuse(HTTPFault(.overloaded, "the gateway's memory for requests is used up; try again shortly")) }
     if bodyReader.isComplete || bodyReader.fault != nil { resumeBody(bodyReader.fault) }
     return used
   }

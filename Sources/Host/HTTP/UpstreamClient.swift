@@ -53,9 +53,9 @@ final class UpstreamClient: HTTPClient {
   }
 
   private func result(of request: HTTPRequest, pool: UpstreamPool, deadline: Instant) async -> Result<HTTPResponse, AdapterError> {
-    let deadline = min(deadline, pool.loop.now + limits.totalTimeout)
+    let deadline = min(deadline, pool.loop.now.advanced(byNanoseconds: pool.timeouts.total))
     if !pool.calls.tryAcquire() {
-      let waitEnd = pool.loop.now + limits.queueWait
+      let waitEnd = pool.loop.now.advanced(byNanoseconds: pool.timeouts.queueWait)
       switch await pool.calls.acquire(until: min(waitEnd, deadline), bound: limits.queueSize) {
       case .granted: break
       case .cancelled: return .failure(AdapterError(.cancelled, "The caller left."))
@@ -123,18 +123,18 @@ final class UpstreamClient: HTTPClient {
     var out: [UInt8] = []
     out.reserveCapacity(
       request.body.count + request.fields.bytes.count + request.target.utf8.count + constantFields.count + baseURL.path.utf8.count + 64)
-    out.append(contentsOf: request.method.rawValue.utf8)
+    out.append(request.method.word)
     out.append(32)
-    out.append(contentsOf: baseURL.path.utf8)
-    out.append(contentsOf: request.target.utf8)
+    out.append(text: baseURL.path)
+    out.append(text: request.target)
     out.append(contentsOf: constantFields)
     out.append(contentsOf: request.fields.bytes)
     if !request.body.isEmpty || request.method != .get {
-      out.append(contentsOf: "Content-Length: ".utf8)
+      out.append("Content-Length: ")
       out.append(decimal: request.body.count)
-      out.append(contentsOf: "\r\n".utf8)
+      out.append("\r\n")
     }
-    out.append(contentsOf: "\r\n".utf8)
+    out.append("\r\n")
     out.append(contentsOf: request.body)
     return out
   }
@@ -191,6 +191,18 @@ private final class PermitHoldingStream: BodyStream {
   }
 
   deinit { release() }
+}
+
+extension HTTPRequest.Method {
+  fileprivate var word: StaticString {
+    switch self {
+    case .get: "GET"
+    case .post: "POST"
+    case .put: "PUT"
+    case .patch: "PATCH"
+    case .delete: "DELETE"
+    }
+  }
 }
 
 extension [UInt8] {

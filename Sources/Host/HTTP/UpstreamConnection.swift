@@ -101,7 +101,7 @@ final class UpstreamConnection: LoopObject {
       connection.close()
       return .failure(Failure(kind: .unreachable, detail: detail, requestLeft: false))
     }
-    connection.deadline = min(deadline, loop.now + limits.connectTimeout)
+    connection.deadline = min(deadline, loop.now.advanced(byNanoseconds: pool.timeouts.connect))
     let bound = LoopBound(connection, on: loop)
     let failure = await withTaskCancellationHandler {
       await withUnsafeContinuation { connection.connectWaiter = $0 }
@@ -208,7 +208,7 @@ final class UpstreamConnection: LoopObject {
     }
     state = .awaitingHead
     output = []
-    deadline = min(totalDeadline, loop.now + limits.firstByteTimeout)
+    deadline = min(totalDeadline, loop.now.advanced(byNanoseconds: pool.timeouts.firstByte))
     if isReadable { receive() }
   }
 
@@ -420,7 +420,7 @@ final class UpstreamConnection: LoopObject {
     guard exchange == exchanges, state != .idle else { return .success(nil) }
     if let piece = readPiece() { return piece }
     let began = loop.now
-    deadline = min(began + limits.firstByteTimeout, began + patienceLeft)
+    deadline = min(began.advanced(byNanoseconds: pool.timeouts.firstByte), began + patienceLeft)
     let bound = LoopBound(self, on: loop)
     let loop = self.loop
     let result = await withTaskCancellationHandler {

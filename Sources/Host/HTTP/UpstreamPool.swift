@@ -4,6 +4,7 @@ import AdapterAPI
 final class UpstreamPool {
   let loop: EventLoop
   private let limits: Configuration.UpstreamLimits
+  let timeouts: UpstreamTimeouts
   /// Calls in flight.
   let calls: PermitQueue
   /// Open connections.
@@ -14,12 +15,13 @@ final class UpstreamPool {
   /// Asks the other loops' pools for a connection that lies idle there.
   var askOthersForIdle: () -> Void = {}
 
-  /// How long a connection is kept without a request.
-  private static let keepIdle = Duration.seconds(60)
+  /// How long a connection is kept without a request, in nanoseconds.
+  private static let keepIdle: Int64 = 60_000_000_000
 
   init(loop: EventLoop, limits: Configuration.UpstreamLimits, calls: PermitQueue, connections: PermitQueue) {
     self.loop = loop
     self.limits = limits
+    timeouts = UpstreamTimeouts(limits)
     self.calls = calls
     self.connections = connections
   }
@@ -66,7 +68,7 @@ final class UpstreamPool {
   func takeBack(_ connection: UpstreamConnection) {
     // A place that somebody waits for is worth more than a connection that may be used again.
     guard !isClosed, !connections.hasWaiters else { return connection.close() }
-    connection.deadline = loop.now + UpstreamPool.keepIdle
+    connection.deadline = loop.now.advanced(byNanoseconds: UpstreamPool.keepIdle)
     idle.append(connection)
   }
 

@@ -9,7 +9,7 @@ final class RequestPipeline: ExchangeHandler {
   private var verifier: TokenVerifier
   /// This loop's copies of the upstreams' tokens; a handful, so searched by hand.
   private var tokens: [TokenCopy] = []
-  private var random = SystemRandomNumberGenerator()
+  private var random = IDNumbers()
 
   init(loop: EventLoop, loops: Int, snapshot: Snapshot, log: Log, metrics: Metrics) {
     self.loop = loop
@@ -119,8 +119,8 @@ final class RequestPipeline: ExchangeHandler {
     add("prop: ", head.prop)
     add("traceparent: ", head.traceparent)
     add("tracestate: ", head.tracestate)
-    block.append(contentsOf: "X-Request-Id: ".utf8)
-    block.append(contentsOf: requestID.utf8)
+    block.append("X-Request-Id: ")
+    block.append(text: requestID)
     block.append(13)
     block.append(10)
     return Fields(checkedBlock: block)
@@ -173,7 +173,7 @@ final class RequestPipeline: ExchangeHandler {
     _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: inout Report
   ) async throws(GatewayError) -> AdapterResponse {
     let adapter = route.adapter
-    let deadline = exchange.began + route.configuration.timeout
+    let deadline = exchange.began.advanced(byNanoseconds: route.timeout)
     report.operation = request.operation
     let token = try await token(for: adapter, deadline: deadline)
     do throws(AdapterError) {
@@ -233,11 +233,11 @@ final class RequestPipeline: ExchangeHandler {
   private func respond(_ answer: AdapterResponse, _ route: Route, _ exchange: Exchange, _ report: Report) async {
     var fields = answer.fields.bytes
     fields.reserveCapacity(fields.count + 96)
-    fields.append(contentsOf: "X-Request-Id: ".utf8)
-    fields.append(contentsOf: report.requestID.utf8)
-    fields.append(contentsOf: "\r\nX-Gateway-Source: ".utf8)
-    fields.append(contentsOf: route.adapter.source.utf8)
-    fields.append(contentsOf: "\r\n".utf8)
+    fields.append("X-Request-Id: ")
+    fields.append(text: report.requestID)
+    fields.append("\r\nX-Gateway-Source: ")
+    fields.append(text: route.adapter.source)
+    fields.append("\r\n")
     let hasDate = answer.fields.hasDate
     switch answer.body {
     case .bytes(let body):
@@ -273,7 +273,7 @@ final class RequestPipeline: ExchangeHandler {
   /// `GET /api/iot/token`: what the upstream's clients may need to see.
   private func tokenAnswer(_ route: Route, _ exchange: Exchange, masked: Bool) async throws(GatewayError) -> [UInt8] {
     let adapter = route.adapter
-    let token = try await token(for: adapter, deadline: exchange.began + route.configuration.timeout)
+    let token = try await token(for: adapter, deadline: exchange.began.advanced(byNanoseconds: route.timeout))
     var out: [UInt8] = []
     out.append(contentsOf: "{\"token\":".utf8)
     if let token {
