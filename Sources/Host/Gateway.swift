@@ -198,18 +198,17 @@ final class Gateway {
     let connections = connections
     let deadline = Instant(nanoseconds: System.monotonic()) + snapshot.configuration.listen.drainTimeout
     let clock = LoopClock(home: group.loops[0])
+    let socket = socket
     wait {
-      for bound in services {
-        await onLoop(bound.loop) {
-          for listener in bound.value.listeners { listener.stop() }
-          for server in bound.value.servers { server.drain() }
-        }
-      }
+      for bound in services { await onLoop(bound.loop) { for listener in bound.value.listeners { listener.stop() } } }
+      // Closed before the wait: whoever comes from now on is refused at once and goes elsewhere, instead of waiting in a backlog
+      // that nobody looks at.
+      socket.close()
+      for bound in services { await onLoop(bound.loop) { for server in bound.value.servers { server.drain() } } }
       while connections.current > 0, clock.now() < deadline {
         try? await clock.sleep(until: clock.now() + .milliseconds(20))
       }
     }
-    socket.close()
     let left = connections.current
     if left > 0 { log.warning("drain_timeout is over; connections are cut", [("connections", .int(left))]) }
     let keepers = snapshot.adapters.compactMap(\.keeper)

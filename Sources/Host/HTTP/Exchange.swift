@@ -97,7 +97,8 @@ final class Exchange {
       connection.server.building.append("\r\n")
     }
     connection.server.building.append("\r\n")
-    connection.sendBuilding(followedBy: head.method == .head ? [] : body)
+    let hasNoBody = head.method == .head || status == 204 || status == 304
+    connection.sendBuilding(followedBy: hasNoBody ? [] : body)
   }
 
   /// Starts an answer whose body follows piece by piece; `length` nil when only its end will tell.

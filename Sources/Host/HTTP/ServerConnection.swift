@@ -27,7 +27,7 @@ final class ServerConnection: LoopObject {
   private var charged = 0
 
   private struct Flags: OptionSet {
-    let rawValue: UInt8
+    let rawValue: UInt16
     /// The socket has, or may have, bytes that were not read.
     static let readable = Flags(rawValue: 1)
     /// The client has ended its sending side.
@@ -41,10 +41,16 @@ final class ServerConnection: LoopObject {
     static let consuming = Flags(rawValue: 32)
     /// The deadline is that of the head, which does not move with each byte.
     static let headTimer = Flags(rawValue: 64)
+    /// The client's end stands behind the bytes that can be read: no further edge will tell.
+    static let endComes = Flags(rawValue: 128)
+    /// A later turn of the loop will go on reading.
+    static let readsLater = Flags(rawValue: 256)
   }
 
   /// How long to wait for the client to end its side, so that a reset does not eat the answer it has not read (RFC 9112 §9.6).
   private static let linger = Duration.seconds(2)
+  /// Full buffers read in one turn, so that one client that sends without a pause does not keep the loop from the others.
+  private static let readsPerTurn = 4
 
   init(fd: Int32, server: ServerContext) {
     transport = Transport(fd: fd)
@@ -80,6 +86,7 @@ final class ServerConnection: LoopObject {
     if events & PG_EPOLLOUT != 0, !output.isEmpty { flush() }
     if events & (PG_EPOLLIN | PG_EPOLLRDHUP | PG_EPOLLHUP) != 0, !flags.contains(.closed) {
       flags.insert(.readable)
+      if events & (PG_EPOLLRDHUP | PG_EPOLLHUP) != 0 { flags.insert(.endComes) }
       receive()
     }
   }
@@ -97,16 +104,29 @@ final class ServerConnection: LoopObject {
 
   /// Reads while somebody wants to have bytes.
   private func receive() {
+    var reads = 0
     while flags.contains(.readable), wantsInput {
+      guard reads < ServerConnection.readsPerTurn else { return receiveLater() }
+      reads += 1
       switch transport.read(into: UnsafeMutableRawBufferPointer(loop.scratch)) {
       case .bytes(let count):
-        // A short read has emptied the socket; the next edge says when there is more (epoll(7)).
-        if count < EventLoop.scratchSize, !flags.contains(.peerFinished) { flags.remove(.readable) }
+        // A short read has emptied the socket, and the next edge says when there is more (epoll(7)), unless the end came with
+        // the bytes.
+        if count < EventLoop.scratchSize, !flags.contains(.endComes) { flags.remove(.readable) }
         received(UnsafePointer(loop.scratch.baseAddress!), count)
       case .wouldBlock: flags.remove(.readable)
       case .end: return ended()
       case .failed: return abort()
       }
+    }
+  }
+
+  private func receiveLater() {
+    guard flags.insert(.readsLater).inserted else { return }
+    let bound = LoopBound(self, on: loop)
+    loop.post {
+      bound.value.flags.remove(.readsLater)
+      bound.value.receive()
     }
   }
 
@@ -281,7 +301,8 @@ final class ServerConnection: LoopObject {
     }
     output = []
     outputSent = 0
-    deadline = nil
+    // A body may be waited for since the client was told to go on.
+    deadline = exchange?.isWaitingForBody == true ? loop.now + server.listen.bodyTimeout : nil
     if let exchange { exchange.resumeFlush(true) } else { proceed() }
   }
 
@@ -325,9 +346,17 @@ final class ServerConnection: LoopObject {
     if flags.contains(.readable), !flags.contains(.consuming) { receive() }
   }
 
-  /// The server drains: an idle connection ends now, one with an exchange after its answer.
+  /// The server drains: an idle connection ends now, one with an exchange after its answer. A request that has arrived counts,
+  /// though it was not read yet.
   func drain() {
-    if exchange == nil, output.isEmpty, input.isEmpty { endSending() }
+    guard isIdle else { return }
+    flags.insert(.readable)
+    receive()
+    if isIdle { endSending() }
+  }
+
+  private var isIdle: Bool {
+    exchange == nil && output.isEmpty && input.isEmpty && flags.isDisjoint(with: [.closed, .lingering])
   }
 
   /// Ends at once, with a reset, so that a cut answer is not taken for a whole one.

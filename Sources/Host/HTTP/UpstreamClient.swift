@@ -70,7 +70,7 @@ final class UpstreamClient: HTTPClient {
           return .failure(AdapterError(failure))
         }
       }
-      let wasKept = connection.served > 0
+      let wasKept = connection.exchanges > 0
       switch await connection.exchange(bytes, isWrite: request.isWrite, deadline: deadline) {
       case .success(var response):
         if case .stream(let prefix, let rest) = response.body {
