@@ -168,7 +168,8 @@ extension Settings {
     // What is no name may be the secret itself in the wrong place, so it is not shown.
     guard Settings.isVariableName(name) else {
       problems.error(
-        "'\(key)'\(place): {env: NAME} takes the name of an environment variable (letters, digits, _)", at: node.position)
+        "'\(key)'\(place): {env: NAME} takes the name of an environment variable (letters, digits, _)",
+        at: node.position)
       return nil
     }
     let shown = Spelling.printable(name)

@@ -6,8 +6,8 @@ extension Settings {
     node(key).map { Settings($0, path: path(of: key), problems: problems, resolver: resolver) }
   }
 
-  /// An empty mapping in the place of one that is not written: every key has its default, and what is missing is reported
-  /// at this mapping.
+  /// An empty mapping in the place of one that is not written: every key has its default, and what is missing is
+  /// reported at this mapping.
   public func emptySection(_ key: String) -> Settings {
     Settings(ConfigNode(.mapping([]), at: position), path: path(of: key), problems: problems, resolver: resolver)
   }

@@ -1,8 +1,8 @@
 /// Reads one mapping of the configuration, key by key, with types.
 ///
 /// A problem is recorded with its position, and a placeholder is returned, so that one run finds every problem; whoever
-/// built the `Settings` throws the result away when problems were recorded. A key that nobody read is an error in the end
-/// (`finish`), with a suggestion. Not `Sendable`: it lives as long as the reading.
+/// built the `Settings` throws the result away when problems were recorded. A key that nobody read is an error in the
+/// end (`finish`), with a suggestion. Not `Sendable`: it lives as long as the reading.
 ///
 /// Any scalar may be written as `{env: NAME}` or `{file: path}`. A scalar is read by the type its key expects, never
 /// guessed: `on` is no flag, `0123` is no octal number, `12:30` is no sexagesimal one.
@@ -20,6 +20,7 @@ public final class Settings {
   private var read: Set<String> = []
   /// Every key that was asked for, in order: what a misspelt key may have meant.
   private var asked: [String] = []
+  private var wasAsked: Set<String> = []
 
   /// A mapping, or nothing (`null`, which is an empty mapping); anything else is recorded as an error.
   public init(_ node: ConfigNode, path: String, problems: Problems, resolver: Resolver) {
@@ -102,8 +103,7 @@ public final class Settings {
   func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
   private func ask(_ key: String) {
-    // A handful of keys per mapping: a linear look keeps the order of asking.
-    if !asked.contains(key) { asked.append(key) }
+    if wasAsked.insert(key).inserted { asked.append(key) }
   }
 }
 

@@ -34,10 +34,12 @@ private func reference(_ kind: String, _ name: String) -> ConfigNode.Content {
 
 @Suite("Settings: single values")
 struct SettingsScalarTests {
-  @Test("a duration is digits and a unit", arguments: [
-    ("250ms", Duration.milliseconds(250)), ("5s", .seconds(5)), ("10m", .seconds(600)), ("24h", .seconds(86_400)),
-    ("0", .zero), ("0s", .zero), ("007s", .seconds(7)),
-  ])
+  @Test(
+    "a duration is digits and a unit",
+    arguments: [
+      ("250ms", Duration.milliseconds(250)), ("5s", .seconds(5)), ("10m", .seconds(600)), ("24h", .seconds(86_400)),
+      ("0", .zero), ("0s", .zero), ("007s", .seconds(7)),
+    ])
   func durations(text: String, expected: Duration) {
     for plain in [true, false] {
       let sample = Sample(text, plain: plain)
@@ -46,9 +48,12 @@ struct SettingsScalarTests {
     }
   }
 
-  @Test("what is no duration is refused", arguments: [
-    "5", "s", "5 s", "-5s", "1.5s", "5S", "5sec", "1d", "12:30", "", "9223372036854775807h", "99999999999999999999s", "٣s",
-  ])
+  @Test(
+    "what is no duration is refused",
+    arguments: [
+      "5", "s", "5 s", "-5s", "1.5s", "5S", "5sec", "1d", "12:30", "", "9223372036854775807h", "99999999999999999999s",
+      "٣s",
+    ])
   func wrongDurations(text: String) {
     let sample = Sample(text, plain: false)
     _ = sample.settings.duration("key", default: .seconds(1))
@@ -56,28 +61,36 @@ struct SettingsScalarTests {
     #expect(sample.messages[0].hasPrefix("'key' in part must be a duration with its unit"))
   }
 
-  @Test("a size is digits and a binary unit", arguments: [
-    ("0", 0), ("512B", 512), ("16KiB", 16_384), ("1MiB", 1 << 20), ("2GiB", 2 << 30),
-  ])
+  @Test(
+    "a size is digits and a binary unit",
+    arguments: [
+      ("0", 0), ("512B", 512), ("16KiB", 16_384), ("1MiB", 1 << 20), ("2GiB", 2 << 30),
+    ])
   func sizes(text: String, expected: Int) { #expect(Sample(text).settings.size("key") == expected) }
 
-  @Test("what is no size is refused", arguments: [
-    "1024", "1KB", "1MB", "1kib", "1 MiB", "-1B", "9223372036854775807GiB", "1.5MiB", "MiB",
-  ])
+  @Test(
+    "what is no size is refused",
+    arguments: [
+      "1024", "1KB", "1MB", "1kib", "1 MiB", "-1B", "9223372036854775807GiB", "1.5MiB", "MiB",
+    ])
   func wrongSizes(text: String) {
     let sample = Sample(text)
     _ = sample.settings.size("key")
     #expect(sample.messages.count == 1)
   }
 
-  @Test("an integer is decimal, whatever YAML thinks of leading zeros", arguments: [
-    ("0", 0), ("0123", 123), ("-7", -7), ("9223372036854775807", Int.max),
-  ])
+  @Test(
+    "an integer is decimal, whatever YAML thinks of leading zeros",
+    arguments: [
+      ("0", 0), ("0123", 123), ("-7", -7), ("9223372036854775807", Int.max),
+    ])
   func integers(text: String, expected: Int) { #expect(Sample(text).settings.integer("key") == expected) }
 
-  @Test("what is no integer is refused", arguments: [
-    "0x10", "0o17", "1_000", "1e3", "12:30", "+1", "-", "9223372036854775808", "1.0", "yes",
-  ])
+  @Test(
+    "what is no integer is refused",
+    arguments: [
+      "0x10", "0o17", "1_000", "1e3", "12:30", "+1", "-", "9223372036854775808", "1.0", "yes",
+    ])
   func wrongIntegers(text: String) {
     let sample = Sample(text)
     _ = sample.settings.integer("key")
@@ -148,7 +161,12 @@ struct SettingsScalarTests {
   @Test func `a list of texts may be a single text, and an empty one in it is refused`() {
     let at = SourcePosition(line: 3, column: 3)
     #expect(Sample("one").settings.texts("key") == ["one"])
-    let list = Sample([("key", .sequence([ConfigNode(.scalar("a", plain: true), at: at), ConfigNode(.scalar("", plain: false), at: at)]))])
+    let list = Sample([
+      (
+        "key",
+        .sequence([ConfigNode(.scalar("a", plain: true), at: at), ConfigNode(.scalar("", plain: false), at: at)])
+      )
+    ])
     #expect(list.settings.texts("key") == ["a"])
     #expect(list.messages == ["'key' in part is empty"])
     #expect(list.problems.all[0].position == at)
@@ -165,7 +183,8 @@ struct SettingsReferenceTests {
   }
 
   @Test func `what is not set or not readable is named with what to do`() {
-    let sample = Sample([("a", reference("env", "A")), ("b", reference("file", "bad")), ("c", reference("env", "C"))],
+    let sample = Sample(
+      [("a", reference("env", "A")), ("b", reference("file", "bad")), ("c", reference("env", "C"))],
       environment: ["C": ""])
     _ = (sample.settings.text("a"), sample.settings.secret("b"), sample.settings.text("c"))
     #expect(
@@ -178,7 +197,9 @@ struct SettingsReferenceTests {
   }
 
   @Test func `a literal secret is refused and never repeated`() {
-    for content in [ConfigNode.Content.scalar("hunter2", plain: true), reference("hunter2", "x"), reference("env", "hunter2!")] {
+    for content in [
+      ConfigNode.Content.scalar("hunter2", plain: true), reference("hunter2", "x"), reference("env", "hunter2!"),
+    ] {
       let sample = Sample([("key", content)])
       #expect(sample.settings.secret("key").exposed == "")
       #expect(sample.messages.count == 1)
@@ -200,7 +221,8 @@ struct SettingsReferenceTests {
 @Suite("Settings: mappings and unread keys")
 struct SettingsSectionTests {
   @Test func `an unread key is an error at its place, with a suggestion from the keys that were asked for`() {
-    let sample = Sample([("adaptor", .scalar("x", plain: true)), ("elsewhere1", .scalar("x", plain: true))], path: "routes[2]")
+    let sample = Sample(
+      [("adaptor", .scalar("x", plain: true)), ("elsewhere1", .scalar("x", plain: true))], path: "routes[2]")
     _ = sample.settings.text("adapter", default: "")
     sample.settings.finish(knownElsewhere: ["elsewhere"])
     #expect(
@@ -214,7 +236,9 @@ struct SettingsSectionTests {
   }
 
   @Test func `read and ignored keys are not unknown, and asking whether one is there does not read it`() {
-    let sample = Sample([("a", .scalar("x", plain: true)), ("b", .scalar("x", plain: true)), ("c", .scalar("x", plain: true))])
+    let sample = Sample([
+      ("a", .scalar("x", plain: true)), ("b", .scalar("x", plain: true)), ("c", .scalar("x", plain: true)),
+    ])
     _ = sample.settings.text("a")
     sample.settings.ignore(["b"])
     #expect(sample.settings.contains("c"))
@@ -224,7 +248,9 @@ struct SettingsSectionTests {
 
   @Test func `what is no mapping is an error, and nothing is an empty mapping`() {
     let position = SourcePosition(line: 4, column: 2)
-    for (content, count) in [(ConfigNode.Content.scalar("x", plain: true), 1), (.sequence([]), 1), (.scalar("", plain: true), 0)] {
+    for (content, count) in [
+      (ConfigNode.Content.scalar("x", plain: true), 1), (.sequence([]), 1), (.scalar("", plain: true), 0),
+    ] {
       let problems = Settings.Problems()
       let resolver = Settings.Resolver(environment: { _ in nil }, file: { _ in .failure(.init("")) })
       let settings = Settings(ConfigNode(content, at: position), path: "x", problems: problems, resolver: resolver)
@@ -240,10 +266,13 @@ struct SettingsSectionTests {
     #expect(problems.all.last?.message.hasPrefix("too many problems") == true)
   }
 
-  @Test("a suggestion is two edits away at most", arguments: [
-    ("adaptor", "adapter"), ("idle_timout", "idle_timeout"), ("adatper", "adapter"), ("typ", "type"), ("zzz", nil), ("x", nil),
-    ("", nil),
-  ])
+  @Test(
+    "a suggestion is two edits away at most",
+    arguments: [
+      ("adaptor", "adapter"), ("idle_timout", "idle_timeout"), ("adatper", "adapter"), ("typ", "type"), ("zzz", nil),
+      ("x", nil),
+      ("", nil),
+    ])
   func suggestions(word: String, expected: String?) {
     #expect(Spelling.nearest(to: word, among: ["adapter", "idle_timeout", "type", "y"]) == expected)
   }
@@ -256,24 +285,32 @@ struct SettingsSectionTests {
 
 @Suite("Settings: base URLs")
 struct SettingsBaseURLTests {
-  @Test("an address is taken apart", arguments: [
-    ("http://10.0.0.1:8081/webtalk/", "http://10.0.0.1:8081/webtalk"), ("http://Host.Example", "http://host.example"),
-    ("HTTP://h:80/", "http://h"), ("https://h:8443/a/b//", "https://h:8443/a/b"), ("http://[::1]:9", "http://[::1]:9"),
-    ("http://[fe80::1:2]", "http://[fe80::1:2]"), ("http://[::ffff:10.0.0.1]/x", "http://[::ffff:10.0.0.1]/x"),
-    ("http://h_1/%41", "http://h_1/%41"), ("http://[1:2:3:4:5:6:7:8]", "http://[1:2:3:4:5:6:7:8]"), ("http://[::]", "http://[::]"),
-  ])
+  @Test(
+    "an address is taken apart",
+    arguments: [
+      ("http://10.0.0.1:8081/webtalk/", "http://10.0.0.1:8081/webtalk"), ("http://Host.Example", "http://host.example"),
+      ("HTTP://h:80/", "http://h"), ("https://h:8443/a/b//", "https://h:8443/a/b"),
+      ("http://[::1]:9", "http://[::1]:9"),
+      ("http://[fe80::1:2]", "http://[fe80::1:2]"), ("http://[::ffff:10.0.0.1]/x", "http://[::ffff:10.0.0.1]/x"),
+      ("http://h_1/%41", "http://h_1/%41"), ("http://[1:2:3:4:5:6:7:8]", "http://[1:2:3:4:5:6:7:8]"),
+      ("http://[::]", "http://[::]"),
+    ])
   func good(text: String, expected: String) {
     let sample = Sample(text)
     #expect(sample.settings.baseURL("key").description == expected)
     #expect(sample.messages.isEmpty)
   }
 
-  @Test("a bad address is refused without being shown", arguments: [
-    "ftp://h", "h:80", "http:/h", "http://", "http://user:pass@h", "http://h?pass=1", "http://h#pass", "http://h:0",
-    "http://h:65536", "http://h:", "http://h:+80", "http://[::1", "http://[1:2:3:4:5:6:7:8:9]", "http://[:::1]", "http://[1::2::3]",
-    "http://a..b", "http://h/%4", "http://h/ pass", "http://h\u{e4}", "http://[::1]x", "http://[12345::]", "http://[]", "",
-    "http://[1:2:3:4:5:6:7]", "http://[1:::2]", "http://[::1.2.3.256]",
-  ])
+  @Test(
+    "a bad address is refused without being shown",
+    arguments: [
+      "ftp://h", "h:80", "http:/h", "http://", "http://user:pass@h", "http://h?pass=1", "http://h#pass", "http://h:0",
+      "http://h:65536", "http://h:", "http://h:+80", "http://[::1", "http://[1:2:3:4:5:6:7:8:9]", "http://[:::1]",
+      "http://[1::2::3]",
+      "http://a..b", "http://h/%4", "http://h/ pass", "http://h\u{e4}", "http://[::1]x", "http://[12345::]",
+      "http://[]", "",
+      "http://[1:2:3:4:5:6:7]", "http://[1:::2]", "http://[::1.2.3.256]",
+    ])
   func bad(text: String) {
     let sample = Sample(text, plain: false)
     _ = sample.settings.baseURL("key")

@@ -6,8 +6,8 @@ struct AdapterType: Sendable {
   let name: String
   /// What it offers; a route to anything else is refused.
   let operations: Set<Operation>
-  /// Makes the adapter of that instance name from its settings and throws it away: what is wrong is recorded in the settings'
-  /// problems. Keys that it does not read are unknown keys.
+  /// Makes the adapter of that instance name from its settings and throws it away: what is wrong is recorded in
+  /// `settings.problems`. Keys that it does not read are unknown keys.
   let validate: @Sendable (_ instance: String, _ settings: Settings) -> Void
 
   init(

@@ -123,7 +123,7 @@ struct Configuration: Sendable {
     enum Target: Sendable, Equatable {
       case operation(Operation)
       case token(masked: Bool)
-      /// An operation word that is known but whose part is not built: objects, widgets, stream, adapters, status, openapi.
+      /// A known operation word whose part is not built: objects, widgets, stream, adapters, status, openapi.
       case notInForce(String)
     }
     /// Nil: every method, and the whole resource below the path.

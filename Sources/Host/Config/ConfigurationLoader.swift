@@ -18,7 +18,8 @@ enum ConfigurationLoader {
         resolver: Settings.Resolver(environment: { _ in nil }, file: { _ in .failure(.init("is out of reach")) }))
     case .success(let bytes):
       return load(
-        bytes: bytes, file: path, folder: TextFile.folder(of: path), environment: environment, adapterTypes: adapterTypes)
+        bytes: bytes, file: path, folder: TextFile.folder(of: path), environment: environment,
+        adapterTypes: adapterTypes)
     }
   }
 

@@ -22,10 +22,12 @@ extension ConfigurationReader {
     }
     let sections = root.namedSections("adapters")
     if sections.isEmpty, !problems.hasErrors { root.error("'adapters' is empty; name at least one", at: "adapters") }
-    return sections.map { name, position, section in
+    return sections.compactMap { name, position, section in
+      if problems.isFull { return nil }
       if !ConfigurationReader.isName(name) {
         problems.error(
-          "'\(Spelling.printable(name))' is no name for an adapter; use letters, digits, '-' and '_', 64 at most", at: position)
+          "'\(Spelling.printable(name))' is no name for an adapter; use letters, digits, '-' and '_', 64 at most",
+          at: position)
       }
       let adapter = readAdapter(name, position, section)
       section.finish()
@@ -35,13 +37,14 @@ extension ConfigurationReader {
 
   /// An adapter that is not built must not be relied on.
   func checkUsed(_ adapters: [ConfiguredAdapter], by routes: [Configuration.Route], _ defaults: Defaults) {
+    // The place where each is first relied on.
+    var uses = [defaults.adapter: defaults.position]
+    for route in routes.reversed() where route.target.usesAdapter { uses[route.adapter] = route.position }
     for adapter in adapters {
       guard case .notBuilt = adapter.kind else { continue }
       let (name, type) = (adapter.instance.name, adapter.instance.type)
-      if let route = routes.first(where: { $0.adapter == name && $0.target.usesAdapter }) {
-        problems.error("adapter '\(name)' has the type '\(type)', which is not built yet", at: route.position)
-      } else if defaults.adapter == name {
-        problems.error("adapter '\(name)' has the type '\(type)', which is not built yet", at: defaults.position)
+      if let use = uses[name] {
+        problems.error("adapter '\(name)' has the type '\(type)', which is not built yet", at: use)
       } else {
         problems.warning("the adapter type '\(type)' is not in force yet", at: adapter.instance.position)
       }
@@ -57,7 +60,8 @@ extension ConfigurationReader {
     if let built = adapterTypes.first(where: { $0.name == type }) {
       checkPlain(settings)
       // An adapter's own complaints about a value that is no mapping would only repeat what was said.
-      let own = ConfigurationLoader.settings(for: instance, problems: isMapping(node) ? problems : .init(), resolver: root.resolver)
+      let own = ConfigurationLoader.settings(
+        for: instance, problems: isMapping(node) ? problems : .init(), resolver: root.resolver)
       built.validate(name, own)
       own.finish()
       return ConfiguredAdapter(instance: instance, kind: .built(built))
@@ -68,8 +72,9 @@ extension ConfigurationReader {
     }
     if !type.isEmpty {
       let names = adapterTypes.map(\.name)
+      let hint = Spelling.hint(for: type, among: names + AdapterType.notBuilt)
       section.error(
-        "unknown adapter type '\(Spelling.printable(type))'\(Spelling.hint(for: type, among: names + AdapterType.notBuilt)); "
+        "unknown adapter type '\(Spelling.printable(type))'\(hint); "
           + "built in: \(names.joined(separator: ", "))", at: "type")
     }
     return ConfiguredAdapter(instance: instance, kind: .unknown)
@@ -79,14 +84,15 @@ extension ConfigurationReader {
     if case .mapping = node.content { true } else { node.isNull }
   }
 
-  /// An error, not a warning: what was meant to be encrypted must not go out in plain text, and nothing would answer it.
+  /// An error, not a warning: what was meant to be encrypted must not go out in plain text.
   private func checkPlain(_ settings: Settings) {
     guard settings.contains("base_url") else { return }
     let look = Settings(
       ConfigNode(.mapping(settings.all.filter { $0.key == "base_url" }), at: settings.position), path: settings.path,
       problems: Settings.Problems(), resolver: root.resolver)
     if look.baseURL("base_url").isTLS {
-      settings.error("TLS towards the upstream comes in a later release; 'base_url' must be http:// for now", at: "base_url")
+      settings.error(
+        "TLS towards the upstream comes in a later release; 'base_url' must be http:// for now", at: "base_url")
     }
   }
 

@@ -51,7 +51,8 @@ extension ConfigurationReader {
       return nil
     }
     if source.hasPrefix("http://") {
-      key.error("'jwks' must be a file or an https:// address; over plain http anyone on the way could add a key", at: "jwks")
+      key.error(
+        "'jwks' must be a file or an https:// address; over plain http anyone on the way could add a key", at: "jwks")
       return nil
     }
     notInForce("refresh", key, when: refresh != .seconds(600))
@@ -59,7 +60,8 @@ extension ConfigurationReader {
     let path = TextFile.join(folder, source)
     guard let json = keyFile(path, source, "jwks", key) else { return nil }
     guard json.utf8.first(where: { ![9, 10, 13, 32].contains($0) }) == 123 else {
-      key.error("the file \(Spelling.printable(source)) is no JWK set; it must be a JSON object with 'keys'", at: "jwks")
+      key.error(
+        "the file \(Spelling.printable(source)) is no JWK set; it must be a JSON object with 'keys'", at: "jwks")
       return nil
     }
     return .keySet(json: json, path: path)
@@ -119,8 +121,9 @@ extension ConfigurationReader {
       key.error("the file \(shown) holds a private key; the gateway needs the public one only", at: "file")
       return false
     }
-    guard pem.contains("-----BEGIN PUBLIC KEY-----") || pem.contains("-----BEGIN CERTIFICATE-----")
-      || pem.contains("-----BEGIN RSA PUBLIC KEY-----")
+    guard
+      pem.contains("-----BEGIN PUBLIC KEY-----") || pem.contains("-----BEGIN CERTIFICATE-----")
+        || pem.contains("-----BEGIN RSA PUBLIC KEY-----")
     else {
       key.error("the file \(shown) is no PEM file with a public key or a certificate", at: "file")
       return false

@@ -84,7 +84,7 @@ extension ConfigurationReader {
     _ = tls.choice("client_auth", ["none", "optional", "require"], default: "none")
     tls.finish()
     section.error(
-      "'tls' is not built yet, and the gateway would answer in plain text; remove it and end TLS in front of the gateway",
+      "'tls' is not built yet, and the gateway would answer in plain text; remove it and end TLS in front of it",
       at: "tls")
   }
 
@@ -92,7 +92,7 @@ extension ConfigurationReader {
     let proxies = section.texts("trusted_proxies")
     for network in proxies where !ListenAddress.isNetwork(network) {
       section.error(
-        "'\(Spelling.printable(network))' in listen.trusted_proxies is no network; write it like 10.0.0.0/8 or fd00::/8",
+        "'\(Spelling.printable(network))' in listen.trusted_proxies is no network; write it like 10.0.0.0/8",
         at: "trusted_proxies")
     }
     notInForce("trusted_proxies", section, when: !proxies.isEmpty)

@@ -11,6 +11,18 @@ struct Defaults {
   var position: SourcePosition
 }
 
+/// The adapters by name.
+struct AdapterTable {
+  /// In the order of the file.
+  let names: [String]
+  let kinds: [String: ConfiguredAdapter.Kind]
+
+  init(_ adapters: [ConfiguredAdapter]) {
+    names = adapters.map(\.instance.name)
+    kinds = Dictionary(adapters.map { ($0.instance.name, $0.kind) }, uniquingKeysWith: { first, _ in first })
+  }
+}
+
 extension ConfigurationReader {
   private static let futureOperations = ["objects", "widgets", "stream", "adapters", "status", "openapi"]
   private static let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -20,7 +32,7 @@ extension ConfigurationReader {
     var name = adapters.count == 1 ? adapters[0].instance.name : ""
     if section.contains("adapter") {
       name = section.text("adapter")
-      checkName(name, adapters, section)
+      checkName(name, AdapterTable(adapters), section)
     } else if adapters.count > 1 {
       section.error("'adapter' is missing in defaults; name the one that routes use when they name none")
     }
@@ -44,8 +56,10 @@ extension ConfigurationReader {
     if sections.isEmpty, case .sequence? = root.node("routes")?.content {
       root.warning("'routes' is empty: every request will be answered 404", at: "routes")
     }
-    return sections.map { section in
-      let route = readRoute(section, adapters, defaults, listen)
+    let table = AdapterTable(adapters)
+    return sections.compactMap { section in
+      if problems.isFull { return nil }
+      let route = readRoute(section, table, defaults, listen)
       let name = "\(route.method ?? "*") \(route.path)"
       if let line = lines[name], !route.path.isEmpty {
         section.error("\(section.path) has the same method and path as the route in line \(line)", at: "path")
@@ -57,7 +71,7 @@ extension ConfigurationReader {
   }
 
   private func readRoute(
-    _ section: Settings, _ adapters: [ConfiguredAdapter], _ defaults: Defaults, _ listen: Configuration.Listen
+    _ section: Settings, _ adapters: AdapterTable, _ defaults: Defaults, _ listen: Configuration.Listen
   ) -> Configuration.Route {
     let target = readTarget(section)
     var adapter = defaults.adapter
@@ -108,7 +122,8 @@ extension ConfigurationReader {
     guard section.contains("method") else {
       // What reads the building and what changes it hangs on the method that clients and proxies see.
       if let target, target.usesAdapter {
-        section.error("'method' is missing in \(section.path); this operation needs one, POST as a rule and GET for token")
+        section.error(
+          "'method' is missing in \(section.path); this operation needs one, POST as a rule and GET for token")
       }
       return nil
     }
@@ -155,26 +170,27 @@ extension ConfigurationReader {
   }
 
   private func checkOffer(
-    _ operation: Operation, _ name: String, _ adapters: [ConfiguredAdapter], _ section: Settings
+    _ operation: Operation, _ name: String, _ adapters: AdapterTable, _ section: Settings
   ) {
-    guard let adapter = adapters.first(where: { $0.instance.name == name }), case .built(let type) = adapter.kind,
+    guard case .built(let type)? = adapters.kinds[name],
       !type.operations.contains(operation)
     else { return }
     let offered = Operation.allCases.filter(type.operations.contains).map(\.rawValue).joined(separator: ", ")
     section.error(
-      "adapter '\(name)' (\(type.name)) has no operation '\(operation.rawValue)'; it offers \(offered)", at: "operation")
+      "adapter '\(name)' (\(type.name)) has no operation '\(operation.rawValue)'; it offers \(offered)", at: "operation"
+    )
   }
 
-  private func checkName(_ name: String, _ adapters: [ConfiguredAdapter], _ section: Settings) {
-    let names = adapters.map(\.instance.name)
-    if name.isEmpty || names.contains(name) { return }
+  private func checkName(_ name: String, _ adapters: AdapterTable, _ section: Settings) {
+    if name.isEmpty || adapters.kinds[name] != nil { return }
+    let names = adapters.names
     let hint = Spelling.hint(for: name, among: names)
     let list = hint.isEmpty && !names.isEmpty ? "; there are \(names.prefix(10).joined(separator: ", "))" : hint
     section.error("no adapter is named '\(Spelling.printable(name))'\(list)", at: "adapter")
   }
 
   /// What several requests may share: answers, upstream calls, and a second upstream to compare with.
-  private func readSharing(_ section: Settings, _ adapters: [ConfiguredAdapter]) {
+  private func readSharing(_ section: Settings, _ adapters: AdapterTable) {
     for key in ["cache", "stale"] {
       notInForce(key, section, when: section.duration(key, default: .zero, in: .zero...Self.day) > .zero)
     }

@@ -51,7 +51,9 @@ enum EnvironmentFile {
         case "r": character = "\r"
         case "t": character = "\t"
         case "\"", "\\", "$": character = text[next]
-        default: value.append("\\"); character = text[next]
+        default:
+          value.append("\\")
+          character = text[next]
         }
       }
       value.append(character)

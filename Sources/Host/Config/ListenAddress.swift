@@ -7,7 +7,9 @@ enum ListenAddress {
   /// `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `:8080` (every IPv4 address). Port 0 takes a free one.
   static func parse(_ text: String) -> Result<(host: String, port: UInt16), Mistake> {
     let form = "must be like 127.0.0.1:8080, [::1]:8080, localhost:8080 or :8080"
-    guard let colon = text.utf8.lastIndex(of: 58) else { return .failure(Mistake(reason: "\(form); the port is missing")) }
+    guard let colon = text.utf8.lastIndex(of: 58) else {
+      return .failure(Mistake(reason: "\(form); the port is missing"))
+    }
     let digits = text[text.utf8.index(after: colon)...]
     guard !digits.isEmpty, digits.utf8.count <= 5, digits.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }),
       let port = UInt16(digits)

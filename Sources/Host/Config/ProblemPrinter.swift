@@ -95,7 +95,7 @@ struct SourceExcerpt {
     }
   }
 
-  /// Where the value begins of the first key that looks like a secret's, if it is no reference; all from there is left out.
+  /// Where the first value begins that may be a secret and is no reference; all from there is left out.
   private static func secretStart(_ line: [Unicode.Scalar]) -> Int? {
     var word = String.UnicodeScalarView()
     var hasEnded = false

@@ -3,8 +3,8 @@ import CLibYAML
 
 /// Reads one YAML document into nodes that know their line and column.
 ///
-/// A strict dialect, over libyaml's events: one document; no anchors, aliases, tags, merge keys or duplicate keys; at most
-/// 64 levels and 1 MiB. JSON is valid too. No recursion, and nothing is expanded, so the work is linear in the file's size.
+/// A strict dialect, over libyaml's events: one document; no anchors, aliases, tags, merge keys or duplicate keys; at
+/// most 64 levels and 1 MiB. JSON is valid too. No recursion, and nothing is expanded, so the work is linear.
 struct YAMLReader {
   static let sizeMax = 1 << 20
   static let depthMax = 64

@@ -10,7 +10,7 @@ import Glibc
 /// ```
 /// An idle connection holds no buffer and no task. Touched by its loop's thread only.
 final class ServerConnection: LoopObject {
-  unowned let server: ServerContext
+  let server: ServerContext
   private let transport: Transport
   /// Bytes that came and belong to no request yet; empty while idle.
   private var input: [UInt8] = []
@@ -23,6 +23,8 @@ final class ServerConnection: LoopObject {
   private var window: UnsafeBufferPointer<UInt8>?
   private var windowTaken = 0
   private var flags: Flags = []
+  /// What this connection's buffers count for in the server's memory budget.
+  private var charged = 0
 
   private struct Flags: OptionSet {
     let rawValue: UInt8
@@ -52,15 +54,25 @@ final class ServerConnection: LoopObject {
 
   func start() {
     loop.add(self, fd: transport.fd)
-    deadline = loop.now + server.listen.idleTimeout
+    deadline = loop.now.advanced(byNanoseconds: server.timeouts.idle)
   }
 
   /// The client's numeric address.
   var remote: String { SocketAddress(of: transport.fd, getpeername)?.description ?? "" }
 
+  /// Brings the budget up to date with the buffers.
+  private func account() {
+    let held = input.count + output.count
+    if held != charged {
+      server.memory.add(held - charged)
+      charged = held
+    }
+  }
+
   // MARK: events
 
   override func handle(events: UInt32) {
+    defer { account() }
     if events & (PG_EPOLLERR | PG_EPOLLHUP) != 0, !flags.contains(.lingering) {
       // Reset, or both sides ended. An answer on its way has no reader; a half-close alone comes as EPOLLRDHUP.
       if events & PG_EPOLLERR != 0 || exchange != nil { return abort() }
@@ -108,7 +120,7 @@ final class ServerConnection: LoopObject {
   private func received(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
     if flags.contains(.lingering) { return }
     if let exchange {
-      deadline = loop.now + server.listen.bodyTimeout
+      deadline = loop.now.advanced(byNanoseconds: server.timeouts.body)
       let used = exchange.feedBody(bytes, count)
       if used < count { input.append(contentsOf: UnsafeBufferPointer(start: bytes + used, count: count - used)) }
       return
@@ -168,10 +180,10 @@ final class ServerConnection: LoopObject {
     guard exchange == nil, output.isEmpty, flags.isDisjoint(with: [.lingering, .closed]) else { return }
     if flags.contains(.closing) { return endSending() }
     if input.isEmpty {
-      deadline = loop.now + server.listen.idleTimeout
+      deadline = loop.now.advanced(byNanoseconds: server.timeouts.idle)
     } else if !flags.contains(.headTimer) {
       flags.insert(.headTimer)
-      deadline = loop.now + server.listen.headerTimeout
+      deadline = loop.now.advanced(byNanoseconds: server.timeouts.header)
     }
   }
 
@@ -202,7 +214,7 @@ final class ServerConnection: LoopObject {
 
   /// The handler waits for the rest of the body.
   func waitForBody() {
-    deadline = loop.now + server.listen.bodyTimeout
+    deadline = loop.now.advanced(byNanoseconds: server.timeouts.body)
     if flags.contains(.peerFinished) {
       exchange?.resumeBody(HTTPFault(.badRequest, "the body was cut off"))
     } else if flags.contains(.readable), !flags.contains(.consuming) {
@@ -246,7 +258,8 @@ final class ServerConnection: LoopObject {
       case .wouldBlock, .end:
         output = sent == 0 ? bytes : Array(bytes[sent...])
         outputSent = 0
-        deadline = loop.now + server.listen.sendTimeout
+        account()
+        deadline = loop.now.advanced(byNanoseconds: server.timeouts.send)
         return
       case .failed: return abort()
       }
@@ -261,7 +274,7 @@ final class ServerConnection: LoopObject {
       switch outcome {
       case .bytes(let count):
         outputSent += count
-        deadline = loop.now + server.listen.sendTimeout
+        deadline = loop.now.advanced(byNanoseconds: server.timeouts.send)
       case .wouldBlock, .end: return
       case .failed: return abort()
       }
@@ -337,6 +350,7 @@ final class ServerConnection: LoopObject {
     server.connections.remove()
     input = []
     output = []
+    account()
     exchange?.clientGone()
   }
 }

@@ -28,7 +28,7 @@ final class UpstreamConnection: LoopObject {
   private(set) var served = 0
   private let transport: Transport
   private let limits: Configuration.UpstreamLimits
-  private unowned let pool: UpstreamPool
+  private let pool: UpstreamPool
 
   // The exchange under way.
   private var output: [UInt8] = []
@@ -92,7 +92,7 @@ final class UpstreamConnection: LoopObject {
       connection.close()
       return .failure(Failure(kind: .unreachable, detail: detail, requestLeft: false))
     }
-    connection.deadline = min(deadline, loop.now + limits.connectTimeout)
+    connection.deadline = min(deadline, loop.now.advanced(byNanoseconds: pool.timeouts.connect))
     let bound = LoopBound(connection, on: loop)
     let failure = await withTaskCancellationHandler {
       await withUnsafeContinuation { connection.connectWaiter = $0 }
@@ -181,7 +181,7 @@ final class UpstreamConnection: LoopObject {
     served += 1
     state = .awaitingHead
     output = []
-    deadline = min(totalDeadline, loop.now + limits.firstByteTimeout)
+    deadline = min(totalDeadline, loop.now.advanced(byNanoseconds: pool.timeouts.firstByte))
     if isReadable { receive() }
   }
 
@@ -382,7 +382,7 @@ final class UpstreamConnection: LoopObject {
   func nextPiece() async -> Result<[UInt8]?, Failure> {
     if let piece = readPiece() { return piece }
     let began = loop.now
-    deadline = min(began + limits.firstByteTimeout, began + patienceLeft)
+    deadline = min(began.advanced(byNanoseconds: pool.timeouts.firstByte), began + patienceLeft)
     let bound = LoopBound(self, on: loop)
     let loop = self.loop
     let exchange = served

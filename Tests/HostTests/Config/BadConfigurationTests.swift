@@ -4,14 +4,15 @@ import Testing
 
 @testable import Host
 
-/// Every file in `bad/` is a wrong configuration; its first lines say what must be found in it, all of it and nothing else:
+/// Every file in `bad/` is a wrong configuration; its first lines say what must be found in it, and nothing else:
 /// `# expect 14:7 error unknown key 'adaptor'` (place, severity, how the message begins).
 @Suite("A folder of wrong configurations")
 struct BadConfigurationTests {
   static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "bad")
 
   static let files: [String] =
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).filter { $0.hasSuffix(".yaml") }.sorted()
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).filter { $0.hasSuffix(".yaml") }
+    .sorted()
 
   @Test func `the folder is there`() { #expect(Self.files.count >= 20) }
 

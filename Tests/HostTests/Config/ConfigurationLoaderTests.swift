@@ -33,7 +33,7 @@ struct ConfigurationLoaderTests {
   @Test func `what is written wins over the defaults, and a route over defaults`() throws {
     let text = """
       version: 1
-      listen: {address: "[::1]:8080", event_loops: {env: LOOPS}, max_request_line: 4KiB, max_connections: 7, drain_timeout: 0s}
+      listen: {address: "[::1]:8080", event_loops: {env: LOOPS}, max_request_line: 4KiB, drain_timeout: 0s}
       admin: {address: ":9090"}
       log: {level: debug, format: json, access: false}
       auth:
@@ -53,7 +53,8 @@ struct ConfigurationLoaderTests {
       defaults: {adapter: a, timeout: 5s, roles: [viewer]}
       routes:
         - {method: POST, path: /one, operation: force-set}
-        - {method: POST, path: /two, operation: values, adapter: b, timeout: 1s, roles: [], write_roles: admin, max_body_size: 2KiB}
+        - {method: POST, path: /two, operation: values, adapter: b, timeout: 1s, roles: [],
+           write_roles: admin, max_body_size: 2KiB}
         - {method: GET, path: /three, operation: token, auth: none, reveal: masked}
 
       """
@@ -64,7 +65,9 @@ struct ConfigurationLoaderTests {
     #expect(configuration.listen.drainTimeout == .zero)
     #expect(configuration.admin.address.description == "0.0.0.0:9090")
     #expect(configuration.log.level == .debug && configuration.log.format == .json && !configuration.log.access)
-    #expect(configuration.auth.issuer == "ecoctrl" && configuration.auth.rolesClaim == "roles" && configuration.auth.cache == 0)
+    #expect(
+      configuration.auth.issuer == "ecoctrl" && configuration.auth.rolesClaim == "roles"
+        && configuration.auth.cache == 0)
     guard case .secret(.HS256, let secret, kid: "k1") = configuration.auth.keys[0].material else {
       Issue.record("no HS256 key")
       return
@@ -86,10 +89,12 @@ struct ConfigurationLoaderTests {
 
   @Test func `the same configuration as JSON is the same`() throws {
     let json = """
-      {"version": 1, "listen": {"address": "127.0.0.1:0", "event_loops": 2, "header_timeout": "2s", "max_body_size": "1MiB"},
+      {"version": 1, "listen": {"address": "127.0.0.1:0", "event_loops": 2, "header_timeout": "2s"},
        "admin": {"address": "127.0.0.1:0"}, "log": {"level": "debug", "access": true},
-       "auth": {"keys": [{"alg": "HS256", "secret": {"env": "JWT_SECRET"}}], "leeway": "30s"}, "store": {"type": "memory"},
-       "adapters": {"main": {"type": "webtalk", "settings": {"base_url": {"env": "BASE_URL"}, "app_id": {"env": "APP_ID"},
+       "auth": {"keys": [{"alg": "HS256", "secret": {"env": "JWT_SECRET"}}], "leeway": "30s"},
+       "store": {"type": "memory"},
+       "adapters": {"main": {"type": "webtalk", "settings": {"base_url": {"env": "BASE_URL"},
+         "app_id": {"env": "APP_ID"},
          "queue": {"size": 64, "wait": "1s"}}}}, "defaults": {"adapter": "main", "timeout": "30s", "roles": []},
        "routes": [{"method": "POST", "path": "/api/iot/codes/values", "operation": "values"}]}
       """
@@ -99,7 +104,8 @@ struct ConfigurationLoaderTests {
   }
 
   @Test func `the only adapter is the default one when none is named`() throws {
-    let loaded = ConfigurationSamples.load(ConfigurationSamples.text.replacingOccurrences(of: "defaults:\n  adapter: main\n", with: ""))
+    let loaded = ConfigurationSamples.load(
+      ConfigurationSamples.text.replacingOccurrences(of: "defaults:\n  adapter: main\n", with: ""))
     #expect(try #require(loaded.configuration).defaultAdapter == "main")
   }
 
@@ -120,6 +126,17 @@ struct ConfigurationLoaderTests {
       ConfigurationSamples.text.replacingOccurrences(of: "routes:\n", with: "routes:\n" + routes))
     #expect(loaded.problems.count == Settings.Problems.limit + 1)
     #expect(loaded.configuration == nil)
+  }
+
+  @Test func `a large configuration is read in linear time`() {
+    let adapters = (0..<12_000).map { "  a\($0): {type: mock}\n" }.joined()
+    let routes = (0..<8000).map { "  - {method: POST, path: /r\($0), operation: values, adapter: a\($0)}\n" }.joined()
+    let text =
+      ConfigurationSamples.text.replacingOccurrences(of: "adapters:\n", with: "adapters:\n" + adapters) + routes
+    #expect(text.utf8.count < YAMLReader.sizeMax)
+    let began = ContinuousClock.now
+    #expect(ConfigurationSamples.load(text).configuration?.routes.count == 8002)
+    #expect(ContinuousClock.now - began < .seconds(20))
   }
 
   @Test func `a file that cannot be read says why, at its first line`() {
@@ -144,7 +161,10 @@ struct ConfigurationLoaderTests {
     try write("keys.json", " {\"keys\": []}")
     let text = ConfigurationSamples.text.replacingOccurrences(
       of: "    - {alg: HS256, secret: {env: JWT_SECRET}}\n",
-      with: "    - {alg: HS256, secret: {file: secret}}\n    - {alg: ES256, file: idp.pem, kid: a}\n    - {jwks: keys.json}\n")
+      with:
+        "    - {alg: HS256, secret: {file: secret}}\n    - {alg: ES256, file: idp.pem, kid: a}\n"
+        + "    - {jwks: keys.json}\n"
+    )
     try write("gateway.yaml", text)
     let path = folder.appending(path: "gateway.yaml").path
     let loaded = ConfigurationLoader.load(
@@ -171,19 +191,25 @@ struct ConfigurationLoaderTests {
 
 @Suite("Listen addresses")
 struct ListenAddressTests {
-  @Test("an address is numeric, or localhost, or all", arguments: [
-    ("127.0.0.1:8080", "127.0.0.1", 8080), ("[::1]:0", "::1", 0), ("[FE80::A]:1", "fe80::a", 1), (":65535", "0.0.0.0", 65535),
-    ("localhost:80", "127.0.0.1", 80),
-  ])
+  @Test(
+    "an address is numeric, or localhost, or all",
+    arguments: [
+      ("127.0.0.1:8080", "127.0.0.1", 8080), ("[::1]:0", "::1", 0), ("[FE80::A]:1", "fe80::a", 1),
+      (":65535", "0.0.0.0", 65535),
+      ("localhost:80", "127.0.0.1", 80),
+    ])
   func good(text: String, host: String, port: UInt16) throws {
     let address = try ListenAddress.parse(text).get()
     #expect(address.host == host && address.port == port)
   }
 
-  @Test("anything else is refused", arguments: [
-    "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:+1", "127.0.0.1:-1", "example.com:80", "::1:80", "[::1]80",
-    "[127.0.0.1]:80", "127.0.0:80", "[::1:80", "127.0.0.1:١", "*:80", "256.0.0.1:1",
-  ])
+  @Test(
+    "anything else is refused",
+    arguments: [
+      "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:+1", "127.0.0.1:-1", "example.com:80", "::1:80",
+      "[::1]80",
+      "[127.0.0.1]:80", "127.0.0:80", "[::1:80", "127.0.0.1:١", "*:80", "256.0.0.1:1",
+    ])
   func bad(text: String) {
     #expect(throws: ListenAddress.Mistake.self) { _ = try ListenAddress.parse(text).get() }
   }
@@ -211,7 +237,8 @@ struct EnvironmentFileTests {
       """)
     #expect(
       file.variables == [
-        "A": "again", "B": "two words", "C": "a \"b\" \n c", "D": "a \\n $b", "E": "a#b", "F": "", "URL": "http://h/?a=b&c=d",
+        "A": "again", "B": "two words", "C": "a \"b\" \n c", "D": "a \\n $b", "E": "a#b", "F": "",
+        "URL": "http://h/?a=b&c=d",
       ])
     #expect(file.badLines == [10, 11, 12, 13])
   }

@@ -66,5 +66,7 @@ enum ConfigurationSamples {
 }
 
 extension LoadedConfiguration {
-  var lines: [String] { problems.map { "\($0.position.line):\($0.position.column) \($0.severity.rawValue) \($0.message)" } }
+  var lines: [String] {
+    problems.map { "\($0.position.line):\($0.position.column) \($0.severity.rawValue) \($0.message)" }
+  }
 }

@@ -12,12 +12,15 @@ struct ProblemPrinterTests {
       resolver: Settings.Resolver(environment: { _ in nil }, file: { _ in .failure(.init("")) }))
   }
 
-  private func at(_ line: Int, _ column: Int, _ message: String = "wrong", _ severity: ConfigError.Severity = .error) -> ConfigError {
+  private func at(_ line: Int, _ column: Int, _ message: String = "wrong", _ severity: ConfigError.Severity = .error)
+    -> ConfigError
+  {
     ConfigError(message, at: SourcePosition(line: line, column: column), severity: severity)
   }
 
   @Test func `problems are GNU-shaped lines, and the last line counts them`() {
-    let text = ProblemPrinter.text(loaded(["a", "b"], [at(1, 2, "one"), at(2, 1, "two", .warning), at(9, 9, "three")]), carets: false)
+    let text = ProblemPrinter.text(
+      loaded(["a", "b"], [at(1, 2, "one"), at(2, 1, "two", .warning), at(9, 9, "three")]), carets: false)
     #expect(
       text == """
         config/gateway.yaml:1:2: error: one
@@ -28,9 +31,14 @@ struct ProblemPrinterTests {
         """)
   }
 
-  @Test("the summary", arguments: [(0, 0, "no problems"), (1, 0, "1 error"), (0, 1, "0 errors, 1 warning"), (2, 2, "2 errors, 2 warnings")])
+  @Test(
+    "the summary",
+    arguments: [
+      (0, 0, "no problems"), (1, 0, "1 error"), (0, 1, "0 errors, 1 warning"), (2, 2, "2 errors, 2 warnings"),
+    ])
   func summary(errors: Int, warnings: Int, expected: String) {
-    let problems = Array(repeating: at(1, 1), count: errors) + Array(repeating: at(1, 1, "w", .warning), count: warnings)
+    let problems =
+      Array(repeating: at(1, 1), count: errors) + Array(repeating: at(1, 1, "w", .warning), count: warnings)
     #expect(ProblemPrinter.summary(loaded([], problems)) == expected)
   }
 
@@ -40,15 +48,19 @@ struct ProblemPrinterTests {
   }
 
   @Test func `a long line is shown around the caret, and a place beyond the file without a line`() {
-    let text = ProblemPrinter.text(loaded([String(repeating: "x", count: 100_000)], [at(1, 50_000), at(2, 1), at(1, 999_999)]), carets: true)
+    let text = ProblemPrinter.text(
+      loaded([String(repeating: "x", count: 100_000)], [at(1, 50_000), at(2, 1), at(1, 999_999)]), carets: true)
     #expect(text.utf8.count < 1000)
     #expect(text.contains("  … xxx"))
   }
 
-  @Test("what may be a secret is not shown", arguments: [
-    "    - {alg: HS256, secret: hunter2}", "      app_id: hunter2", "\"token\" : \"hunter2\",", "secrt: hunter2, x: y",
-    "base_url: http://a:hunter2@b", "DB_PASSWORD: 'hunter2'", "{a: {secret: {env: X}}, api_key: hunter2}",
-  ])
+  @Test(
+    "what may be a secret is not shown",
+    arguments: [
+      "    - {alg: HS256, secret: hunter2}", "      app_id: hunter2", "\"token\" : \"hunter2\",",
+      "secrt: hunter2, x: y",
+      "base_url: http://a:hunter2@b", "DB_PASSWORD: 'hunter2'", "{a: {secret: {env: X}}, api_key: hunter2}",
+    ])
   func secrets(line: String) {
     for column in [1, 20, 40] {
       #expect(!ProblemPrinter.text(loaded([line], [at(1, column)]), carets: true).contains("hunter2"))

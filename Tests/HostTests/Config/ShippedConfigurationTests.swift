@@ -7,7 +7,8 @@ import Testing
 /// The configurations in `config/` load, and say everything that the reader knows.
 @Suite("Shipped configurations")
 struct ShippedConfigurationTests {
-  static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../config").standardized
+  static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../config")
+    .standardized
 
   static func text(_ file: String) throws -> String {
     try String(contentsOf: folder.appending(path: file), encoding: .utf8)
@@ -39,7 +40,9 @@ struct ShippedConfigurationTests {
       return ConfigurationSamples.load(text.joined(separator: "\n")).lines.filter { $0.contains(" error ") }
     }
     // What is an error in this release, or names a file that is not there.
-    let expected = ["'tls' is not built yet", "the file keys/idp.pem does not exist", "the file keys/jwks.json does not exist"]
+    let expected = [
+      "'tls' is not built yet", "the file keys/idp.pem does not exist", "the file keys/jwks.json does not exist",
+    ]
     for key in keys {
       let unexpected = problems([key]).filter { problem in !expected.contains { problem.contains($0) } }
       #expect(unexpected.isEmpty, "\(lines[key]): \(unexpected)")
@@ -90,18 +93,36 @@ struct ShippedConfigurationTests {
 
   static let knownKeys: [(String, String)] = [
     ("", "version listen admin log limits auth store adapters defaults routes stream console telemetry reload"),
-    ("listen", "address event_loops max_connections max_connections_per_address max_memory max_request_line max_header_size"),
-    ("listen", "max_header_fields max_body_size header_timeout body_timeout send_timeout idle_timeout drain_timeout tls"),
+    (
+      "listen",
+      "address event_loops max_connections max_connections_per_address max_memory max_request_line max_header_size"
+    ),
+    (
+      "listen",
+      "max_header_fields max_body_size header_timeout body_timeout send_timeout idle_timeout drain_timeout tls"
+    ),
     ("listen", "trusted_proxies cors origins certificate key client_ca client_auth"),
     ("log", "level format access"), ("limits", "per_subject per_address rate burst"),
     ("auth", "keys alg secret file kid jwks refresh ca issuer audience leeway roles_claim revoked cache"),
     ("store", "type path url schema migrate required"),
-    ("adapters", "type settings fallback_urls refresh_window connect_timeout first_byte_timeout total_timeout max_connections"),
-    ("adapters", "max_response_head max_response_body max_in_flight queue size wait read_retries dns_refresh tls verify"),
+    (
+      "adapters",
+      "type settings fallback_urls refresh_window connect_timeout first_byte_timeout total_timeout max_connections"
+    ),
+    (
+      "adapters",
+      "max_response_head max_response_body max_in_flight queue size wait read_retries dns_refresh tls verify"
+    ),
     ("adapters", "breaker failures open_for budget per_minute per_hour per_day"),
-    ("adapters", "base_url app_id time_zone points seed latency error_rate token_life vendor vars codes default cassette"),
+    (
+      "adapters",
+      "base_url app_id time_zone points seed latency error_rate token_life vendor vars codes default cassette"
+    ),
     ("defaults", "adapter timeout roles"),
-    ("routes", "method path operation adapter timeout roles write_roles auth max_body_size coalesce cache stale settle batch"),
+    (
+      "routes",
+      "method path operation adapter timeout roles write_roles auth max_body_size coalesce cache stale settle batch"
+    ),
     ("routes", "window max shadow sample points tolerance reveal"),
     ("later", "interval max_subscribers max_codes heartbeat enabled otlp endpoint service_name headers watch"),
   ]

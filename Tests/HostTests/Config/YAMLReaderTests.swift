@@ -16,7 +16,8 @@ private func written(_ node: ConfigNode?) -> String {
   switch node.content {
   case .scalar(let text, let plain): return (plain ? text : "'\(text)'") + at
   case .sequence(let items): return "[" + items.map(written).joined(separator: ", ") + "]" + at
-  case .mapping(let entries): return "{" + entries.map { "\($0.key): \(written($0.value))" }.joined(separator: ", ") + "}" + at
+  case .mapping(let entries):
+    return "{" + entries.map { "\($0.key): \(written($0.value))" }.joined(separator: ", ") + "}" + at
   }
 }
 
@@ -29,21 +30,26 @@ struct YAMLReaderTests {
   }
 
   @Test func `JSON is read, with the same positions`() {
-    #expect(written(read("{\"a\": [1, true, null],\n \"b\": \"x\\u00e4\\n\"}").root)
-      == "{a: [1@1:8, true@1:11, null@1:17]@1:7, b: 'xä\n'@2:7}@1:1")
+    #expect(
+      written(read("{\"a\": [1, true, null],\n \"b\": \"x\\u00e4\\n\"}").root)
+        == "{a: [1@1:8, true@1:11, null@1:17]@1:7, b: 'xä\n'@2:7}@1:1")
   }
 
   @Test func `a byte order mark and CR LF do not shift positions`() {
     #expect(written(read("\u{feff}a: 1\r\nb: 2\r\n").root) == "{a: 1@1:4, b: 2@2:4}@1:1")
   }
 
-  @Test("what is not in the dialect is refused at its place", arguments: [
-    ("a: &x 1\nb: *x\n", "1:4 anchors (&name)"), ("a: *x\n", "1:4 aliases (*name)"), ("a: !!str 1\n", "1:4 tags (!name)"),
-    ("a: ! 1\n", "1:4 tags (!name)"), ("<<: {a: 1}\n", "1:1 merge keys (<<)"), ("a: 1\n---\nb: 2\n", "2:1 a second document"),
-    ("? [a]\n: 1\n", "1:3 a key must be a single word"), ("{a: 1}: 2\n", "1:1 a key must be a single word"),
-    ("%TAG ! tag:x:\n---\na: 1\n", "1:1 tag directives"), ("a: \"x\\0y\"\n", "1:4 a NUL character"),
-    ("a: &x [1]\n", "1:4 anchors"), ("a: !x {b: 1}\n", "1:4 tags"),
-  ])
+  @Test(
+    "what is not in the dialect is refused at its place",
+    arguments: [
+      ("a: &x 1\nb: *x\n", "1:4 anchors (&name)"), ("a: *x\n", "1:4 aliases (*name)"),
+      ("a: !!str 1\n", "1:4 tags (!name)"),
+      ("a: ! 1\n", "1:4 tags (!name)"), ("<<: {a: 1}\n", "1:1 merge keys (<<)"),
+      ("a: 1\n---\nb: 2\n", "2:1 a second document"),
+      ("? [a]\n: 1\n", "1:3 a key must be a single word"), ("{a: 1}: 2\n", "1:1 a key must be a single word"),
+      ("%TAG ! tag:x:\n---\na: 1\n", "1:1 tag directives"), ("a: \"x\\0y\"\n", "1:4 a NUL character"),
+      ("a: &x [1]\n", "1:4 anchors"), ("a: !x {b: 1}\n", "1:4 tags"),
+    ])
   func dialect(text: String, expected: String) {
     let result = read(text)
     #expect(result.root == nil)
@@ -59,12 +65,16 @@ struct YAMLReaderTests {
       ])
   }
 
-  @Test("a syntax error is the only problem reported, where a person would look", arguments: [
-    ("a: 1\na: 2\nb: [1, 2\n", "4:1 not valid YAML"), ("a: 1\n\tb: 2\n", "2:1 not valid YAML: a tab indents this line"),
-    ("a: b: c\n", "1:5 not valid YAML: no ':' may stand here"), ("a: 1\nb\nc: 2\n", "2:1 not valid YAML: a key without"),
-    ("a: \"x\n", "2:1 not valid YAML"), ("a: 1\n  b: 2\n", "2:4 not valid YAML"), ("a: @x\n", "1:4 not valid YAML"),
-    ("a: \"\\ud800\"\n", "1:7 not valid YAML"),
-  ])
+  @Test(
+    "a syntax error is the only problem reported, where a person would look",
+    arguments: [
+      ("a: 1\na: 2\nb: [1, 2\n", "4:1 not valid YAML"),
+      ("a: 1\n\tb: 2\n", "2:1 not valid YAML: a tab indents this line"),
+      ("a: b: c\n", "1:5 not valid YAML: no ':' may stand here"),
+      ("a: 1\nb\nc: 2\n", "2:1 not valid YAML: a key without"),
+      ("a: \"x\n", "2:1 not valid YAML"), ("a: 1\n  b: 2\n", "2:4 not valid YAML"), ("a: @x\n", "1:4 not valid YAML"),
+      ("a: \"\\ud800\"\n", "1:7 not valid YAML"),
+    ])
   func syntax(text: String, expected: String) {
     let result = read(text)
     #expect(result.root == nil)
@@ -72,13 +82,18 @@ struct YAMLReaderTests {
     #expect(result.problems.first?.hasPrefix(expected) == true, "\(result.problems)")
   }
 
-  @Test("what is no text is refused at its place", arguments: [
-    (Array("a: 1\nb: \u{0}\n".utf8), "2:4 a NUL byte"), (Array("a: ".utf8) + [0xc3, 0x28], "1:4 the configuration is not valid UTF-8"),
-    ([0xff, 0xfe, 0x61, 0], "1:1 the configuration is UTF-16"), (Array("a: \u{1b}[0m".utf8), "1:4 the control character U+001B"),
-    (Array("a: x\u{85}b: \u{7f}".utf8), "2:4 the control character U+007F"), (Array("a: \u{feff}".utf8), "1:4 the control character U+FEFF"),
-    ([UInt8](repeating: 35, count: (1 << 20) + 1), "1:1 the configuration is larger than 1 MiB"),
-    ([0xed, 0xa0, 0x80], "1:1 the configuration is not valid UTF-8"),
-  ])
+  @Test(
+    "what is no text is refused at its place",
+    arguments: [
+      (Array("a: 1\nb: \u{0}\n".utf8), "2:4 a NUL byte"),
+      (Array("a: ".utf8) + [0xc3, 0x28], "1:4 the configuration is not valid UTF-8"),
+      ([0xff, 0xfe, 0x61, 0], "1:1 the configuration is UTF-16"),
+      (Array("a: \u{1b}[0m".utf8), "1:4 the control character U+001B"),
+      (Array("a: x\u{85}b: \u{7f}".utf8), "2:4 the control character U+007F"),
+      (Array("a: \u{feff}".utf8), "1:4 the control character U+FEFF"),
+      ([UInt8](repeating: 35, count: (1 << 20) + 1), "1:1 the configuration is larger than 1 MiB"),
+      ([0xed, 0xa0, 0x80], "1:1 the configuration is not valid UTF-8"),
+    ])
   func text(bytes: [UInt8], expected: String) {
     let result = read(bytes)
     #expect(result.root == nil)
@@ -86,9 +101,14 @@ struct YAMLReaderTests {
     #expect(result.problems.first?.hasPrefix(expected) == true, "\(result.problems)")
   }
 
-  @Test("a file without content says what is missing", arguments: ["", "\n\n", "# only a comment\n", "---\n", "~\n", "\u{feff}"])
+  @Test(
+    "a file without content says what is missing",
+    arguments: ["", "\n\n", "# only a comment\n", "---\n", "~\n", "\u{feff}"])
   func empty(text: String) {
-    #expect(read(text).problems == ["1:1 the configuration is empty; it needs version, auth, store, adapters, defaults and routes"])
+    #expect(
+      read(text).problems == [
+        "1:1 the configuration is empty; it needs version, auth, store, adapters, defaults and routes"
+      ])
   }
 
   @Test func `levels are bounded`() {
@@ -121,7 +141,9 @@ struct YAMLReaderTests {
 
   @Test func `a byte changed anywhere is an error or a configuration, never a crash`() {
     let bytes = Array(ConfigurationSamples.text.utf8)
-    for (index, replacement) in zip(bytes.indices, Array(repeating: Array("\"'{[&*!|>%@`:-#\t".utf8), count: 64).joined()) {
+    for (index, replacement) in zip(
+      bytes.indices, Array(repeating: Array("\"'{[&*!|>%@`:-#\t".utf8), count: 64).joined())
+    {
       var changed = bytes
       changed[index] = replacement
       let loaded = ConfigurationSamples.load(String(decoding: changed, as: UTF8.self))

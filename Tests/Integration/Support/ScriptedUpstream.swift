@@ -115,6 +115,10 @@ final class ScriptedUpstream: Sendable {
   /// Every token that was ever handed out.
   var secrets: [String] { state.withLock { Array($0.tokens.access.keys) + $0.tokens.live + $0.tokens.used } }
   func isAccessToken(_ token: String) -> Bool { state.withLock { $0.tokens.access[token] != nil } }
+  /// The gateway closed or reset a connection while a step was running on it.
+  var sawDisconnect: Bool { state.withLock { state in state.peers.contains { $0.isGone } } }
+  /// A connection on which a step is running.
+  var busyPeer: UpstreamPeer? { state.withLock { state in state.peers.first { $0.isBusy } } }
   func forgetCalls() { state.withLock { $0.calls.removeAll() } }
 
   // MARK: Normal behaviour

@@ -23,6 +23,8 @@ final class UpstreamPeer: Sendable {
 
   /// Waits for a request.
   var isIdle: Bool { state.withLock { $0.isIdle && !$0.isDone } }
+  /// A step is running.
+  var isBusy: Bool { state.withLock { !$0.isIdle && !$0.isDone } }
   /// The gateway closed it or reset it while a step was running.
   var isGone: Bool { state.withLock { $0.isGone } }
   /// Body and head bytes that the kernel took.

@@ -1,0 +1,94 @@
+import Foundation
+import Testing
+
+@Suite("The admin listener", .blocking)
+struct AdminTests {
+  @Test("it says that it lives and is ready, without a token")
+  func health() throws {
+    let lab = try Lab()
+    #expect(try lab.ask("/livez").status == 200)
+    let ready = try firstValue("ready") { () -> Answer? in
+      let answer = try lab.ask("/readyz")
+      return answer.json?["status"] as? String == "ready" ? answer : nil
+    }
+    #expect(ready.status == 200)
+    #expect((ready.json?["reasons"] as? [Any])?.isEmpty == true)
+    #expect(ready["Content-Type"]?.hasPrefix("application/json") == true)
+    #expect(try lab.ask("/nothing").status == 404)
+  }
+
+  @Test("admin paths are not on the public listener, and public paths not on this one")
+  func separation() throws {
+    let lab = try Lab()
+    for path in ["/livez", "/readyz", "/metrics"] {
+      #expect(try lab.call(Request.make("GET", path, body: nil), to: "GET").status == 404)
+    }
+    #expect(try lab.ask(Request.token).status == 404)
+  }
+
+  @Test("an upstream that is down is degraded, which is still 200")
+  func degraded() throws {
+    let upstream = try ScriptedUpstream()
+    upstream.stop()
+    var configuration = GatewayConfiguration()
+    configuration.adapters["main"]?.settings["base_url"] = upstream.url
+    let lab = try Lab(configuration)
+    let failed = try lab.call()
+    #expect([502, 503].contains(failed.status))
+    let answer = try firstValue("degraded") { () -> Answer? in
+      let answer = try lab.ask("/readyz")
+      return answer.json?["status"] as? String == "degraded" ? answer : nil
+    }
+    #expect(answer.status == 200)
+    let reason = try #require((answer.json?["reasons"] as? [[String: Any]])?.first)
+    #expect((reason["component"] as? String)?.contains("main") == true)
+    #expect((reason["since"] as? String)?.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/) != nil)
+    #expect(!answer.text.contains("127.0.0.1"))
+  }
+
+  @Test("the metrics count what happened, by the labels of the contract")
+  func metrics() throws {
+    let lab = try Lab()
+    for _ in 0..<3 { #expect(try lab.call().status == 200) }
+    #expect(try lab.call(Request.make("POST", Request.set, body: Request.setBody)).status == 200)
+    #expect(try lab.call(Request.make("GET", "/x", body: nil), to: "GET").status == 404)
+    lab.upstream.script(.answer(#"{"code":500,"error":"no"}"#))
+    #expect(try lab.call().status == 200)
+
+    let expected: [(name: String, labels: [String: String], value: Double)] = [
+      ("gateway_http_requests_total", ["route": Request.values, "method": "POST", "status": "200"], 4),
+      ("gateway_http_requests_total", ["route": "unmatched", "method": "GET", "status": "404"], 1),
+      ("gateway_http_request_duration_seconds_count", ["route": Request.values], 4),
+      ("gateway_upstream_requests_total", ["adapter": "main", "operation": "values", "class": "ok"], 3),
+      ("gateway_upstream_requests_total", ["adapter": "main", "operation": "values", "class": "business_error"], 1),
+      ("gateway_upstream_request_duration_seconds_count", ["adapter": "main", "operation": "values"], 4),
+      ("gateway_upstream_inflight", ["adapter": "main"], 0),
+      ("gateway_writes_total", ["adapter": "main", "kind": "set", "outcome": "ok"], 1),
+      ("gateway_token_refresh_total", ["adapter": "main", "outcome": "authorized"], 1),
+      ("gateway_breaker_state", ["adapter": "main"], 0), ("gateway_store_up", [:], 1),
+      ("gateway_config_snapshots_live", [:], 1), ("gateway_config_last_reload_successful", [:], 1),
+      ("gateway_coalesced_requests_total", ["adapter": "main", "kind": "identical"], 0),
+    ]
+    for (name, labels, value) in expected {
+      // An answer may be counted after its last byte was sent.
+      try eventually("\(name) \(labels) to be \(value); it is \(try lab.metric(name, labels) ?? -1)") {
+        try lab.metric(name, labels) == value
+      }
+    }
+    let expiry = try #require(try lab.metric("gateway_token_expires_at_seconds", ["adapter": "main"]))
+    #expect(abs(expiry - Date().timeIntervalSince1970 - 7200) < 60)
+    #expect(try #require(try lab.metric("process_resident_memory_bytes")) > 1_000_000)
+    #expect(try lab.ask("/metrics")["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8")
+  }
+
+  @Test("connections are counted up and down")
+  func connections() throws {
+    let lab = try Lab()
+    var open = try (0..<5).map { _ in try lab.connect() }
+    for connection in open { #expect(try connection.send(Request.make()).receive().status == 200) }
+    try eventually("5 connections") { try lab.metric("gateway_http_connections") == 5 }
+    for connection in open { connection.socket.close() }
+    open.removeAll()
+    try eventually("no connection") { try lab.metric("gateway_http_connections") == 0 }
+  }
+}

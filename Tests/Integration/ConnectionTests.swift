@@ -1,0 +1,130 @@
+import Foundation
+import Testing
+
+@Suite("Client connections", .blocking)
+struct ConnectionTests {
+  @Test("a connection serves one request after another")
+  func keepAlive() throws {
+    let lab = try Lab()
+    let connection = try lab.connect()
+    for number in 0..<20 {
+      let answer = try connection.send(Request.make(body: #"{"codes":["P\#(number)"]}"#)).receive()
+      #expect(answer.status == 200)
+      #expect(answer.text.contains("\"P\(number)\""))
+    }
+    #expect(Set(lab.upstream.dataCalls.map(\.connection)).count == 1, "the upstream's connection is kept as well")
+  }
+
+  @Test("pipelined requests are answered in order, even when the first is the slowest")
+  func pipelining() throws {
+    let lab = try Lab()
+    lab.upstream.script(.delay(0.4))
+    let connection = try lab.connect()
+    let names = (0..<10).map { "P\($0)" }
+    connection.send(names.flatMap { Request.make(body: #"{"codes":["\#($0)"]}"#) })
+    for name in names {
+      #expect(try connection.receive().text.contains("\"\(name)\""))
+    }
+    try lab.expectHealthy()
+  }
+
+  @Test("a request that arrives byte by byte is one request")
+  func bytewise() throws {
+    let lab = try Lab()
+    let connection = try lab.connect()
+    for byte in Request.make() { connection.send([byte]) }
+    #expect(try connection.receive().status == 200)
+    #expect(lab.upstream.dataCalls.count == 1)
+  }
+
+  @Test("a chunked body reaches the upstream whole, with extensions and trailers dropped")
+  func chunkedRequest() throws {
+    let lab = try Lab()
+    let body = #"{"codes":["P"],"n":9007199254740993}"#
+    let plain = try lab.call(Request.framed("Transfer-Encoding: chunked\r\n", Request.chunked(body)))
+    #expect(plain.status == 200)
+    let size = String(body.utf8.count, radix: 16)
+    let extended = try lab.call(
+      Request.framed("Transfer-Encoding: chunked\r\n", "\(size);a=b\r\n\(body)\r\n0\r\nX-Trailer: evil\r\n\r\n"))
+    #expect(extended.status == 200)
+    #expect(lab.upstream.dataCalls.map { String(decoding: $0.body, as: UTF8.self) } == [body, body])
+    #expect(!lab.upstream.dataCalls.contains { $0.text.contains("evil") })
+  }
+
+  @Test("Expect: 100-continue gets its interim answer before the body is sent")
+  func expectContinue() throws {
+    let lab = try Lab()
+    let request = Request.make(fields: "Expect: 100-continue\r\n")
+    let body = Array(Request.valuesBody.utf8)
+    let connection = try lab.connect()
+    connection.send(Array(request.dropLast(body.count)))
+    var interim: [UInt8] = []
+    let expected = "HTTP/1.1 100 Continue\r\n\r\n"
+    try connection.receive(expected.utf8.count, within: 3) { interim += $0 }
+    #expect(String(decoding: interim, as: UTF8.self) == expected)
+    #expect(try connection.send(body).receive().status == 200)
+  }
+
+  @Test("a refused request gets no 100-continue, and an unknown expectation is 417")
+  func refusedExpectations() throws {
+    let lab = try Lab()
+    let refused = try lab.connect()
+    let request = Request.make(token: nil, fields: "Expect: 100-continue\r\n")
+    let answer = try refused.send(Array(request.dropLast(Request.valuesBody.utf8.count))).receive()
+    #expect(answer.status == 401)
+    #expect(answer.interim.isEmpty)
+    let unknown = try lab.call(Request.make(fields: "Expect: 200-maybe\r\n"))
+    #expect(unknown.status == 417)
+    #expect(unknown.errorCode == "expectation_failed")
+  }
+
+  @Test("a caller that closes its sending side still gets its answer, then the connection ends")
+  func halfClose() throws {
+    let lab = try Lab()
+    lab.upstream.script(.delay(0.2))
+    let connection = try lab.connect()
+    connection.send(Request.make())
+    connection.socket.finishSending()
+    #expect(try connection.receive().status == 200)
+    #expect(connection.isClosed())
+  }
+
+  @Test("Connection: close and HTTP/1.0 end the connection after the answer")
+  func closing() throws {
+    let lab = try Lab()
+    let close = try lab.connect()
+    #expect(try close.send(Request.make(fields: "Connection: close\r\n")).receive().status == 200)
+    #expect(close.isClosed())
+    let old = try lab.connect()
+    let text = String(decoding: Request.make(), as: UTF8.self).replacingOccurrences(of: "HTTP/1.1", with: "HTTP/1.0")
+    #expect(try old.send(text).receive().status == 200)
+    #expect(old.isClosed())
+  }
+
+  @Test("an idle connection is closed after the idle timeout, without a byte")
+  func idle() throws {
+    var configuration = GatewayConfiguration()
+    configuration.listen["idle_timeout"] = "300ms"
+    let lab = try Lab(configuration)
+    let fresh = try lab.connect()
+    #expect(fresh.isClosed(within: 5))
+    let used = try lab.connect()
+    #expect(try used.send(Request.make()).receive().status == 200)
+    #expect(used.isClosed(within: 5))
+  }
+
+  @Test("an unauthorized body full of request lines is not answered line by line")
+  func unreadBody() throws {
+    let lab = try Lab()
+    let line = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    let connection = try lab.connect()
+    connection.send(Request.make(body: String(repeating: line, count: 3000), token: nil))
+    #expect(try connection.receive().status == 401)
+    // Either the body was read and the next request counts, or the connection ended.
+    if !connection.isClosed(within: 0.5) {
+      Issue.record("bytes came after the 401")
+    } else if !connection.isAtEnd {
+      #expect(try connection.send(Request.make()).receive().status == 200)
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import Foundation
+import Testing
+
+@Suite("Requests that are refused", .blocking)
+struct RefusalTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    let name: String
+    let request: @Sendable () -> [UInt8]
+    let status: Int
+    /// Nil: a framing error, whose body may be empty.
+    let code: String?
+    var method = "POST"
+    var testDescription: String { name }
+  }
+
+  static let cases = [
+    Case(name: "unknown path", request: { Request.make("POST", "/api/iot/nothing") }, status: 404, code: "not_found"),
+    Case(name: "unknown path without a token", request: { Request.make("POST", "/x", token: nil) }, status: 404, code: "not_found"),
+    Case(name: "wrong method", request: { Request.make("DELETE") }, status: 405, code: "method_not_allowed"),
+    Case(name: "HEAD", request: { Request.make("HEAD", body: nil) }, status: 405, code: nil, method: "HEAD"),
+    Case(name: "no token", request: { Request.make(token: nil) }, status: 401, code: "unauthorized"),
+    Case(name: "a token that is no token", request: { Request.make(token: "a.b.c") }, status: 401, code: "unauthorized"),
+    Case(
+      name: "another key's token", request: { Request.make(token: JWT.caller(key: Secrets.random(20))) }, status: 401,
+      code: "unauthorized"),
+    Case(
+      name: "an expired token", request: { Request.make(token: JWT.caller(expiresIn: -120)) }, status: 401, code: "unauthorized"),
+    Case(
+      name: "alg none",
+      request: { Request.make(token: JWT.hs256(header: #"{"alg":"none"}"#, claims: #"{"sub":"u","exp":9999999999}"#, key: "")) },
+      status: 401, code: "unauthorized"),
+    Case(name: "a role that is missing", request: { Request.make("POST", Request.forceSet, body: Request.setBody) }, status: 403, code: "forbidden"),
+    Case(
+      name: "another role",
+      request: { Request.make("POST", Request.forceSet, body: Request.setBody, token: JWT.caller(role: "guest")) },
+      status: 403, code: "forbidden"),
+    Case(name: "not JSON by type", request: { Request.make(contentType: "text/plain") }, status: 415, code: "unsupported_media_type"),
+    Case(name: "not JSON", request: { Request.make(body: "{\"codes\":[") }, status: 400, code: "bad_json"),
+    Case(name: "no object", request: { Request.make(body: "[1]") }, status: 400, code: "bad_json"),
+    Case(name: "empty", request: { Request.make(body: "") }, status: 400, code: "bad_json"),
+    Case(name: "a duplicate key", request: { Request.make(body: #"{"codes":["P"],"c\u006fdes":["Q"]}"#) }, status: 400, code: "bad_json"),
+    Case(
+      name: "too deep", request: { Request.make(body: "{\"a\":" + String(repeating: "[", count: 100) + String(repeating: "]", count: 100) + "}") },
+      status: 400, code: "bad_json"),
+    Case(
+      name: "a body that is too large", request: { Request.make(body: "{\"a\":\"" + String(repeating: "x", count: 70_000) + "\"}") },
+      status: 413, code: "body_too_large"),
+    Case(
+      name: "a request line that is too long", request: { Request.make("GET", "/" + String(repeating: "a", count: 9000), body: nil) },
+      status: 414, code: nil),
+    Case(
+      name: "a field that is too long", request: { Request.make(fields: "X-Long: " + String(repeating: "a", count: 20_000) + "\r\n") },
+      status: 431, code: nil),
+    Case(
+      name: "too many fields", request: { Request.make(fields: String(repeating: "X-A: b\r\n", count: 200)) }, status: 431, code: nil),
+    Case(
+      name: "another version of HTTP",
+      request: { Array(String(decoding: Request.make(), as: UTF8.self).replacingOccurrences(of: "HTTP/1.1", with: "HTTP/3.0").utf8) },
+      status: 505, code: nil),
+  ]
+
+  @Test("each refusal has its status and its word, and goes nowhere", arguments: cases)
+  func refusals(_ entry: Case) throws {
+    var configuration = GatewayConfiguration()
+    configuration.listen["max_body_size"] = "64KiB"
+    configuration.routes["force-set"] = ["roles": "[admin]"]
+    let lab = try Lab(configuration)
+    let answer = try lab.call(entry.request(), to: entry.method)
+    #expect(answer.status == entry.status)
+    if let code = entry.code {
+      #expect(answer.errorCode == code)
+      #expect(answer.json?["error"] is String)
+      #expect(answer.json?["requestId"] as? String == answer["X-Request-Id"])
+      #expect(answer["Content-Type"]?.hasPrefix("application/json") == true)
+    }
+    if entry.status == 401 { #expect(answer["WWW-Authenticate"]?.hasPrefix("Bearer") == true) }
+    if entry.status == 405 { #expect(answer["Allow"]?.contains("POST") == true) }
+    #expect(lab.upstream.dataCalls.isEmpty)
+    #expect(!answer.text.contains(lab.upstream.url))
+    try lab.expectHealthy()
+  }
+
+  @Test("a role that fits is let through, as a string and in an array")
+  func roles() throws {
+    var configuration = GatewayConfiguration()
+    configuration.routes["force-set"] = ["roles": "[admin, operator]"]
+    let lab = try Lab(configuration)
+    let string = Request.make("POST", Request.forceSet, body: Request.setBody, token: JWT.caller(role: "operator"))
+    #expect(try lab.call(string).status == 200)
+    let claims = #"{"sub":"u","role":["guest","admin"],"exp":9999999999}"#
+    let array = Request.make("POST", Request.forceSet, body: Request.setBody, token: JWT.hs256(claims: claims, key: Secrets.jwt))
+    #expect(try lab.call(array).status == 200)
+  }
+
+  @Test("an empty body stands for {} on alarms only")
+  func emptyBody() throws {
+    let lab = try Lab()
+    #expect(try lab.call(Request.make("POST", Request.alarms, body: "")).status == 200)
+    #expect(try lab.call(Request.make("POST", Request.history, body: "")).status == 400)
+  }
+
+  @Test("a head that does not come to its end is answered 408 and closed")
+  func slowHead() throws {
+    let lab = try Lab()
+    let connection = try lab.connect()
+    connection.send("POST /api/iot/codes/values HTTP/1.1\r\nHost: x\r\n")
+    let answer = try connection.receive(within: 5)
+    #expect(answer.status == 408)
+    #expect(connection.isClosed())
+  }
+
+  @Test("a body that stops is answered 408 and closed, and goes nowhere")
+  func slowBody() throws {
+    let lab = try Lab()
+    let connection = try lab.connect()
+    connection.send(Array(Request.make().dropLast(3)))
+    let answer = try connection.receive(within: 5)
+    #expect(answer.status == 408)
+    #expect(connection.isClosed())
+    #expect(lab.upstream.dataCalls.isEmpty)
+  }
+
+  @Test("other spellings of a path are not the path", arguments: [
+    "/api/iot/../iot/codes/set", "/api//iot/codes/set", "/api/iot/codes%2fset", "/api/iot/codes/set/", "/API/iot/codes/set",
+    "/api/iot/codes/set;x", "/api/iot/codes\\set", "/api/iot/codes/%2e%2e/codes/set", "/_webtalk/_cur/api/setCodesVal",
+  ])
+  func spellings(_ path: String) throws {
+    let lab = try Lab()
+    let answer = try lab.call(Request.make("POST", path, body: Request.setBody))
+    #expect(answer.status == 404 || answer.status == 400)
+    #expect(lab.upstream.calls.isEmpty)
+  }
+}

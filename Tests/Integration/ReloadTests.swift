@@ -1,0 +1,91 @@
+import Foundation
+import Testing
+
+@Suite("Reload", .blocking)
+struct ReloadTests {
+  private static var toMock: GatewayConfiguration {
+    var configuration = GatewayConfiguration()
+    configuration.defaults["adapter"] = "demo"
+    return configuration
+  }
+
+  @Test("SIGHUP under load swaps the vendor without a lost request")
+  func swapUnderLoad() throws {
+    let lab = try Lab()
+    try lab.expectHealthy()
+    let crowd = Crowd(lab, threads: 4, connectionsPerThread: 1)
+    // Whatever fails below, the callers must end.
+    defer { crowd.end() }
+    func expectMore(_ source: String, _ round: Int) throws {
+      let before = crowd.sources[source] ?? 0
+      try eventually("\(source) answers, round \(round)") { crowd.sources[source] ?? 0 >= before + 20 }
+    }
+    try expectMore("live", 0)
+    for round in 1...3 {
+      try lab.reload(Self.toMock.text)
+      try expectMore("mock", round)
+      try lab.reload(GatewayConfiguration().text)
+      try expectMore("live", round)
+    }
+    crowd.end()
+    #expect(crowd.failures.isEmpty, "\(crowd.failures.prefix(3))")
+    #expect(Set(crowd.sources.keys) == ["live", "mock"])
+    #expect(lab.upstream.tokenCalls == 1, "a reload keeps the token")
+    try eventually("the old configurations to go") { try lab.metric("gateway_config_snapshots_live") == 1 }
+  }
+
+  @Test("a request in flight ends on the configuration it began with")
+  func inFlight() throws {
+    let lab = try Lab()
+    try lab.upstream.withNormalToken(lab)
+    lab.upstream.script(.delay(1.5))
+    let connection = try lab.connect()
+    connection.send(Request.make())
+    try eventually("the call upstream") { lab.upstream.dataCalls.count == 1 }
+    try lab.reload(Self.toMock.text)
+    let answer = try connection.receive()
+    #expect(answer.status == 200)
+    #expect(answer["X-Gateway-Source"] == "live")
+    #expect(try connection.send(Request.make()).receive()["X-Gateway-Source"] == "mock")
+  }
+
+  @Test("a broken configuration is refused, named in the log and in the metrics, and the old one goes on", arguments: [
+    "version: 1\nlisten: [", "version: 1\nnonsense: true\n", "",
+  ])
+  func broken(_ text: String) throws {
+    let lab = try Lab()
+    let before = try lab.metric("gateway_config_last_reload_timestamp_seconds")
+    try lab.reload(text, expectSuccess: false)
+    #expect(try lab.metric("gateway_config_last_reload_timestamp_seconds") == before)
+    #expect(lab.gateway.log.contains("gateway.yaml"))
+    try lab.expectHealthy()
+    try lab.reload(GatewayConfiguration().text)
+    try lab.expectHealthy()
+  }
+
+  @Test("what cannot change while running is refused")
+  func fixedSettings() throws {
+    let lab = try Lab()
+    for change in [
+      { $0.listen["event_loops"] = "1" }, { $0.store["path"] = "other.db" },
+      { $0.admin["address"] = "127.0.0.1:1" }, { $0.listen["address"] = "127.0.0.1:1" },
+    ] as [(inout GatewayConfiguration) -> Void] {
+      var configuration = GatewayConfiguration()
+      change(&configuration)
+      try lab.reload(configuration.text, expectSuccess: false)
+      try lab.reload(GatewayConfiguration().text)
+    }
+    try lab.expectHealthy()
+  }
+
+  @Test("a new secret holds from the reload on")
+  func keys() throws {
+    let lab = try Lab(environment: ["JWT_SECRET_2": Secrets.random(24)])
+    let second = try #require(lab.gateway.environment["JWT_SECRET_2"])
+    let token = JWT.caller(key: second)
+    #expect(try lab.call(Request.make(token: token)).status == 401)
+    try lab.reload(GatewayConfiguration().text.replacingOccurrences(of: "env: JWT_SECRET}", with: "env: JWT_SECRET_2}"))
+    #expect(try lab.call(Request.make(token: token)).status == 200)
+    #expect(try lab.call(Request.make()).status == 401)
+  }
+}

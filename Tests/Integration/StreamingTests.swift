@@ -1,0 +1,69 @@
+import Foundation
+import Testing
+
+@Suite("Large answers", .blocking)
+struct StreamingTests {
+  @Test("64 MB of history go through a slow reader with bounded memory, and the upstream is slowed down")
+  func slowReader() throws {
+    let total = 64 << 20
+    let lab = try Lab(.upstream(["max_response_body": "0", "total_timeout": "120s"]))
+    try lab.expectHealthy()
+    let before = lab.gateway.residentMemory
+    lab.upstream.script(.large(total))
+    let connection = try lab.connect(receiveBuffer: 64 << 10)
+    connection.send(Request.make("POST", Request.history))
+    let head = try connection.receiveHead()
+    #expect(head.status == 200)
+    #expect(head["Content-Length"] == String(total))
+
+    // Nothing is read: what was sent must come to a halt, in the kernel's buffers.
+    let peer = try #require(lab.upstream.busyPeer)
+    var (last, still) = (-1, 0)
+    try eventually("the upstream to be held up", within: 15) {
+      let sent = peer.sent
+      still = sent == last ? still + 1 : 0
+      last = sent
+      return still > 60
+    }
+    #expect(last < 32 << 20)
+    #expect(lab.gateway.residentMemory - before < 24 << 20)
+
+    var (count, wrong) = (0, 0)
+    var peak = 0
+    try connection.receive(total, within: 60) { piece in
+      count += piece.count
+      wrong += piece.count { $0 != 0x78 }
+      if count % (4 << 20) < piece.count { peak = max(peak, lab.gateway.residentMemory) }
+    }
+    #expect(count == total)
+    #expect(wrong == #"{"code":200,"data":""}"#.utf8.count)
+    #expect(peak - before < 24 << 20)
+    #expect(try connection.send(Request.make()).receive().status == 200, "the connection goes on")
+  }
+
+  @Test("a reader that takes nothing is dropped after the send timeout, and the upstream's answer with it")
+  func stuckReader() throws {
+    var configuration = GatewayConfiguration.upstream(["max_response_body": "0"])
+    configuration.listen["send_timeout"] = "500ms"
+    let lab = try Lab(configuration)
+    try lab.expectHealthy()
+    lab.upstream.script(.large(64 << 20))
+    let connection = try lab.connect(receiveBuffer: 64 << 10)
+    connection.send(Request.make("POST", Request.history))
+    #expect(try connection.receiveHead().status == 200)
+    try eventually("the upstream's connection to end", within: 10) {
+      lab.upstream.sawDisconnect
+    }
+    try lab.expectHealthy()
+  }
+
+  @Test("an answer beyond the limit is cut, not passed on")
+  func limit() throws {
+    let lab = try Lab(.upstream(["max_response_body": "1MiB"]))
+    lab.upstream.script(.large(4 << 20))
+    let answer = try? lab.call(Request.make("POST", Request.history))
+    // Its length says so beforehand, so a 502 is possible; a broken connection is the other way.
+    #expect(answer == nil || answer?.status == 502)
+    try lab.expectHealthy()
+  }
+}
