@@ -48,6 +48,8 @@ final class UpstreamConnection: LoopObject {
   private var framing = Framing.none
   private var bodyReceived = 0
   private var interimAnswers = 0
+  /// The loop's turn in which the last exchange ended.
+  private var idleSince = 0
   /// The socket has, or may have, bytes that were not read.
   private var isReadable = false
   /// The end, or an error, stands behind the bytes that can be read: no further edge will tell.
@@ -162,8 +164,10 @@ final class UpstreamConnection: LoopObject {
     let isKept = exchanges > 0
     exchanges += 1
     // What waits to be read on a kept connection is its end, or bytes that nobody asked for and that must not be taken for this
-    // request's answer.
-    guard state == .idle, !isKept && !isReadable || transport.isQuiet else {
+    // request's answer. A turn that began after its last exchange has seen to that; for a write, which can't be repeated, and in
+    // the same turn the socket is asked.
+    let wasSeenQuiet = !isReadable && !(isKept && (isWrite || idleSince == loop.turns))
+    guard state == .idle, wasSeenQuiet || transport.isQuiet else {
       return fail(Failure(kind: .unreachable, detail: "the pooled connection had ended", requestLeft: false))
     }
     isReadable = false
@@ -390,6 +394,7 @@ final class UpstreamConnection: LoopObject {
     deadline = nil
     if head.keepAlive, state != .closed, !endComes {
       state = .idle
+      idleSince = loop.turns
       pool.takeBack(self)
     } else {
       close()
