@@ -181,6 +181,16 @@ struct UpstreamFaultTests {
     #expect(answers.allSatisfy { $0.status == 200 || $0.status == 503 })
     #expect(shed.allSatisfy { $0.errorCode == "overloaded" && $0["Retry-After"] != nil })
   }
+
+  @Test("no call is left waiting while connections lie idle on another loop", arguments: [2, 3])
+  func fewConnections(_ connections: Int) throws {
+    let lab = try Lab(.upstream(["max_in_flight": "8", "max_connections": String(connections), "queue": "{size: 1000, wait: 10s}"]))
+    let crowd = Crowd(lab, threads: 4, connectionsPerThread: 6)
+    defer { crowd.end() }
+    try eventually("600 answers", within: 15) { crowd.answers >= 600 || !crowd.failures.isEmpty }
+    crowd.end()
+    #expect(crowd.failures.isEmpty, "\(crowd.failures.prefix(3))")
+  }
 }
 
 extension ScriptedUpstream {

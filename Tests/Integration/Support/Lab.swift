@@ -65,8 +65,14 @@ final class Lab: Sendable {
   /// The gateway still lives and serves.
   func expectHealthy(_ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation) throws {
     #expect(!gateway.hasEnded, comment, sourceLocation: sourceLocation)
-    let answer = try call()
-    #expect(answer.status == 200, comment, sourceLocation: sourceLocation)
+    do {
+      let answer = try call()
+      #expect(answer.status == 200, comment, sourceLocation: sourceLocation)
+    } catch {
+      // A gateway that died says more than the connection that died with it.
+      let end = gateway.exitStatus.map { "ended with \($0): " } ?? "lives: "
+      Issue.record("no good answer: \(error); the gateway \(end)\(gateway.log.suffix(800))", sourceLocation: sourceLocation)
+    }
   }
 }
 
