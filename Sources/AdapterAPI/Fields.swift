@@ -22,10 +22,10 @@ public struct Fields: Sendable {
   public mutating func append(_ name: String, _ value: String) throws(AdapterError) {
     guard !name.isEmpty, name.utf8.allSatisfy(Fields.isTokenByte), value.utf8.allSatisfy({ $0 != 13 && $0 != 10 && $0 != 0 })
     else { throw .malformed("a header field '\(name)' with characters that no header may have") }
-    bytes.append(contentsOf: name.utf8)
+    bytes.append(text: name)
     bytes.append(58)
     bytes.append(32)
-    bytes.append(contentsOf: value.utf8)
+    bytes.append(text: value)
     bytes.append(13)
     bytes.append(10)
   }

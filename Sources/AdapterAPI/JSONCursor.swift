@@ -1,7 +1,7 @@
 /// Reads JSON text (RFC 8259) piece by piece from memory that someone else keeps alive.
 ///
-/// Every function leaves `position` behind what it read, or throws the first thing that is wrong. Strings are scanned eight bytes
-/// at a time. Nothing here allocates.
+/// Every function leaves `position` behind what it read, or throws the first thing that is wrong. Strings are scanned
+/// eight bytes at a time. Nothing here allocates.
 struct JSONCursor {
   let base: UnsafePointer<UInt8>
   let end: Int
@@ -55,7 +55,8 @@ struct JSONCursor {
     }
   }
 
-  /// Moves to the next byte that needs a look inside a string: a quote, a backslash, a control character, not ASCII, or the end.
+  /// Moves to the next byte that needs a look inside a string: a quote, a backslash, a control character, not ASCII, or
+  /// the end.
   @inline(__always)
   mutating func skipPlain() {
     let raw = UnsafeRawPointer(base)
@@ -172,15 +173,17 @@ func hexadecimal(_ byte: UInt8) -> UInt32? {
 
 /// Turns a string's content, which `JSONCursor.string` has accepted, into the bytes that it stands for.
 ///
-/// A lone surrogate becomes the three bytes that UTF-8 would give it if it allowed that (as WTF-8 does): two different strings
-/// stay different.
+/// A lone surrogate becomes the three bytes that UTF-8 would give it if it allowed that (as WTF-8 does): two different
+/// strings stay different.
 func unescaped(_ content: UnsafeBufferPointer<UInt8>) -> [UInt8] {
   var bytes: [UInt8] = []
   bytes.reserveCapacity(content.count)
   var index = 0
 
   func codeUnit(at start: Int) -> UInt32? {
-    guard start + 6 <= content.count, content[start] == 0x5c, content[start + 1] == UInt8(ascii: "u") else { return nil }
+    guard start + 6 <= content.count, content[start] == 0x5c, content[start + 1] == UInt8(ascii: "u") else {
+      return nil
+    }
     var unit: UInt32 = 0
     for offset in 2..<6 {
       guard let digit = hexadecimal(content[start + offset]) else { return nil }

@@ -1,8 +1,8 @@
 /// Says whether bytes are one JSON object that the gateway may pass on, without taking it apart.
 ///
-/// RFC 8259, read strictly: valid UTF-8, no byte order mark, nothing but white space around, depth at most 64, and no key twice at
-/// the top, where two readers could pick different ones (`"c\u006fdes"` is `"codes"`). Runs on every request: one pass, and no
-/// allocation unless a key has escapes or the object more than sixteen members.
+/// RFC 8259, read strictly: valid UTF-8, no byte order mark, nothing but white space around, depth at most 64, and no
+/// key twice at the top, where two readers could pick different ones (`"c\u006fdes"` is `"codes"`). Runs on every
+/// request: one pass, and no allocation unless a key has escapes or the object more than sixteen members.
 public enum JSONShape {
   /// How deep arrays and objects may stand in one another; the outermost object counts.
   public static let maximumDepth = 64
@@ -127,47 +127,51 @@ public enum JSONShape {
   }
 }
 
-/// The keys that were seen at the top: the first sixteen as ranges in place, all of them in a set when there are more.
+/// The keys that were seen at the top: the first sixteen side by side, all of them in a set when there are more.
 ///
 /// The set's hashing is seeded per process, so nobody can choose keys that collide.
 private struct TopLevelKeys {
-  private struct Key {
-    var start = 0
-    var count = 0
-    var escaped = false
-  }
-
   private let base: UnsafePointer<UInt8>
-  private var first = InlineArray<16, Key>(repeating: Key())
+  private var first = InlineArray<16, Key>(
+    repeating: Key(content: UnsafeBufferPointer(start: nil, count: 0), escaped: false))
   private var count = 0
-  private var rest: Set<[UInt8]> = []
+  private var all: Set<Key> = []
 
   init(_ base: UnsafePointer<UInt8>) { self.base = base }
 
   /// - Returns: false when the key has been seen before.
   mutating func insert(start: Int, count length: Int, escaped: Bool) -> Bool {
-    let key = Key(start: start, count: length, escaped: escaped)
+    let key = Key(content: UnsafeBufferPointer(start: base + start, count: length), escaped: escaped)
     if count < 16 {
-      for index in 0..<count where isSame(first[index], key) { return false }
+      for index in 0..<count where first[index] == key { return false }
       first[count] = key
       count += 1
       return true
     }
-    if rest.isEmpty {
-      for index in 0..<16 { rest.insert(content(first[index])) }
+    if all.isEmpty {
+      for index in 0..<16 { all.insert(first[index]) }
     }
-    return rest.insert(content(key)).inserted
+    return all.insert(key).inserted
+  }
+}
+
+/// A key where it stands in the body; lives no longer than the check. Two spellings of one key are equal.
+private struct Key: Hashable {
+  let content: UnsafeBufferPointer<UInt8>
+  let escaped: Bool
+
+  static func == (a: Key, b: Key) -> Bool {
+    if a.escaped || b.escaped { return a.decoded == b.decoded }
+    return a.content.count == b.content.count && a.content.elementsEqual(b.content)
   }
 
-  private func isSame(_ a: Key, _ b: Key) -> Bool {
-    if a.escaped || b.escaped { return content(a) == content(b) }
-    guard a.count == b.count else { return false }
-    return UnsafeBufferPointer(start: base + a.start, count: a.count)
-      .elementsEqual(UnsafeBufferPointer(start: base + b.start, count: b.count))
+  func hash(into hasher: inout Hasher) {
+    if escaped {
+      decoded.withUnsafeBytes { hasher.combine(bytes: $0) }
+    } else {
+      hasher.combine(bytes: UnsafeRawBufferPointer(content))
+    }
   }
 
-  private func content(_ key: Key) -> [UInt8] {
-    let raw = UnsafeBufferPointer(start: base + key.start, count: key.count)
-    return key.escaped ? unescaped(raw) : Array(raw)
-  }
+  private var decoded: [UInt8] { escaped ? unescaped(content) : Array(content) }
 }

@@ -1,9 +1,10 @@
 /// Looks for one member of an answer's outermost object, in the first bytes of an answer that may be cut off anywhere.
 ///
-/// It never looks into nested values, and it checks nothing: an upstream's answer is passed on as it is. Where the answer has the
-/// member twice, the first one counts.
+/// It never looks into nested values, and it checks nothing: an upstream's answer is passed on as it is. Where the
+/// answer has the member twice, the first one counts.
 public enum TopLevel {
-  /// The envelope's `code`: a whole number, or a string that is one. Nil when there is none within the bytes, or no object.
+  /// The envelope's `code`: a whole number, or a string that is one. Nil when there is none within the bytes, or no
+  /// object.
   public static func code(in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
     guard let base = bytes.baseAddress else { return nil }
     var cursor = JSONCursor(base, count: bytes.count)

@@ -1,7 +1,7 @@
 /// JSON taken apart, for adapters that must understand what they carry.
 ///
-/// Numbers keep their text, members keep their order. The host has refused a key that stands twice at the top already; deeper
-/// down, the first one counts.
+/// Numbers keep their text, members keep their order. The host has refused a key that stands twice at the top already;
+/// deeper down, the first one counts.
 public indirect enum JSONValue: Sendable, Hashable {
   case null
   case flag(Bool)
@@ -65,7 +65,8 @@ public indirect enum JSONValue: Sendable, Hashable {
     switch cursor.byte {
     case UInt8(ascii: "{"), UInt8(ascii: "["):
       guard depth < JSONShape.maximumDepth else { throw cursor.problem(.depth) }
-      return cursor.byte == UInt8(ascii: "{") ? try object(&cursor, depth: depth + 1) : try array(&cursor, depth: depth + 1)
+      return cursor.byte == UInt8(ascii: "{")
+        ? try object(&cursor, depth: depth + 1) : try array(&cursor, depth: depth + 1)
     case UInt8(ascii: "\""): return .string(try text(&cursor))
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
       let start = cursor.position

@@ -2,10 +2,10 @@
 ///
 /// Reading the contract's JSON, checking it, and writing the answer are done here, once for all vendors:
 ///
-/// * A body that does not say what the operation needs, or asks for more than `limits`, is refused with a sentence that names the
-///   member; the adapter is not called.
-/// * Give **one result for each point asked for**, in the same order. A point that could not be read is a `PointError` and stands
-///   in the answer's `errors`; never invent a value for it. A code nobody knows is `PointError.unknown`.
+/// * A body that does not say what the operation needs, or asks for more than `limits`, is refused with a sentence that
+///   names the member; the adapter is not called.
+/// * Give **one result for each point asked for**, in the same order. A point that could not be read is a `PointError`
+///   and stands in the answer's `errors`; never invent a value for it. A code nobody knows is `PointError.unknown`.
 /// * Throw an `AdapterError` only where the whole call failed.
 /// * Times are answered in the spelling that the request used: naive local, or RFC 3339 with the caller's offset.
 ///
@@ -17,8 +17,8 @@ public protocol PointAdapter: Adapter {
   /// The present values, or another property of the same points.
   func values(of codes: [String], property: String?, _ call: Call) async throws(AdapterError) -> [PointReading]
   func history(_ query: HistoryQuery, _ call: Call) async throws(AdapterError) -> [PointHistory]
-  /// Check that each point exists, is writable and in range and of its type; `force` leaves out writable and range. Write what
-  /// can be written.
+  /// Check that each point exists, is writable and in range and of its type; `force` leaves out writable and range.
+  /// Write what can be written.
   func write(_ writes: [PointWrite], force: Bool, _ call: Call) async throws(AdapterError) -> [PointWriteResult]
   func alarms(_ query: AlarmQuery, _ call: Call) async throws(AdapterError) -> [PointAlarm]
   func alarmConfigs(_ call: Call) async throws(AdapterError) -> [PointAlarmConfig]
@@ -33,7 +33,8 @@ extension PointAdapter {
   public func history(_ query: HistoryQuery, _ call: Call) async throws(AdapterError) -> [PointHistory] {
     throw .unsupported(Operation.history.rawValue)
   }
-  public func write(_ writes: [PointWrite], force: Bool, _ call: Call) async throws(AdapterError) -> [PointWriteResult] {
+  public func write(_ writes: [PointWrite], force: Bool, _ call: Call) async throws(AdapterError) -> [PointWriteResult]
+  {
     throw .unsupported((force ? Operation.forceSet : .set).rawValue)
   }
   public func alarms(_ query: AlarmQuery, _ call: Call) async throws(AdapterError) -> [PointAlarm] {

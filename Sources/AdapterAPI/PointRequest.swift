@@ -51,13 +51,15 @@ struct PointRequest {
     let samples = Int(end.seconds - start.seconds) / max(interval ?? limits.defaultInterval, 1) + 1
     guard samples <= limits.samplesPerPoint else {
       throw .badRequest(
-        "The history would have \(samples) values for each point, and at most \(limits.samplesPerPoint) are answered; ask for a"
-          + " longer 'interval' or a shorter time.")
+        "The history would have \(samples) values for each point, and at most \(limits.samplesPerPoint) are answered;"
+          + " ask for a longer 'interval' or a shorter time.")
     }
-    guard samples.multipliedReportingOverflow(by: codes.count).overflow == false, samples * codes.count <= limits.samples else {
+    guard samples.multipliedReportingOverflow(by: codes.count).overflow == false,
+      samples * codes.count <= limits.samples
+    else {
       throw .badRequest(
-        "The history would have \(samples) values for each of \(codes.count) points, and at most \(limits.samples) are answered"
-          + " in all; ask for fewer 'codes', a longer 'interval' or a shorter time.")
+        "The history would have \(samples) values for each of \(codes.count) points, and at most \(limits.samples)"
+          + " are answered in all; ask for fewer 'codes', a longer 'interval' or a shorter time.")
     }
     return (HistoryQuery(codes: codes, start: start, end: end, interval: interval, property: property), style)
   }
@@ -66,12 +68,15 @@ struct PointRequest {
   func writes() throws(AdapterError) -> [PointWrite] {
     guard let member = body["aryPoints"] else {
       throw .badRequest(
-        "'aryPoints' is missing; send what is to be written, like {\"aryPoints\":[{\"pointId\":\"C_5001_AV_0001\",\"value\":1}]}.")
+        "'aryPoints' is missing; send what is to be written, like"
+          + " {\"aryPoints\":[{\"pointId\":\"C_5001_AV_0001\",\"value\":1}]}."
+      )
     }
     guard let elements = member.array else { throw .badRequest("'aryPoints' must be an array of objects.") }
     guard !elements.isEmpty else { throw .badRequest("'aryPoints' is empty; name at least one point.") }
     guard elements.count <= limits.writes else {
-      throw .badRequest("'aryPoints' has \(elements.count) points; at most \(limits.writes) may be written in one request.")
+      throw .badRequest(
+        "'aryPoints' has \(elements.count) points; at most \(limits.writes) may be written in one request.")
     }
     var writes: [PointWrite] = []
     writes.reserveCapacity(elements.count)

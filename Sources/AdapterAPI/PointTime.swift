@@ -34,10 +34,13 @@ public struct PointTime: Sendable, Hashable, Comparable {
       return value
     }
 
-    guard let year = number(0..<4), bytes[4] == UInt8(ascii: "-"), let month = number(5..<7), bytes[7] == UInt8(ascii: "-"),
-      let day = number(8..<10), let hour = number(11..<13), bytes[13] == UInt8(ascii: ":"), let minute = number(14..<16),
+    guard let year = number(0..<4), bytes[4] == UInt8(ascii: "-"), let month = number(5..<7),
+      bytes[7] == UInt8(ascii: "-"),
+      let day = number(8..<10), let hour = number(11..<13), bytes[13] == UInt8(ascii: ":"),
+      let minute = number(14..<16),
       bytes[16] == UInt8(ascii: ":"), let second = number(17..<19),
-      year >= 1, hour < 24, minute < 60, second < 60, let length = Calendar.length(ofMonth: month, year: year), day >= 1,
+      year >= 1, hour < 24, minute < 60, second < 60, let length = Calendar.length(ofMonth: month, year: year),
+      day >= 1,
       day <= length
     else { return nil }
 
@@ -139,7 +142,8 @@ public struct PointTimeWriter: Sendable {
   }
 }
 
-/// The local zone's offset for many times. Keeps it for a day in which it does not change, because asking is the slow part.
+/// The local zone's offset for many times. Keeps it for a day in which it does not change, because asking is the slow
+/// part.
 public struct LocalZone: Sendable {
   private var day = Int64.min
   /// The offset at both ends of `day`; nil when they differ.

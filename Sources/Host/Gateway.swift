@@ -20,6 +20,7 @@ final class Gateway {
   private let metrics = Metrics()
   private let health = Health()
   private let connections: ConnectionCount
+  private let memory: MemoryBudget
   private let services: [LoopBound<LoopServices>]
   private var snapshot: Snapshot
   private let socket: ListeningSocket
@@ -44,6 +45,7 @@ final class Gateway {
     group.start()
     store = Gateway.store(configuration.store)
     connections = ConnectionCount(limit: configuration.listen.maxConnections)
+    memory = MemoryBudget(limit: configuration.listen.maxMemory)
     builder = SnapshotBuilder(
       group: group, resolver: Resolver(), store: store, log: log, metrics: metrics, health: health)
     services = group.loops.map { LoopBound(LoopServices(), on: $0) }
@@ -78,18 +80,19 @@ final class Gateway {
   private func start(_ configuration: Configuration) {
     for instance in snapshot.adapters { instance.keeper?.start() }
     let first = Mutex(snapshot)
-    let parts = (group, socket, adminSocket, connections, log, metrics, health)
+    let parts = (group, socket, adminSocket, connections, memory, log, metrics, health)
     let services = services
     let live = LiveAdapters(snapshot.adapters)
     self.live = live
     wait {
       for bound in services {
         await onLoop(bound.loop) {
-          let (group, socket, adminSocket, connections, log, metrics, health) = parts
+          let (group, socket, adminSocket, connections, memory, log, metrics, health) = parts
           let loop = bound.loop
           let pipeline = RequestPipeline(
             loop: loop, loops: group.loops.count, snapshot: first.withLock { $0 }, log: log, metrics: metrics)
-          let server = ServerContext(loop: loop, listen: configuration.listen, connections: connections, handler: pipeline)
+          let server = ServerContext(
+            loop: loop, listen: configuration.listen, connections: connections, memory: memory, handler: pipeline)
           bound.value.pipeline = pipeline
           bound.value.servers.append(server)
           bound.value.listeners.append(Listener(socket, server: server))
@@ -99,7 +102,8 @@ final class Gateway {
               for adapter in live.all { adapter.metrics.setTokenExpiry(adapter.keeper?.snapshot()?.expiresAt) }
             }
             let admin = ServerContext(
-              loop: loop, listen: configuration.listen, connections: ConnectionCount(limit: 256), handler: pages)
+              loop: loop, listen: configuration.listen, connections: ConnectionCount(limit: 256),
+              memory: MemoryBudget(limit: 16 << 20), handler: pages)
             bound.value.adminServer = admin
             bound.value.adminListener = Listener(adminSocket, server: admin)
             bound.value.adminListener?.start()
@@ -155,6 +159,7 @@ final class Gateway {
     snapshot = next
     live.set(next.adapters)
     connections.limit = configuration.listen.maxConnections
+    memory.limit = configuration.listen.maxMemory
     metrics.reloadSucceeded()
     health.clear("config")
     log.info("the configuration was reloaded", [("file", "\(file)")])
@@ -193,18 +198,17 @@ final class Gateway {
     let connections = connections
     let deadline = Instant(nanoseconds: System.monotonic()) + snapshot.configuration.listen.drainTimeout
     let clock = LoopClock(home: group.loops[0])
+    let socket = socket
     wait {
-      for bound in services {
-        await onLoop(bound.loop) {
-          for listener in bound.value.listeners { listener.stop() }
-          for server in bound.value.servers { server.drain() }
-        }
-      }
+      for bound in services { await onLoop(bound.loop) { for listener in bound.value.listeners { listener.stop() } } }
+      // Closed before the wait: whoever comes from now on is refused at once and goes elsewhere, instead of waiting in a backlog
+      // that nobody looks at.
+      socket.close()
+      for bound in services { await onLoop(bound.loop) { for server in bound.value.servers { server.drain() } } }
       while connections.current > 0, clock.now() < deadline {
         try? await clock.sleep(until: clock.now() + .milliseconds(20))
       }
     }
-    socket.close()
     let left = connections.current
     if left > 0 { log.warning("drain_timeout is over; connections are cut", [("connections", .int(left))]) }
     let keepers = snapshot.adapters.compactMap(\.keeper)

@@ -102,7 +102,8 @@ extension AdapterConformance {
     }
     guard !isRaw else { return }
     // Without what it needs, an operation must say so.
-    for operation in [Operation.values, .history, .set, .forceSet] where type(of: subject.adapter).operations.contains(operation) {
+    for operation in [Operation.values, .history, .set, .forceSet]
+    where type(of: subject.adapter).operations.contains(operation) {
       let error = await error(subject, operation, Array("{}".utf8), call)
       #expect(error?.code == .badRequest, "\(operation.rawValue)")
     }
@@ -118,9 +119,13 @@ extension AdapterConformance {
       #expect(client.requests.last?.body == Array(odd.utf8), "\(operation.rawValue): request")
       #expect(answer.body.prefix == Array(odd.utf8), "\(operation.rawValue): answer")
       let rest = ScriptedStream([[1, 2, 3]])
-      client.script { _ in HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: Array(odd.utf8), rest: rest)) }
+      client.script { _ in
+        HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: Array(odd.utf8), rest: rest))
+      }
       let long = try await subject.adapter.perform(AdapterRequest(operation: operation, body: Array(odd.utf8)), call)
-      #expect(try await AdapterConformance.bytes(of: long.body) == Array(odd.utf8) + [1, 2, 3], "\(operation.rawValue): stream")
+      #expect(
+        try await AdapterConformance.bytes(of: long.body) == Array(odd.utf8) + [1, 2, 3],
+        "\(operation.rawValue): stream")
       #expect(!rest.isCancelled)
     }
   }

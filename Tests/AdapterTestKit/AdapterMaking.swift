@@ -8,10 +8,12 @@ public struct SettingsRejected: Error, CustomStringConvertible {
 
 /// Makes adapters from settings, as the host does from YAML.
 public enum AdapterMaking {
-  /// - Parameter settings: plain texts; a value that starts with `env:` stands for `{env: …}` and is looked up in `environment`.
+  /// - Parameter settings: plain texts; a value that starts with `env:` stands for `{env: …}` and is looked up in
+  ///   `environment`.
   /// - Throws: `SettingsRejected` with every problem that the reading found, unknown keys included.
   public static func make<A: Adapter>(
-    _ type: A.Type, _ settings: [(String, String)], environment: [String: String] = [:], clock: any GatewayClock = HandClock(),
+    _ type: A.Type, _ settings: [(String, String)], environment: [String: String] = [:],
+    clock: any GatewayClock = HandClock(),
     log: any AdapterLog = CollectingLog(), client: any HTTPClient = ScriptedHTTPClient()
   ) throws -> A {
     let position = SourcePosition(line: 1, column: 1)
@@ -22,7 +24,8 @@ public enum AdapterMaking {
     let resolver = Settings.Resolver(
       environment: { environment[$0] }, file: { _ in .failure(Settings.Resolver.Missing("does not exist")) })
     let reader = Settings(
-      ConfigNode(.mapping(entries), at: position), path: "adapters.test.settings", problems: problems, resolver: resolver)
+      ConfigNode(.mapping(entries), at: position), path: "adapters.test.settings", problems: problems,
+      resolver: resolver)
     let context = AdapterContext(name: "test", clock: clock, log: log) { _ in client }
     do {
       let adapter = try A(settings: reader, context: context)

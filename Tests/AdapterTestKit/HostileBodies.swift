@@ -2,7 +2,8 @@
 public enum HostileBodies {
   public static let objects: [String] =
     [
-      #"{"codes":null}"#, #"{"codes":{}}"#, #"{"codes":"C_1"}"#, #"{"codes":[]}"#, #"{"codes":[1]}"#, #"{"codes":[null]}"#,
+      #"{"codes":null}"#, #"{"codes":{}}"#, #"{"codes":"C_1"}"#, #"{"codes":[]}"#, #"{"codes":[1]}"#,
+      #"{"codes":[null]}"#,
       #"{"codes":[""]}"#, #"{"codes":[["C_1"]]}"#, #"{"codes":["\ud800","\u0000"]}"#, #"{"aryPoints":null}"#,
       #"{"aryPoints":[]}"#, #"{"aryPoints":[1]}"#, #"{"aryPoints":[{}]}"#, #"{"aryPoints":[{"pointId":1,"value":1}]}"#,
       #"{"aryPoints":[{"pointId":"C_1"}]}"#, #"{"aryPoints":[{"pointId":"C_1","value":null}]}"#,

@@ -3,34 +3,44 @@ import Synchronization
 
 /// An HTTP client without a network: a closure answers, and every request is kept.
 public final class ScriptedHTTPClient: HTTPClient {
-  public typealias Answer = @Sendable (HTTPRequest) throws(AdapterError) -> HTTPResponse
+  public typealias Answer = @Sendable (HTTPRequest) -> HTTPResponse
+
+  private enum Step {
+    case answer(Answer)
+    case failure(AdapterError)
+  }
 
   private struct State {
     var requests: [HTTPRequest] = []
-    var queue: [Answer] = []
+    var steps: [Step] = []
   }
 
   private let state = Mutex(State())
-  private let otherwise: Answer
+  private let otherwise: Answer?
 
-  /// - Parameter otherwise: answers whenever nothing is queued.
-  public init(otherwise: @escaping Answer = { _ throws(AdapterError) in throw AdapterError(.unreachable, "Not scripted.") }) {
-    self.otherwise = otherwise
-  }
+  /// - Parameter otherwise: answers whenever nothing is queued; nil: the upstream cannot be reached then.
+  public init(otherwise: Answer? = nil) { self.otherwise = otherwise }
 
   public var requests: [HTTPRequest] { state.withLock { $0.requests } }
 
-  /// Queues answers, one for each of the next requests.
-  public func script(_ answers: Answer...) { state.withLock { $0.queue += answers } }
+  /// Queues an answer for the next request that has none yet.
+  public func script(_ answer: @escaping Answer) { state.withLock { $0.steps.append(.answer(answer)) } }
+
+  /// Queues a failure likewise.
+  public func script(failure: AdapterError) { state.withLock { $0.steps.append(.failure(failure)) } }
 
   public func send(_ request: HTTPRequest, deadline: Instant) async throws(AdapterError) -> HTTPResponse {
-    let answer = state.withLock { state in
+    let step = state.withLock { state in
       state.requests.append(request)
-      return state.queue.isEmpty ? otherwise : state.queue.removeFirst()
+      return state.steps.isEmpty ? otherwise.map { Step.answer($0) } : state.steps.removeFirst()
     }
     // A real client always gives others their turn here.
     await Task.yield()
-    return try answer(request)
+    switch step {
+    case .answer(let answer): return answer(request)
+    case .failure(let error): throw error
+    case nil: throw AdapterError(.unreachable, "The upstream could not be reached.", detail: "nothing scripted")
+    }
   }
 }
 
@@ -40,7 +50,8 @@ extension HTTPResponse {
     _ body: String, status: Int = 200, type: String = "application/json", isEncoded: Bool = false
   ) -> HTTPResponse {
     HTTPResponse(
-      status: status, fields: Fields(checkedBlock: Array("Content-Type: \(type)\r\n".utf8)), body: .bytes(Array(body.utf8)),
+      status: status, fields: Fields(checkedBlock: Array("Content-Type: \(type)\r\n".utf8)),
+      body: .bytes(Array(body.utf8)),
       isEncoded: isEncoded)
   }
 }

@@ -2,10 +2,10 @@ import AdapterAPI
 
 /// A small living building without an upstream: for demos, for tests, and as the example of a typed adapter.
 ///
-/// Every value is computed from the seed, the point and the time, so a history needs no memory and the same question gets the same
-/// answer; only what was written is kept. Like a real upstream it issues tokens that end and refresh tokens that work once, it can
-/// be slow (`latency`) and it can fail: `error_rate` is the share of calls that end as if the upstream could not be reached, before
-/// anything was done.
+/// Every value is computed from the seed, the point and the time, so a history needs no memory and the same question
+/// gets the same answer; only what was written is kept. Like a real upstream it issues tokens that end and refresh
+/// tokens that work once, it can be slow (`latency`) and it can fail: `error_rate` is the share of calls that end as if
+/// the upstream could not be reached, before anything was done.
 public struct Mock: PointAdapter {
   public static let typeName = "mock"
   public static let operations = Set(Operation.allCases)
@@ -16,7 +16,8 @@ public struct Mock: PointAdapter {
     SettingDescription("points", "integer", default: "60", "how many points the building has, 1 to 100000"),
     SettingDescription("seed", "integer", default: "42", "which building; the same seed gives the same values"),
     SettingDescription("latency", "duration", default: "0ms", "how long each call takes"),
-    SettingDescription("error_rate", "share", default: "0%", "the share of calls that fail as if the upstream were unreachable"),
+    SettingDescription(
+      "error_rate", "share", default: "0%", "the share of calls that fail as if the upstream were unreachable"),
     SettingDescription("token_life", "duration", default: "2h", "how long an access token is good"),
   ]
 
@@ -102,19 +103,23 @@ public struct Mock: PointAdapter {
       }
       let samples = moments.map { PointSample(.number(building.value(index, $0, writes)), at: $0.time) }
       histories.append(PointHistory(code, .success(samples)))
-      // Much arithmetic: others on this thread get their turn between the points, and nobody computes for a caller who left.
+      // Much arithmetic: others on this thread get their turn between the points, and nobody computes for a caller who
+      // left.
       await Task.yield()
       if Task.isCancelled { throw AdapterError(.cancelled, "The caller went away.") }
     }
     return histories
   }
 
-  public func write(_ writes: [PointWrite], force: Bool, _ call: Call) async throws(AdapterError) -> [PointWriteResult] {
+  public func write(_ writes: [PointWrite], force: Bool, _ call: Call) async throws(AdapterError) -> [PointWriteResult]
+  {
     try await enter(call)
     let now = clock.wall() / 1000
     var accepted: [(index: Int, value: Double)] = []
     let results = writes.map { write in
-      guard let index = building.index(of: write.pointID) else { return PointWriteResult(write.pointID, error: .unknown) }
+      guard let index = building.index(of: write.pointID) else {
+        return PointWriteResult(write.pointID, error: .unknown)
+      }
       switch building.points[index].check(write.value, force: force) {
       case .success(let value):
         accepted.append((index, value))
@@ -132,7 +137,8 @@ public struct Mock: PointAdapter {
     let end = min(query.end?.seconds ?? now, now)
     let start = query.start?.seconds ?? end - 86400
     guard end - start <= limits.range.components.seconds else {
-      throw .badRequest("'starttime' may be at most \(limits.range.components.seconds / 86400) days back without an 'endtime'.")
+      throw .badRequest(
+        "'starttime' may be at most \(limits.range.components.seconds / 86400) days back without an 'endtime'.")
     }
     return building.alarms(from: start, to: end, now: now)
   }
@@ -158,7 +164,9 @@ public struct Mock: PointAdapter {
       } catch {
         throw AdapterError(.cancelled, "The caller went away.")
       }
-      if ready > deadline { throw AdapterError(.timeout, "The upstream did not answer in time.", detail: "latency of the mock") }
+      if ready > deadline {
+        throw AdapterError(.timeout, "The upstream did not answer in time.", detail: "latency of the mock")
+      }
     }
     if errorRate > 0, MockNoise.share(seed, state.nextCall()) < errorRate {
       throw AdapterError(.unreachable, "The upstream could not be reached.", detail: "error_rate of the mock")

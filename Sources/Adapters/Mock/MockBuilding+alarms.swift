@@ -1,7 +1,7 @@
 import AdapterAPI
 
-/// Alarms that come and go: every six hours each alarm point may have one, which depends on the seed alone. While it is on, the
-/// point's value is above its limit.
+/// Alarms that come and go: every six hours each alarm point may have one, which depends on the seed alone. While it is
+/// on, the point's value is above its limit.
 extension MockBuilding {
   private static let slot: Int64 = 6 * 3600
   /// The longest alarm, which may reach into the next slot but never past it.
@@ -36,14 +36,15 @@ extension MockBuilding {
     return nil
   }
 
-  /// The alarms that were on at some moment from `start` to `end`, in the order of their beginnings; an alarm that is still on has
-  /// no end.
+  /// The alarms that were on at some moment from `start` to `end`, in the order of their beginnings; an alarm that is
+  /// still on has no end.
   func alarms(from start: Int64, to end: Int64, now: Int64) -> [PointAlarm] {
     guard start <= end else { return [] }
     var alarms: [(start: Int64, alarm: PointAlarm)] = []
     for slot in max(0, start / Self.slot - 1)...max(0, end / Self.slot) {
       for index in alarmPoints {
-        guard let rule = points[index].alarm, let event = event(index, slot: slot), event.start <= end, event.end > start
+        guard let rule = points[index].alarm, let event = event(index, slot: slot), event.start <= end,
+          event.end > start
         else { continue }
         let isActive = event.end > now
         alarms.append(

@@ -8,7 +8,7 @@ extension MockBuilding {
     if let (entry, _) = writes.inForce(index, at: moment.seconds) { return entry.value }
     var value = course(point, moment, writes)
     if let rule = point.alarm, let excess = alarmExcess(index, at: moment.seconds) {
-      value = point.isBinary ? 1 : max(value, rule.high + excess * rule.high * 0.15)
+      value = point.isBinary ? 1 : max(value, rule.high * (1.02 + 0.15 * excess))
     }
     return rounded(min(max(value, point.range.lowerBound), point.range.upperBound), point.decimals)
   }
@@ -131,7 +131,8 @@ struct MockLoad: Sendable {
   /// The level's integral over the hours since the start of counting.
   func integral(at time: Int64) -> Double {
     let (week, hour, share) = position(time)
-    return Double(week) * sums[168] + sums[hour] + levels[hour] * share + (levels[hour + 1] - levels[hour]) * share * share / 2
+    return Double(week) * sums[168] + sums[hour] + levels[hour] * share + (levels[hour + 1] - levels[hour]) * share
+      * share / 2
   }
 
   private func position(_ time: Int64) -> (week: Int64, hour: Int, share: Double) {

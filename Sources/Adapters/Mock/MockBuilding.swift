@@ -1,7 +1,7 @@
 import AdapterAPI
 
-/// Which points there are: an air handler, a weather station, meters and six rooms, then floor after floor of an air handler and
-/// six rooms until there are as many points as wanted.
+/// Which points there are: an air handler, a weather station, meters and six rooms, then floor after floor of an air
+/// handler and six rooms until there are as many points as wanted.
 struct MockBuilding: Sendable {
   let points: [MockPoint]
   let seed: UInt64
@@ -27,7 +27,8 @@ struct MockBuilding: Sendable {
     }
     points = Array(plan.points.prefix(count))
     indices = Dictionary(points.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
-    alarmPoints = Array(points.indices.lazy.filter { [points] in points[$0].alarm != nil }.prefix(Self.maximumAlarmPoints))
+    alarmPoints = Array(
+      points.indices.lazy.filter { [points] in points[$0].alarm != nil }.prefix(Self.maximumAlarmPoints))
     self.seed = seed
     load = MockLoad()
   }
@@ -69,7 +70,8 @@ private struct Plan {
       device, "AI_0001", "\(name) supply air temperature", "°C", -20...60, 1,
       .supplyTemperature(setpoint: setpoint, fan: fan))
     let returned = add(
-      device, "AI_0002", "\(name) return air temperature", "°C", -20...60, 1, .withPeople(quiet: 21.2, busy: 23.4, noise: 0.3))
+      device, "AI_0002", "\(name) return air temperature", "°C", -20...60, 1,
+      .withPeople(quiet: 21.2, busy: 23.4, noise: 0.3))
     let damper = add(
       device, "AO_0004", "\(name) outdoor air damper", "%", 0...100, 1, writable: true,
       .whileFanRuns(fan: fan, idle: 0, quiet: 25, busy: 55, noise: 2))
@@ -83,9 +85,11 @@ private struct Plan {
     }
     _ = add(
       device, "AI_0004", "\(name) filter differential pressure", "Pa", 0...600, 0,
-      alarm: MockAlarmRule(content: "\(name): the filter is dirty", level: 3, high: 250, deadband: 20), .filterPressure(fan: fan))
+      alarm: MockAlarmRule(content: "\(name): the filter is dirty", level: 3, high: 250, deadband: 20),
+      .filterPressure(fan: fan))
     _ = add(device, "AI_0005", "\(name) duct static pressure", "Pa", 0...1000, 0, .proportional(to: speed, factor: 4.2))
-    _ = add(device, "AI_0006", "\(name) supply air humidity", "%", 0...100, 1, .withPeople(quiet: 42, busy: 48, noise: 4))
+    _ = add(
+      device, "AI_0006", "\(name) supply air humidity", "%", 0...100, 1, .withPeople(quiet: 42, busy: 48, noise: 4))
     _ = add(device, "BI_0001", "\(name) supply fan status", "", 0...1, 0, .running(fan: fan))
     _ = add(
       device, "BV_0002", "\(name) fault", "", 0...1, 0,
@@ -124,14 +128,17 @@ private struct Plan {
   }
 
   mutating func room(device: Int, _ name: String) {
-    let setpoint = add(device, "AV_0001", "\(name) temperature setpoint", "°C", 16...28, 1, writable: true, .fixed(21.5))
-    let temperature = add(device, "AI_0001", "\(name) temperature", "°C", -10...50, 1, .roomTemperature(setpoint: setpoint))
+    let setpoint = add(
+      device, "AV_0001", "\(name) temperature setpoint", "°C", 16...28, 1, writable: true, .fixed(21.5))
+    let temperature = add(
+      device, "AI_0001", "\(name) temperature", "°C", -10...50, 1, .roomTemperature(setpoint: setpoint))
     _ = add(
       device, "AI_0002", "\(name) CO2", "ppm", 0...5000, 0,
       alarm: MockAlarmRule(content: "\(name): the air is used up", level: 3, high: 1200, deadband: 100),
       .withPeople(quiet: 430, busy: 880, noise: 60))
     _ = add(
-      device, "AO_0001", "\(name) air damper", "%", 0...100, 1, writable: true, .withPeople(quiet: 12, busy: 74, noise: 5))
+      device, "AO_0001", "\(name) air damper", "%", 0...100, 1, writable: true,
+      .withPeople(quiet: 12, busy: 74, noise: 5))
     _ = add(
       device, "AO_0002", "\(name) reheat valve", "%", 0...100, 1, writable: true,
       .valve(setpoint: setpoint, measured: temperature, fan: nil, heating: true))

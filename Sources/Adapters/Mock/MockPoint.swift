@@ -29,7 +29,9 @@ struct MockPoint: Sendable {
     if case .flag = value { return .failure(PointError(code: 422, "The point takes a number.")) }
     guard force || range.contains(number) else {
       return .failure(
-        PointError(code: 422, "The value must be from \(range.lowerBound) to \(range.upperBound)\(unit.isEmpty ? "" : " \(unit)")."))
+        PointError(
+          code: 422,
+          "The value must be from \(range.lowerBound) to \(range.upperBound)\(unit.isEmpty ? "" : " \(unit)")."))
     }
     return .success(number)
   }

@@ -45,14 +45,16 @@ extension WebTalk {
   /// Never with the upstream's own text: it may repeat the credentials that it was sent.
   private func refused(_ how: String) -> AdapterError {
     AdapterError(
-      .malformed, "The upstream did not give the gateway a token.", detail: "the upstream answered the token request \(how)")
+      .malformed, "The upstream did not give the gateway a token.",
+      detail: "the upstream answered the token request \(how)")
   }
 
   /// When a token ends and how long it lives, in milliseconds.
   ///
-  /// A JWT says so in `exp` and `iat` (RFC 7519 §4.1). Their difference is the lifetime, whatever the upstream's clock shows; without
-  /// `iat` it is the time from now to `exp`. Where nothing readable is there, or nothing above zero comes out (a clock that is
-  /// wrong), two hours from now are assumed; a token that is dead in truth will be refused, and renewed then.
+  /// A JWT says so in `exp` and `iat` (RFC 7519 §4.1). Their difference is the lifetime, whatever the upstream's clock
+  /// shows; without `iat` it is the time from now to `exp`. Where nothing readable is there, or nothing above zero
+  /// comes out (a clock that is wrong), two hours from now are assumed; a token that is dead in truth will be refused,
+  /// and renewed then.
   static func life(ofToken token: String, now: Int64) -> (expiresAt: Int64, lifetime: Int64) {
     let assumed = (now + assumedLifetime, assumedLifetime)
     let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

@@ -2,8 +2,8 @@ import AdapterAPI
 
 /// WebTalk, the default upstream: its wire is the contract, so bodies pass in both directions byte for byte.
 ///
-/// What it adds to a request is the path, the application's id and the token; what it reads of an answer is the HTTP status and
-/// the top-level `code`, to learn whether the token was refused and whether the answer is a failure.
+/// What it adds to a request is the path, the application's id and the token; what it reads of an answer is the HTTP
+/// status and the top-level `code`, to learn whether the token was refused and whether the answer is a failure.
 ///
 /// What becomes of an answer:
 ///
@@ -15,7 +15,8 @@ import AdapterAPI
 /// | HTTP 3xx | `.malformed`: redirects are not followed |
 /// | HTTP 4xx, 5xx | passed on with its status, as a business error |
 ///
-/// An answer with a `Content-Encoding` is not looked into. Of a long answer only the first part that the client holds back is.
+/// An answer with a `Content-Encoding` is not looked into. Of a long answer only the first part that the client holds
+/// back is.
 public struct WebTalk: Adapter {
   public static let typeName = "webtalk"
   public static let operations = Set(Operation.allCases)
@@ -23,7 +24,8 @@ public struct WebTalk: Adapter {
   public static let settings = [
     SettingDescription("base_url", "url", default: nil, "where WebTalk answers; a path is kept before every call"),
     SettingDescription("app_id", "secret", default: nil, "the application's id, WebTalk's only credential"),
-    SettingDescription("time_zone", "text", default: "", "the zone of the upstream's local times, for later readers of them"),
+    SettingDescription(
+      "time_zone", "text", default: "", "the zone of the upstream's local times, for later readers of them"),
   ]
 
   public let upstream: UpstreamIdentity
@@ -41,7 +43,8 @@ public struct WebTalk: Adapter {
       settings.error("TLS towards the upstream is not built yet; use http://", at: "base_url")
     }
     if !appID.exposed.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) {
-      settings.error("'app_id' has characters that no header may have; it must be visible ASCII without spaces", at: "app_id")
+      settings.error(
+        "'app_id' has characters that no header may have; it must be visible ASCII without spaces", at: "app_id")
     }
     self.init(baseURL: baseURL, appID: appID, context: context)
   }
@@ -87,7 +90,8 @@ public struct WebTalk: Adapter {
       fixed: fixedFields, token: token.access, caller: request.fields, takesProperty: takesProperty)
     let body = request.body.isEmpty ? Array("{}".utf8) : request.body
     let answer = try await client.send(
-      HTTPRequest(.post, target, fields: fields, body: body, isWrite: request.operation.isWrite), deadline: call.deadline)
+      HTTPRequest(.post, target, fields: fields, body: body, isWrite: request.operation.isWrite),
+      deadline: call.deadline)
     do throws(AdapterError) {
       return AdapterResponse(
         status: answer.status, fields: answer.fields, body: answer.body, verdict: try WebTalk.verdict(of: answer))
@@ -104,7 +108,8 @@ public struct WebTalk: Adapter {
   static func verdict(of answer: HTTPResponse) throws(AdapterError) -> AdapterResponse.Verdict {
     if answer.status == 401 { throw .tokenRejected("the upstream answered HTTP 401") }
     if (300..<400).contains(answer.status) {
-      throw .malformed("the upstream answered with a redirect (HTTP \(answer.status)), which is not followed; check base_url")
+      throw .malformed(
+        "the upstream answered with a redirect (HTTP \(answer.status)), which is not followed; check base_url")
     }
     let isSuccess = (200..<300).contains(answer.status)
     let otherwise = AdapterResponse.Verdict.businessError(code: answer.status)

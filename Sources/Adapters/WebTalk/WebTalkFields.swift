@@ -2,14 +2,14 @@ import AdapterAPI
 
 /// Puts together the header fields of a call.
 enum WebTalkFields {
-  /// The fixed part, the token, then the caller's fields but for those that are ours to set, and `prop` where it means nothing.
+  /// The fixed part, the token, then the caller's fields but for those that are ours to set, and `prop` where it means
+  /// nothing.
   static func request(fixed: [UInt8], token: String, caller: Fields, takesProperty: Bool) -> Fields {
     var block: [UInt8] = []
     block.reserveCapacity(fixed.count + token.utf8.count + 2 + caller.bytes.count)
     block.append(contentsOf: fixed)
-    block.append(contentsOf: token.utf8)
-    block.append(13)
-    block.append(10)
+    block.append(text: token)
+    block.append("\r\n")
     caller.bytes.withUnsafeBufferPointer { bytes in
       var start = 0
       while start < bytes.count {

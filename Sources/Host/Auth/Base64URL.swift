@@ -2,8 +2,8 @@
 enum Base64URL {
   /// Decodes `text` into `output`, which must hold `text.count / 4 * 3 + 2` bytes.
   ///
-  /// - Returns: the number of bytes; nil for a foreign character, an impossible length, or unused bits that are not zero. The
-  ///   last rule is what keeps a token from having several spellings.
+  /// - Returns: the number of bytes; nil for a foreign character, an impossible length, or spare bits that are not zero.
+  ///   The last rule is what keeps a token from having several spellings.
   static func decode(_ text: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<UInt8>) -> Int? {
     let groups = text.count / 4
     let rest = text.count % 4

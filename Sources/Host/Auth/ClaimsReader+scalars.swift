@@ -1,4 +1,5 @@
-/// A string of the JSON text: the bytes between its quotes where they say themselves, else a copy with the escapes decoded.
+/// A string of the JSON text: the bytes between its quotes where they say themselves, else a copy with the escapes
+/// decoded.
 enum Text {
   /// Valid as long as the text that is read.
   case raw(UnsafeBufferPointer<UInt8>)

@@ -1,7 +1,8 @@
 /// Reads one JSON object (RFC 8259) member by member from raw bytes, strictly, without a tree.
 ///
-/// Strict: valid UTF-8, nothing after the object, no duplicate name at the top (names compared after their escapes), nesting at
-/// most 16, no lone surrogates. The caller must consume each member's value before it asks for the next name.
+/// Strict: valid UTF-8, nothing after the object, no duplicate name at the top (names compared after their escapes),
+/// nesting at most 16, no lone surrogates. The caller must consume each member's value before it asks for the next
+/// name.
 struct ClaimsReader {
   enum Failure: Error, Equatable { case malformed, notUTF8, duplicateName, tooDeep }
   enum Kind { case string, number, object, array, bool, null }
@@ -59,7 +60,8 @@ struct ClaimsReader {
 
   mutating func beginArray() throws(Failure) { try expect(UInt8(ascii: "[")) }
 
-  /// There is another element, and it stands next. `first` starts out true and is the caller's to keep, one for each array.
+  /// There is another element, and it stands next. `first` starts out true and is the caller's to keep, one for each
+  /// array.
   mutating func nextElement(first: inout Bool) throws(Failure) -> Bool {
     skipSpace()
     if peek() == UInt8(ascii: "]") {
@@ -139,8 +141,8 @@ struct ClaimsReader {
 
 /// The names that an object has had so far.
 ///
-/// It keeps hashes of them: equal names have equal hashes, so that no duplicate is missed; two different names that share all
-/// 64 bits would have their own token refused, and no one else's.
+/// It keeps hashes of them: equal names have equal hashes, so that no duplicate is missed; two different names that
+/// share all 64 bits would have their own token refused, and no one else's.
 private struct NameSet {
   private var few = InlineArray<16, UInt64>(repeating: 0)
   private var count = 0

@@ -24,7 +24,9 @@ struct JSONWebKey {
     let parsed: Self? = json.withUnsafeBufferPointer { bytes in
       do throws(ClaimsReader.Failure) { return try Self(reading: bytes) } catch { return nil }
     }
-    guard let parsed else { throw KeyProblem("the entry is no strict JSON object with distinct names; correct the file") }
+    guard let parsed else {
+      throw KeyProblem("the entry is no strict JSON object with distinct names; correct the file")
+    }
     self = parsed
   }
 
@@ -79,7 +81,9 @@ struct JSONWebKey {
     for name in ["kty", "use", "alg", "kid", "key_ops", "crv", "n", "e", "x", "y", "k"] where others.contains(name) {
       throw KeyProblem("'\(name)' has the wrong type; RFC 7517 and RFC 7518 section 6 give it")
     }
-    guard let type = text["kty"] else { throw KeyProblem("'kty' is missing; it says the kind of key: RSA, EC, OKP or oct") }
+    guard let type = text["kty"] else {
+      throw KeyProblem("'kty' is missing; it says the kind of key: RSA, EC, OKP or oct")
+    }
     if let use = text["use"], use != "sig" { return .skipped }
     if let operations, !operations.contains("verify") { return .skipped }
 
@@ -88,11 +92,15 @@ struct JSONWebKey {
     case "RSA": fitting = [.RS256, .PS256]
     case "EC":
       let curve = try required("crv")
-      guard curve == "P-256" else { return .unsupported("the curve '\(printable(curve))' is not supported, only P-256") }
+      guard curve == "P-256" else {
+        return .unsupported("the curve '\(printable(curve))' is not supported, only P-256")
+      }
       fitting = [.ES256]
     case "OKP":
       let curve = try required("crv")
-      guard curve == "Ed25519" else { return .unsupported("the curve '\(printable(curve))' is not supported, only Ed25519") }
+      guard curve == "Ed25519" else {
+        return .unsupported("the curve '\(printable(curve))' is not supported, only Ed25519")
+      }
       fitting = [.EdDSA]
     case "oct": fitting = [.HS256, .HS384, .HS512]
     default: return .unsupported("the key type '\(printable(type))' is not supported")
@@ -104,7 +112,8 @@ struct JSONWebKey {
         return .unsupported("the algorithm '\(printable(name))' is not supported")
       }
       guard fitting.contains(known) else {
-        throw KeyProblem("'alg' is \(name), but a key of type \(type) can only do \(fitting.map(\.rawValue).joined(separator: ", "))")
+        throw KeyProblem(
+          "'alg' is \(name), but a key of type \(type) can only do \(fitting.map(\.rawValue).joined(separator: ", "))")
       }
       algorithm = known
     } else if type == "oct" {
@@ -131,7 +140,9 @@ struct JSONWebKey {
       }
       return key
     default:
-      guard let key = PublicKey.ed25519(x: try bytes("x")) else { throw KeyProblem("'x' is no Ed25519 public key of 32 bytes") }
+      guard let key = PublicKey.ed25519(x: try bytes("x")) else {
+        throw KeyProblem("'x' is no Ed25519 public key of 32 bytes")
+      }
       return key
     }
   }

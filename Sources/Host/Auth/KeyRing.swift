@@ -1,6 +1,7 @@
 import AdapterAPI
 
-/// The keys that callers' tokens are verified with, and what else a token must say. Immutable; a reload builds a new one.
+/// The keys that callers' tokens are verified with, and what else a token must say. Immutable; a reload builds a new
+/// one.
 final class KeyRing: Sendable {
   typealias Algorithm = Configuration.Auth.Algorithm
 
@@ -49,7 +50,8 @@ final class KeyRing: Sendable {
     reading.warnAboutCrowds(at: auth.keys.first?.position)
     guard !reading.failed else { return nil }
     return KeyRing(
-      keys: reading.keys, leeway: auth.leeway, issuer: auth.issuer, audience: auth.audience, rolesClaim: auth.rolesClaim)
+      keys: reading.keys, leeway: auth.leeway, issuer: auth.issuer, audience: auth.audience,
+      rolesClaim: auth.rolesClaim)
   }
 
   /// The keys gathered so far, while a configuration is read.
@@ -68,7 +70,7 @@ final class KeyRing: Sendable {
           // RFC 8725 §2.1, the classic confusion: a public key's text is known to everybody.
           guard !secret.exposed.contains("-----BEGIN ") else {
             throw KeyProblem(
-              "the secret is a PEM text, which is no secret; give a public key as 'file', with alg RS256, PS256, ES256 or EdDSA")
+              "the secret is a PEM text, which is no secret; give a public key as 'file', with its alg, such as RS256")
           }
           try add(algorithm, secret: Array(secret.exposed.utf8), kid: kid)
         case .publicKey(let algorithm, let pem, let kid):
@@ -89,7 +91,7 @@ final class KeyRing: Sendable {
     private func add(_ key: Key) throws(KeyProblem) {
       if let kid = key.kid, !named.insert("\(key.algorithm.rawValue) \(kid)").inserted {
         throw KeyProblem(
-          "two \(key.algorithm.rawValue) keys have the kid '\(printable(kid))'; a kid must tell them apart, rename one of them")
+          "two \(key.algorithm.rawValue) keys have the kid '\(printable(kid))'; a kid must tell them apart")
       }
       keys.append(key)
     }
@@ -125,13 +127,14 @@ final class KeyRing: Sendable {
             // Secrets in the YAML file are measured where they are read.
             if let size = algorithm.macDigest?.size, secret.count < size {
               problems.warning(
-                "auth.keys: \(label): the secret has \(secret.count) bytes; under \(size) it can be guessed from a token "
-                  + "(RFC 7518 section 3.2). Make a longer one", at: position)
+                "auth.keys: \(label): the secret has \(secret.count) bytes; under \(size) it can be guessed from "
+                  + "a token (RFC 7518 section 3.2). Make a longer one", at: position)
             }
           case .publicKey(let algorithm, let key):
             if entry.isPrivate {
               problems.warning(
-                "auth.keys: \(label): the entry holds a private key, which is not used; take it out of the file", at: position)
+                "auth.keys: \(label): the entry holds a private key, which is not used; take it out of the file",
+                at: position)
             }
             try add(Key(algorithm, kid: entry.text["kid"], .publicKey(key)))
           }
@@ -141,7 +144,8 @@ final class KeyRing: Sendable {
         }
       }
       guard keys.count > before || hadErrors else {
-        throw KeyProblem("\(path): the set has no key that verifies signatures; add one with kty RSA, EC, OKP or oct and use 'sig'")
+        throw KeyProblem(
+          "\(path): the set has no key that verifies signatures; add one with kty RSA, EC, OKP or oct and use 'sig'")
       }
     }
 
@@ -152,8 +156,8 @@ final class KeyRing: Sendable {
         let count = keys.count { $0.algorithm == algorithm }
         guard count > KeyRing.maxTries else { continue }
         problems.warning(
-          "auth.keys: \(count) keys for \(algorithm.rawValue); a token without kid is tried with \(KeyRing.maxTries) of them. "
-            + "Take old keys out, or have tokens issued with kid", at: position)
+          "auth.keys: \(count) keys for \(algorithm.rawValue); a token without kid is tried with \(KeyRing.maxTries) "
+            + "of them. Take old keys out, or have tokens issued with kid", at: position)
       }
     }
   }

@@ -2,8 +2,8 @@ import COpenSSL
 
 /// HMAC (RFC 2104) with its key already in place, so that no copy of the secret is kept beside it.
 ///
-/// `@unchecked Sendable`: after `init` the context is only ever copied (`EVP_MAC_CTX_dup`, which takes it as const), by each
-/// event loop for itself; nobody computes with the original.
+/// `@unchecked Sendable`: after `init` the context is only ever copied (`EVP_MAC_CTX_dup`, which takes it as const), by
+/// each event loop for itself; nobody computes with the original.
 final class KeyedMAC: @unchecked Sendable {
   private let context: OpaquePointer
 

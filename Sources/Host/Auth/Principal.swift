@@ -9,8 +9,9 @@ struct Principal: Sendable {
   /// The claim `nbf` in seconds since the epoch, before leeway, rounded up.
   let notBefore: Int64?
 
-  /// One of the roles is in the list, compared byte for byte: no case folding, and no Unicode equivalence, which would let two
-  /// different names of an issuer pass for one. False for an empty list: "any valid token" is the route's decision.
+  /// One of the roles is in the list, compared byte for byte: no case folding, and no Unicode equivalence, which would
+  /// let two different names of an issuer pass for one. False for an empty list: "any valid token" is the route's
+  /// decision.
   func hasAny(of roles: [String]) -> Bool {
     for wanted in roles {
       for held in self.roles where held.utf8.count == wanted.utf8.count && held.utf8.elementsEqual(wanted.utf8) {

@@ -6,7 +6,8 @@ extension PublicKey {
     defer { ERR_clear_error() }
     // 16384 bits is what OpenSSL verifies with at most; a longer one need not be built to be refused.
     guard 1...2048 ~= modulus.count, 1...64 ~= exponent.count else { return nil }
-    return pg_rsa_public_key(modulus, Int32(modulus.count), exponent, Int32(exponent.count)).map(PublicKey.init(owning:))
+    let key = pg_rsa_public_key(modulus, Int32(modulus.count), exponent, Int32(exponent.count))
+    return key.map(PublicKey.init(owning:))
   }
 
   /// A point on P-256; nil when it is none.

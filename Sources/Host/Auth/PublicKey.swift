@@ -2,8 +2,8 @@ import COpenSSL
 
 /// A public key of OpenSSL's, owned.
 ///
-/// `@unchecked Sendable`: an EVP_PKEY whose parameters no longer change may be used by several threads at once, its reference
-/// count is atomic, and this class only reads it; each event loop makes its own EVP_PKEY_CTX from it.
+/// `@unchecked Sendable`: an EVP_PKEY whose parameters no longer change may be used by several threads at once, its
+/// reference count is atomic, and this class only reads it; each event loop makes its own EVP_PKEY_CTX from it.
 final class PublicKey: @unchecked Sendable {
   let pointer: OpaquePointer
 
@@ -45,7 +45,9 @@ extension PublicKey {
     let key: PublicKey?
     switch first.name {
     case "PUBLIC KEY", "RSA PUBLIC KEY":
-      key = decode(first.data) { first.name == "PUBLIC KEY" ? d2i_PUBKEY(nil, $0, $1) : d2i_PublicKey(EVP_PKEY_RSA, nil, $0, $1) }
+      key = decode(first.data) {
+        first.name == "PUBLIC KEY" ? d2i_PUBKEY(nil, $0, $1) : d2i_PublicKey(EVP_PKEY_RSA, nil, $0, $1)
+      }
       if key != nil, nextBlock(input) != nil {
         throw KeyProblem("the file holds more than one PEM block; give each key a file and an entry of its own")
       }
@@ -57,11 +59,14 @@ extension PublicKey {
       }
     case let name where name.contains("PRIVATE KEY"):
       throw KeyProblem(
-        "the file holds a private key, which a gateway must not have; give the public one: openssl pkey -in FILE -pubout")
+        "the file holds a private key, which a gateway must not have; give the public one: "
+          + "openssl pkey -in FILE -pubout")
     default:
       throw KeyProblem("a PEM block '\(printable(first.name))' is no public key; give 'PUBLIC KEY' or 'CERTIFICATE'")
     }
-    guard let key else { throw KeyProblem("the PEM block '\(first.name)' is damaged, or of a kind that OpenSSL does not know") }
+    guard let key else {
+      throw KeyProblem("the PEM block '\(first.name)' is damaged, or of a kind that OpenSSL does not know")
+    }
     return key
   }
 
@@ -98,13 +103,15 @@ extension PublicKey {
     let kind = EVP_PKEY_get_base_id(pointer)
     switch algorithm {
     case .HS256, .HS384, .HS512:
-      throw KeyProblem("\(algorithm.rawValue) needs a secret, not a public key; give 'secret', or alg RS256, PS256, ES256 or EdDSA")
+      throw KeyProblem(
+        "\(algorithm.rawValue) needs a secret, not a public key; give 'secret', or alg RS256, PS256, ES256 or EdDSA")
     case .RS256, .PS256:
       guard kind == EVP_PKEY_RSA || (kind == EVP_PKEY_RSA_PSS && algorithm == .PS256) else {
         throw KeyProblem("\(algorithm.rawValue) needs an RSA key, but this is another kind\(suggestion(kind))")
       }
       guard bits >= 2048 else {
-        throw KeyProblem("the RSA key has \(bits) bits; \(algorithm.rawValue) needs at least 2048 (RFC 7518 section 3.3)")
+        throw KeyProblem(
+          "the RSA key has \(bits) bits; \(algorithm.rawValue) needs at least 2048 (RFC 7518 section 3.3)")
       }
       guard bits <= 16_384 else { throw KeyProblem("the RSA key has \(bits) bits; at most 16384 are supported") }
     case .ES256:

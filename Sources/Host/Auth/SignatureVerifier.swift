@@ -1,7 +1,7 @@
 import COpenSSL
 
-/// Verifies signatures with the keys of one ring. Not `Sendable`: it owns contexts that are used again and again, one event
-/// loop's. Nothing is allocated before the first token.
+/// Verifies signatures with the keys of one ring. Not `Sendable`: it owns contexts that are used again and again, one
+/// event loop's. Nothing is allocated before the first token.
 final class SignatureVerifier {
   private let keys: [KeyRing.Key]
   private var contexts: [Context?] = []

@@ -2,8 +2,8 @@ import Glibc
 
 /// The tokens that were verified lately, found by their exact bytes. Bounded in number and in bytes; one event loop's.
 ///
-/// A chained hash table over a fixed set of slots, with the CLOCK rule (second chance) for eviction. Memory is reserved with the
-/// first token and touched as slots fill. Nothing here takes longer when the cache is larger.
+/// A chained hash table over a fixed set of slots, with the CLOCK rule (second chance) for eviction. Memory is reserved
+/// with the first token and touched as slots fill. Nothing here takes longer when the cache is larger.
 struct TokenCache: ~Copyable {
   /// A longer token is verified each time: it would take the place of many.
   static let maxTokenSize = 4096
@@ -58,7 +58,8 @@ struct TokenCache: ~Copyable {
     var next = heads[chain(hash)]
     while next != 0 {
       let index = Int(next) - 1
-      // Whoever doesn't know a remembered token's end never gets as far as the comparison, whose time tells how far two agree.
+      // Whoever doesn't know a remembered token's end never gets as far as the comparison, whose time tells how far two
+      // agree.
       if slots[index].hash == hash, slots[index].length == token.count,
         memcmp(slots[index].token, start, token.count) == 0
       {
@@ -128,13 +129,14 @@ struct TokenCache: ~Copyable {
     }
   }
 
-  /// Second chance: passes by what was shown since the last time, but not more than `maxSteps` of them. Called when not empty.
+  /// Second chance: passes by what was shown since the last time, but not more than `maxSteps` of them. Called when not
+  /// empty.
   private mutating func evictOne() {
     guard let slots else { return }
     var chances = Self.maxSteps
     while true {
-      // The last slot has the youngest token, which takes the place of the one that goes. So the hand turns before the last slot,
-      // and steps past the place that it leaves.
+      // The last slot has the youngest token, which takes the place of the one that goes. So the hand turns before the
+      // last slot, and steps past the place that it leaves.
       if hand >= count - 1 { hand = 0 }
       let index = hand
       hand += 1
@@ -156,8 +158,9 @@ struct TokenCache: ~Copyable {
 
   // MARK: hash
 
-  /// Of the token's length and its last 32 characters: the end of a signature, which nobody can choose, and only verified tokens
-  /// get in. So this is as well spread as a hash of all of it, at a tenth of the time; the seed keeps it from being computed outside.
+  /// Of the token's length and its last 32 characters: the end of a signature, which nobody can choose, and only
+  /// verified tokens get in. So this is as well spread as a hash of all of it, at a tenth of the time; the seed keeps
+  /// it from being computed outside.
   private static func hash(_ token: UnsafeBufferPointer<UInt8>) -> UInt64 {
     let raw = UnsafeRawBufferPointer(token)
     var hash = seed.0 ^ UInt64(truncatingIfNeeded: token.count)

@@ -1,7 +1,7 @@
 /// Turns an `Authorization` header into a principal, or says why not (RFC 6750, RFC 7515, RFC 7519, RFC 8725).
 ///
-/// One for each event loop, and not `Sendable`: it owns OpenSSL contexts, a scratch buffer and the tokens that it verified lately.
-/// A remembered token is good as long as its ring: a reload makes new verifiers.
+/// One for each event loop, and not `Sendable`: it owns OpenSSL contexts, a scratch buffer and the tokens that it
+/// verified lately. A remembered token is good as long as its ring: a reload makes new verifiers.
 final class TokenVerifier {
   /// Of the token, in characters.
   static let maxTokenSize = 8 << 10

@@ -78,8 +78,10 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   func start() {
     let started = ThreadSignal()
     let start = Unmanaged.passRetained(Start(loop: self, started: started))
+    // The thread writes `thread` itself, before anybody can ask for it.
+    var created = pthread_t()
     let result = pthread_create(
-      &thread, nil,
+      &created, nil,
       { argument in
         let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
         start.loop.run(start.started)
@@ -238,9 +240,12 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
 /// A one-time signal between two threads.
 final class ThreadSignal: Sendable {
   private let fd = System.eventFD()
+  /// What was written before the signal is seen after it; the descriptor alone does not promise that.
+  private let isSignalled = Atomic<Bool>(false)
   deinit { System.close(fd) }
 
   func signal() {
+    isSignalled.store(true, ordering: .releasing)
     var one: UInt64 = 1
     _ = write(fd, &one, 8)
   }
@@ -248,11 +253,11 @@ final class ThreadSignal: Sendable {
   /// Returns when it was signalled, or when the time is over.
   func wait(atMost limit: Duration? = nil) {
     let end = limit.map { Instant(nanoseconds: System.monotonic()) + $0 }
-    while true {
+    while !isSignalled.load(ordering: .acquiring) {
       let left = end.map { Int32(clamping: ($0 - Instant(nanoseconds: System.monotonic())).milliseconds) } ?? -1
       if let end, Instant(nanoseconds: System.monotonic()) >= end { return }
       var descriptor = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
-      if poll(&descriptor, 1, left) > 0 { return }
+      _ = poll(&descriptor, 1, left)
     }
   }
 }

@@ -2,7 +2,7 @@ import AdapterAPI
 
 /// Something that lives on an event loop: it may have a deadline, and a descriptor in the loop's epoll set. Touched by its loop's thread only; not `Sendable`.
 class LoopObject {
-  unowned let loop: EventLoop
+  final let loop: EventLoop
   /// Place in the loop's table, and how often that place was used: a stale event or timer never reaches a new object.
   fileprivate(set) var slot: UInt32 = .max
   fileprivate(set) var generation: UInt32 = 0
@@ -24,6 +24,8 @@ class LoopObject {
       if deadlineAt < armedAt, isRegistered { arm() }
     }
   }
+
+  fileprivate func forgetEntries() { armedAt = .max }
 
   private func arm() {
     armedAt = deadlineAt
@@ -57,6 +59,8 @@ struct LoopObjectTable {
 
   mutating func insert(_ object: LoopObject) {
     precondition(!object.isRegistered)
+    // An entry from an earlier stay in the table no longer finds the object.
+    object.forgetEntries()
     if let slot = free.popLast() {
       object.slot = slot
       object.generation = generations[Int(slot)]

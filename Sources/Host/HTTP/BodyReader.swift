@@ -17,6 +17,14 @@ struct BodyReader {
     isComplete = !head.isChunked && head.contentLength <= 0
   }
 
+  /// Bytes that are held.
+  var count: Int { body.count }
+
+  /// Takes no more, for a reason of the server's.
+  mutating func refuse(_ reason: HTTPFault) {
+    if !isComplete, fault == nil { fault = reason }
+  }
+
   /// The length that was announced is over the limit.
   var isTooLong: Bool {
     if case .counted(let remaining) = framing { remaining > limit } else { false }

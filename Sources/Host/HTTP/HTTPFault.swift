@@ -3,7 +3,7 @@
 /// Every fault ends the connection: after bytes that were not understood, nobody knows where the next message starts.
 struct HTTPFault: Error, Equatable {
   enum Code: UInt8, Sendable, CaseIterable {
-    case badRequest, requestTimeout, uriTooLong, headersTooLarge, bodyTooLarge
+    case badRequest, requestTimeout, uriTooLong, headersTooLarge, bodyTooLarge, overloaded
     case unsupportedTransferCoding, httpVersion, expectationFailed, notImplementedMethod
   }
 
@@ -25,6 +25,7 @@ struct HTTPFault: Error, Equatable {
     case .expectationFailed: 417
     case .headersTooLarge: 431
     case .unsupportedTransferCoding, .notImplementedMethod: 501
+    case .overloaded: 503
     case .httpVersion: 505
     }
   }

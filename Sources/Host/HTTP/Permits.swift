@@ -17,7 +17,8 @@ final class Permits: Sendable {
   var waiters: Int { waiting.load(ordering: .sequentiallyConsistent) }
 
   func tryAcquire() -> Bool {
-    var current = used.load(ordering: .relaxed)
+    // Sequentially consistent: this look must not come before the step of `enter` that precedes it.
+    var current = used.load(ordering: .sequentiallyConsistent)
     while current < limit {
       let (exchanged, original) = used.weakCompareExchange(
         expected: current, desired: current + 1, ordering: .sequentiallyConsistent)
@@ -64,17 +65,25 @@ final class PermitQueue {
 
   private var isEmpty: Bool { head == waiters.count }
 
-  /// A place at once, if one is free and nobody waits for it here.
-  func tryAcquire() -> Bool { isEmpty && permits.tryAcquire() }
+  /// Somebody waits for a place, on any loop.
+  var hasWaiters: Bool { permits.waiters > 0 }
 
-  /// Waits for a place until the deadline, with at most `bound` waiting over all loops.
-  func acquire(until deadline: Instant, bound: Int) async -> Grant {
+  /// A place at once, if one is free and nobody waits for it here.
+  func tryAcquire() -> Bool {
+    dropEnded()
+    return isEmpty && permits.tryAcquire()
+  }
+
+  /// Waits for a place until the deadline, with at most `bound` waiting over all loops. `whenWaiting` is called once it is known
+  /// that there is none now, and whoever gives one back can see that somebody waits.
+  func acquire(until deadline: Instant, bound: Int, whenWaiting: () -> Void = {}) async -> Grant {
     guard permits.enter(bound: bound) else { return .full }
     defer { permits.leave() }
     // After `enter`: a place given back from now on wakes this queue, one given back before is found here.
     if tryAcquire() { return .granted }
     let waiter = LoopWait<Void>(loop: loop)
     waiters.append(waiter)
+    whenWaiting()
     switch await waiter.wait(until: deadline) {
     case .value: return .granted
     case .timedOut: return .timedOut
@@ -90,17 +99,20 @@ final class PermitQueue {
 
   /// Serves this loop's waiters while places are free.
   func serve(andOthers: Bool) {
-    while !isEmpty {
-      guard !waiters[head].isOver else {
-        advance()
-        continue
-      }
+    while true {
+      dropEnded()
+      guard !isEmpty else { break }
       guard permits.tryAcquire() else { return }
       let waiter = waiters[head]
       advance()
       waiter.end(.value(()))
     }
     if andOthers { wakeOthers() }
+  }
+
+  /// Those at the front that have stopped waiting: nobody stands behind them in vain.
+  private func dropEnded() {
+    while head < waiters.count, waiters[head].isOver { advance() }
   }
 
   private func advance() {

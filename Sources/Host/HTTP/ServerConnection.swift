@@ -10,7 +10,7 @@ import Glibc
 /// ```
 /// An idle connection holds no buffer and no task. Touched by its loop's thread only.
 final class ServerConnection: LoopObject {
-  unowned let server: ServerContext
+  let server: ServerContext
   private let transport: Transport
   /// Bytes that came and belong to no request yet; empty while idle.
   private var input: [UInt8] = []
@@ -23,9 +23,11 @@ final class ServerConnection: LoopObject {
   private var window: UnsafeBufferPointer<UInt8>?
   private var windowTaken = 0
   private var flags: Flags = []
+  /// What this connection's buffers count for in the server's memory budget.
+  private var charged = 0
 
   private struct Flags: OptionSet {
-    let rawValue: UInt8
+    let rawValue: UInt16
     /// The socket has, or may have, bytes that were not read.
     static let readable = Flags(rawValue: 1)
     /// The client has ended its sending side.
@@ -39,10 +41,16 @@ final class ServerConnection: LoopObject {
     static let consuming = Flags(rawValue: 32)
     /// The deadline is that of the head, which does not move with each byte.
     static let headTimer = Flags(rawValue: 64)
+    /// The client's end stands behind the bytes that can be read: no further edge will tell.
+    static let endComes = Flags(rawValue: 128)
+    /// A later turn of the loop will go on reading.
+    static let readsLater = Flags(rawValue: 256)
   }
 
   /// How long to wait for the client to end its side, so that a reset does not eat the answer it has not read (RFC 9112 §9.6).
   private static let linger = Duration.seconds(2)
+  /// Full buffers read in one turn, so that one client that sends without a pause does not keep the loop from the others.
+  private static let readsPerTurn = 4
 
   init(fd: Int32, server: ServerContext) {
     transport = Transport(fd: fd)
@@ -52,15 +60,25 @@ final class ServerConnection: LoopObject {
 
   func start() {
     loop.add(self, fd: transport.fd)
-    deadline = loop.now + server.listen.idleTimeout
+    deadline = loop.now.advanced(byNanoseconds: server.timeouts.idle)
   }
 
   /// The client's numeric address.
   var remote: String { SocketAddress(of: transport.fd, getpeername)?.description ?? "" }
 
+  /// Brings the budget up to date with the buffers.
+  private func account() {
+    let held = input.count + output.count
+    if held != charged {
+      server.memory.add(held - charged)
+      charged = held
+    }
+  }
+
   // MARK: events
 
   override func handle(events: UInt32) {
+    defer { account() }
     if events & (PG_EPOLLERR | PG_EPOLLHUP) != 0, !flags.contains(.lingering) {
       // Reset, or both sides ended. An answer on its way has no reader; a half-close alone comes as EPOLLRDHUP.
       if events & PG_EPOLLERR != 0 || exchange != nil { return abort() }
@@ -68,6 +86,7 @@ final class ServerConnection: LoopObject {
     if events & PG_EPOLLOUT != 0, !output.isEmpty { flush() }
     if events & (PG_EPOLLIN | PG_EPOLLRDHUP | PG_EPOLLHUP) != 0, !flags.contains(.closed) {
       flags.insert(.readable)
+      if events & (PG_EPOLLRDHUP | PG_EPOLLHUP) != 0 { flags.insert(.endComes) }
       receive()
     }
   }
@@ -85,16 +104,29 @@ final class ServerConnection: LoopObject {
 
   /// Reads while somebody wants to have bytes.
   private func receive() {
+    var reads = 0
     while flags.contains(.readable), wantsInput {
+      guard reads < ServerConnection.readsPerTurn else { return receiveLater() }
+      reads += 1
       switch transport.read(into: UnsafeMutableRawBufferPointer(loop.scratch)) {
       case .bytes(let count):
-        // A short read has emptied the socket; the next edge says when there is more (epoll(7)).
-        if count < EventLoop.scratchSize, !flags.contains(.peerFinished) { flags.remove(.readable) }
+        // A short read has emptied the socket, and the next edge says when there is more (epoll(7)), unless the end came with
+        // the bytes.
+        if count < EventLoop.scratchSize, !flags.contains(.endComes) { flags.remove(.readable) }
         received(UnsafePointer(loop.scratch.baseAddress!), count)
       case .wouldBlock: flags.remove(.readable)
       case .end: return ended()
       case .failed: return abort()
       }
+    }
+  }
+
+  private func receiveLater() {
+    guard flags.insert(.readsLater).inserted else { return }
+    let bound = LoopBound(self, on: loop)
+    loop.post {
+      bound.value.flags.remove(.readsLater)
+      bound.value.receive()
     }
   }
 
@@ -108,7 +140,7 @@ final class ServerConnection: LoopObject {
   private func received(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
     if flags.contains(.lingering) { return }
     if let exchange {
-      deadline = loop.now + server.listen.bodyTimeout
+      deadline = loop.now.advanced(byNanoseconds: server.timeouts.body)
       let used = exchange.feedBody(bytes, count)
       if used < count { input.append(contentsOf: UnsafeBufferPointer(start: bytes + used, count: count - used)) }
       return
@@ -168,10 +200,10 @@ final class ServerConnection: LoopObject {
     guard exchange == nil, output.isEmpty, flags.isDisjoint(with: [.lingering, .closed]) else { return }
     if flags.contains(.closing) { return endSending() }
     if input.isEmpty {
-      deadline = loop.now + server.listen.idleTimeout
+      deadline = loop.now.advanced(byNanoseconds: server.timeouts.idle)
     } else if !flags.contains(.headTimer) {
       flags.insert(.headTimer)
-      deadline = loop.now + server.listen.headerTimeout
+      deadline = loop.now.advanced(byNanoseconds: server.timeouts.header)
     }
   }
 
@@ -202,7 +234,7 @@ final class ServerConnection: LoopObject {
 
   /// The handler waits for the rest of the body.
   func waitForBody() {
-    deadline = loop.now + server.listen.bodyTimeout
+    deadline = loop.now.advanced(byNanoseconds: server.timeouts.body)
     if flags.contains(.peerFinished) {
       exchange?.resumeBody(HTTPFault(.badRequest, "the body was cut off"))
     } else if flags.contains(.readable), !flags.contains(.consuming) {
@@ -246,7 +278,8 @@ final class ServerConnection: LoopObject {
       case .wouldBlock, .end:
         output = sent == 0 ? bytes : Array(bytes[sent...])
         outputSent = 0
-        deadline = loop.now + server.listen.sendTimeout
+        account()
+        deadline = loop.now.advanced(byNanoseconds: server.timeouts.send)
         return
       case .failed: return abort()
       }
@@ -261,14 +294,15 @@ final class ServerConnection: LoopObject {
       switch outcome {
       case .bytes(let count):
         outputSent += count
-        deadline = loop.now + server.listen.sendTimeout
+        deadline = loop.now.advanced(byNanoseconds: server.timeouts.send)
       case .wouldBlock, .end: return
       case .failed: return abort()
       }
     }
     output = []
     outputSent = 0
-    deadline = nil
+    // A body may be waited for since the client was told to go on.
+    deadline = exchange?.isWaitingForBody == true ? loop.now + server.listen.bodyTimeout : nil
     if let exchange { exchange.resumeFlush(true) } else { proceed() }
   }
 
@@ -312,9 +346,17 @@ final class ServerConnection: LoopObject {
     if flags.contains(.readable), !flags.contains(.consuming) { receive() }
   }
 
-  /// The server drains: an idle connection ends now, one with an exchange after its answer.
+  /// The server drains: an idle connection ends now, one with an exchange after its answer. A request that has arrived counts,
+  /// though it was not read yet.
   func drain() {
-    if exchange == nil, output.isEmpty, input.isEmpty { endSending() }
+    guard isIdle else { return }
+    flags.insert(.readable)
+    receive()
+    if isIdle { endSending() }
+  }
+
+  private var isIdle: Bool {
+    exchange == nil && output.isEmpty && input.isEmpty && flags.isDisjoint(with: [.closed, .lingering])
   }
 
   /// Ends at once, with a reset, so that a cut answer is not taken for a whole one.
@@ -337,6 +379,7 @@ final class ServerConnection: LoopObject {
     server.connections.remove()
     input = []
     output = []
+    account()
     exchange?.clientGone()
   }
 }

@@ -11,7 +11,10 @@ final class ServerContext {
   let loop: EventLoop
   private(set) var listen: Configuration.Listen
   private(set) var limits: HTTPLimits
+  private(set) var timeouts: ServerTimeouts
   let connections: ConnectionCount
+  /// Shared by all connections of all loops.
+  let memory: MemoryBudget
   let handler: any ExchangeHandler
   /// Connections close after the answer that is under way.
   private(set) var isDraining = false
@@ -19,18 +22,24 @@ final class ServerContext {
   var building: [UInt8] = []
   private(set) var date = HTTPDate()
 
-  init(loop: EventLoop, listen: Configuration.Listen, connections: ConnectionCount, handler: any ExchangeHandler) {
+  init(
+    loop: EventLoop, listen: Configuration.Listen, connections: ConnectionCount, memory: MemoryBudget,
+    handler: any ExchangeHandler
+  ) {
     self.loop = loop
     self.listen = listen
     self.connections = connections
+    self.memory = memory
     self.handler = handler
     limits = HTTPLimits(listen)
+    timeouts = ServerTimeouts(listen)
   }
 
   /// New limits, for what happens from now on.
   func use(_ listen: Configuration.Listen) {
     self.listen = listen
     limits = HTTPLimits(listen)
+    timeouts = ServerTimeouts(listen)
   }
 
   /// `Date: …\r\n` of this second.

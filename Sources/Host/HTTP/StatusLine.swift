@@ -2,17 +2,17 @@
 enum StatusLine {
   static func append(_ status: Int, to bytes: inout [UInt8]) {
     if status == 200 {
-      bytes.append(contentsOf: "HTTP/1.1 200 OK\r\n".utf8)
+      bytes.append("HTTP/1.1 200 OK\r\n")
       return
     }
-    bytes.append(contentsOf: "HTTP/1.1 ".utf8)
+    bytes.append("HTTP/1.1 ")
     bytes.append(decimal: status)
     bytes.append(32)
-    bytes.append(contentsOf: reason(status).utf8)
-    bytes.append(contentsOf: "\r\n".utf8)
+    bytes.append(reason(status))
+    bytes.append("\r\n")
   }
 
-  private static func reason(_ status: Int) -> String {
+  private static func reason(_ status: Int) -> StaticString {
     switch status {
     case 201: "Created"
     case 202: "Accepted"

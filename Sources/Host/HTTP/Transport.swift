@@ -28,9 +28,15 @@ struct Transport {
     }
   }
 
+  /// Neither bytes nor an end nor an error wait to be read.
+  var isQuiet: Bool {
+    var byte: UInt8 = 0
+    return recv(fd, &byte, 1, PG_MSG_PEEK) < 0 && (errno == EAGAIN || errno == EINTR)
+  }
+
   func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
     while true {
-      let count = send(fd, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+      let count = send(fd, bytes.baseAddress, bytes.count, PG_MSG_NOSIGNAL)
       if count >= 0 { return .bytes(count) }
       if errno == EINTR { continue }
       return errno == EAGAIN ? .wouldBlock : .failed(errno)

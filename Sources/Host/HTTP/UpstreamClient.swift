@@ -53,29 +53,67 @@ final class UpstreamClient: HTTPClient {
   }
 
   private func result(of request: HTTPRequest, pool: UpstreamPool, deadline: Instant) async -> Result<HTTPResponse, AdapterError> {
-    let deadline = min(deadline, pool.loop.now + limits.totalTimeout)
-    if !pool.calls.tryAcquire() {
-      let waitEnd = pool.loop.now + limits.queueWait
-      switch await pool.calls.acquire(until: min(waitEnd, deadline), bound: limits.queueSize) {
-      case .granted: break
-      case .cancelled: return .failure(AdapterError(.cancelled, "The caller left."))
-      case .full: return .failure(overloaded("the queue is full (queue.size \(limits.queueSize))"))
-      case .timedOut: return .failure(overloaded("no place became free within queue.wait"))
+    let deadline = min(deadline, pool.loop.now.advanced(byNanoseconds: pool.timeouts.total))
+    if !pool.calls.tryAcquire(), let error = await waitForPlace(pool, deadline: deadline) { return .failure(error) }
+    let bytes = serialize(request)
+    var retriesLeft = request.isWrite ? 0 : limits.readRetries
+    var fresh = false
+    while true {
+      let connection: UpstreamConnection
+      if !fresh, let kept = pool.kept() {
+        connection = kept
+      } else {
+        switch await newConnection(pool, deadline: deadline) {
+        case .success(let made): connection = made
+        case .failure(let failure):
+          pool.calls.release()
+          return .failure(AdapterError(failure))
+        }
+      }
+      let wasKept = connection.exchanges > 0
+      switch await connection.exchange(bytes, isWrite: request.isWrite, deadline: deadline) {
+      case .success(var response):
+        if case .stream(let prefix, let rest) = response.body {
+          // The place is given back when the stream ends.
+          response.body = .stream(prefix: prefix, rest: PermitHoldingStream(rest, pool: pool))
+        } else {
+          pool.calls.release()
+        }
+        return .success(response)
+      case .failure(let failure):
+        // Again where that is safe: a write only when no byte of it left, a read only when no byte of an answer came. An old
+        // connection that turned out dead says nothing about the upstream; a new one costs a retry.
+        let isSafe = failure.kind == .unreachable && !failure.answerBegan && (!failure.requestLeft || !request.isWrite)
+        let isFree = wasKept && !fresh
+        guard isSafe, isFree || retriesLeft > 0 else {
+          pool.calls.release()
+          return .failure(AdapterError(failure))
+        }
+        if !isFree { retriesLeft -= 1 }
+        fresh = true
       }
     }
-    let result = await exchange(request, pool: pool, deadline: deadline)
-    switch result {
-    case .success(var response):
-      if case .stream(let prefix, let rest) = response.body {
-        // The place is given back when the stream ends.
-        response.body = .stream(prefix: prefix, rest: PermitHoldingStream(rest, pool: pool))
-      } else {
-        pool.calls.release()
-      }
-      return .success(response)
-    case .failure(let failure):
-      pool.calls.release()
-      return .failure(AdapterError(failure))
+  }
+
+  /// Waits in the queue; nil when there is a place.
+  private func waitForPlace(_ pool: UpstreamPool, deadline: Instant) async -> AdapterError? {
+    let waitEnd = pool.loop.now.advanced(byNanoseconds: pool.timeouts.queueWait)
+    switch await pool.calls.acquire(until: min(waitEnd, deadline), bound: limits.queueSize) {
+    case .granted: return nil
+    case .cancelled: return AdapterError(.cancelled, "The caller left.")
+    case .full: return overloaded("the queue is full (queue.size \(limits.queueSize))")
+    case .timedOut: return overloaded("no place became free within queue.wait")
+    }
+  }
+
+  private func newConnection(
+    _ pool: UpstreamPool, deadline: Instant
+  ) async -> Result<UpstreamConnection, UpstreamConnection.Failure> {
+    if let numeric { return await pool.connection(to: numeric, deadline: deadline) }
+    do {
+      return await pool.connection(to: try await resolver.addresses(of: baseURL, deadline: deadline), deadline: deadline)
+    } catch {
+      return .failure(.init(kind: .unreachable, detail: error.detail, requestLeft: false))
     }
   }
 
@@ -83,58 +121,23 @@ final class UpstreamClient: HTTPClient {
     AdapterError(.overloaded, "The upstream is busy; try again shortly.", detail: detail, retryAfter: .seconds(1))
   }
 
-  /// Sends the request, again where that is safe: a write only when no byte of it left, a read only when no byte of an answer came.
-  private func exchange(
-    _ request: HTTPRequest, pool: UpstreamPool, deadline: Instant
-  ) async -> Result<HTTPResponse, UpstreamConnection.Failure> {
-    let bytes = serialize(request)
-    var retriesLeft = request.isWrite ? 0 : limits.readRetries
-    var fresh = false
-    while true {
-      let addresses: [SocketAddress]
-      if let numeric {
-        addresses = numeric
-      } else {
-        do { addresses = try await resolver.addresses(of: baseURL, deadline: deadline) } catch {
-          return .failure(.init(kind: .unreachable, detail: error.detail, requestLeft: false))
-        }
-      }
-      let connection: UpstreamConnection
-      switch await pool.connection(to: addresses, fresh: fresh, deadline: deadline) {
-      case .success(let got): connection = got
-      case .failure(let failure): return .failure(failure)
-      }
-      let wasKept = connection.served > 0
-      let result = await connection.exchange(bytes, isWrite: request.isWrite, deadline: deadline)
-      guard case .failure(let failure) = result, failure.kind == .unreachable, !failure.answerBegan,
-        !failure.requestLeft || !request.isWrite
-      else { return result }
-      // An old connection that turned out dead says nothing about the upstream; a new one costs a retry.
-      if !wasKept || fresh {
-        guard retriesLeft > 0 else { return result }
-        retriesLeft -= 1
-      }
-      fresh = true
-    }
-  }
-
   /// The whole request in one block. `Content-Length` where there is a body or the method expects one (RFC 9110 §8.6).
   private func serialize(_ request: HTTPRequest) -> [UInt8] {
     var out: [UInt8] = []
     out.reserveCapacity(
       request.body.count + request.fields.bytes.count + request.target.utf8.count + constantFields.count + baseURL.path.utf8.count + 64)
-    out.append(contentsOf: request.method.rawValue.utf8)
+    out.append(request.method.word)
     out.append(32)
-    out.append(contentsOf: baseURL.path.utf8)
-    out.append(contentsOf: request.target.utf8)
+    out.append(text: baseURL.path)
+    out.append(text: request.target)
     out.append(contentsOf: constantFields)
     out.append(contentsOf: request.fields.bytes)
     if !request.body.isEmpty || request.method != .get {
-      out.append(contentsOf: "Content-Length: ".utf8)
+      out.append("Content-Length: ")
       out.append(decimal: request.body.count)
-      out.append(contentsOf: "\r\n".utf8)
+      out.append("\r\n")
     }
-    out.append(contentsOf: "\r\n".utf8)
+    out.append("\r\n")
     out.append(contentsOf: request.body)
     return out
   }
@@ -191,6 +194,18 @@ private final class PermitHoldingStream: BodyStream {
   }
 
   deinit { release() }
+}
+
+extension HTTPRequest.Method {
+  fileprivate var word: StaticString {
+    switch self {
+    case .get: "GET"
+    case .post: "POST"
+    case .put: "PUT"
+    case .patch: "PATCH"
+    case .delete: "DELETE"
+    }
+  }
 }
 
 extension [UInt8] {

@@ -24,11 +24,12 @@ final class UpstreamConnection: LoopObject {
   }
 
   private(set) var state = State.connecting
-  /// How many requests it has sent; 0 means that a failure is not that of an old connection.
-  private(set) var served = 0
+  /// Counts the exchanges; 0 means that a failure is not that of an old connection. What is meant for one of them names it, so
+  /// that it never reaches a later one.
+  private(set) var exchanges = 0
   private let transport: Transport
   private let limits: Configuration.UpstreamLimits
-  private unowned let pool: UpstreamPool
+  private let pool: UpstreamPool
 
   // The exchange under way.
   private var output: [UInt8] = []
@@ -46,7 +47,11 @@ final class UpstreamConnection: LoopObject {
   private var body: [UInt8] = []
   private var framing = Framing.none
   private var bodyReceived = 0
+  private var interimAnswers = 0
+  /// The socket has, or may have, bytes that were not read.
   private var isReadable = false
+  /// The end, or an error, stands behind the bytes that can be read: no further edge will tell.
+  private var endComes = false
   private var pieceWaiter: UnsafeContinuation<Result<[UInt8]?, Failure>, Never>?
   /// How long the upstream may still be waited for while it streams: the reader's own pauses don't count.
   private var patienceLeft = Duration.zero
@@ -60,6 +65,8 @@ final class UpstreamConnection: LoopObject {
 
   /// Answers up to this size are read whole; of longer ones this much is held back before the rest streams.
   static let holdBack = 64 << 10
+  /// Interim answers (RFC 9110 §15.2) before one final answer.
+  private static let maxInterimAnswers = 8
 
   init(fd: Int32, pool: UpstreamPool, limits: Configuration.UpstreamLimits, loop: EventLoop) {
     transport = Transport(fd: fd)
@@ -70,13 +77,15 @@ final class UpstreamConnection: LoopObject {
 
   // MARK: connecting
 
-  /// Starts to connect; nil when the connection stands.
+  /// Connects. The caller has taken a place for it, which goes with the connection, or with the failure.
   static func open(
     to address: SocketAddress, pool: UpstreamPool, limits: Configuration.UpstreamLimits, loop: EventLoop, deadline: Instant
   ) async -> Result<UpstreamConnection, Failure> {
     let fd = socket(address.family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
     guard fd >= 0 else {
-      return .failure(Failure(kind: .unreachable, detail: "socket: \(System.errorText(errno))", requestLeft: false))
+      let detail = "socket: \(System.errorText(errno))"
+      pool.connections.release()
+      return .failure(Failure(kind: .unreachable, detail: detail, requestLeft: false))
     }
     var one: Int32 = 1
     setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
@@ -92,17 +101,21 @@ final class UpstreamConnection: LoopObject {
       connection.close()
       return .failure(Failure(kind: .unreachable, detail: detail, requestLeft: false))
     }
-    connection.deadline = min(deadline, loop.now + limits.connectTimeout)
+    connection.deadline = min(deadline, loop.now.advanced(byNanoseconds: pool.timeouts.connect))
     let bound = LoopBound(connection, on: loop)
     let failure = await withTaskCancellationHandler {
       await withUnsafeContinuation { connection.connectWaiter = $0 }
     } onCancel: {
-      loop.execute {
-        bound.value.fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: false))
-      }
+      // Posted, so that it comes after the wait has begun where the task was cancelled before.
+      loop.post { bound.value.connectCancelled() }
     }
     if let failure { return .failure(failure) }
     return .success(connection)
+  }
+
+  private func connectCancelled() {
+    guard state == .connecting else { return }
+    fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: false))
   }
 
   private func connected() {
@@ -127,12 +140,17 @@ final class UpstreamConnection: LoopObject {
   func exchange(_ request: [UInt8], isWrite: Bool, deadline: Instant) async -> Result<HTTPResponse, Failure> {
     let bound = LoopBound(self, on: loop)
     let loop = self.loop
+    let number = exchanges + 1
+    if Task.isCancelled {
+      if state == .idle { pool.takeBack(self) }
+      return .failure(Failure(kind: .cancelled, detail: "the caller left", requestLeft: false))
+    }
     return await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
         start(request, isWrite: isWrite, deadline: deadline, continuation)
       }
     } onCancel: {
-      loop.execute { bound.value.callerLeft() }
+      loop.post { bound.value.callerLeft(exchange: number) }
     }
   }
 
@@ -141,9 +159,14 @@ final class UpstreamConnection: LoopObject {
   ) {
     precondition(waiter == nil, "one exchange at a time")
     waiter = continuation
-    guard state == .idle else {
+    let isKept = exchanges > 0
+    exchanges += 1
+    // What waits to be read on a kept connection is its end, or bytes that nobody asked for and that must not be taken for this
+    // request's answer.
+    guard state == .idle, !isKept && !isReadable || transport.isQuiet else {
       return fail(Failure(kind: .unreachable, detail: "the pooled connection had ended", requestLeft: false))
     }
+    isReadable = false
     output = request
     outputSent = 0
     self.isWrite = isWrite
@@ -154,14 +177,15 @@ final class UpstreamConnection: LoopObject {
     fields = []
     body = []
     bodyReceived = 0
+    interimAnswers = 0
     framing = .none
     self.deadline = deadline
     send()
   }
 
   /// The task that waits was cancelled.
-  private func callerLeft() {
-    guard waiter != nil, !(isWrite && outputSent > 0) else { return }
+  private func callerLeft(exchange: Int) {
+    guard waiter != nil, exchange == exchanges, !(isWrite && outputSent > 0) else { return }
     fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: outputSent > 0))
   }
 
@@ -174,20 +198,26 @@ final class UpstreamConnection: LoopObject {
       case .end: return
       case .failed(let code):
         // The upstream may have answered before it closed (RFC 9112 §9.5): what is there is read first.
-        if outputSent > 0, isReadable { return receive() }
+        if outputSent > 0 {
+          isReadable = true
+          receive()
+          guard state == .sending else { return }
+        }
         return broken("send: \(System.errorText(code))")
       }
     }
-    served += 1
     state = .awaitingHead
     output = []
-    deadline = min(totalDeadline, loop.now + limits.firstByteTimeout)
+    deadline = min(totalDeadline, loop.now.advanced(byNanoseconds: pool.timeouts.firstByte))
     if isReadable { receive() }
   }
 
   override func handle(events: UInt32) {
+    if events & (PG_EPOLLRDHUP | PG_EPOLLHUP | PG_EPOLLERR) != 0 { endComes = true }
     if state == .connecting {
       if events & (PG_EPOLLOUT | PG_EPOLLERR | PG_EPOLLHUP) != 0 { connected() }
+      // An upstream that speaks or ends at once: looked at when the request has left.
+      if events & (PG_EPOLLIN | PG_EPOLLRDHUP) != 0 { isReadable = true }
       return
     }
     if events & PG_EPOLLOUT != 0, state == .sending { send() }
@@ -206,20 +236,22 @@ final class UpstreamConnection: LoopObject {
   }
 
   private func receive() {
-    while state == .sending || state == .awaitingHead || state == .receiving {
+    while isReadable, state == .sending || state == .awaitingHead || state == .receiving {
       let outcome = transport.read(into: UnsafeMutableRawBufferPointer(loop.upstreamScratch))
       switch outcome {
       case .bytes(let count):
+        hasRead(count)
         received(UnsafePointer(loop.upstreamScratch.baseAddress!), count)
-        // A short read has emptied the socket; the next edge says when there is more (epoll(7)).
-        if count < EventLoop.scratchSize { return }
-      case .wouldBlock:
-        isReadable = false
-        return
+      case .wouldBlock: isReadable = false
       case .end: return ended()
       case .failed(let code): return broken("receive: \(System.errorText(code))")
       }
     }
+  }
+
+  /// A short read has emptied the socket, and the next edge says when there is more (epoll(7)), unless the end came with the bytes.
+  private func hasRead(_ count: Int) {
+    if count < EventLoop.scratchSize, !endComes { isReadable = false }
   }
 
   private func received(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
@@ -231,26 +263,31 @@ final class UpstreamConnection: LoopObject {
   }
 
   private func parseHead(_ bytes: UnsafePointer<UInt8>, _ count: Int, isBuffered: Bool) {
-    switch headParser.parse(bytes, count: count, maxHead: limits.maxResponseHead, into: &head, fields: &fields) {
-    case .needMore:
-      if !isBuffered { input.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count)) }
-    case .failed(let fault):
-      malformed("\(fault.reason)")
-    case .complete where head.status < 200:
-      // An interim answer (RFC 9110 §15.2): the final one follows.
-      let used = head.headLength
-      let rest = Array(UnsafeBufferPointer(start: bytes + used, count: count - used))
-      input = []
-      headParser.reset()
-      fields = []
-      head = ResponseHead()
-      if !rest.isEmpty { rest.withUnsafeBufferPointer { parseHead($0.baseAddress!, $0.count, isBuffered: false) } }
-    case .complete:
-      if state == .sending {
-        // It answers before it has read the request: the answer counts, the connection doesn't.
-        head.keepAlive = false
+    var offset = 0
+    while true {
+      let (rest, restCount) = (bytes + offset, count - offset)
+      switch headParser.parse(rest, count: restCount, maxHead: limits.maxResponseHead, into: &head, fields: &fields) {
+      case .needMore:
+        if !isBuffered || offset > 0 { input = Array(UnsafeBufferPointer(start: rest, count: restCount)) }
+        return
+      case .failed(let fault): return malformed("\(fault.reason)")
+      case .complete where head.isInterim:
+        // The final answer follows.
+        interimAnswers += 1
+        guard interimAnswers <= UpstreamConnection.maxInterimAnswers else {
+          return malformed("more than \(UpstreamConnection.maxInterimAnswers) interim answers")
+        }
+        offset += head.headLength
+        headParser.reset()
+        input = []
+        if offset == count { return }
+      case .complete:
+        if state == .sending {
+          // It answers before it has read the request: the answer counts, the connection doesn't.
+          head.keepAlive = false
+        }
+        return headComplete(rest + head.headLength, restCount - head.headLength)
       }
-      headComplete(bytes + head.headLength, count - head.headLength)
     }
   }
 
@@ -351,7 +388,7 @@ final class UpstreamConnection: LoopObject {
   /// The exchange is over: back to the pool, or closed.
   private func finish() {
     deadline = nil
-    if head.keepAlive, state != .closed {
+    if head.keepAlive, state != .closed, !endComes {
       state = .idle
       pool.takeBack(self)
     } else {
@@ -365,7 +402,7 @@ final class UpstreamConnection: LoopObject {
     state = .streaming
     deadline = nil
     patienceLeft = totalDeadline - loop.now
-    let stream = UpstreamBodyStream(self, exchange: served, remaining: remaining)
+    let stream = UpstreamBodyStream(self, exchange: exchanges, remaining: remaining)
     let response = HTTPResponse(
       status: head.status, fields: Fields(checkedBlock: fields), body: .stream(prefix: body, rest: stream),
       isEncoded: head.isEncoded)
@@ -378,33 +415,39 @@ final class UpstreamConnection: LoopObject {
     if case .length(let remaining) = framing { remaining } else { nil }
   }
 
-  /// The next piece of a streamed body, nil at its end.
-  func nextPiece() async -> Result<[UInt8]?, Failure> {
+  /// The next piece of that exchange's streamed body, nil at its end.
+  func nextPiece(of exchange: Int) async -> Result<[UInt8]?, Failure> {
+    guard exchange == exchanges, state != .idle else { return .success(nil) }
     if let piece = readPiece() { return piece }
     let began = loop.now
-    deadline = min(began + limits.firstByteTimeout, began + patienceLeft)
+    deadline = min(began.advanced(byNanoseconds: pool.timeouts.firstByte), began + patienceLeft)
     let bound = LoopBound(self, on: loop)
     let loop = self.loop
-    let exchange = served
     let result = await withTaskCancellationHandler {
       await withUnsafeContinuation { pieceWaiter = $0 }
     } onCancel: {
-      loop.execute { bound.value.cancelStream(of: exchange) }
+      loop.post { bound.value.cancelStream(of: exchange) }
     }
-    deadline = nil
-    patienceLeft -= loop.now - began
+    if exchange == exchanges { patienceLeft -= loop.now - began }
     return result
   }
 
   private func resumePiece(_ waiting: UnsafeContinuation<Result<[UInt8]?, Failure>, Never>) {
-    guard let piece = readPiece() else { return }
+    // Taken out first: a piece that turns out malformed ends the connection, and with it whoever still waits.
     pieceWaiter = nil
+    guard let piece = readPiece() else {
+      pieceWaiter = waiting
+      return
+    }
+    // Not later, when the reader's task runs: the connection may be in other hands by then.
+    if state == .streaming { deadline = nil }
     waiting.resume(returning: piece)
   }
 
   /// What can be had without waiting; nil when there is nothing yet.
   private func readPiece() -> Result<[UInt8]?, Failure>? {
     if state == .closed {
+      if isFinished { return .success(nil) }
       return .failure(Failure(kind: .unreachable, detail: "the answer was cut off", requestLeft: true, answerBegan: true))
     }
     if isFinished {
@@ -414,7 +457,7 @@ final class UpstreamConnection: LoopObject {
     while isReadable {
       switch transport.read(into: UnsafeMutableRawBufferPointer(loop.upstreamScratch)) {
       case .bytes(let count):
-        if count < EventLoop.scratchSize { isReadable = false }
+        hasRead(count)
         let bytes = UnsafePointer(loop.upstreamScratch.baseAddress!)
         streamFailure = nil
         guard let used = decode(bytes, count) else { return .failure(streamFailure ?? cutOff) }
@@ -447,7 +490,7 @@ final class UpstreamConnection: LoopObject {
 
   /// Nobody reads that exchange's stream any more.
   func cancelStream(of exchange: Int) {
-    guard state == .streaming, exchange == served else { return }
+    guard state == .streaming, exchange == exchanges else { return }
     fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: true, answerBegan: true))
   }
 
@@ -527,8 +570,8 @@ final class UpstreamBodyStream: BodyStream {
     let connection = self.connection
     let result: Result<[UInt8]?, UpstreamConnection.Failure> =
       connection.loop.isCurrent
-      ? await connection.value.nextPiece()
-      : await withTaskExecutorPreference(connection.loop) { await connection.value.nextPiece() }
+      ? await connection.value.nextPiece(of: exchange)
+      : await withTaskExecutorPreference(connection.loop) { await connection.value.nextPiece(of: exchange) }
     switch result {
     case .success(let piece): return piece
     case .failure(let failure): throw AdapterError(failure)

@@ -4,6 +4,7 @@ import AdapterAPI
 final class UpstreamPool {
   let loop: EventLoop
   private let limits: Configuration.UpstreamLimits
+  let timeouts: UpstreamTimeouts
   /// Calls in flight.
   let calls: PermitQueue
   /// Open connections.
@@ -14,53 +15,63 @@ final class UpstreamPool {
   /// Asks the other loops' pools for a connection that lies idle there.
   var askOthersForIdle: () -> Void = {}
 
-  /// How long a connection is kept without a request.
-  private static let keepIdle = Duration.seconds(60)
+  /// How long a connection is kept without a request, in nanoseconds.
+  private static let keepIdle: Int64 = 60_000_000_000
 
   init(loop: EventLoop, limits: Configuration.UpstreamLimits, calls: PermitQueue, connections: PermitQueue) {
     self.loop = loop
     self.limits = limits
+    timeouts = UpstreamTimeouts(limits)
     self.calls = calls
     self.connections = connections
   }
 
-  /// A connection that is ready to send: a kept one, else a new one.
+  /// A connection that was kept, if there is one.
+  func kept() -> UpstreamConnection? {
+    guard let kept = idle.popLast() else { return nil }
+    kept.deadline = nil
+    return kept
+  }
+
+  /// A new connection, as soon as there is a place for one.
   func connection(
-    to addresses: [SocketAddress], fresh: Bool, deadline: Instant
+    to addresses: [SocketAddress], deadline: Instant
   ) async -> Result<UpstreamConnection, UpstreamConnection.Failure> {
-    if !fresh, let kept = idle.popLast() {
-      kept.deadline = nil
-      return .success(kept)
-    }
     if !connections.tryAcquire() {
       // All places are taken. Connections that lie idle, here or on another loop, hold places that this call can have.
-      if let kept = idle.popLast() { kept.close() } else { askOthersForIdle() }
-      switch await connections.acquire(until: deadline, bound: .max) {
+      if let kept = idle.popLast() { kept.close() }
+      switch await connections.acquire(until: deadline, bound: .max, whenWaiting: askOthersForIdle) {
       case .granted: break
       case .cancelled: return .failure(.init(kind: .cancelled, detail: "the caller left", requestLeft: false))
       case .timedOut, .full:
         return .failure(.init(kind: .timeout, detail: "no connection became free in time", requestLeft: false))
       }
     }
-    var last = UpstreamConnection.Failure(kind: .unreachable, detail: "the name has no address", requestLeft: false)
-    for address in addresses {
-      let result = await UpstreamConnection.open(to: address, pool: self, limits: limits, loop: loop, deadline: deadline)
-      switch result {
-      case .success(let connection): return .success(connection)
-      case .failure(let failure):
-        last = failure
-        if failure.kind == .cancelled { break }
-        // The place went with the connection that failed.
-        if address != addresses.last, !connections.tryAcquire() { return .failure(failure) }
-      }
+    return await open(addresses, deadline: deadline)
+  }
+
+  /// The first of these addresses that takes a connection. A place was taken for it.
+  private func open(
+    _ addresses: [SocketAddress], deadline: Instant
+  ) async -> Result<UpstreamConnection, UpstreamConnection.Failure> {
+    var index = 0
+    while index < addresses.count {
+      let result = await UpstreamConnection.open(
+        to: addresses[index], pool: self, limits: limits, loop: loop, deadline: deadline)
+      index += 1
+      guard case .failure(let failure) = result, failure.kind != .cancelled, index < addresses.count else { return result }
+      // The place went with the connection that failed.
+      guard connections.tryAcquire() else { return result }
     }
-    return .failure(last)
+    connections.release()
+    return .failure(.init(kind: .unreachable, detail: "the name has no address", requestLeft: false))
   }
 
   /// A connection has done its exchange and can be used again.
   func takeBack(_ connection: UpstreamConnection) {
-    guard !isClosed else { return connection.close() }
-    connection.deadline = loop.now + UpstreamPool.keepIdle
+    // A place that somebody waits for is worth more than a connection that may be used again.
+    guard !isClosed, !connections.hasWaiters else { return connection.close() }
+    connection.deadline = loop.now.advanced(byNanoseconds: UpstreamPool.keepIdle)
     idle.append(connection)
   }
 
@@ -78,6 +89,10 @@ final class UpstreamPool {
   /// No more calls come: closes what is idle; the others close when their exchange ends.
   func shutdown() {
     isClosed = true
+    // The loops' pools hold each other no longer.
+    calls.wakeOthers = {}
+    connections.wakeOthers = {}
+    askOthersForIdle = {}
     let all = idle
     idle = []
     for connection in all { connection.close() }

@@ -80,9 +80,11 @@ struct GatewayError: Error {
       case .expectationFailed: "expectation_failed"
       case .unsupportedTransferCoding, .notImplementedMethod: "unsupported_operation"
       case .httpVersion: "http_version"
+      case .overloaded: "overloaded"
       }
     let text = fault.reason.description
     self.init(fault.status, word, text.prefix(1).uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : "."))
+    if fault.code == .overloaded { retryAfter = 1 }
   }
 
   /// What an adapter, or the client beneath it, could not do.

@@ -1,6 +1,6 @@
 /// Media types as far as the gateway has to know them (RFC 9110 §8.3).
 enum MediaType {
-  /// `application/json` or a type with the suffix `+json` (RFC 6839), with or without parameters.
+  /// `application/json` or a type with the suffix `+json` (RFC 6839 §3.1), with or without parameters.
   static func isJSON(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
     var end = value.count
     for (index, byte) in value.enumerated() where byte == 59 || byte == 32 || byte == 9 {
@@ -8,7 +8,9 @@ enum MediaType {
       break
     }
     let essence = UnsafeBufferPointer(rebasing: value[..<end])
-    return equals(essence, "application/json") || (essence.count > 17 && ends(essence, with: "+json"))
+    if equals(essence, "application/json") { return true }
+    guard ends(essence, with: "+json"), let slash = essence.firstIndex(of: 47) else { return false }
+    return slash > 0 && slash + 1 < essence.count - 5
   }
 
   private static func equals(_ bytes: UnsafeBufferPointer<UInt8>, _ text: StaticString) -> Bool {

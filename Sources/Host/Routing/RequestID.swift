@@ -24,3 +24,17 @@ enum RequestID {
     }
   }
 }
+
+/// Numbers for ids, without a system call for each (SplitMix64, seeded from the system's random numbers). Ids need to be
+/// different, not secret.
+struct IDNumbers: RandomNumberGenerator {
+  private var state = UInt64.random(in: 0 ... .max)
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ (mixed >> 31)
+  }
+}

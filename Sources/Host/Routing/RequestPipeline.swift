@@ -9,7 +9,7 @@ final class RequestPipeline: ExchangeHandler {
   private var verifier: TokenVerifier
   /// This loop's copies of the upstreams' tokens; a handful, so searched by hand.
   private var tokens: [TokenCopy] = []
-  private var random = SystemRandomNumberGenerator()
+  private var random = IDNumbers()
 
   init(loop: EventLoop, loops: Int, snapshot: Snapshot, log: Log, metrics: Metrics) {
     self.loop = loop
@@ -119,43 +119,50 @@ final class RequestPipeline: ExchangeHandler {
     add("prop: ", head.prop)
     add("traceparent: ", head.traceparent)
     add("tracestate: ", head.tracestate)
-    block.append(contentsOf: "X-Request-Id: ".utf8)
-    block.append(contentsOf: requestID.utf8)
+    block.append("X-Request-Id: ")
+    block.append(text: requestID)
     block.append(13)
     block.append(10)
     return Fields(checkedBlock: block)
   }
 
+  /// The whole body, and whether it is what this route takes.
   private func read(_ exchange: Exchange, _ route: Route) async throws(GatewayError) -> [UInt8] {
-    guard case .operation(let operation) = route.configuration.target else {
-      _ = try await body(of: exchange, route)
-      return []
-    }
-    if exchange.head.hasContentType, !MediaType.isJSON(exchange.bytes(exchange.head.contentType)) {
+    if case .operation = route.configuration.target, exchange.head.hasContentType,
+      !MediaType.isJSON(exchange.bytes(exchange.head.contentType))
+    {
       throw .unsupportedMediaType
     }
-    let body = try await body(of: exchange, route)
+    let body: [UInt8]
+    do throws(HTTPFault) {
+      let limit = route.configuration.maxBodySize
+      if let atHand = try exchange.bodyAtHand(limit: limit) {
+        body = atHand
+      } else {
+        body = try await exchange.body(limit: limit)
+      }
+    } catch {
+      throw GatewayError(error)
+    }
+    guard case .operation(let operation) = route.configuration.target else { return [] }
     if body.isEmpty, operation == .alarms || operation == .alarmConfigs { return body }
     if let problem = JSONShape.check(body) { throw .badJSON(problem.sentence) }
     return body
   }
 
-  private func body(of exchange: Exchange, _ route: Route) async throws(GatewayError) -> [UInt8] {
-    do throws(HTTPFault) {
-      return try await exchange.body(limit: route.configuration.maxBodySize)
-    } catch {
-      throw GatewayError(error)
-    }
-  }
-
   // MARK: token
 
-  /// A token that is good for this call: this loop's copy while it is fresh, else the keeper's.
-  func token(for adapter: AdapterInstance, deadline: Instant) async throws(GatewayError) -> Token? {
+  /// This loop's copy of the token, while it is fresh: no lock, no wait.
+  private func tokenAtHand(for adapter: AdapterInstance) -> Token? {
+    guard let keeper = adapter.keeper, let copy = tokens[copy(of: keeper)].current, copy.generation == keeper.generation,
+      loop.now < copy.refreshAt
+    else { return nil }
+    return copy.token
+  }
+
+  /// A token that is good for this call, from the keeper; nil for an adapter that uses none.
+  private func token(for adapter: AdapterInstance, deadline: Instant) async throws(GatewayError) -> Token? {
     guard let keeper = adapter.keeper else { return nil }
-    if let copy = tokens[copy(of: keeper)].current, copy.generation == keeper.generation, loop.now < copy.refreshAt {
-      return copy.token
-    }
     do throws(KeeperError) {
       let token = try await keeper.token(deadline: deadline)
       tokens[copy(of: keeper)].current = keeper.current
@@ -173,9 +180,10 @@ final class RequestPipeline: ExchangeHandler {
     _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: inout Report
   ) async throws(GatewayError) -> AdapterResponse {
     let adapter = route.adapter
-    let deadline = exchange.began + route.configuration.timeout
+    let deadline = exchange.began.advanced(byNanoseconds: route.timeout)
     report.operation = request.operation
-    let token = try await token(for: adapter, deadline: deadline)
+    var token = tokenAtHand(for: adapter)
+    if token == nil { token = try await self.token(for: adapter, deadline: deadline) }
     do throws(AdapterError) {
       return try await call(request, token, adapter, deadline: deadline, &report)
     } catch {
@@ -231,20 +239,13 @@ final class RequestPipeline: ExchangeHandler {
   // MARK: respond
 
   private func respond(_ answer: AdapterResponse, _ route: Route, _ exchange: Exchange, _ report: Report) async {
-    var fields = answer.fields.bytes
-    fields.reserveCapacity(fields.count + 96)
-    fields.append(contentsOf: "X-Request-Id: ".utf8)
-    fields.append(contentsOf: report.requestID.utf8)
-    fields.append(contentsOf: "\r\nX-Gateway-Source: ".utf8)
-    fields.append(contentsOf: route.adapter.source.utf8)
-    fields.append(contentsOf: "\r\n".utf8)
-    let hasDate = answer.fields.hasDate
+    let marks = Exchange.Marks(requestID: report.requestID, source: route.adapter.source)
     switch answer.body {
     case .bytes(let body):
-      exchange.respond(answer.status, fields: fields, body: body, hasDate: hasDate)
+      exchange.respond(answer.status, fields: answer.fields, marks: marks, body: body)
     case .stream(let prefix, let rest):
       let length = rest.remaining.map { $0 + prefix.count }
-      exchange.respondStreaming(answer.status, fields: fields, length: length, hasDate: hasDate)
+      exchange.respondStreaming(answer.status, fields: answer.fields, marks: marks, length: length)
       guard await exchange.send(prefix) else { return rest.cancel() }
       do throws(AdapterError) {
         while let piece = try await rest.next() {
@@ -260,20 +261,22 @@ final class RequestPipeline: ExchangeHandler {
 
   private func respond(_ error: GatewayError, _ exchange: Exchange, _ report: Report) {
     exchange.respond(
-      error.status, fields: ErrorAnswer.fields(error, requestID: report.requestID),
+      error.status, fields: ErrorAnswer.fields(error), marks: Exchange.Marks(requestID: report.requestID),
       body: ErrorAnswer.body(error, requestID: report.requestID))
   }
 
   private func respond(_ json: [UInt8], _ exchange: Exchange, _ report: Report) {
-    let source = report.route?.adapter.source ?? "live"
-    let fields = "Content-Type: application/json\r\nCache-Control: no-store\r\nX-Request-Id: \(report.requestID)\r\nX-Gateway-Source: \(source)\r\n"
-    exchange.respond(200, fields: Array(fields.utf8), body: json)
+    let marks = Exchange.Marks(requestID: report.requestID, source: report.route?.adapter.source ?? "")
+    exchange.respond(200, fields: RequestPipeline.privateJSON, marks: marks, body: json)
   }
+
+  private static let privateJSON = Fields(
+    checkedBlock: Array("Content-Type: application/json\r\nCache-Control: no-store\r\n".utf8))
 
   /// `GET /api/iot/token`: what the upstream's clients may need to see.
   private func tokenAnswer(_ route: Route, _ exchange: Exchange, masked: Bool) async throws(GatewayError) -> [UInt8] {
     let adapter = route.adapter
-    let token = try await token(for: adapter, deadline: exchange.began + route.configuration.timeout)
+    let token = try await token(for: adapter, deadline: exchange.began.advanced(byNanoseconds: route.timeout))
     var out: [UInt8] = []
     out.append(contentsOf: "{\"token\":".utf8)
     if let token {

@@ -1,4 +1,5 @@
 import AdapterAPI
+import Glibc
 
 /// One entry of the route table, ready to serve.
 final class Route: Sendable {
@@ -7,6 +8,8 @@ final class Route: Sendable {
   let metrics: RouteMetrics
   /// The roles that this route's operation asks for; empty: any valid token.
   let roles: [String]
+  /// Nanoseconds.
+  let timeout: Int64
   fileprivate let path: [UInt8]
 
   init(_ configuration: Configuration.Route, adapter: AdapterInstance, metrics: RouteMetrics) {
@@ -14,6 +17,7 @@ final class Route: Sendable {
     self.adapter = adapter
     self.metrics = metrics
     path = Array(configuration.path.utf8)
+    timeout = configuration.timeout.nanoseconds
     if case .operation(let operation) = configuration.target, operation.isWrite {
       roles = configuration.writeRoles
     } else {
@@ -23,10 +27,15 @@ final class Route: Sendable {
 
   /// The path is this route's, byte for byte: no decoding, no dot segments, no second spelling.
   fileprivate func matches(_ candidate: UnsafeBufferPointer<UInt8>) -> Bool {
-    if candidate.count == path.count { return path.elementsEqual(candidate) }
+    if candidate.count == path.count { return isPrefix(of: candidate) }
     // A resource has everything below its path.
     return configuration.method == nil && candidate.count > path.count && candidate[path.count] == 47
-      && path.elementsEqual(candidate.prefix(path.count))
+      && isPrefix(of: candidate)
+  }
+
+  private func isPrefix(of candidate: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard let base = candidate.baseAddress else { return path.isEmpty }
+    return path.withUnsafeBufferPointer { memcmp($0.baseAddress!, base, path.count) == 0 }
   }
 }
 

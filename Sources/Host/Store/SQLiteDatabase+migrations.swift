@@ -40,21 +40,21 @@ extension SQLiteDatabase {
     if let newest = Self.migrations.last?.version, done > newest {
       throw StoreError(
         .newer,
-        "'\(path)' was written by a newer version of the gateway (schema \(done), this one knows \(newest)); run that version, "
-          + "or give 'store.path' another file.")
+        "'\(path)' was written by a newer version of the gateway (schema \(done), this one knows \(newest)); "
+          + "run that version, or give 'store.path' another file.")
     }
     let insert = try SQLiteStatement(
       "INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)", in: self)
     for step in Self.migrations where step.version > done {
       try execute(step.sql)
-      try insert.run([.integer(step.version), .text(step.name), .integer(wallMilliseconds())])
+      try insert.run([.integer(step.version), .text(step.name), .integer(Self.wallMilliseconds())])
     }
   }
-}
 
-/// Milliseconds since the epoch.
-func wallMilliseconds() -> Int64 {
-  var now = timespec()
-  clock_gettime(CLOCK_REALTIME, &now)
-  return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+  /// Milliseconds since the epoch.
+  static func wallMilliseconds() -> Int64 {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+  }
 }

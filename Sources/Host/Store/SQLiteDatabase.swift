@@ -3,10 +3,12 @@ import Glibc
 
 /// One connection to a SQLite file of ours. Not `Sendable`: it belongs to the actor that opened it.
 ///
-/// Opening makes the folder (0700) and the file (0600) before anything secret can stand in it, refuses what is not ours, and
-/// sets durability: write-ahead log with `synchronous = FULL`, so that a commit that returned survives a power cut.
+/// Opening makes the folder (0700) and the file (0600) before anything secret can stand in it, refuses what is not
+/// ours, and sets durability: write-ahead log with `synchronous = FULL`, so that a commit that returned survives a
+/// power cut.
 final class SQLiteDatabase {
-  /// "PtGt", in the file's header: how we tell our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id).
+  /// "PtGt", in the file's header: how we tell our files from other programs'
+  /// (https://sqlite.org/pragma.html#pragma_application_id).
   static let applicationID: Int64 = 0x5074_4774
   /// How many milliseconds a statement waits for another process's lock.
   static let busyTimeout: Int32 = 2000
@@ -18,7 +20,7 @@ final class SQLiteDatabase {
 
   init(path: String, isWritable: Bool = true, busyTimeout: Int32 = busyTimeout) throws(StoreError) {
     self.path = path
-    if isWritable { try Self.prepareFile(path) }
+    if isWritable { try Self.makeFile(path) }
     var opened: OpaquePointer?
     let mode = isWritable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY
     let code = sqlite3_open_v2(path, &opened, mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
@@ -29,6 +31,7 @@ final class SQLiteDatabase {
     sqlite3_busy_timeout(handle, busyTimeout)
     try refuseForeignFile()
     guard sqlite3_db_readonly(handle, "main") == 0 else { throw Self.readOnly(path) }
+    try Self.closeToOthers(path)
     try execute(
       """
       PRAGMA journal_mode = WAL;
@@ -77,9 +80,10 @@ final class SQLiteDatabase {
   }
 
   private func refuseForeignFile() throws(StoreError) {
+    // In this order: whoever makes the tables sets the id in the same transaction.
+    let tables = try integer("SELECT count(*) FROM sqlite_schema")
     let id = try integer("PRAGMA application_id")
     if id == Self.applicationID { return }
-    let tables = try integer("SELECT count(*) FROM sqlite_schema")
     guard id == 0, tables == 0 else {
       throw StoreError(
         .foreign,
@@ -89,7 +93,7 @@ final class SQLiteDatabase {
 
   // MARK: The file
 
-  private static func prepareFile(_ path: String) throws(StoreError) {
+  private static func makeFile(_ path: String) throws(StoreError) {
     try makeFolder(of: path)
     // Only a file that is new is opened here: closing one drops all of this process's locks on it (fcntl(2)).
     let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(0o600))
@@ -98,6 +102,10 @@ final class SQLiteDatabase {
       return
     }
     guard errno == EEXIST else { throw fileError(path, errno, "could not be made") }
+  }
+
+  /// Takes other users' rights away, in case the file was made by hand; not before it is known to be ours.
+  private static func closeToOthers(_ path: String) throws(StoreError) {
     // The log's files hold the same secrets; SQLite gives new ones the mode of the main file.
     for name in [path, path + "-wal", path + "-shm"] {
       var info = stat()
@@ -105,7 +113,8 @@ final class SQLiteDatabase {
       guard chmod(name, info.st_mode & 0o700) == 0 else {
         throw StoreError(
           .unavailable,
-          "'\(name)' can be read by others and its mode can't be changed (\(message(errno))); make it the gateway's own file.")
+          "'\(name)' can be read by others and its mode can't be changed (\(message(errno))); "
+            + "make it the gateway's own file.")
       }
     }
   }
@@ -128,7 +137,8 @@ final class SQLiteDatabase {
     case ENOSPC, EDQUOT: StoreError(.full, "'\(path)' \(what): the disk is full; free some space.")
     default:
       StoreError(
-        .unavailable, "'\(path)' \(what) (\(message(number))); give 'store.path' a place that the gateway may write to.")
+        .unavailable,
+        "'\(path)' \(what) (\(message(number))); give 'store.path' a place that the gateway may write to.")
     }
   }
 
@@ -147,16 +157,18 @@ final class SQLiteDatabase {
       StoreError(.corrupt, "'\(path)' is not a SQLite database; move it away or give 'store.path' another file.")
     case SQLITE_CORRUPT:
       StoreError(
-        .corrupt, "The database '\(path)' is damaged; move it away (with -wal and -shm) and the gateway makes a new one.")
+        .corrupt,
+        "The database '\(path)' is damaged; move it away (with -wal and -shm) and the gateway makes a new one.")
     case SQLITE_READONLY: Self.readOnly(path)
     case SQLITE_FULL: StoreError(.full, "The database '\(path)' can't grow: the disk is full; free some space.")
     case SQLITE_BUSY, SQLITE_LOCKED:
-      StoreError(.unavailable, "Another process holds the database '\(path)' locked; find it with 'fuser' if this stays.")
+      StoreError(
+        .unavailable, "Another process holds the database '\(path)' locked; find it with 'fuser' if this stays.")
     default:
       StoreError(
         .unavailable,
-        "The database '\(path)' failed (SQLite \(code): \(String(cString: sqlite3_errstr(code)))); look at the disk and at "
-          + "the rights of the file and its folder.")
+        "The database '\(path)' failed (SQLite \(code): \(String(cString: sqlite3_errstr(code)))); "
+          + "look at the disk and at the rights of the file and its folder.")
     }
   }
 }

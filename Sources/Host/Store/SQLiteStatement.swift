@@ -21,7 +21,8 @@ final class SQLiteStatement {
 
   deinit { sqlite3_finalize(handle) }
 
-  /// Runs it; `row` sees every row. Whatever happens, afterwards the statement is ready for the next run and holds no values.
+  /// Runs it; `row` sees every row. Whatever happens, afterwards the statement is ready for the next run and holds no
+  /// values.
   func run(_ values: [Value] = [], row: (SQLiteStatement) -> Void = { _ in }) throws(StoreError) {
     defer {
       sqlite3_reset(handle)

@@ -2,8 +2,9 @@ import AdapterAPI
 
 /// The embedded store: one SQLite file, on a thread of its own.
 ///
-/// It opens the file when it is first needed, and again after an error that the connection did not survive, or when somebody put
-/// another file in its place; so a disk that comes back, or a damaged file that was moved away, needs no restart.
+/// It opens the file when it is first needed, and again after an error that the connection did not survive, or when
+/// somebody put another file in its place; so a disk that comes back, or a damaged file that was moved away, needs no
+/// restart.
 actor SQLiteStore: TokenStore {
   private struct Connection {
     let database: SQLiteDatabase
@@ -45,7 +46,7 @@ actor SQLiteStore: TokenStore {
         let pair = StoredPair(token: token, version: last == .max ? 1 : last + 1)
         try connection.upsert.run([
           .text(token.access), .text(token.refresh), .integer(token.expiresAt), .text(adapter), .text(upstream),
-          .integer(pair.version), .integer(token.lifetime), .integer(wallMilliseconds()),
+          .integer(pair.version), .integer(token.lifetime), .integer(SQLiteDatabase.wallMilliseconds()),
         ])
         return .saved(pair)
       }
@@ -85,9 +86,9 @@ actor SQLiteStore: TokenStore {
           (access_token, refresh_token, expires_at, adapter, upstream, version, lifetime_ms, updated_at)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (adapter) DO UPDATE SET
-          access_token = excluded.access_token, refresh_token = excluded.refresh_token, expires_at = excluded.expires_at,
-          upstream = excluded.upstream, version = excluded.version, lifetime_ms = excluded.lifetime_ms,
-          updated_at = excluded.updated_at
+          access_token = excluded.access_token, refresh_token = excluded.refresh_token,
+          expires_at = excluded.expires_at, upstream = excluded.upstream, version = excluded.version,
+          lifetime_ms = excluded.lifetime_ms, updated_at = excluded.updated_at
         """, in: database))
     connection = opened
     return opened

@@ -1,4 +1,6 @@
-/// Why the store could not do its work: a code, and one sentence that says what to do. Never holds what was to be stored.
+/// Why the store could not do its work: a code, and one sentence that says what to do.
+///
+/// Never holds what was to be stored.
 struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   enum Code: String, Sendable, CaseIterable {
     /// Not reachable now, or busy, or closed: it may work again later.

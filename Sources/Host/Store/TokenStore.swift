@@ -2,11 +2,11 @@ import AdapterAPI
 
 /// Where the upstreams' tokens outlive the process: one row per adapter instance.
 ///
-/// Several processes may share one store. Every write is a compare-and-swap against the row that the writer saw last, so that of
-/// two that renewed the same pair exactly one is kept, and the other learns which.
+/// Several processes may share one store. Every write is a compare-and-swap against the row that the writer saw last,
+/// so that of two that renewed the same pair exactly one is kept, and the other learns which.
 protocol TokenStore: Sendable {
-  /// Opens what has to be opened and brings the schema up to date. The other methods do so themselves when it was not called or
-  /// failed; calling it at start says early what is wrong.
+  /// Opens what has to be opened and brings the schema up to date. The other methods do so themselves when it was not
+  /// called or failed; calling it at start says early what is wrong.
   func open() async throws(StoreError)
 
   /// The pair of that adapter, unless it came from another upstream: a token never goes where it did not come from.
@@ -16,8 +16,8 @@ protocol TokenStore: Sendable {
 
   /// Keeps `token` in the place of `old`, durably: when this returns `.saved`, a crash does not lose it.
   ///
-  /// Somebody who writes the row without knowing versions is noticed too: version **and** refresh token have to be those of
-  /// `old`. A row of another upstream is overwritten whatever it says.
+  /// Somebody who writes the row without knowing versions is noticed too: version **and** refresh token have to be
+  /// those of `old`. A row of another upstream is overwritten whatever it says.
   ///
   /// - Parameter old: what the caller saw last; nil when it saw nothing.
   func save(

@@ -1,9 +1,10 @@
 import Glibc
 
-/// One thread that runs the jobs of an actor, one after another, so that what blocks (a disk, a lock) blocks no event loop.
+/// One thread that runs the jobs of an actor, one after another.
 ///
-/// Its queue holds jobs of tasks that wait for an answer, so it is as short as there are such tasks. The thread ends when the
-/// last reference to this object is gone and the queue is empty; nobody waits for it.
+/// What blocks there (a disk, a lock) blocks no event loop. Its queue holds jobs of tasks that wait for an answer, so
+/// it is as short as there are such tasks. The thread ends when the last reference to this object is gone and the queue
+/// is empty; nobody waits for it.
 final class WorkerThread: SerialExecutor {
   private let queue = JobQueue()
 
@@ -23,7 +24,9 @@ final class WorkerThread: SerialExecutor {
       }, argument.toOpaque())
     pthread_sigmask(SIG_SETMASK, &before, nil)
     // Without a thread no job would ever run; there is nothing to go on with (limits on threads, no memory).
-    guard status == 0 else { fatalError("The store's thread could not be made (error \(status)); raise the limit of threads.") }
+    guard status == 0 else {
+      fatalError("The store's thread could not be made (error \(status)); raise the limit of threads.")
+    }
     pthread_detach(thread)
   }
 
@@ -34,8 +37,8 @@ final class WorkerThread: SerialExecutor {
 
 /// Jobs in the order of their arrival, and the thread's loop over them.
 ///
-/// `@unchecked Sendable`: `jobs` and `isFinished` are touched with `mutex` held only; the two pointers never change and live as
-/// long as the object, which the thread itself keeps alive until its loop has ended.
+/// `@unchecked Sendable`: `jobs` and `isFinished` are touched with `mutex` held only; the two pointers never change and
+/// live as long as the object, which the thread itself keeps alive until its loop has ended.
 private final class JobQueue: @unchecked Sendable {
   /// A job keeps its executor alive until it has run.
   private struct Entry {

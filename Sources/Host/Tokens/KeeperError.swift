@@ -1,6 +1,8 @@
 import AdapterAPI
 
-/// Why a caller gets no token. All of them are answered 503 `no_token`, apart from `.cancelled`, which nobody waits for.
+/// Why a caller gets no token.
+///
+/// All of them are answered 503 `no_token`, apart from `.cancelled`, for which nobody waits.
 struct KeeperError: Error, Sendable, Equatable, CustomStringConvertible {
   enum Code: String, Sendable, CaseIterable {
     /// The upstream gave none, or gave one just now that it refused at once; the next attempt waits.
@@ -16,6 +18,8 @@ struct KeeperError: Error, Sendable, Equatable, CustomStringConvertible {
   let code: Code
   /// When asking again makes sense.
   let retryAfter: Duration
+  /// What the last exchange failed with, for `.noToken`; nil when the upstream refused the tokens that it gave.
+  let cause: AdapterError.Code?
   /// What the log is told; never a credential.
   let detail: String
 
@@ -31,9 +35,10 @@ struct KeeperError: Error, Sendable, Equatable, CustomStringConvertible {
 
   var description: String { detail.isEmpty ? code.rawValue : "\(code.rawValue): \(detail)" }
 
-  init(_ code: Code, retryAfter: Duration = .seconds(1), detail: String = "") {
+  init(_ code: Code, retryAfter: Duration = .seconds(1), cause: AdapterError.Code? = nil, detail: String = "") {
     self.code = code
     self.retryAfter = retryAfter
+    self.cause = cause
     self.detail = detail
   }
 }

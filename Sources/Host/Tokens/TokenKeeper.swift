@@ -1,11 +1,11 @@
 import AdapterAPI
 import Synchronization
 
-/// Keeps the upstream token of one adapter instance: renews it ahead of need, once for everybody who waits, and stores it.
+/// Keeps the upstream token of one adapter instance: renews it ahead of need, once for all who wait, and stores it.
 ///
-/// `TokenState` decides, this class does: it calls the adapter and the store from tasks of its own, so that no caller's leaving
-/// ends an exchange, and resumes those who wait. A caller that meets a good token takes one uncontended lock and never suspends;
-/// an event loop that keeps a copy (`current`) and compares `generation` does not even lock.
+/// `TokenState` decides, this class does: it calls the adapter and the store from tasks of its own, so that no caller's
+/// leaving ends an exchange, and resumes those who wait. A caller that meets a good token takes one uncontended lock
+/// and never suspends; an event loop that keeps a copy (`current`) and compares `generation` does not even lock.
 final class TokenKeeper: Sendable {
   /// A token with what a copy of it has to know: from `refreshAt` on, and whenever `generation` has moved, ask again.
   struct Current: Sendable {
@@ -57,8 +57,8 @@ final class TokenKeeper: Sendable {
   ///   - executor: where the keeper's tasks run; nil: the global one.
   ///   - events: called outside of any lock, on any thread.
   init(
-    adapter: any Adapter, name: String, upstream: String, store: any TokenStore, window: Duration, exchangeTimeout: Duration,
-    clock: any GatewayClock, executor: (any TaskExecutor)?, log: any AdapterLog,
+    adapter: any Adapter, name: String, upstream: String, store: any TokenStore, window: Duration,
+    exchangeTimeout: Duration, clock: any GatewayClock, executor: (any TaskExecutor)?, log: any AdapterLog,
     events: @escaping @Sendable (TokenEvent) -> Void,
     jitter: @escaping @Sendable (Duration) -> Duration = TokenTiming.random
   ) {
@@ -76,14 +76,15 @@ final class TokenKeeper: Sendable {
 
   deinit { guarded.withLock { $0.timer?.cancel() } }
 
-  /// Loads the stored pair and begins to renew ahead of need. Until it is loaded, callers wait. Authorizes only when the first
-  /// caller asks.
+  /// Loads the stored pair and begins to renew ahead of need. Until it is loaded, callers wait. Authorizes only when
+  /// the first caller asks.
   func start() { update { state, time in state.start(at: time) } }
 
   /// No new exchange from now on; returns when the one that is under way has ended and its pair is stored.
   func stop() async {
     await withCheckedContinuation { continuation in
-      update(with: { $0.stops.append(continuation) }) { state, time in state.stop(at: time) }
+      guarded.withLock { $0.stops.append(continuation) }
+      update { state, time in state.stop(at: time) }
     }
   }
 
@@ -112,22 +113,23 @@ final class TokenKeeper: Sendable {
 
   /// A token that is good for a call.
   ///
-  /// At once while it is outside the window. Inside, waits at most a second for the next one. Without a valid one, waits for it
-  /// until the deadline, or fails with what the exchange failed with; at once while the next attempt has to wait.
+  /// At once while it is outside the window. Inside, waits at most a second for the next one. Without a valid one,
+  /// waits for it until the deadline, or fails with what the exchange failed with; at once while the next attempt has
+  /// to wait.
   func token(deadline: Instant) async throws(KeeperError) -> Token {
     let now = clock.now()
     if let token = guarded.withLock({ $0.state.ready(now) }) { return token }
     return try await wait { state, id, time in state.ask(id, deadline: deadline, at: time) }
   }
 
-  /// The upstream refused `token` before acting: another one. One exchange for all that report the same token. To be called once
-  /// per request: when the second token is refused too, the answer is 502.
+  /// The upstream refused `token` before acting: another one. One exchange for all that report the same token. To be
+  /// called once per request: when the second token is refused too, the answer is 502.
   func replace(rejected token: Token, deadline: Instant) async throws(KeeperError) -> Token {
     try await wait { state, id, time in state.replace(token, id, deadline: deadline, at: time) }
   }
 
-  /// The upstream accepted `token`. Worth telling once per token (an event loop remembers for which `generation` it did): it
-  /// tells an upstream that ends tokens early from one that refuses all it gives.
+  /// The upstream accepted `token`. Worth telling once per token (an event loop remembers for which `generation` it
+  /// did): it tells an upstream that ends tokens early from one that refuses all it gives.
   func accepted(_ token: Token) { guarded.withLock { $0.state.accept(token) } }
 
   func status() -> Status {
@@ -151,8 +153,9 @@ final class TokenKeeper: Sendable {
     }
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { (continuation: Waiter) in
-        // Asked and entered under one lock, so that an answer can't come between.
-        let answer = update(with: { $0.waiters[id] = continuation }) { state, time in ask(&state, id, time) }
+        // Entered before it is asked, so that the answer finds it.
+        guarded.withLock { $0.waiters[id] = continuation }
+        let answer = update { state, time in ask(&state, id, time) }
         switch answer {
         case .wait: if Task.isCancelled { cancel(id) }
         case .token(let token): take(id)?.resume(returning: .success(token))
@@ -180,13 +183,10 @@ final class TokenKeeper: Sendable {
   }
 
   @discardableResult
-  private func update<Value: Sendable>(
-    with prepare: (inout Guarded) -> Void = { _ in }, _ change: (inout TokenState, ClockReading) -> Value
-  ) -> Value {
+  private func update<Value: Sendable>(_ change: (inout TokenState, ClockReading) -> Value) -> Value {
     let time = ClockReading(now: clock.now(), wall: clock.wall())
     var outside = Outside()
     let value = guarded.withLock { guarded in
-      prepare(&guarded)
       let value = change(&guarded.state, time)
       for action in guarded.state.takeActions() { perform(action, &guarded, &outside) }
       arm(&guarded)
@@ -280,10 +280,11 @@ final class TokenKeeper: Sendable {
   }
 
   private func alarm(_ number: Int) {
-    update(with: { guarded in
+    guarded.withLock { guarded in
       guard guarded.timerNumber == number else { return }
       guarded.timer = nil
       guarded.timerDue = .distantFuture
-    }) { state, time in state.tick(at: time) }
+    }
+    update { state, time in state.tick(at: time) }
   }
 }

@@ -55,7 +55,7 @@ extension TokenState {
     }
   }
 
-  /// What the store said to an exchange that was about to authorize.
+  /// What the store said to an exchange that was about to authorize: a pair that is news, or nil.
   mutating func consulted(_ pair: StoredPair?, at time: ClockReading) {
     guard let pair, pair.token.access != held?.token.access, pair.token.access != refusedAccess,
       pair.token.refresh != spentRefresh || pair.token.refresh.isEmpty
@@ -90,6 +90,7 @@ extension TokenState {
 
   private mutating func failed(_ error: AdapterError, at time: ClockReading) {
     exchange = nil
+    failure = error
     backoff.fail(time.now, atLeast: error.retryAfter ?? .zero)
     setFailing(true, at: time)
     act(.log(.warning, "The upstream gave no new token", detail: "\(error)"))
@@ -97,8 +98,7 @@ extension TokenState {
     if let held, held.isUsable(time.now) {
       act(.resume(waiters.removeAll(), .success(held.token)))
     } else {
-      let rest = max(backoff.rest(time.now), .seconds(1))
-      act(.resume(waiters.removeAll(), .failure(KeeperError(.noToken, retryAfter: rest, detail: "\(error)"))))
+      act(.resume(waiters.removeAll(), .failure(refusal(time.now))))
     }
   }
 
@@ -106,6 +106,7 @@ extension TokenState {
   mutating func adopt(_ new: HeldToken, at time: ClockReading) {
     exchange = nil
     held = new
+    failure = nil
     setFailing(false, at: time)
     // With too many strikes the doubling goes on: the next refusal is likely.
     if strikes <= TokenTiming.freeRejections { backoff.reset() }

@@ -23,10 +23,10 @@ extension TokenState {
   /// The store answered a `.load`.
   mutating func loaded(_ result: Result<StoredPair?, StoreError>, at time: ClockReading) {
     defer { settle(at: time) }
-    let wasAwaited = storeDue != nil
     storeJob = nil
     storeDue = nil
     var pair: StoredPair?
+    let known = base
     switch result {
     case .success(let found):
       setStoreDown(nil, at: time)
@@ -38,8 +38,8 @@ extension TokenState {
       phase = .running
       if let pair { held = .stored(pair.token, at: time, timing: timing) }
       answerWaiters(at: time)
-    } else if wasAwaited, case .consulting = exchange?.step {
-      consulted(pair, at: time)
+    } else if case .consulting = exchange?.step {
+      consulted(pair.flatMap { $0.isUnchanged(since: known) ? nil : $0 }, at: time)
     } else if held == nil, exchange == nil, let pair {
       // Too late for the start, and still in time to be of use.
       held = .stored(pair.token, at: time, timing: timing)
@@ -85,8 +85,8 @@ extension TokenState {
     if case .saving(let fresh) = exchange?.step, fresh.token.access == pair.token.access { adopt(fresh, at: time) }
   }
 
-  /// Somebody else wrote first: their pair is used, since the upstream may have made ours void by giving theirs; unless it is an
-  /// old one, that is, over, refused, or the very one that was renewed.
+  /// Somebody else wrote first: their pair is used, since the upstream may have made ours void by giving theirs; unless
+  /// it is an old one, that is, over, refused, or the very one that was renewed.
   private mutating func lost(to winner: StoredPair, at time: ClockReading) {
     base = winner
     let theirs = HeldToken.stored(winner.token, at: time, timing: timing)

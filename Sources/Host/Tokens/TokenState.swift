@@ -2,12 +2,12 @@ import AdapterAPI
 
 /// Decides everything about one adapter's token; does nothing itself.
 ///
-/// Every method takes the time, changes the state and appends to `actions` what the driver (`TokenKeeper`) has to do. At most one
-/// exchange with the upstream is under way, and at most one job at the store.
+/// Every method takes the time, changes the state and appends to `actions` what the driver (`TokenKeeper`) has to do.
+/// At most one exchange with the upstream is under way, and at most one job at the store.
 ///
-/// An exchange runs through `Step`s: refresh → (refresh token refused: look whether somebody else stored a newer pair → authorize)
-/// → save → use. The new pair is stored before anybody uses it, since the old refresh token may be dead already; only a store that
-/// fails or dawdles is not waited for.
+/// An exchange runs through `Step`s: refresh → (refresh token refused: look whether somebody else stored a newer pair →
+/// authorize) → save → use. The new pair is stored before anybody uses it, since the old refresh token may be dead
+/// already; only a store that fails or dawdles is not waited for.
 struct TokenState: Sendable {
   enum Action: Sendable {
     case load
@@ -50,7 +50,10 @@ struct TokenState: Sendable {
     var isCancelled = false
   }
 
-  enum StoreJob: Sendable, Equatable { case load, save(Token) }
+  enum StoreJob: Sendable, Equatable {
+    case load
+    case save(Token)
+  }
 
   let timing: TokenTiming
   private(set) var actions: [Action] = []
@@ -59,6 +62,8 @@ struct TokenState: Sendable {
   var exchange: Exchange?
   /// After a failed exchange, or too many tokens that were never good.
   var backoff = TokenBackoff()
+  /// What the last exchange failed with; nil after a good one.
+  var failure: AdapterError?
   var waiters = TokenWaiters()
 
   // The store (`TokenState+store`).
@@ -175,7 +180,9 @@ struct TokenState: Sendable {
   }
 
   func refusal(_ now: Instant) -> KeeperError {
-    KeeperError(.noToken, retryAfter: max(backoff.rest(now), .seconds(1)), detail: "the last attempt to get a token failed")
+    let rest = max(backoff.rest(now), .seconds(1))
+    let detail = failure.map { "\($0)" } ?? "the upstream refuses the tokens that it gives"
+    return KeeperError(.noToken, retryAfter: rest, cause: failure?.code, detail: detail)
   }
 
   // MARK: Bookkeeping
@@ -188,7 +195,7 @@ struct TokenState: Sendable {
     if let error, storeDownSince == nil {
       storeDownSince = time.wall
       act(.emit(.storeDown))
-      act(.log(.error, "The store does not keep the token; the one in memory goes on being used", detail: error.sentence))
+      act(.log(.error, "The store fails; the token in memory goes on being used", detail: error.sentence))
     } else if error == nil, storeDownSince != nil {
       storeDownSince = nil
       act(.emit(.storeUp))

@@ -60,7 +60,9 @@ extension TokenVerifier {
     value.withUnsafeBufferPointer { authenticate($0, now: now) }
   }
 
-  func check(_ token: String, now: Int64 = noon) -> Authentication { check(header: Array("Bearer \(token)".utf8), now: now) }
+  func check(_ token: String, now: Int64 = noon) -> Authentication {
+    check(header: Array("Bearer \(token)".utf8), now: now)
+  }
 }
 
 extension Authentication {

@@ -19,7 +19,9 @@ struct KeyRingTests {
 
   @Test("every form of public key is read: SPKI, PKCS #1, certificate")
   func forms() {
-    for (algorithm, key) in [(.RS256, .rsa), (.PS256, .rsa), (.ES256, .p256), (.EdDSA, .ed25519)] as [(JWTAlgorithm, SigningKey)] {
+    for (algorithm, key) in [(.RS256, .rsa), (.PS256, .rsa), (.ES256, .p256), (.EdDSA, .ed25519)]
+      as [(JWTAlgorithm, SigningKey)]
+    {
       let made = token(header: #"{"alg":"\#(algorithm.rawValue)"}"#) { key.sign($0, algorithm) }
       #expect(verifier([pemKey(algorithm, key.publicPEM)]).check(made).principal != nil)
       #expect(verifier([pemKey(algorithm, "a comment\n\n" + key.publicPEM + "\n")]).check(made).principal != nil)
@@ -37,6 +39,7 @@ struct KeyRingTests {
     expectRefused(pemKey(.RS256, "hello"), "BEGIN PUBLIC KEY")
     expectRefused(pemKey(.RS256, String(good.dropLast(30))), "BEGIN PUBLIC KEY")
     expectRefused(pemKey(.RS256, good.replacing("MIIB", with: "MIIC")), "damaged")
+    expectRefused(pemKey(.RS256, SigningKey.rsa.overlongPEM), "damaged")
     expectRefused(pemKey(.RS256, good + SigningKey.otherRSA.publicPEM), "more than one")
     expectRefused(pemKey(.RS256, good + SigningKey.rsa.privatePEM), "more than one")
     expectRefused(pemKey(.RS256, SigningKey.rsa.privatePEM), "openssl pkey")
@@ -62,7 +65,9 @@ struct KeyRingTests {
 
   @Test("every problem is found in one run, and no problem shows a secret")
   func allProblems() {
-    let made = ring([secretKey(.RS256, "hush-hush"), pemKey(.RS256, "hush-hush"), keySet(#"{"k":"hush-hush"}"#), secretKey()])
+    let made = ring([
+      secretKey(.RS256, "hush-hush"), pemKey(.RS256, "hush-hush"), keySet(#"{"k":"hush-hush"}"#), secretKey(),
+    ])
     #expect(made.ring == nil)
     #expect(made.problems.count == 3)
     #expect(!made.problems.contains { $0.message.contains("hush") })
@@ -74,7 +79,8 @@ struct KeyRingTests {
     #expect(ring([secretKey(kid: "a"), secretKey(.HS256, other, kid: "a")]).ring == nil)
     #expect(ring([secretKey(kid: "a"), secretKey(.HS512, other + other, kid: "a")]).ring != nil)
     #expect(ring([secretKey(kid: "a"), secretKey(.HS256, other, kid: "b")]).ring != nil)
-    #expect(ring([secretKey(kid: "a"), keySet(set(#"{"kty":"oct","alg":"HS256","kid":"a","k":"\#(k)"}"#))]).ring == nil)
+    #expect(
+      ring([secretKey(kid: "a"), keySet(set(#"{"kty":"oct","alg":"HS256","kid":"a","k":"\#(k)"}"#))]).ring == nil)
   }
 
   // MARK: JWK sets
@@ -89,25 +95,34 @@ struct KeyRingTests {
   @Test("a set's keys pin their algorithms, by alg or by their kind")
   func goodSet() {
     let json = set(
-      #"{"kty":"RSA","kid":"r","use":"sig","n":"\#(n)","e":"AQAB","x5t":"x"}"#, #"{"kty":"RSA","kid":"p","alg":"PS256","n":"\#(n)","e":"AQAB"}"#,
-      #"{"kty":"EC","crv":"P-256","kid":"e","x":"\#(x)","y":"\#(y)","key_ops":["verify"]}"#, #"{"kty":"OKP","crv":"Ed25519","x":"\#(ed)"}"#,
-      #"{"kty":"oct","alg":"HS512","k":"\#(k)"}"#, #"{"kty":"RSA","use":"enc","n":"!","e":1e3}"#)
-    let made = ring([keySet(json.replacing("1e3", with: #""AQAB""#))])
+      #"{"kty":"RSA","kid":"r","use":"sig","n":"\#(n)","e":"AQAB","x5t":"x"}"#,
+      #"{"kty":"RSA","kid":"p","alg":"PS256","n":"\#(n)","e":"AQAB"}"#,
+      #"{"kty":"EC","crv":"P-256","kid":"e","x":"\#(x)","y":"\#(y)","key_ops":["verify"]}"#,
+      #"{"kty":"OKP","crv":"Ed25519","x":"\#(ed)"}"#,
+      #"{"kty":"oct","alg":"HS512","k":"\#(k)"}"#, #"{"kty":"RSA","use":"enc","n":"!","e":"AQAB"}"#)
+    let made = ring([keySet(json)])
     #expect(made.problems.isEmpty)
     let verifier = TokenVerifier(keys: made.ring!, cacheCapacity: 0)
     for (header, key, algorithm) in [
-      (#"{"alg":"RS256","kid":"r"}"#, .rsa, .RS256), (#"{"alg":"RS256"}"#, .rsa, .RS256), (#"{"alg":"PS256","kid":"p"}"#, .rsa, .PS256),
+      (#"{"alg":"RS256","kid":"r"}"#, .rsa, .RS256), (#"{"alg":"RS256"}"#, .rsa, .RS256),
+      (#"{"alg":"PS256","kid":"p"}"#, .rsa, .PS256),
       (#"{"alg":"ES256","kid":"e"}"#, .p256, .ES256), (#"{"alg":"EdDSA","kid":"any"}"#, .ed25519, .EdDSA),
     ] as [(String, SigningKey, JWTAlgorithm)] {
       #expect(verifier.check(token(header: header) { key.sign($0, algorithm) }).principal != nil, "\(header)")
     }
-    #expect(verifier.check(token(header: #"{"alg":"RS256","kid":"p"}"#) { SigningKey.rsa.sign($0, .RS256) }).refusal == .noKey)
-    #expect(verifier.check(token(header: #"{"alg":"HS512"}"#) { hmac([UInt8](repeating: 7, count: 64), $0, .HS512) }).principal != nil)
+    #expect(
+      verifier.check(token(header: #"{"alg":"RS256","kid":"p"}"#) { SigningKey.rsa.sign($0, .RS256) }).refusal == .noKey
+    )
+    #expect(
+      verifier.check(token(header: #"{"alg":"HS512"}"#) { hmac([UInt8](repeating: 7, count: 64), $0, .HS512) })
+        .principal != nil)
   }
 
   @Test("what is no set, or no usable one, is refused")
   func badSets() {
-    for json in ["", "[]", "null", "{", #"{"keys":[{}}"#, #"{"keys":[],"keys":[]}"#, #"{"keys":[1,]}"#, "{\"keys\":[]}\u{0}"] {
+    for json in [
+      "", "[]", "null", "{", #"{"keys":[{}}"#, #"{"keys":[],"keys":[]}"#, #"{"keys":[1,]}"#, "{\"keys\":[]}\u{0}",
+    ] {
       expectRefused(keySet(json), "keys/jwks.json: no strict JSON object")
     }
     expectRefused(keySet("{}"), "no array 'keys'")
@@ -121,17 +136,25 @@ struct KeyRingTests {
   @Test("a bad entry is refused with its index and kid")
   func badEntries() {
     let bad: [(String, String)] = [
-      ("1", "strict JSON object"), ("[]", "strict JSON object"), (#"{"kty":"oct","kty":"oct"}"#, "strict JSON object"), ("{}", "'kty' is missing"),
+      ("1", "strict JSON object"), ("[]", "strict JSON object"), (#"{"kty":"oct","kty":"oct"}"#, "strict JSON object"),
+      ("{}", "'kty' is missing"),
       (#"{"kty":1}"#, "'kty' has the wrong type"), (#"{"kty":"RSA","kid":5}"#, "'kid' has the wrong type"),
-      (#"{"kty":"RSA"}"#, "'n' is missing"), (#"{"kty":"RSA","n":"\#(n)"}"#, "'e' is missing"), (#"{"kty":"RSA","n":"\#(n)=","e":"AQAB"}"#, "base64url"),
-      (#"{"kty":"RSA","n":"","e":"AQAB"}"#, "no RSA public key"), (#"{"kty":"RSA","n":"\#(n)","e":""}"#, "no RSA public key"),
-      (#"{"kty":"RSA","n":"\#(n.prefix(172))","e":"AQAB"}"#, "2048"), (#"{"kty":"RSA","n":"\#(n)","e":"AQ"}"#, "damaged"),
+      (#"{"kty":"RSA"}"#, "'n' is missing"), (#"{"kty":"RSA","n":"\#(n)"}"#, "'e' is missing"),
+      (#"{"kty":"RSA","n":"\#(n)=","e":"AQAB"}"#, "base64url"),
+      (#"{"kty":"RSA","n":"","e":"AQAB"}"#, "no RSA public key"),
+      (#"{"kty":"RSA","n":"\#(n)","e":""}"#, "no RSA public key"),
+      (#"{"kty":"RSA","n":"\#(n.prefix(172))","e":"AQAB"}"#, "2048"),
+      (#"{"kty":"RSA","n":"\#(n)","e":"AQ"}"#, "damaged"),
       (#"{"kty":"RSA","n":"\#(String(repeating: "A", count: 4000))","e":"AQAB"}"#, "no RSA public key"),
       (#"{"kty":"RSA","alg":"ES256","n":"\#(n)","e":"AQAB"}"#, "can only do RS256, PS256"),
-      (#"{"kty":"RSA","alg":"HS256","n":"\#(n)","e":"AQAB"}"#, "can only do"), (#"{"kty":"EC","x":"\#(x)","y":"\#(y)"}"#, "'crv' is missing"),
-      (#"{"kty":"EC","crv":"P-256","x":"\#(x)"}"#, "'y' is missing"), (#"{"kty":"EC","crv":"P-256","x":"\#(x)","y":"\#(x)"}"#, "no point on P-256"),
-      (#"{"kty":"EC","crv":"P-256","x":"AAAA","y":"\#(y)"}"#, "no point on P-256"), (#"{"kty":"OKP","crv":"Ed25519","x":"AAAA"}"#, "32 bytes"),
-      (#"{"kty":"oct","k":"\#(k)"}"#, "'alg' is missing"), (#"{"kty":"oct","alg":"RS256","k":"\#(k)"}"#, "can only do HS256"),
+      (#"{"kty":"RSA","alg":"HS256","n":"\#(n)","e":"AQAB"}"#, "can only do"),
+      (#"{"kty":"EC","x":"\#(x)","y":"\#(y)"}"#, "'crv' is missing"),
+      (#"{"kty":"EC","crv":"P-256","x":"\#(x)"}"#, "'y' is missing"),
+      (#"{"kty":"EC","crv":"P-256","x":"\#(x)","y":"\#(x)"}"#, "no point on P-256"),
+      (#"{"kty":"EC","crv":"P-256","x":"AAAA","y":"\#(y)"}"#, "no point on P-256"),
+      (#"{"kty":"OKP","crv":"Ed25519","x":"AAAA"}"#, "32 bytes"),
+      (#"{"kty":"oct","k":"\#(k)"}"#, "'alg' is missing"),
+      (#"{"kty":"oct","alg":"RS256","k":"\#(k)"}"#, "can only do HS256"),
       (#"{"kty":"oct","alg":"HS256","k":""}"#, "empty"), (#"{"kty":"oct","alg":"HS256"}"#, "'k' is missing"),
     ]
     let good = #"{"kty":"oct","alg":"HS256","kid":"good","k":"\#(k)"}"#
@@ -139,7 +162,8 @@ struct KeyRingTests {
       expectRefused(keySet(set(good, entry)), words)
       expectRefused(keySet(set(entry, good)), "keys/jwks.json: keys[0]")
     }
-    expectRefused(keySet(set(#"{"kty":"oct","kid":"weak\u0000\u001b[","alg":"HS256","k":""}"#)), "(kid 'weak\u{fffd}\u{fffd}[')")
+    expectRefused(
+      keySet(set(#"{"kty":"oct","kid":"weak\u0000\u001b[","alg":"HS256","k":""}"#)), "(kid 'weak\u{fffd}\u{fffd}[')")
     expectRefused(keySet(set(good, good)), "kid 'good'")
   }
 
@@ -147,7 +171,8 @@ struct KeyRingTests {
   func unsupported() {
     let good = #"{"kty":"oct","alg":"HS256","k":"\#(k)"}"#
     for entry in [
-      #"{"kty":"EC","crv":"P-384","x":"AA","y":"AA"}"#, #"{"kty":"OKP","crv":"X25519","x":"AA"}"#, #"{"kty":"RSA","alg":"RS512","n":"AA","e":"AQAB"}"#,
+      #"{"kty":"EC","crv":"P-384","x":"AA","y":"AA"}"#, #"{"kty":"OKP","crv":"X25519","x":"AA"}"#,
+      #"{"kty":"RSA","alg":"RS512","n":"AA","e":"AQAB"}"#,
       #"{"kty":"AKP"}"#, #"{"kty":"oct","alg":"none","k":"\#(k)"}"#,
     ] {
       let made = ring([keySet(set(entry, good))])
@@ -172,11 +197,13 @@ struct KeyRingTests {
   @Test("many threads verify with one ring at the same time")
   func concurrent() async {
     let keys = ring([
-      secretKey(), pemKey(.RS256, SigningKey.rsa.publicPEM), pemKey(.ES256, SigningKey.p256.publicPEM), pemKey(.EdDSA, SigningKey.ed25519.publicPEM),
+      secretKey(), pemKey(.RS256, SigningKey.rsa.publicPEM), pemKey(.ES256, SigningKey.p256.publicPEM),
+      pemKey(.EdDSA, SigningKey.ed25519.publicPEM),
     ]).ring!
     let tokens = [
       token(), token(header: #"{"alg":"RS256"}"#) { SigningKey.rsa.sign($0, .RS256) },
-      token(header: #"{"alg":"ES256"}"#) { SigningKey.p256.sign($0, .ES256) }, token(header: #"{"alg":"EdDSA"}"#) { SigningKey.ed25519.sign($0, .EdDSA) },
+      token(header: #"{"alg":"ES256"}"#) { SigningKey.p256.sign($0, .ES256) },
+      token(header: #"{"alg":"EdDSA"}"#) { SigningKey.ed25519.sign($0, .EdDSA) },
     ]
     let accepted = await withTaskGroup(of: Int.self) { group in
       for _ in 0..<8 {

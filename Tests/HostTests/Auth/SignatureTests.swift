@@ -1,3 +1,4 @@
+import COpenSSL
 import Testing
 
 @testable import Host
@@ -21,13 +22,15 @@ struct SignatureTests {
   @Test("RFC 7515 A.2: RS256")
   func exampleRS256() {
     let n =
-      "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W"
-      + "_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4"
-      + "uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"
+      "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yR"
+      + "T-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXB"
+      + "dQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9ia"
+      + "GNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"
     let signature =
-      "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcA"
-      + "cQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHW"
-      + "EsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"
+      "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9"
+      + "uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB"
+      + "_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rq"
+      + "Vt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"
     let verifier = verifier([keySet(#"{"keys":[{"kty":"RSA","n":"\#(n)","e":"AQAB"}]}"#)])
     #expect(verifier.check("eyJhbGciOiJSUzI1NiJ9.\(exampleClaims).\(signature)", now: spring2011).principal != nil)
   }
@@ -119,10 +122,30 @@ struct SignatureTests {
     let zero = [UInt8](repeating: 0, count: 32)
     let full = [UInt8](repeating: 0xff, count: 32)
     let one: [UInt8] = zero.dropLast() + [1]
-    for (r, s) in [(zero, zero), (order, order), (order, zero), (full, full), (one, zero), (zero, one), (one, one)] as [([UInt8], [UInt8])] {
+    for (r, s) in [(zero, zero), (order, order), (order, zero), (full, full), (one, zero), (zero, one), (one, one)]
+      as [([UInt8], [UInt8])]
+    {
       #expect(verifier.check(token(header: #"{"alg":"ES256"}"#) { _ in r + s }).refusal == .signature)
     }
     let der = token(header: #"{"alg":"ES256"}"#) { _ in [0x30, 0x06, 0x02, 0x01, 0x01, 0x02, 0x01, 0x01] }
     #expect(verifier.check(der).refusal == .signature)
+  }
+
+  @Test("a refusal leaves nothing in the thread's error queue, which TLS reads", arguments: JWTAlgorithm.allCases)
+  func errorQueue(_ algorithm: JWTAlgorithm) {
+    let keys = [
+      secretKey(), secretKey(.HS384), secretKey(.HS512), pemKey(.RS256, SigningKey.rsa.publicPEM),
+      pemKey(.PS256, SigningKey.rsa.publicPEM), pemKey(.ES256, SigningKey.p256.publicPEM),
+      pemKey(.EdDSA, SigningKey.ed25519.publicPEM),
+    ]
+    let verifier = verifier(keys)
+    ERR_clear_error()
+    for length in [32, 48, 64, 256] {
+      let bad = token(header: #"{"alg":"\#(algorithm.rawValue)"}"#) { _ in [UInt8](repeating: 0x5a, count: length) }
+      #expect(verifier.check(bad).refusal == .signature)
+      #expect(ERR_peek_error() == 0)
+    }
+    _ = ring([pemKey(.RS256, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")])
+    #expect(ERR_peek_error() == 0)
   }
 }

@@ -4,7 +4,11 @@ import COpenSSL
 
 /// A private key of the issuer's, made for a test.
 final class SigningKey: @unchecked Sendable {  // Only read after `init`.
-  enum Kind: Equatable { case rsa(bits: Int32), ec(String), ed25519 }
+  enum Kind: Equatable {
+    case rsa(bits: Int32)
+    case ec(String)
+    case ed25519
+  }
 
   let pointer: OpaquePointer
 
@@ -52,6 +56,15 @@ final class SigningKey: @unchecked Sendable {  // Only read after `init`.
     precondition(X509_set_pubkey(certificate, pointer) == 1)
     precondition(X509_sign(certificate, pointer, EVP_sha256()) > 0)
     return pem { PEM_write_bio_X509($0, certificate) }
+  }
+
+  /// `PUBLIC KEY` with a byte too many behind the key.
+  var overlongPEM: String {
+    var der: UnsafeMutablePointer<UInt8>?
+    let length = i2d_PUBKEY(pointer, &der)
+    defer { pg_openssl_free(der) }
+    let bytes = Array(UnsafeBufferPointer(start: der, count: Int(length))) + [0]
+    return pem { PEM_write_bio($0, "PUBLIC KEY", "", bytes, bytes.count) }
   }
 
   private func pem(_ write: (OpaquePointer) -> Int32) -> String {

@@ -145,7 +145,8 @@ struct TokenCacheTests {
     #expect(verifier.check(made, now: 1_700_003_600).refusal == .expired)
     #expect(verifier.cachedCount == 0)
     for number in 0..<100 {
-      #expect(verifier.check(token(claims: #"{"sub":"\#(number)","exp":1700003600}"#)).principal?.subject == String(number))
+      #expect(
+        verifier.check(token(claims: #"{"sub":"\#(number)","exp":1700003600}"#)).principal?.subject == String(number))
     }
     #expect(verifier.cachedCount == 10)
   }

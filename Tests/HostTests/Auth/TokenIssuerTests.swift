@@ -10,7 +10,8 @@ struct TokenIssuerTests {
     audience: String? = nil, lifetime: Duration = .seconds(60)
   ) -> String {
     TokenIssuer.issueHS256(
-      secret: Secret(goodSecret), subject: subject, roles: roles, rolesClaim: rolesClaim, issuer: issuer, audience: audience,
+      secret: Secret(goodSecret), subject: subject, roles: roles, rolesClaim: rolesClaim, issuer: issuer,
+      audience: audience,
       lifetime: lifetime, now: noon)
   }
 
@@ -61,7 +62,8 @@ struct TokenIssuerTests {
   @Test("base64url: the vectors of RFC 4648 section 10 without padding, and every byte there and back")
   func base64() {
     for (plain, encoded) in [
-      ("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("fooba", "Zm9vYmE"), ("foobar", "Zm9vYmFy"),
+      ("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("fooba", "Zm9vYmE"),
+      ("foobar", "Zm9vYmFy"),
     ] {
       #expect(Base64URL.encode(plain.utf8) == encoded)
       #expect(Base64URL.decode(encoded) == Array(plain.utf8))
@@ -70,7 +72,9 @@ struct TokenIssuerTests {
       let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ count) }
       #expect(Base64URL.decode(Base64URL.encode(bytes)) == bytes)
     }
-    for bad in ["A", "AAAAA", "Zh", "Zm9", "Zm9vYh", "Zg==", "Zm8=", "Z+8", "Z/8", "Zg\n", " Zg", "Zé", "====", "Zm9v="] {
+    for bad in [
+      "A", "AAAAA", "Zh", "Zm9", "Zm9vYh", "Zg==", "Zm8=", "Z+8", "Z/8", "Zg\n", " Zg", "Zé", "====", "Zm9v=",
+    ] {
       #expect(Base64URL.decode(bad) == nil, "\(bad)")
     }
   }

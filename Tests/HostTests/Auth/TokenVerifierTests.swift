@@ -7,7 +7,8 @@ import Testing
 struct TokenVerifierTests {
   @Test("a good token gives its principal")
   func good() {
-    let claims = #"{"sub":"u1","userId":1,"username":"u1","role":["viewer","admin",""],"nbf":1699999999,"exp":1700003600.7}"#
+    let claims =
+      #"{"sub":"u1","userId":1,"username":"u1","role":["viewer","admin",""],"nbf":1699999999,"exp":1700003600.7}"#
     let principal = verifier().check(token(claims: claims)).principal
     #expect(principal?.subject == "u1")
     #expect(principal?.roles == ["viewer", "admin"])
@@ -26,7 +27,8 @@ struct TokenVerifierTests {
       #expect(verifier.check(header: Array(value.utf8)).principal != nil, "\(value.prefix(12))")
     }
     let bad = [
-      "", " ", "Bearer", "Bearer ", "Bearer      ", good, "Basic \(good)", "Bearer\t\(good)", "Bearer\(good)", "Bearer  ,\(good)",
+      "", " ", "Bearer", "Bearer ", "Bearer      ", good, "Basic \(good)", "Bearer\t\(good)", "Bearer\(good)",
+      "Bearer  ,\(good)",
       "Bearer \(good) ", "Bearer \(good),Bearer \(good)", "Bearer \"\(good)\"", " Bearer \(good)", "Token \(good)",
       "Bearer Bearer \(good)", "Bearer \(good)\u{0}", "\u{2}earer \(good)", "Bearer \(good); x=y",
     ]
@@ -37,7 +39,8 @@ struct TokenVerifierTests {
   func algNone() {
     let verifier = verifier()
     let spellings = [
-      #""none""#, #""None""#, #""nOnE""#, #""NONE""#, #""""#, "null", #"["HS256"]"#, #"{"alg":"HS256"}"#, "256", #""HS256 ""#,
+      #""none""#, #""None""#, #""nOnE""#, #""NONE""#, #""""#, "null", #"["HS256"]"#, #"{"alg":"HS256"}"#, "256",
+      #""HS256 ""#,
       #""hs256""#, #""HS256\u0000""#, #""HS25""#, #""HS2566""#, "true", #""HS384""#, #""ES256K""#,
     ]
     for alg in spellings {
@@ -60,7 +63,10 @@ struct TokenVerifierTests {
     let body = pem.split(separator: "\n").dropFirst().dropLast().joined()
     let urlSafe = body.replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     let crlf = pem.replacing("\n", with: "\r\n")
-    let known = [Array(pem.utf8), Array(pem.utf8.dropLast()), Array(crlf.utf8), Base64URL.decode(urlSafe)!, SigningKey.rsa.number("n")]
+    let known = [
+      Array(pem.utf8), Array(pem.utf8.dropLast()), Array(crlf.utf8), Base64URL.decode(urlSafe)!,
+      SigningKey.rsa.number("n"),
+    ]
     for key in known {
       #expect(verifier.check(token { hmac(key, $0) }).refusal == .signature)
       #expect(verifier.check(token(header: #"{"alg":"RS256"}"#) { hmac(key, $0) }).refusal == .signature)
@@ -73,7 +79,8 @@ struct TokenVerifierTests {
     // The signature's number plus the modulus: the same value for a careless reader.
     let longer = token(header: #"{"alg":"RS256"}"#) { [0] + SigningKey.rsa.sign($0, .RS256) }
     #expect(verifier.check(longer).refusal == .signature)
-    #expect(verifier.check(token(header: #"{"alg":"RS256"}"#) { SigningKey.otherRSA.sign($0, .RS256) }).refusal == .signature)
+    #expect(
+      verifier.check(token(header: #"{"alg":"RS256"}"#) { SigningKey.otherRSA.sign($0, .RS256) }).refusal == .signature)
   }
 
   @Test("a token never brings its own key")
@@ -82,12 +89,18 @@ struct TokenVerifierTests {
     let x = Base64URL.encode(SigningKey.ed25519.ed25519Public)
     let verifier = verifier([secretKey(), pemKey(.RS256, SigningKey.rsa.publicPEM)])
     for extra in [
-      #""jku":"http://127.0.0.1/jwks.json""#, #""x5u":"http://127.0.0.1/c""#, #""x5c":["MIIB"],"x5u":"http://127.0.0.1/c""#,
-      #""jwk":{"kty":"oct","k":"YXR0YWNrZXI"}"#, #""jwk":{"kty":"OKP","crv":"Ed25519","x":"\#(x)"}"#, #""kid":"../../dev/null""#,
+      #""jku":"http://127.0.0.1/jwks.json""#, #""x5u":"http://127.0.0.1/c""#,
+      #""x5c":["MIIB"],"x5u":"http://127.0.0.1/c""#,
+      #""jwk":{"kty":"oct","k":"YXR0YWNrZXI"}"#, #""jwk":{"kty":"OKP","crv":"Ed25519","x":"\#(x)"}"#,
+      #""kid":"../../dev/null""#,
     ] {
       #expect(verifier.check(token(header: #"{"alg":"HS256",\#(extra)}"#) { hmac(attacker, $0) }).refusal == .signature)
-      #expect(verifier.check(token(header: #"{"alg":"RS256",\#(extra)}"#) { SigningKey.otherRSA.sign($0, .RS256) }).refusal == .signature)
-      #expect(verifier.check(token(header: #"{"alg":"EdDSA",\#(extra)}"#) { SigningKey.ed25519.sign($0, .EdDSA) }).refusal == .noKey)
+      #expect(
+        verifier.check(token(header: #"{"alg":"RS256",\#(extra)}"#) { SigningKey.otherRSA.sign($0, .RS256) }).refusal
+          == .signature)
+      #expect(
+        verifier.check(token(header: #"{"alg":"EdDSA",\#(extra)}"#) { SigningKey.ed25519.sign($0, .EdDSA) }).refusal
+          == .noKey)
       #expect(verifier.check(token(header: #"{"alg":"HS256",\#(extra)}"#)).principal != nil, "and they are no harm")
     }
   }
@@ -104,10 +117,13 @@ struct TokenVerifierTests {
     let verifier = verifier()
     #expect(verifier.check(good).principal != nil)
     var bad = [
-      "\(h).\(p).\(s)=", "\(h)=.\(p).\(s)", "\(h)==.\(p).\(s)", "\(h).\(p)=.\(s)", "\(good)A", "\(good).", ".\(good)", ".\(p).\(s)",
+      "\(h).\(p).\(s)=", "\(h)=.\(p).\(s)", "\(h)==.\(p).\(s)", "\(h).\(p)=.\(s)", "\(good)A", "\(good).", ".\(good)",
+      ".\(p).\(s)",
       "\(h)..\(s)", "\(h).\(p).", "\(h).\(p)", "\(h).\(p.prefix(5))\t\(p.dropFirst(5)).\(s)",
-      "\(h).\(p.prefix(5)) \(p.dropFirst(5)).\(s)", "\(h).\(p.prefix(5))\n\(p.dropFirst(5)).\(s)", "\(h).\(p.prefix(5)).\(p.dropFirst(5)).\(s)",
-      "\(h).\(p).\(s.prefix(3))%41\(s.dropFirst(4))", "\(h).\(p).\(s.replacing("-", with: "+").replacing("_", with: "/"))",
+      "\(h).\(p.prefix(5)) \(p.dropFirst(5)).\(s)", "\(h).\(p.prefix(5))\n\(p.dropFirst(5)).\(s)",
+      "\(h).\(p.prefix(5)).\(p.dropFirst(5)).\(s)",
+      "\(h).\(p).\(s.prefix(3))%41\(s.dropFirst(4))",
+      "\(h).\(p).\(s.replacing("-", with: "+").replacing("_", with: "/"))",
       "\(h).\(p).\(s.prefix(3))é\(s.dropFirst(5))", "\(h).\(p).\(s.dropLast())", "\(h)AAAA.\(p).\(s)",
     ]
     // 43 characters hold 258 bits for 256: the last character has two spare ones.
@@ -119,16 +135,25 @@ struct TokenVerifierTests {
   func header() {
     let verifier = verifier()
     let bad: [(String, Refusal)] = [
-      ("", .shape), ("null", .header), ("[]", .header), (#""HS256""#, .header), ("{}", .header), (#"{"alg":"HS256"}x"#, .header),
-      (#"{"alg":"HS256","alg":"HS256"}"#, .header), (#"{"alg":"HS256","\u0061lg":"HS256"}"#, .header), (#"{"alg":"none","alg":"HS256"}"#, .header),
-      (#"{"alg":"HS256",}"#, .header), (#"{"alg":"HS256"#, .header), (#"{'alg':'HS256'}"#, .header), (#"{"alg":"HS256","kid":1}"#, .header),
-      (#"{"alg":"HS256","kid":null}"#, .header), (#"{"alg":"HS256","typ":{}}"#, .header), ("\u{feff}" + #"{"alg":"HS256"}"#, .header),
-      (#"{"alg":"HS256","crit":["exp"]}"#, .critical), (#"{"alg":"HS256","crit":[]}"#, .critical), (#"{"alg":"HS256","b64":true}"#, .critical),
-      (#"{"alg":"HS256","b64":false,"crit":["b64"]}"#, .critical), (#"{"alg":"HS256","x":"# + String(repeating: "[", count: 3000), .header),
-      (#"{"alg":"HS256","x":"\ud800"}"#, .header), (#"{"alg":"HS256","x":01}"#, .header), (#"{"alg":"HS256","x":tru}"#, .header),
+      ("", .shape), ("null", .header), ("[]", .header), (#""HS256""#, .header), ("{}", .header),
+      (#"{"alg":"HS256"}x"#, .header),
+      (#"{"alg":"HS256","alg":"HS256"}"#, .header), (#"{"alg":"HS256","\u0061lg":"HS256"}"#, .header),
+      (#"{"alg":"none","alg":"HS256"}"#, .header),
+      (#"{"alg":"HS256",}"#, .header), (#"{"alg":"HS256"#, .header), (#"{'alg':'HS256'}"#, .header),
+      (#"{"alg":"HS256","kid":1}"#, .header),
+      (#"{"alg":"HS256","kid":null}"#, .header), (#"{"alg":"HS256","typ":{}}"#, .header),
+      ("\u{feff}" + #"{"alg":"HS256"}"#, .header),
+      (#"{"alg":"HS256","crit":["exp"]}"#, .critical), (#"{"alg":"HS256","crit":[]}"#, .critical),
+      (#"{"alg":"HS256","b64":true}"#, .critical),
+      (#"{"alg":"HS256","b64":false,"crit":["b64"]}"#, .critical),
+      (#"{"alg":"HS256","x":"# + String(repeating: "[", count: 3000), .header),
+      (#"{"alg":"HS256","x":"\ud800"}"#, .header), (#"{"alg":"HS256","x":01}"#, .header),
+      (#"{"alg":"HS256","x":tru}"#, .header),
     ]
     for (text, refusal) in bad { #expect(verifier.check(token(header: text)).refusal == refusal, "\(text.prefix(60))") }
-    for text in [#" { "alg" : "HS256" } "#, #"{"alg":"HS256","typ":"at+jwt","cty":"x","x":[{"y":[1,-2.5e3,null,true]}]}"#] {
+    for text in [
+      #" { "alg" : "HS256" } "#, #"{"alg":"HS256","typ":"at+jwt","cty":"x","x":[{"y":[1,-2.5e3,null,true]}]}"#,
+    ] {
       #expect(verifier.check(token(header: text)).principal != nil, "\(text)")
     }
   }
@@ -136,7 +161,9 @@ struct TokenVerifierTests {
   @Test("a token may be as long as 8 KiB, and not longer")
   func size() {
     let verifier = verifier()
-    func padded(_ count: Int) -> String { token(claims: #"{"exp":1700003600,"x":"\#(String(repeating: "x", count: count))"}"#) }
+    func padded(_ count: Int) -> String {
+      token(claims: #"{"exp":1700003600,"x":"\#(String(repeating: "x", count: count))"}"#)
+    }
     let overhead = padded(0).utf8.count
     let fitting = padded((TokenVerifier.maxTokenSize - overhead) / 4 * 3 - 3)
     #expect(TokenVerifier.maxTokenSize - fitting.utf8.count < 9)
@@ -149,7 +176,10 @@ struct TokenVerifierTests {
 
   @Test("a kid chooses among the keys that have one")
   func kid() {
-    let (a, b, c) = ("key-a-key-a-key-a-key-a-key-a-key-a", "key-b-key-b-key-b-key-b-key-b-key-b", "key-c-key-c-key-c-key-c-key-c-key-c")
+    let (a, b, c) = (
+      "key-a-key-a-key-a-key-a-key-a-key-a", "key-b-key-b-key-b-key-b-key-b-key-b",
+      "key-c-key-c-key-c-key-c-key-c-key-c"
+    )
     let verifier = verifier([secretKey(.HS256, c), secretKey(.HS256, a, kid: "a"), secretKey(.HS256, b, kid: "b")])
     func check(_ key: String, _ kid: String?) -> Refusal? {
       let header = kid.map { #"{"alg":"HS256","kid":"\#($0)"}"# } ?? #"{"alg":"HS256"}"#

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct SQLiteStoreTests {
   private let upstream = "webtalk|http://10.0.0.1|ab12"
-  private let folder = ScratchFolder()
+  private let folder = StoreFolder()
 
   private func code(opening path: String) async -> StoreError.Code? {
     await storeErrorCode { () throws(StoreError) in try await SQLiteStore(path: path).open() }
@@ -63,10 +63,12 @@ import Testing
   @Test func `a database of another program is refused and left as it is`() async throws {
     let path = folder.file("other.db")
     try foreign("CREATE TABLE iot_tokens (x)", path)
+    try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
     let before = try Data(contentsOf: URL(fileURLWithPath: path))
     #expect(await code(opening: path) == .foreign)
     #expect(await sentence(opening: path).contains("another program"))
     #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
+    #expect(folder.mode("other.db") == 0o644)
   }
 
   @Test func `another program's mark on an empty database is refused`() async throws {
@@ -96,9 +98,10 @@ import Testing
     try file.write(contentsOf: Data(repeating: 0xa5, count: 8192))
     try file.close()
     let store = SQLiteStore(path: path)
-    #expect(await storeErrorCode { () throws(StoreError) in
-      _ = try await store.load(adapter: "main", upstream: upstream)
-    } == .corrupt)
+    #expect(
+      await storeErrorCode { () throws(StoreError) in
+        _ = try await store.load(adapter: "main", upstream: upstream)
+      } == .corrupt)
     try FileManager.default.moveItem(atPath: path, toPath: path + ".damaged")
     for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
     #expect(try await store.load(adapter: "main", upstream: upstream) == nil)

@@ -121,9 +121,10 @@ import Testing
   func closed(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       await store.close()
-      #expect(await storeErrorCode { () throws(StoreError) in
-        _ = try await store.load(adapter: "main", upstream: upstream)
-      } == .unavailable)
+      #expect(
+        await storeErrorCode { () throws(StoreError) in
+          _ = try await store.load(adapter: "main", upstream: upstream)
+        } == .unavailable)
     }
   }
 }

@@ -10,7 +10,7 @@ enum StoreKind: String, CaseIterable, Sendable {
 }
 
 /// A folder that is gone after the test.
-final class ScratchFolder: Sendable {
+final class StoreFolder: Sendable {
   let path: String
 
   init() {
@@ -32,7 +32,7 @@ func withStore(_ kind: StoreKind, _ body: (any TokenStore) async throws -> Void)
   switch kind {
   case .memory: try await body(MemoryStore())
   case .sqlite:
-    let folder = ScratchFolder()
+    let folder = StoreFolder()
     let store = SQLiteStore(path: folder.file("gateway.db"))
     try await body(store)
     await store.close()

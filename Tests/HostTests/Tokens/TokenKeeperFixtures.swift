@@ -188,8 +188,3 @@ struct TokenBench {
 
   func deadline(_ limit: Duration = .seconds(30)) -> Instant { clock.now() + limit }
 }
-
-/// Waits until something is so; the test's time limit is the end of patience.
-func until(_ condition: () async -> Bool) async {
-  while await !condition() { await Task.yield() }
-}

@@ -158,6 +158,7 @@ import Testing
         Issue.record("there is no token")
       } catch {
         #expect(error.code == .noToken)
+        #expect(error.cause == .unreachable)
         #expect(error.retryAfter == .seconds(wait))
       }
       #expect(bench.keeper.status().degraded.map(\.code) == ["token_refresh_failing"])
@@ -244,7 +245,7 @@ import Testing
   }
 
   @Test func `with SQLite a pair survives keeper and store`() async throws {
-    let folder = ScratchFolder()
+    let folder = StoreFolder()
     let path = folder.file("gateway.db")
     let first = TokenBench(SQLiteStore(path: path))
     first.keeper.start()
@@ -266,4 +267,9 @@ private final class CountingExecutor: TaskExecutor {
     // Off this thread, as an event loop would.
     Task.detached { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
   }
+}
+
+/// Waits until something is so; the test's time limit is the end of patience.
+private func until(_ condition: () async -> Bool) async {
+  while await !condition() { await Task.yield() }
 }

@@ -122,6 +122,31 @@ import Testing
     #expect(keeper.lines() == ["save A2 over A1#7"])
   }
 
+  @Test func `what stands in the store since before is no newer pair of another process`() throws {
+    var keeper = try TokenTranscript.holding()
+    keeper.pass(.seconds(6900))
+    try keeper.give(2)
+    try keeper.storeFails(2)
+    _ = keeper.lines()
+    // `A1` is the row still, and its time is not over; but its refresh token was used up long ago.
+    #expect(try keeper.replace(2) == "wait")
+    keeper.refuse(.refreshRejected)
+    keeper.state.loaded(.success(StoredPair(token: try keeper.token(1), version: 1)), at: keeper.time)
+    #expect(keeper.lines() == ["publish", "refresh R2", "rejected", "load", "storeUp", "authorize"])
+  }
+
+  @Test func `a token that the upstream has refused is not taken back from the store`() throws {
+    var keeper = try TokenTranscript.holding()
+    _ = try keeper.replace(1)
+    try keeper.give(2)
+    try keeper.keep(2, version: 2)
+    keeper.pass(.seconds(6900))
+    _ = keeper.lines()
+    keeper.refuse(.refreshRejected)
+    keeper.state.loaded(.success(StoredPair(token: try keeper.token(1), version: 3)), at: keeper.time)
+    #expect(keeper.lines() == ["rejected", "load", "authorize"])
+  }
+
   // MARK: Down
 
   @Test func `a store that fails does not keep the token from being used and is tried again`() throws {

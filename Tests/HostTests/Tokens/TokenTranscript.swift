@@ -52,7 +52,9 @@ struct TokenTranscript {
   }
 
   /// The upstream gives a token.
-  mutating func give(_ n: Int, life: Int64 = 7200) throws { state.exchanged(.success(try token(n, life: life)), at: time) }
+  mutating func give(_ n: Int, life: Int64 = 7200) throws {
+    state.exchanged(.success(try token(n, life: life)), at: time)
+  }
 
   mutating func refuse(_ code: AdapterError.Code, retryAfter: Duration? = nil) {
     state.exchanged(.failure(AdapterError(code, "no", retryAfter: retryAfter)), at: time)

@@ -22,6 +22,10 @@
 int pthread_setname_np(pthread_t thread, const char *name);
 int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 
+// Enumerators in Glibc, whose Swift type depends on what else is imported.
+static const int PG_MSG_PEEK = MSG_PEEK;
+static const int PG_MSG_NOSIGNAL = MSG_NOSIGNAL;
+
 #define PG_EPOLLIN 0x001u
 #define PG_EPOLLOUT 0x004u
 #define PG_EPOLLERR 0x008u

@@ -17,7 +17,8 @@
 /// OPENSSL_free is a macro over file and line, which Swift can't import.
 static inline void pg_openssl_free(void *memory) { OPENSSL_free(memory); }
 
-// OSSL_PARAM keeps the pointers to its names, which a Swift string lends for one call only. So what takes parameters is here.
+// OSSL_PARAM keeps the pointers to its names, which a Swift string lends for one call only. So what takes parameters is
+// here.
 
 /// A context with its key in place; NULL when OpenSSL refuses.
 static inline EVP_MAC_CTX *pg_hmac_new(const char *digest, const unsigned char *key, size_t length) {

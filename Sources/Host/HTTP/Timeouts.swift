@@ -1,0 +1,25 @@
+import AdapterAPI
+
+/// The configured timeouts in nanoseconds, taken apart once instead of on every request.
+struct ServerTimeouts {
+  let header, body, send, idle: Int64
+
+  init(_ listen: Configuration.Listen) {
+    header = listen.headerTimeout.nanoseconds
+    body = listen.bodyTimeout.nanoseconds
+    send = listen.sendTimeout.nanoseconds
+    idle = listen.idleTimeout.nanoseconds
+  }
+}
+
+/// The same for an upstream.
+struct UpstreamTimeouts: Sendable {
+  let connect, firstByte, total, queueWait: Int64
+
+  init(_ limits: Configuration.UpstreamLimits) {
+    connect = limits.connectTimeout.nanoseconds
+    firstByte = limits.firstByteTimeout.nanoseconds
+    total = limits.totalTimeout.nanoseconds
+    queueWait = limits.queueWait.nanoseconds
+  }
+}

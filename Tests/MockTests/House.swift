@@ -1,0 +1,34 @@
+import AdapterAPI
+import AdapterTestKit
+import Mock
+
+/// A mock with its clock, and its answers taken apart.
+struct House {
+  let adapter: Mock
+  let clock: HandClock
+
+  init(_ settings: [(String, String)] = [], clock: HandClock = HandClock()) throws {
+    self.clock = clock
+    adapter = try AdapterMaking.make(Mock.self, settings, clock: clock)
+  }
+
+  func call() async throws -> Call {
+    Call(token: try await adapter.refresh(nil, deadline: .distantFuture), deadline: .distantFuture)
+  }
+
+  func json(_ operation: AdapterAPI.Operation, _ body: String, prop: String? = nil) async throws -> JSONValue {
+    var fields = Fields()
+    if let prop { try fields.append("prop", prop) }
+    let answer = try await adapter.perform(
+      AdapterRequest(operation: operation, fields: fields, body: Array(body.utf8)), try await call())
+    return try JSONValue(parsing: answer.body.prefix)
+  }
+
+  func value(_ code: String) async throws -> Double? {
+    try await json(.values, #"{"codes":["\#(code)"]}"#)["ResultPointObjArr"]?.array?.first?["value"]?.double
+  }
+
+  func write(_ code: String, _ value: String, force: Bool = false) async throws -> JSONValue {
+    try await json(force ? .forceSet : .set, #"{"aryPoints":[{"pointId":"\#(code)","value":\#(value)}]}"#)
+  }
+}

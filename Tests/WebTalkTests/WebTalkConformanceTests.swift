@@ -1,0 +1,27 @@
+import AdapterAPI
+import AdapterTestKit
+import Testing
+import WebTalk
+
+@Suite("WebTalk: conformance")
+struct WebTalkConformanceTests {
+  @Test(arguments: AdapterConformance.Check.allCases)
+  func `keeps to the contract`(_ check: AdapterConformance.Check) async throws {
+    let conformance = AdapterConformance(
+      isRaw: true,
+      bodies: [
+        .values: #"{"codes":["C_5001_AV_0001"]}"#,
+        .history: #"{"codes":["C_5001_AV_0001"],"starttime":"2026-06-20 00:00:00","endtime":"2026-06-21 00:00:00"}"#,
+        .set: #"{"aryPoints":[{"pointId":"C_5001_AV_0001","value":1}]}"#,
+        .forceSet: #"{"aryPoints":[{"pointId":"C_5001_AV_0001","value":1}]}"#,
+        .alarms: "", .alarmConfigs: "",
+      ],
+      secrets: [WebTalkLookAlike.appID]
+    ) {
+      let upstream = WebTalkLookAlike()
+      let bench = try Bench(ScriptedHTTPClient { upstream.answer($0) })
+      return AdapterConformance.Subject(adapter: bench.adapter, log: bench.log, client: bench.client)
+    }
+    try await conformance.run(check)
+  }
+}

@@ -1,0 +1,109 @@
+import AdapterAPI
+import AdapterTestKit
+import Foundation
+import Synchronization
+import WebTalk
+
+/// A WebTalk in memory, after the upstream's contract: tokens, refresh tokens that work once, every call.
+final class WebTalkLookAlike: Sendable {
+  static let appID = "app-4f1c9b7e2d"
+
+  private struct State {
+    var serial = 0
+    var access: Set<String> = []
+    var refresh: Set<String> = []
+  }
+
+  private let state = Mutex(State())
+
+  func answer(_ request: HTTPRequest) -> HTTPResponse {
+    let parts = request.target.split(separator: "?", maxSplits: 1).map(String.init)
+    if parts[0] == "/_webtalk/_cur/api/access_token" { return token(query: parts.count > 1 ? parts[1] : "") }
+    guard request.method == .post, let access = request.fields["Token"], request.fields["appId"] == Self.appID else {
+      return .whole(#"{"code":302,"error":"token signature incorrect"}"#)
+    }
+    guard state.withLock({ $0.access.contains(access) }) else {
+      return .whole(#"{"code":301,"error":"token expired"}"#)
+    }
+    switch parts[0] {
+    case "/_webtalk/_cur/api/getCodesVal":
+      return .whole(
+        #"{"code":200,"msg":"ok","ResultPointObjArr":[{"pointId":"C_5001_AV_0001","#
+          + #""value":18.50,"time":"2026-06-21 02:04:07"}]}"#
+      )
+    case "/_webtalk/_cur/api/getCodesHisVal":
+      return .whole(#"{"code":"200","ResultPointObjArr":[{"pointId":"C_5001_AV_0001","data":[]}]}"#)
+    case "/_webtalk/_cur/api/setCodesVal", "/_webtalk/_cur/api/forceSetCodesVal":
+      return .whole(#"{"code":200,"msg":"ok"}"#)
+    case "/_webtalk/_cur/api/getHisAlarms": return .whole(#"{"code":200,"ResultAlarmArr":[]}"#)
+    case "/_webtalk/_cur/api/getAlarmConfigs": return .whole(#"{"code":200,"ResultAlarmConfigArr":[]}"#)
+    default: return .whole("not found", status: 404, type: "text/plain")
+    }
+  }
+
+  private func token(query: String) -> HTTPResponse {
+    var members: [String: String] = [:]
+    for pair in query.split(separator: "&") {
+      let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
+      members[parts[0]] = parts.count > 1 ? parts[1].removingPercentEncoding : ""
+    }
+    guard members["appId"] == Self.appID else { return .whole(#"{"code":304,"error":"invalid appId"}"#) }
+    return state.withLock { state in
+      if members["grant_type"] == "refresh", state.refresh.remove(members["refreshToken"] ?? "") == nil {
+        return .whole(#"{"code":305,"error":"refresh token expired"}"#)
+      }
+      state.serial += 1
+      let access = JWT.make(#"{"iat":1781692200,"exp":1781699400,"n":\#(state.serial)}"#)
+      let refresh = "refresh+/=\(state.serial)"
+      state.access.insert(access)
+      state.refresh.insert(refresh)
+      return .whole(#"{"access_token":"\#(access)","refresh_token":"\#(refresh)","token_type":"bearer"}"#)
+    }
+  }
+}
+
+enum JWT {
+  static func make(_ payload: String) -> String {
+    let encoded = Data(payload.utf8).base64EncodedString().replacingOccurrences(of: "+", with: "-")
+      .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
+    return "eyJhbGciOiJIUzI1NiJ9.\(encoded).c2lnbmF0dXJl"
+  }
+}
+
+/// A WebTalk adapter before a scripted client.
+struct Bench {
+  let adapter: WebTalk
+  let client: ScriptedHTTPClient
+  let log = CollectingLog()
+
+  init(_ client: ScriptedHTTPClient = ScriptedHTTPClient(), appID: String = WebTalkLookAlike.appID) throws {
+    self.client = client
+    adapter = try AdapterMaking.make(
+      WebTalk.self, [("base_url", "http://gateway.test:8098/sub/path/"), ("app_id", "env:APP_ID")],
+      environment: ["APP_ID": appID], log: log, client: client)
+  }
+
+  func call() throws -> Call {
+    Call(token: try Token(access: "tok", refresh: "", expiresAt: 0, lifetime: 0), deadline: .distantFuture)
+  }
+
+  /// Performs one operation against one answer.
+  func perform(
+    _ operation: AdapterAPI.Operation = .values, body: String = #"{"codes":["P"]}"#, fields: Fields = Fields(),
+    answer: HTTPResponse
+  ) async throws -> AdapterResponse {
+    client.script { _ in answer }
+    return try await adapter.perform(
+      AdapterRequest(operation: operation, fields: fields, body: Array(body.utf8)), try call())
+  }
+
+  /// The error that the answer became; nil when it was passed on.
+  func error(_ operation: AdapterAPI.Operation = .values, answer: HTTPResponse) async throws -> AdapterError? {
+    do {
+      _ = try await perform(operation, answer: answer)
+      return nil
+    } catch let error as AdapterError {
+      return error
+    }
+  }
+}

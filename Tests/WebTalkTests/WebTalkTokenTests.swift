@@ -1,0 +1,110 @@
+import AdapterAPI
+import AdapterTestKit
+import Testing
+
+@testable import WebTalk
+
+@Suite("WebTalk: the token")
+struct WebTalkTokenTests {
+  /// `HandClock`'s wall time.
+  static let now: Int64 = 1_781_692_200_000
+  static let assumed: (Int64, Int64) = (now + 7_200_000, 7_200_000)
+
+  private func error(_ body: String, status: Int = 200, current: Token?) async throws -> AdapterError? {
+    let bench = try Bench()
+    bench.client.script { _ in .whole(body, status: status) }
+    do throws(AdapterError) {
+      _ = try await bench.adapter.refresh(current, deadline: .distantFuture)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  private func pair(refresh: String = "r") throws -> Token {
+    try Token(access: "a", refresh: refresh, expiresAt: 0, lifetime: 0)
+  }
+
+  @Test func `authorizing and renewing are one GET each, with the credentials percent-encoded`() async throws {
+    let bench = try Bench(appID: "id/+&=?%")
+    for _ in 1...2 { bench.client.script { _ in .whole(#"{"access_token":"x"}"#) } }
+    _ = try await bench.adapter.refresh(nil, deadline: .distantFuture)
+    _ = try await bench.adapter.refresh(try pair(refresh: "r /+é"), deadline: .distantFuture)
+    let requests = bench.client.requests
+    #expect(requests.map(\.method) == [.get, .get])
+    #expect(requests[0].target == "/_webtalk/_cur/api/access_token?grant_type=authorization&appId=id%2F%2B%26%3D%3F%25")
+    #expect(
+      requests[1].target
+        == "/_webtalk/_cur/api/access_token?grant_type=refresh&appId=id%2F%2B%26%3D%3F%25&refreshToken=r%20%2F%2B%C3%A9"
+    )
+    // A rotating refresh token must not be sent twice.
+    #expect(requests.map(\.isWrite) == [false, true])
+  }
+
+  @Test func `a pair without a refresh token is replaced by authorizing`() async throws {
+    let bench = try Bench()
+    bench.client.script { _ in .whole(#"{"access_token":"x"}"#) }
+    let token = try await bench.adapter.refresh(try pair(refresh: ""), deadline: .distantFuture)
+    #expect(bench.client.requests.first?.target.contains("grant_type=authorization") == true)
+    #expect(token.refresh == "")
+  }
+
+  @Test(arguments: [
+    (#"{"iat":1781692200,"exp":1781699400}"#, (now + 7_200_000, Int64(7_200_000))),
+    // The upstream's clock is an hour behind: the lifetime is what it is.
+    (#"{"iat":1781688600,"exp":1781692199}"#, (now - 1000, 3_599_000)),
+    (#"{"exp":1781692260}"#, (now + 60_000, 60_000)), (#"{"exp":1781692260.5}"#, (now + 60_500, 60_500)),
+    (#"{"iat":0,"exp":999999999999}"#, (999_999_999_999_000, WebTalk.longestLifetime)),
+    (#"{"exp":1781692199}"#, assumed), (#"{"iat":1781692200,"exp":1781692200}"#, assumed),
+    (#"{"iat":1781692200}"#, assumed), (#"{"exp":"1781699400"}"#, assumed), (#"{"exp":1e300}"#, assumed),
+    (#"{"exp":-5}"#, assumed), (#"{"exp":9007199254740993,"iat":0}"#, assumed), ("not json", assumed),
+  ])
+  func `a token's life is read from its claims`(_ claims: String, _ expected: (Int64, Int64)) {
+    let life = WebTalk.life(ofToken: JWT.make(claims), now: Self.now)
+    #expect(life == expected)
+  }
+
+  @Test(arguments: ["opaque", "", ".", "..", "a.!!!.b", "a.b.c.d", "eyJhbGciOiJIUzI1NiJ9.e30"])
+  func `a token that is no JWT is taken to live two hours`(_ token: String) {
+    #expect(WebTalk.life(ofToken: token, now: Self.now) == Self.assumed)
+  }
+
+  @Test(arguments: [#"{"code":305}"#, #"{"code":306}"#, #"{"code":"305"}"#, #"{"code":301}"#, #"{"code":302}"#])
+  func `a refresh token that is no longer good is told apart`(_ body: String) async throws {
+    #expect(try await error(body, current: try pair())?.code == .refreshRejected)
+    #expect(try await error("no", status: 401, current: try pair())?.code == .refreshRejected)
+  }
+
+  @Test(arguments: [
+    #"{"code":305}"#, #"{"code":304,"error":"invalid appId"}"#, #"{"code":500}"#, "<html>", "", "{}", "[]",
+  ])
+  func `anything else is transient and says what came, in words of ours`(_ body: String) async throws {
+    let authorized = try #require(try await error(body, current: nil))
+    #expect(authorized.code == .malformed)
+    #expect(!authorized.detail.contains("invalid appId"))
+    if let code = TopLevel.code(in: Array(body.utf8)) { #expect(authorized.detail.contains("code \(code)")) }
+    if body != #"{"code":305}"# { #expect(try await error(body, current: try pair())?.code == .malformed) }
+  }
+
+  @Test(arguments: [302, 404, 500, 503])
+  func `a server in trouble does not cost the pair`(_ status: Int) async throws {
+    #expect(try await error("<html>", status: status, current: try pair())?.code == .malformed)
+  }
+
+  @Test(arguments: [
+    #"{"access_token":""}"#, #"{"access_token":7}"#, #"{"access_token":"a\r\nX: y"}"#, #"{"access_token":null}"#,
+  ])
+  func `an access token that could not stand in a header is refused`(_ body: String) async throws {
+    #expect(try await error(body, current: nil)?.code == .malformed)
+  }
+
+  @Test func `an endless token answer is given up`() async throws {
+    let bench = try Bench()
+    let rest = ScriptedStream([])
+    bench.client.script { _ in HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: [123], rest: rest)) }
+    await #expect { _ = try await bench.adapter.refresh(nil, deadline: .distantFuture) } throws: {
+      ($0 as? AdapterError)?.code == .malformed
+    }
+    #expect(rest.isCancelled)
+  }
+}
