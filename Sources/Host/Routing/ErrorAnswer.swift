@@ -15,7 +15,7 @@ enum ErrorAnswer {
   static func fields(_ error: GatewayError) -> Fields {
     var out: [UInt8] = []
     out.append("Content-Type: application/json\r\n")
-    out.append(error.fields)
+    if error.status == 401 { out.append("WWW-Authenticate: Bearer\r\n") }
     if let allow = error.allow { out.append(text: "Allow: \(allow)\r\n") }
     if let seconds = error.retryAfter { out.append(text: "Retry-After: \(seconds)\r\n") }
     return Fields(checkedBlock: out)

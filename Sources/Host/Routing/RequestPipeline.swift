@@ -42,10 +42,10 @@ final class RequestPipeline: ExchangeHandler {
   }
 
   func serve(_ exchange: Exchange) async {
-    var report = Report(exchange, wantsAccess: log.wantsAccess)
+    let report = Report(exchange, wantsAccess: log.wantsAccess)
     do throws(GatewayError) {
       report.requestID = requestID(exchange)
-      let route = try route(exchange, &report)
+      let route = try route(exchange, report)
       let principal = try authenticate(exchange, route)
       report.subject = principal?.subject
       let fields = forwardedFields(exchange, requestID: report.requestID)
@@ -53,7 +53,7 @@ final class RequestPipeline: ExchangeHandler {
       switch route.configuration.target {
       case .operation(let operation):
         let request = AdapterRequest(operation: operation, fields: fields, body: body)
-        let answer = try await perform(request, route, exchange, &report)
+        let answer = try await perform(request, route, exchange, report)
         await respond(answer, route, exchange, report)
       case .token(let masked):
         respond(try await tokenAnswer(route, exchange, masked: masked), exchange, report)
@@ -74,9 +74,10 @@ final class RequestPipeline: ExchangeHandler {
     return RequestID.isSane(own) ? String(decoding: own, as: UTF8.self) : RequestID.make(random.next())
   }
 
-  private func route(_ exchange: Exchange, _ report: inout Report) throws(GatewayError) -> Route {
+  private func route(_ exchange: Exchange, _ report: Report) throws(GatewayError) -> Route {
     let head = exchange.head
-    switch snapshot.routes.match(method: exchange.bytes(head.methodRange), path: exchange.bytes(head.path)) {
+    switch snapshot.routes.match(
+      method: head.method, name: exchange.bytes(head.methodRange), path: exchange.bytes(head.path)) {
     case .route(let route):
       report.route = route
       return route
@@ -91,9 +92,7 @@ final class RequestPipeline: ExchangeHandler {
     guard route.configuration.requiresToken else { return nil }
     switch verifier.authenticate(exchange.bytes(exchange.head.authorization), now: System.wall() / 1000) {
     case .refused(let refusal):
-      var error = GatewayError.unauthorized
-      error.detail = refusal.reason.description
-      throw error
+      throw .unauthorized(refusal.reason)
     case .principal(let principal):
       guard route.roles.isEmpty || principal.hasAny(of: route.roles) else { throw .forbidden }
       return principal
@@ -177,7 +176,7 @@ final class RequestPipeline: ExchangeHandler {
   /// The operation, with one new token and one repeat where the upstream refuses ours: it refused before acting, so that a write
   /// may be repeated too, here and nowhere else.
   private func perform(
-    _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: inout Report
+    _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async throws(GatewayError) -> AdapterResponse {
     let adapter = route.adapter
     let deadline = exchange.began.advanced(byNanoseconds: route.timeout)
@@ -185,7 +184,7 @@ final class RequestPipeline: ExchangeHandler {
     var token = tokenAtHand(for: adapter)
     if token == nil { token = try await self.token(for: adapter, deadline: deadline) }
     do throws(AdapterError) {
-      return try await call(request, token, adapter, deadline: deadline, &report)
+      return try await call(request, token, adapter, deadline: deadline, report)
     } catch {
       guard error.code == .tokenRejected, let token, let keeper = adapter.keeper else { throw GatewayError(error) }
       let fresh: Token
@@ -195,7 +194,7 @@ final class RequestPipeline: ExchangeHandler {
         throw .noToken(error.description, retryAfter: error.retryAfter)
       }
       do throws(AdapterError) {
-        return try await call(request, fresh, adapter, deadline: deadline, &report)
+        return try await call(request, fresh, adapter, deadline: deadline, report)
       } catch {
         throw GatewayError(error)
       }
@@ -204,7 +203,7 @@ final class RequestPipeline: ExchangeHandler {
 
   /// One call to the adapter, counted.
   private func call(
-    _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, _ report: inout Report
+    _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, _ report: Report
   ) async throws(AdapterError) -> AdapterResponse {
     let began = System.monotonic()
     adapter.metrics.inFlight.add(1)

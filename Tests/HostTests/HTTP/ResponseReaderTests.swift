@@ -69,7 +69,7 @@ struct ResponseReaderTests {
     }
   }
 
-  static let refused: [(String, String)] = [
+  static let refusals: [(String, String)] = [
     ("cut head", "HTTP/1.1 200 OK\r\nContent-Le"),
     ("cut body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"),
     ("cut chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel"),
@@ -82,12 +82,12 @@ struct ResponseReaderTests {
     ("nothing", ""),
   ]
 
-  @Test("what is cut or ambiguous fails", arguments: refused.indices)
-  func refused(_ index: Int) {
+  @Test("what is cut or ambiguous fails", arguments: refusals.indices)
+  func isRefused(_ index: Int) {
     for size in [1, 3, 10_000] {
-      let got = Self.read(Self.refused[index].1, pieces: size, ends: true)
+      let got = Self.read(Self.refusals[index].1, pieces: size, ends: true)
       guard case .failed = got.step else {
-        Issue.record("\(Self.refused[index].0) in pieces of \(size): \(got)")
+        Issue.record("\(Self.refusals[index].0) in pieces of \(size): \(got)")
         continue
       }
     }
