@@ -1,0 +1,176 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct ServerBodyTests {
+  private static let chunkedHead = "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+  @Test func `100 Continue is said where the client waits for it, and only there`() async throws {
+    try await ServerRig.with(handler: { await $0.echo() }) { rig in
+      let client = try await rig.connect()
+      client.send("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+      #expect(client.receiveHead() == "HTTP/1.1 100 Continue\r\n\r\n")
+      #expect(client.ask("hello")?.text == "hello")
+      // The body is there already, or there is none.
+      #expect(client.ask(post("/x", "hello", "Expect: 100-continue\r\n"))?.text == "hello")
+      #expect(client.ask(post("/x", "", "Expect: 100-continue\r\n"))?.status == 200)
+      // HTTP/1.0 has no interim answers.
+      client.send("POST /x HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok")
+      #expect(client.receiveAll().text.hasPrefix("HTTP/1.1 200 OK"))
+    }
+  }
+
+  @Test func `a client that waits to be told to send a body that is too long is refused instead`() async throws {
+    try await ServerRig.with(handler: { await $0.echo(limit: 10) }) { rig in
+      let client = try await rig.connect()
+      client.send("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n")
+      let answer = client.receiveMessage()
+      #expect(answer?.status == 413)
+      #expect(answer?.keepsAlive == false)
+    }
+  }
+
+  @Test func `a body in chunks is put together, whatever the pieces, and the next request is found behind it`() async throws {
+    let body = "5\r\nhello\r\n1;name=\"v\"\r\n,\r\n6\r\n world\r\n0\r\nTrailer-Field: x\r\n\r\n"
+    let request = Array((ServerBodyTests.chunkedHead + body + get("/next")).utf8)
+    try await ServerRig.with(handler: { exchange in
+      exchange.path == "/next" ? exchange.answer("next") : await exchange.echo()
+    }) { rig in
+      for size in [1, 2, 3, 7, 50, request.count] {
+        let client = try await rig.connect()
+        for start in stride(from: 0, to: request.count, by: size) {
+          client.send(Array(request[start..<min(start + size, request.count)]))
+          _ = await onLoop(rig.loop) { true }
+        }
+        #expect(client.receiveMessage()?.text == "hello, world", "pieces of \(size)")
+        #expect(client.receiveMessage()?.text == "next", "pieces of \(size)")
+      }
+    }
+  }
+
+  @Test(arguments: ["5\r\nhellooo", "5\nhello", "-1\r\n", "ffffffffffffffff\r\n", "zz\r\n", "0\r\nContent-Length: 5\r\n\r\n"])
+  func `a body whose chunks are wrong is refused, and the connection ends`(_ body: String) async throws {
+    try await ServerRig.with(handler: { await $0.echo() }) { rig in
+      let client = try await rig.connect()
+      client.send(ServerBodyTests.chunkedHead + body + "\r\n" + get("/smuggled"))
+      let answer = client.receiveMessage()
+      #expect([400, 413].contains(answer?.status))
+      #expect(answer?.keepsAlive == false)
+      #expect(client.receiveAll().text == "")
+    }
+  }
+
+  @Test func `the limit counts for a length and for chunks, to the byte`() async throws {
+    try await ServerRig.with(handler: { await $0.echo(limit: 10) }) { rig in
+      let client = try await rig.connect()
+      #expect(client.ask(post("/x", "0123456789"))?.text == "0123456789")
+      #expect(client.ask(ServerBodyTests.chunkedHead + "5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n")?.text == "0123456789")
+      let length = client.ask(post("/x", "0123456789a"))
+      #expect(length?.status == 413 && length?.keepsAlive == false)
+      let other = try await rig.connect()
+      let chunks = other.ask(ServerBodyTests.chunkedHead + "5\r\n01234\r\n6\r\n56789a\r\n0\r\n\r\n")
+      #expect(chunks?.status == 413 && chunks?.keepsAlive == false)
+    }
+  }
+
+  @Test func `a client that goes on sending a refused body still gets to read the refusal`() async throws {
+    try await ServerRig.with(handler: { await $0.echo(limit: 1000) }) { rig in
+      let client = try await rig.connect()
+      let size = 8 << 20
+      client.send("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: \(size)\r\n\r\n")
+      let isSent = Collected<Bool>()
+      Thread.detachNewThread { isSent.add(client.send([UInt8](repeating: 120, count: size))) }
+      #expect(client.receiveMessage()?.status == 413)
+      #expect(await eventually { isSent.count == 1 })
+      #expect(isSent.all == [true], "what came was thrown away, not reset")
+      client.finish()
+      #expect(client.receiveAll().end == .finished)
+      #expect(await eventually { rig.connections.current == 0 })
+    }
+  }
+
+  @Test func `a body that is cut off is a fault at once, with the end in the same packet too`() async throws {
+    try await ServerRig.with(handler: { await $0.echo() }) { rig in
+      for body in ["", "hel"] {
+        let together = try await rig.connect()
+        together.sendAndFinish("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n" + body)
+        #expect(together.receiveMessage()?.status == 400)
+        let apart = try await rig.connect()
+        apart.send("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n" + body)
+        _ = await onLoop(rig.loop) { true }
+        apart.finish()
+        #expect(apart.receiveMessage()?.status == 400)
+      }
+      #expect(await eventually { rig.connections.current == 0 })
+    }
+  }
+
+  @Test func `silence inside a body is answered with 408, bytes within the time keep it waiting`() async throws {
+    let listen = ServerRig.listen { $0.bodyTimeout = .milliseconds(150) }
+    try await ServerRig.with(listen, handler: { await $0.echo() }) { rig in
+      let silent = try await rig.connect()
+      var answer: TestMessage?
+      let waited = await elapsed {
+        answer = silent.ask("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel")
+      }
+      #expect(answer?.status == 408 && answer?.keepsAlive == false)
+      #expect(waited >= 145)
+
+      let slow = try await rig.connect()
+      slow.send("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 12\r\n\r\n")
+      let took = await elapsed {
+        for byte in "hello, world".utf8 {
+          #expect(!slow.isReadable(within: 25))
+          slow.send([byte])
+        }
+        answer = slow.receiveMessage()
+      }
+      #expect(answer?.text == "hello, world")
+      #expect(took >= 290, "longer than the timeout")
+    }
+  }
+
+  @Test func `the body's timer runs on after 100 Continue was held up in the socket`() async throws {
+    // The first answer fills the buffers exactly as far as they go; the interim answer waits behind it.
+    let listen = ServerRig.listen { $0.bodyTimeout = .milliseconds(200) }
+    try await ServerRig.with(listen, handler: { exchange in
+      if exchange.path == "/fill" {
+        exchange.respondStreaming(200, fields: [], length: nil)
+        while exchange.connection.isFlushed { exchange.connection.send([UInt8](repeating: 120, count: 1)) }
+        return
+      }
+      await exchange.echo()
+    }) { rig in
+      let client = try await rig.connect(receiveBuffer: 4096, sendBuffer: 4096)
+      client.send(get("/fill") + "POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+      let (text, end) = client.receiveAll()
+      #expect(text.contains("HTTP/1.1 408 Request Timeout"))
+      #expect(end == .finished)
+    }
+  }
+
+  @Test func `requests beyond the memory for them are shed with 503`() async throws {
+    let listen = ServerRig.listen { $0.maxMemory = 100_000 }
+    let gate = Gate()
+    try await ServerRig.with(listen, handler: { exchange in
+      let path = exchange.path
+      await exchange.echo(limit: 1 << 20)
+      if path == "/hold" { await gate.pass(on: exchange.loop) }
+    }) { rig in
+      let holder = try await rig.connect()
+      holder.send(post("/hold", String(repeating: "x", count: 60_000)))
+      #expect(holder.receiveMessage()?.status == 200)
+      let other = try await rig.connect()
+      let answer = other.ask(post("/x", String(repeating: "y", count: 60_000)))
+      #expect(answer?.status == 503)
+      let small = try await rig.connect()
+      #expect(small.ask(post("/x", "small"))?.text == "small")
+      gate.open()
+      #expect(await eventually { rig.memory.used == 0 })
+      let later = try await rig.connect()
+      #expect(later.ask(post("/x", String(repeating: "y", count: 60_000)))?.status == 200)
+    }
+  }
+}

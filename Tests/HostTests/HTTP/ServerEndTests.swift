@@ -1,0 +1,289 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct ServerEndTests {
+  @Test func `a client that ends its side together with its request gets the answer, then the end`() async throws {
+    let gate = Gate()
+    try await ServerRig.with(handler: { exchange in
+      if exchange.path == "/slow" { await gate.pass(on: exchange.loop) }
+      exchange.answer("answer")
+    }) { rig in
+      for request in [get("/quick"), get("/quick") + get("/quick"), post("/quick", "")] {
+        let client = try await rig.connect()
+        client.sendAndFinish(request)
+        let (text, end) = client.receiveAll()
+        #expect(text.components(separatedBy: "\r\n\r\nanswer").count == request.components(separatedBy: "HTTP/1.1").count)
+        #expect(end == .finished)
+      }
+      let slow = try await rig.connect()
+      slow.sendAndFinish(get("/slow") + get("/quick"))
+      #expect(await eventually { gate.arrived == 1 })
+      gate.open()
+      let (text, end) = slow.receiveAll()
+      #expect(text.components(separatedBy: "\r\n\r\nanswer").count == 3)
+      #expect(end == .finished)
+      // Long before any timeout of the server's.
+      #expect(await eventually { rig.connections.current == 0 })
+    }
+  }
+
+  @Test func `a client that ends without a request, or within one, just goes`() async throws {
+    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+      for text in ["", "GET / HT", get("/x") + "GET"] {
+        let client = try await rig.connect()
+        client.sendAndFinish(text)
+        #expect(client.receiveAll().end == .finished)
+      }
+      #expect(await eventually { rig.connections.current == 0 })
+    }
+  }
+
+  @Test func `a reset cancels the handler, and frees everything`() async throws {
+    let gate = Gate()
+    let results = Collected<Bool>()
+    try await ServerRig.with(handler: { exchange in
+      await gate.pass(on: exchange.loop)
+      results.add(Task.isCancelled && exchange.isGone)
+      exchange.answer("nobody reads this")
+    }) { rig in
+      for number in 1...10 {
+        let client = try await rig.connect()
+        client.send(get("/x"))
+        #expect(await eventually { gate.arrived == number })
+        client.reset()
+        #expect(await eventually { gate.cancelled == number })
+      }
+      #expect(await eventually { results.count == 10 && rig.connections.current == 0 })
+      #expect(results.all.allSatisfy { $0 })
+    }
+  }
+
+  @Test func `a reset inside a body, and while an answer waits for its reader, ends the handler too`() async throws {
+    let ended = Collected<String>()
+    try await ServerRig.with(handler: { exchange in
+      if exchange.path == "/body" {
+        do throws(HTTPFault) {
+          _ = try await exchange.body(limit: 1 << 20)
+        } catch {
+          ended.add("body")
+        }
+        return
+      }
+      exchange.respondStreaming(200, fields: [], length: nil)
+      while await exchange.send([UInt8](repeating: 120, count: 50_000)) {}
+      ended.add("stream")
+    }) { rig in
+      let body = try await rig.connect()
+      body.send("POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel")
+      let stream = try await rig.connect(receiveBuffer: 4096, sendBuffer: 4096)
+      stream.send(get("/stream"))
+      #expect(stream.isReadable(within: 10_000))
+      _ = await onLoop(rig.loop) { true }
+      body.reset()
+      stream.reset()
+      #expect(await eventually { Set(ended.all) == ["body", "stream"] })
+      #expect(await eventually { rig.connections.current == 0 && rig.memory.used == 0 })
+    }
+  }
+
+  @Test func `a handler that gives no answer ends the connection with a reset`() async throws {
+    try await ServerRig.with(handler: { exchange in
+      if exchange.path == "/late" { await Task.yield() }
+    }) { rig in
+      for path in ["/now", "/late"] {
+        let client = try await rig.connect()
+        client.send(get(path) + get(path))
+        let (text, end) = client.receiveAll()
+        #expect(text == "" && end == .reset)
+      }
+      #expect(await eventually { rig.connections.current == 0 })
+    }
+  }
+
+  @Test func `a stream that broke off is not taken for whole`() async throws {
+    try await ServerRig.with(handler: { exchange in
+      exchange.respondStreaming(200, fields: [], length: exchange.path == "/length" ? 100 : nil)
+      _ = await exchange.send(Array("half".utf8))
+      exchange.breakStream()
+    }) { rig in
+      for path in ["/length", "/chunked"] {
+        let client = try await rig.connect()
+        let answer = client.ask(get(path))
+        #expect(answer == nil || answer?.isWhole == false)
+        #expect(await eventually { rig.connections.current == 0 })
+      }
+    }
+  }
+
+  @Test func `the second answer to a request is not sent`() async throws {
+    try await ServerRig.with(handler: { exchange in
+      exchange.answer("first")
+      exchange.answer("second", status: 500)
+    }) { rig in
+      let client = try await rig.connect()
+      #expect(client.ask(get("/x"))?.text == "first")
+      #expect(client.ask(get("/x"))?.text == "first")
+    }
+  }
+
+  @Test func `an idle connection ends after its time, also a kept one`() async throws {
+    let listen = ServerRig.listen { $0.idleTimeout = .milliseconds(800) }
+    try await ServerRig.with(listen, handler: { $0.answer("ok") }) { rig in
+      for isUsed in [false, true] {
+        var end: TestSocket.End?
+        let waited = try await elapsed {
+          let client = try await rig.connect()
+          if isUsed { #expect(client.ask(get("/x"))?.text == "ok") }
+          end = client.receiveAll().end
+        }
+        #expect(end == .finished && waited >= 790)
+      }
+    }
+  }
+
+  @Test func `a head that trickles in gets 408 at its time, however busily it trickles`() async throws {
+    let listen = ServerRig.listen { $0.headerTimeout = .milliseconds(200) }
+    try await ServerRig.with(listen, handler: { $0.answer("ok") }) { rig in
+      for isKept in [false, true] {
+        let client = try await rig.connect()
+        if isKept { #expect(client.ask(get("/x"))?.text == "ok") }
+        let head = Array(get("/x", "Padding: " + String(repeating: "x", count: 2_000) + "\r\n").utf8)
+        var sent = 0
+        let waited = await elapsed {
+          while !client.isReadable(within: 5), sent < head.count {
+            client.send([head[sent]])
+            sent += 1
+          }
+        }
+        let answer = client.receiveMessage()
+        #expect(answer?.status == 408 && answer?.keepsAlive == false)
+        #expect(waited >= 190 && sent > 5 && sent < head.count)
+      }
+    }
+  }
+
+  @Test func `a reader that takes nothing is cut off after send_timeout`() async throws {
+    let listen = ServerRig.listen { $0.sendTimeout = .milliseconds(150) }
+    let ended = Collected<Bool>()
+    try await ServerRig.with(listen, handler: { exchange in
+      if exchange.path == "/stream" {
+        exchange.respondStreaming(200, fields: [], length: nil)
+        while await exchange.send([UInt8](repeating: 120, count: 50_000)) {}
+        ended.add(exchange.isGone)
+      } else {
+        exchange.respond(200, fields: [], body: [UInt8](repeating: 120, count: 4 << 20))
+      }
+    }) { rig in
+      for path in ["/whole", "/stream"] {
+        let client = try await rig.connect(receiveBuffer: 4096, sendBuffer: 4096)
+        client.send(get(path))
+        #expect(await eventually { rig.connections.current == 0 })
+        #expect(client.receiveAll().end == .reset)
+      }
+      #expect(await eventually { ended.all == [true] })
+    }
+  }
+
+  @Test func `a client that never closes after the last answer is left after the linger time`() async throws {
+    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+      let client = try await rig.connect()
+      #expect(client.ask(get("/x", "Connection: close\r\n"))?.text == "ok")
+      #expect(client.receiveAll().end == .finished)
+      #expect(rig.connections.current == 1, "it waits for our end")
+      #expect(await eventually { rig.connections.current == 0 })
+    }
+  }
+
+  @Test func `a flood while the connection lingers leaves the loop to the others`() async throws {
+    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+      let flooder = try await rig.connect()
+      let isOver = Collected<Bool>()
+      flooder.send("garbage\r\n\r\n")
+      Thread.detachNewThread {
+        while flooder.send([UInt8](repeating: 120, count: 1 << 20)) {}
+        isOver.add(true)
+      }
+      let other = try await rig.connect()
+      while isOver.count == 0 { #expect(other.ask(get("/x"))?.text == "ok") }
+      #expect(await eventually { rig.connections.current == 1 })
+    }
+  }
+
+  @Test func `drain ends idle connections, lets what is in flight end, and serves what has arrived`() async throws {
+    let gate = Gate()
+    try await ServerRig.with(handler: { exchange in
+      if exchange.path == "/slow" { await gate.pass(on: exchange.loop) }
+      exchange.answer("ok")
+    }) { rig in
+      let idle = try await rig.connect()
+      #expect(idle.ask(get("/x"))?.keepsAlive == true)
+      let busy = try await rig.connect()
+      busy.send(get("/slow"))
+      #expect(await eventually { gate.arrived == 1 })
+      let half = try await rig.connect()
+      half.send("GET /half HTTP/1.1\r\n")
+      #expect(await eventually { rig.memory.used > 0 })
+      let server = rig.server
+      // On the loop's thread nothing is read meanwhile: these requests are in the sockets only when the drain begins.
+      let (new, fd) = try TestSocket.pair()
+      new.send(get("/new"))
+      _ = rig.connections.tryAdd()
+      await onLoop(rig.loop) {
+        ServerConnection(fd: fd, server: server.value).start()
+        idle.send(get("/late"))
+        server.value.drain()
+      }
+      for client in [new, idle] {
+        let answer = client.receiveMessage()
+        #expect(answer?.text == "ok" && answer?.keepsAlive == false)
+        #expect(client.receiveAll().end == .finished)
+      }
+      half.send("Host: h\r\n\r\n")
+      #expect(half.receiveMessage()?.keepsAlive == false)
+      gate.open()
+      #expect(busy.receiveMessage()?.keepsAlive == false)
+      for client in [idle, new, busy, half] { client.close() }
+      #expect(await eventually { rig.connections.current == 0 })
+    }
+  }
+
+  @Test func `servers that ended held nothing any more`() {
+    #expect(ServerRig.leftovers.all == [])
+  }
+
+  @Test func `a hundred clients that behave in every way at once leave nothing behind`() async throws {
+    let gate = Gate()
+    try await ServerRig.with(handler: { exchange in
+      let path = exchange.path
+      if path == "/wait" { await gate.pass(on: exchange.loop) }
+      if path == "/echo" { return await exchange.echo(limit: 1000) }
+      if path == "/stream" {
+        exchange.respondStreaming(200, fields: [], length: nil)
+        for _ in 0..<20 { guard await exchange.send([UInt8](repeating: 120, count: 30_000)) else { return } }
+        return exchange.endStream()
+      }
+      exchange.answer("ok")
+    }) { rig in
+      var random = Seeded(state: 3)
+      var clients: [TestSocket] = []
+      for _ in 0..<100 {
+        let client = try await rig.connect(receiveBuffer: 4096, sendBuffer: 4096)
+        let text = [get("/wait"), post("/echo", "hello"), get("/stream"), "GET / HT", post("/echo", String(repeating: "x", count: 2000)), "junk\r\n"]
+        for _ in 0..<Int.random(in: 0..<4, using: &random) { client.send(text.randomElement(using: &random) ?? "") }
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0: client.reset()
+        case 1: client.close()
+        case 2: client.finish()
+        default: break
+        }
+        clients.append(client)
+      }
+      gate.open()
+      for client in clients { client.close() }
+      #expect(await eventually { rig.connections.current == 0 && rig.memory.used == 0 })
+    }
+  }
+}
