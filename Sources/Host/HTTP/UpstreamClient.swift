@@ -108,7 +108,7 @@ final class UpstreamClient: HTTPClient {
 
   private func newConnection(
     _ pool: UpstreamPool, deadline: Instant
-  ) async -> Result<UpstreamConnection, UpstreamConnection.Failure> {
+  ) async -> Result<UpstreamConnection, UpstreamFailure> {
     if let numeric { return await pool.connection(to: numeric, deadline: deadline) }
     do {
       return await pool.connection(to: try await resolver.addresses(of: baseURL, deadline: deadline), deadline: deadline)

@@ -36,7 +36,7 @@ final class UpstreamPool {
   /// A new connection, as soon as there is a place for one.
   func connection(
     to addresses: [SocketAddress], deadline: Instant
-  ) async -> Result<UpstreamConnection, UpstreamConnection.Failure> {
+  ) async -> Result<UpstreamConnection, UpstreamFailure> {
     if !connections.tryAcquire() {
       // All places are taken. Connections that lie idle, here or on another loop, hold places that this call can have.
       if let kept = idle.popLast() { kept.close() }
@@ -53,7 +53,7 @@ final class UpstreamPool {
   /// The first of these addresses that takes a connection. A place was taken for it.
   private func open(
     _ addresses: [SocketAddress], deadline: Instant
-  ) async -> Result<UpstreamConnection, UpstreamConnection.Failure> {
+  ) async -> Result<UpstreamConnection, UpstreamFailure> {
     var index = 0
     while index < addresses.count {
       let result = await UpstreamConnection.open(

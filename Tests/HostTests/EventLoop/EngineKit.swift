@@ -1,0 +1,98 @@
+import AdapterAPI
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Host
+
+/// Runs the test with event loops that turn, and ends them afterwards. Whatever the test put on them has to be over by then.
+func withLoops<T>(_ count: Int = 1, _ body: (EventLoopGroup) async throws -> T) async rethrows -> T {
+  let group = EventLoopGroup(count: count)
+  group.start()
+  defer { group.stop() }
+  return try await body(group)
+}
+
+/// The result of work that is done on the loop's thread, outside any task.
+func onLoop<T: Sendable>(_ loop: EventLoop, _ work: @escaping @Sendable () -> T) async -> T {
+  await withUnsafeContinuation { continuation in
+    loop.post { continuation.resume(returning: work()) }
+  }
+}
+
+/// A task that runs on that loop.
+func task<T: Sendable>(on loop: EventLoop, _ work: @escaping @Sendable () async -> T) -> Task<T, Never> {
+  Task(executorPreference: loop) { await work() }
+}
+
+/// Waits until the condition holds; false when it does not within ten seconds.
+func eventually(_ condition: () async -> Bool) async -> Bool {
+  let end = System.monotonic() + 10_000_000_000
+  while System.monotonic() < end {
+    if await condition() { return true }
+    try? await Task.sleep(nanoseconds: 500_000)
+  }
+  return await condition()
+}
+
+func inMilliseconds(_ number: Int64) -> Instant {
+  Instant(nanoseconds: System.monotonic()) + .milliseconds(number)
+}
+
+/// Milliseconds that the work took.
+func elapsed(_ work: () async throws -> Void) async rethrows -> Int64 {
+  let began = System.monotonic()
+  try await work()
+  return (System.monotonic() - began) / 1_000_000
+}
+
+/// Something that tasks on loops wait at until the test opens it.
+final class Gate: Sendable {
+  private struct State {
+    var isOpen = false
+    var waiting: [LoopBound<LoopWait<Void>>] = []
+    var arrived = 0
+    var cancelled = 0
+  }
+  private let state = Mutex(State())
+
+  /// How many came to it, and how many were cancelled there.
+  var arrived: Int { state.withLock { $0.arrived } }
+  var cancelled: Int { state.withLock { $0.cancelled } }
+
+  /// Waits on the loop on which the task runs; false when the task was cancelled first.
+  @discardableResult
+  func pass(on loop: EventLoop) async -> Bool {
+    let wait = LoopWait<Void>(loop: loop)
+    let bound = LoopBound(wait, on: loop)
+    let isOpen = state.withLock { state in
+      state.arrived += 1
+      state.waiting.append(bound)
+      return state.isOpen
+    }
+    if isOpen { return true }
+    if case .value = await wait.wait(until: .distantFuture) { return true }
+    state.withLock { $0.cancelled += 1 }
+    return false
+  }
+
+  func open() {
+    let waiting = state.withLock { state in
+      state.isOpen = true
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for bound in waiting { bound.loop.post { bound.value.end(.value(())) } }
+  }
+}
+
+/// What several threads add to in turn.
+final class Collected<Element: Sendable>: Sendable {
+  private let list = Mutex<[Element]>([])
+  func add(_ element: Element) { list.withLock { $0.append(element) } }
+  var all: [Element] { list.withLock { $0 } }
+  var count: Int { list.withLock { $0.count } }
+}
+
+/// How many descriptors this process has open.
+func openDescriptors() -> Int { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1 }

@@ -1,0 +1,172 @@
+import AdapterAPI
+import Synchronization
+import Testing
+
+@testable import Host
+
+@Suite struct LoopObjectTests {
+  /// Remembers when its deadline came, in milliseconds since it was made.
+  private final class Watch: LoopObject {
+    let began = System.monotonic()
+    let fired: Collected<Int64>
+    var again: Instant?
+
+    init(loop: EventLoop, fired: Collected<Int64>) {
+      self.fired = fired
+      super.init(loop: loop)
+    }
+
+    func set(_ milliseconds: Int64?) {
+      deadline = milliseconds.map { Instant(nanoseconds: began + $0 * 1_000_000) }
+    }
+
+    override func deadlineReached() {
+      fired.add((System.monotonic() - began) / 1_000_000)
+      #expect(deadline == nil, "it is unset by then")
+      if let again {
+        deadline = again
+        self.again = nil
+      }
+    }
+  }
+
+  /// Sets the deadlines in turn, then waits until another object's deadline after all of them has come.
+  private func transcript(_ script: @escaping @Sendable (EventLoop, Collected<Int64>) -> LoopObject) async -> [Int64] {
+    await withLoops { group in
+      let fired = Collected<Int64>()
+      let end = Collected<Int64>()
+      await onLoop(group.loops[0]) {
+        let loop = group.loops[0]
+        _ = script(loop, fired)
+        let last = Watch(loop: loop, fired: end)
+        loop.add(last)
+        last.set(160)
+      }
+      #expect(await eventually { end.count == 1 })
+      return fired.all
+    }
+  }
+
+  @Test func `a deadline comes once, and not too early`() async {
+    let fired = await transcript { loop, fired in
+      let watch = Watch(loop: loop, fired: fired)
+      loop.add(watch)
+      watch.set(30)
+      return watch
+    }
+    #expect(fired.count == 1)
+    #expect(fired.allSatisfy { $0 >= 30 })
+  }
+
+  @Test func `a deadline that is set before the object is added counts`() async {
+    let fired = await transcript { loop, fired in
+      let watch = Watch(loop: loop, fired: fired)
+      watch.set(20)
+      loop.add(watch)
+      return watch
+    }
+    #expect(fired.count == 1)
+  }
+
+  @Test func `moved later, it comes once, at the later time`() async {
+    let fired = await transcript { loop, fired in
+      let watch = Watch(loop: loop, fired: fired)
+      loop.add(watch)
+      for at in [10, 20, 40, 80] { watch.set(Int64(at)) }
+      return watch
+    }
+    #expect(fired.count == 1)
+    #expect(fired.allSatisfy { $0 >= 80 })
+  }
+
+  @Test func `moved earlier, it comes once, at the earlier time`() async {
+    let fired = await transcript { loop, fired in
+      let watch = Watch(loop: loop, fired: fired)
+      loop.add(watch)
+      for at in [140, 100, 20] { watch.set(Int64(at)) }
+      return watch
+    }
+    #expect(fired.count == 1)
+    #expect(fired.allSatisfy { $0 >= 20 })
+  }
+
+  @Test func `unset, it never comes; set again, it does`() async {
+    let fired = await transcript { loop, fired in
+      let watch = Watch(loop: loop, fired: fired)
+      loop.add(watch)
+      watch.set(10)
+      watch.set(nil)
+      let other = Watch(loop: loop, fired: fired)
+      loop.add(other)
+      other.set(10)
+      other.set(nil)
+      other.set(50)
+      return watch
+    }
+    #expect(fired.count == 1)
+    #expect(fired.allSatisfy { $0 >= 50 })
+  }
+
+  @Test func `set again while it comes, it comes again`() async {
+    let fired = await transcript { loop, fired in
+      let watch = Watch(loop: loop, fired: fired)
+      loop.add(watch)
+      watch.set(20)
+      watch.again = Instant(nanoseconds: watch.began + 60_000_000)
+      return watch
+    }
+    #expect(fired.count == 2)
+    #expect(fired.last.map { $0 >= 60 } == true)
+  }
+
+  @Test func `an object that was taken out gets no deadline, and the next one in its place none of its`() async {
+    let fired = await transcript { loop, fired in
+      let gone = Watch(loop: loop, fired: fired)
+      loop.add(gone)
+      gone.set(10)
+      loop.remove(gone)
+      let next = Watch(loop: loop, fired: fired)
+      loop.add(next)
+      #expect(next.slot == 0 && next.generation == 1, "it has the place of the one before")
+      return next
+    }
+    #expect(fired == [])
+  }
+
+  @Test func `an object that comes back is found by its deadline`() async {
+    let fired = await transcript { loop, fired in
+      let watch = Watch(loop: loop, fired: fired)
+      loop.add(watch)
+      watch.set(10)
+      loop.remove(watch)
+      loop.add(watch)
+      watch.set(40)
+      return watch
+    }
+    #expect(fired.count == 1)
+    #expect(fired.allSatisfy { $0 >= 40 })
+  }
+
+  @Test func `a place's generations tell its objects apart`() async {
+    await withLoops { group in
+      await onLoop(group.loops[0]) {
+        var table = LoopObjectTable()
+        let fired = Collected<Int64>()
+        var ids: Set<UInt64> = []
+        for _ in 0..<50 {
+          let object = Watch(loop: group.loops[0], fired: fired)
+          table.insert(object)
+          let id = object.id
+          #expect(ids.insert(id).inserted)
+          #expect(table.object(id) === object)
+          table.remove(object)
+          #expect(table.object(id) == nil)
+          #expect(!object.isRegistered)
+          table.remove(object)
+        }
+        #expect(table.count == 0)
+        #expect(table.object(UInt64.max) == nil)
+      }
+    }
+  }
+}

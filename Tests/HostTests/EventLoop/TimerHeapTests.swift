@@ -1,0 +1,48 @@
+import Testing
+
+@testable import Host
+
+@Suite struct TimerHeapTests {
+  @Test func `the heap gives what a sorted list would, for any order of pushes and pops`() {
+    var random = Seeded(state: 7)
+    for round in 0..<200 {
+      var heap = TimerHeap()
+      var model: [Int64] = []
+      for step in 0..<100 {
+        if model.isEmpty || Int.random(in: 0..<5, using: &random) < 3 {
+          let at = Int64.random(in: 0..<50, using: &random)
+          heap.push(TimerHeap.Entry(at: at, id: UInt64(step)))
+          model.append(at)
+          model.sort()
+        } else {
+          let now = Int64.random(in: 0..<60, using: &random)
+          let popped = heap.pop(ifDueAt: now)
+          let expected = model.first.flatMap { $0 <= now ? $0 : nil }
+          #expect(popped?.at == expected, "round \(round), step \(step)")
+          if expected != nil { model.removeFirst() }
+        }
+        #expect(heap.first == model.first)
+        #expect(heap.count == model.count)
+      }
+    }
+  }
+
+  @Test func `an entry keeps its id`() {
+    var heap = TimerHeap()
+    for (at, id) in [(3, 30), (1, 10), (2, 20), (0, 1)] { heap.push(TimerHeap.Entry(at: Int64(at), id: UInt64(id))) }
+    var ids: [UInt64] = []
+    while let entry = heap.pop(ifDueAt: 2) { ids.append(entry.id) }
+    #expect(ids == [1, 10, 20])
+    #expect(heap.first == 3)
+  }
+
+  @Test func `an empty heap has nothing due`() {
+    var heap = TimerHeap()
+    #expect(heap.pop(ifDueAt: .max) == nil)
+    #expect(heap.first == nil)
+  }
+}
+
+extension TimerHeap.Entry: Equatable {
+  public static func == (a: TimerHeap.Entry, b: TimerHeap.Entry) -> Bool { a.at == b.at && a.id == b.id }
+}

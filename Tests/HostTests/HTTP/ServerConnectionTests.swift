@@ -1,0 +1,235 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct ServerConnectionTests {
+  private static let letters = Array("abcdefghijklmnopqrstuvwxyz".utf8)
+
+  @Test func `requests on one connection are answered one after another`() async throws {
+    try await ServerRig.with(handler: { $0.answer("you asked for \($0.path)") }) { rig in
+      let client = try await rig.connect()
+      for number in 0..<50 {
+        let answer = client.ask(get("/\(number)"))
+        #expect(answer?.startLine == "HTTP/1.1 200 OK")
+        #expect(answer?.text == "you asked for /\(number)")
+        #expect(answer?.keepsAlive == true)
+        #expect(answer?["Date"] != nil)
+      }
+      #expect(rig.connections.current == 1)
+    }
+  }
+
+  @Test func `a request in any pieces gets the same answer`() async throws {
+    try await ServerRig.with(handler: { await $0.echo() }) { rig in
+      let request = Array(post("/x", "hello, world").utf8)
+      for cut in 1..<request.count {
+        let client = try await rig.connect()
+        client.send(Array(request[..<cut]))
+        _ = await onLoop(rig.loop) { true }
+        client.send(Array(request[cut...]))
+        #expect(client.receiveMessage()?.text == "hello, world", "cut at \(cut)")
+      }
+    }
+  }
+
+  @Test func `pipelined requests are answered in order, quick and slow ones mixed, with and without bodies`() async throws {
+    let gate = Gate()
+    try await ServerRig.with(handler: { exchange in
+      let path = exchange.path
+      if path.hasPrefix("/slow") { await gate.pass(on: exchange.loop) }
+      if path.hasPrefix("/body") { return await exchange.echo() }
+      exchange.answer(path)
+    }) { rig in
+      let client = try await rig.connect()
+      client.send(
+        get("/1") + get("/slow2") + post("/body", "three") + get("/4") + post("/slow5", "") + post("/body", "six") + get("/7"))
+      #expect(client.receiveMessage()?.text == "/1")
+      #expect(await eventually { gate.arrived == 1 })
+      #expect(!client.isReadable(within: 30))
+      gate.open()
+      for expected in ["/slow2", "three", "/4", "/slow5", "six", "/7"] {
+        #expect(client.receiveMessage()?.text == expected)
+      }
+    }
+  }
+
+  @Test func `a flood of pipelined requests is answered whole and in order`() async throws {
+    try await ServerRig.with(handler: { exchange in
+      let path = exchange.path
+      if path.hasSuffix("7") { await Task.yield() }
+      exchange.answer(path)
+    }) { rig in
+      let client = try await rig.connect()
+      let count = 20_000
+      let flood = (0..<count).map { get("/\($0)") }.joined()
+      Thread.detachNewThread { client.send(flood) }
+      var wrong = 0
+      for number in 0..<count where client.receiveMessage()?.text != "/\(number)" { wrong += 1 }
+      #expect(wrong == 0)
+    }
+  }
+
+  @Test func `a body that comes together with the next request is told from it`() async throws {
+    let gate = Gate()
+    try await ServerRig.with(handler: { exchange in
+      let waits = exchange.path == "/late"
+      if waits { await gate.pass(on: exchange.loop) }
+      await exchange.echo()
+    }) { rig in
+      let client = try await rig.connect()
+      client.send(post("/late", "first") + post("/now", "second"))
+      #expect(await eventually { gate.arrived == 1 })
+      gate.open()
+      #expect(client.receiveMessage()?.text == "first")
+      #expect(client.receiveMessage()?.text == "second")
+    }
+  }
+
+  @Test func `a body that nobody read ends the connection after the answer`() async throws {
+    try await ServerRig.with(handler: { $0.answer("no", status: 404) }) { rig in
+      let client = try await rig.connect()
+      client.send(post("/x", "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"))
+      let (text, end) = client.receiveAll()
+      #expect(text.hasPrefix("HTTP/1.1 404 Not Found\r\n"))
+      #expect(text.contains("Connection: close\r\n"))
+      #expect(text.components(separatedBy: "HTTP/1.1").count == 2, "one answer only")
+      #expect(end == .finished)
+    }
+  }
+
+  @Test func `HEAD gets the head of GET, and the connection goes on`() async throws {
+    try await ServerRig.with(handler: { exchange in
+      if exchange.path == "/stream" {
+        exchange.respondStreaming(200, fields: [], length: nil)
+        _ = await exchange.send(Array("piece".utf8))
+        return exchange.endStream()
+      }
+      exchange.answer("twelve bytes")
+    }) { rig in
+      let client = try await rig.connect()
+      client.send("HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n")
+      let head = client.receiveMessage(hasBody: false)
+      #expect(head?["Content-Length"] == "12")
+      client.send("HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\n")
+      #expect(client.receiveMessage(hasBody: false)?["Transfer-Encoding"] == "chunked")
+      #expect(client.ask(get("/x"))?.text == "twelve bytes")
+    }
+  }
+
+  @Test func `an answer without a body has none, whatever the handler gives`() async throws {
+    try await ServerRig.with(handler: { exchange in
+      exchange.answer("must not be sent", status: exchange.path == "/204" ? 204 : 304)
+    }) { rig in
+      let client = try await rig.connect()
+      for status in [204, 304, 204] {
+        client.send(get("/\(status)"))
+        let answer = client.receiveMessage(hasBody: false)
+        #expect(answer?.status == status)
+        #expect(answer?["Content-Length"] == nil)
+      }
+    }
+  }
+
+  @Test func `HTTP/1.0 closes unless it asks to keep the connection, and a stream's end is the connection's`() async throws {
+    try await ServerRig.with(handler: { exchange in
+      if exchange.path == "/stream" {
+        exchange.respondStreaming(200, fields: [], length: nil)
+        for piece in ["one,", "two"] { _ = await exchange.send(Array(piece.utf8)) }
+        return exchange.endStream()
+      }
+      exchange.answer("ok")
+    }) { rig in
+      let plain = try await rig.connect()
+      plain.send("GET /x HTTP/1.0\r\n\r\n")
+      let (text, end) = plain.receiveAll()
+      #expect(text.contains("Connection: close\r\n") && text.hasSuffix("\r\n\r\nok") && end == .finished)
+
+      let kept = try await rig.connect()
+      for _ in 0..<2 {
+        let answer = kept.ask("GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        #expect(answer?["Connection"] == "keep-alive")
+        #expect(answer?.text == "ok")
+      }
+      kept.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+      let stream = kept.receiveAll()
+      #expect(!stream.text.contains("Transfer-Encoding"))
+      #expect(stream.text.hasSuffix("\r\n\r\none,two"))
+      #expect(stream.end == .finished)
+    }
+  }
+
+  @Test func `Connection: close is done, and said`() async throws {
+    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+      let client = try await rig.connect()
+      client.send(get("/x", "Connection: close\r\n") + get("/y"))
+      let (text, end) = client.receiveAll()
+      #expect(text.components(separatedBy: "HTTP/1.1 200").count == 2)
+      #expect(text.contains("Connection: close\r\n"))
+      #expect(end == .finished)
+    }
+  }
+
+  @Test(arguments: [
+    ("garbage\r\n\r\n", 400), ("GET / HTTP/2.0\r\n\r\n", 505), ("GET / HTTP/1.1\r\n\r\n", 400),
+    ("GET /\(String(repeating: "x", count: 9000)) HTTP/1.1\r\n\r\n", 414),
+    ("GET / HTTP/1.1\r\nHost: h\r\nx: \(String(repeating: "x", count: 20_000))\r\n\r\n", 431),
+    ("POST / HTTP/1.1\r\nHost: h\r\nExpect: tea\r\nContent-Length: 1\r\n\r\n", 417),
+    ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+  ])
+  func `what is no request is answered and ends the connection`(_ bytes: String, _ status: Int) async throws {
+    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+      let client = try await rig.connect()
+      client.send(get("/good") + bytes + get("/never"))
+      #expect(client.receiveMessage()?.text == "ok")
+      let answer = client.receiveMessage()
+      #expect(answer?.status == status)
+      #expect(answer?["Content-Type"] == "application/json")
+      #expect(answer?.keepsAlive == false)
+      #expect(answer?.text.contains("\"requestId\":\"\(answer?["X-Request-Id"] ?? "?")\"") == true)
+      #expect(client.receiveAll().text == "")
+    }
+  }
+
+  @Test func `an answer larger than the socket's buffers arrives whole, and the next request after it`() async throws {
+    let big = (0..<(3 << 20)).map { ServerConnectionTests.letters[$0 % 26] }
+    try await ServerRig.with(handler: { exchange in
+      exchange.path == "/big" ? exchange.respond(200, fields: [], body: big) : exchange.answer("small")
+    }) { rig in
+      let client = try await rig.connect(receiveBuffer: 8192, sendBuffer: 8192)
+      client.send(get("/big") + get("/small") + get("/big") + get("/small"))
+      for _ in 0..<2 {
+        #expect(client.receiveMessage()?.body == big)
+        #expect(client.receiveMessage()?.text == "small")
+      }
+    }
+  }
+
+  @Test func `a streamed answer waits for its reader, and comes whole`() async throws {
+    let pieces = (0..<200).map { number in [UInt8](repeating: UInt8(97 + number % 26), count: 20_000) }
+    let sent = Collected<Int>()
+    try await ServerRig.with(handler: { exchange in
+      exchange.respondStreaming(200, fields: [], length: exchange.path == "/length" ? 4_000_000 : nil)
+      for piece in pieces {
+        guard await exchange.send(piece) else { return }
+        sent.add(1)
+      }
+      exchange.endStream()
+    }) { rig in
+      for path in ["/chunked", "/length"] {
+        let before = sent.count
+        let client = try await rig.connect(receiveBuffer: 8192, sendBuffer: 8192)
+        client.send(get(path))
+        #expect(client.isReadable(within: 10_000))
+        // The sender stands still until somebody reads.
+        #expect(await eventually { rig.memory.used > 0 })
+        #expect(sent.count - before < pieces.count / 2)
+        let answer = client.receiveMessage()
+        #expect(answer?.isWhole == true)
+        #expect(answer?.body == pieces.flatMap { $0 })
+        #expect(client.ask(get(path))?.body.count == 4_000_000)
+      }
+    }
+  }
+}
