@@ -7,7 +7,7 @@ import Testing
 @Suite("Metrics")
 struct MetricsTests {
   @Test(
-    "the text is well formed: every sample belongs to the family before it, which has HELP and TYPE, and none stands twice"
+    "every sample belongs to the family before it, which has HELP and TYPE, and none stands twice"
   )
   func format() throws {
     let metrics = Metrics()
