@@ -91,6 +91,9 @@ final class UpstreamClient: HTTPClient {
     var retriesLeft = request.isWrite ? 0 : limits.readRetries
     var fresh = false
     while true {
+      guard deadline > pool.loop.now else {
+        return .failure(.init(kind: .timeout, detail: "the time was over before the request was sent", requestLeft: false))
+      }
       let addresses: [SocketAddress]
       if let numeric {
         addresses = numeric
