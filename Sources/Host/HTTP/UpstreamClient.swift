@@ -59,6 +59,10 @@ final class UpstreamClient: HTTPClient {
     var retriesLeft = request.isWrite ? 0 : limits.readRetries
     var fresh = false
     while true {
+      guard deadline > pool.loop.now else {
+        pool.calls.release()
+        return .failure(AdapterError(.timeout, "The upstream did not answer in time.", detail: "the time was over before the request was sent"))
+      }
       let connection: UpstreamConnection
       if !fresh, let kept = pool.kept() {
         connection = kept

@@ -34,7 +34,7 @@ final class AdminPages: ExchangeHandler {
       respond(exchange, status, "application/json", body)
     default:
       prepare()
-      respond(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", metrics.render())
+      respond(exchange, 200, Exposition.contentType, metrics.render())
     }
   }
 

@@ -133,21 +133,17 @@ import Testing
   }
 
   @Test func `the body's timer runs on after 100 Continue was held up in the socket`() async throws {
-    // The first answer fills the buffers exactly as far as they go; the interim answer waits behind it.
     let listen = ServerRig.listen { $0.bodyTimeout = .milliseconds(200) }
     try await ServerRig.with(listen, handler: { exchange in
-      if exchange.path == "/fill" {
-        exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
-        while exchange.connection.isFlushed { exchange.connection.send([UInt8](repeating: 120, count: 1)) }
-        return
-      }
+      // More than the buffers hold, so that what follows waits behind it.
+      exchange.connection.send(Array("HTTP/1.1 103 Early Hints\r\nx: \(String(repeating: "x", count: 300_000))\r\n\r\n".utf8))
       await exchange.echo()
     }) { rig in
-      let client = try await rig.connect(receiveBuffer: 4096, sendBuffer: 4096)
-      client.send(get("/fill") + "POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-      let (text, end) = client.receiveAll()
-      #expect(text.contains("HTTP/1.1 408 Request Timeout"))
-      #expect(end == .finished)
+      let client = try await rig.connect(receiveBuffer: 8192, sendBuffer: 8192)
+      client.send("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+      #expect(client.receiveHead()?.hasPrefix("HTTP/1.1 103") == true)
+      #expect(client.receiveHead() == "HTTP/1.1 100 Continue\r\n\r\n")
+      #expect(client.receiveMessage()?.status == 408)
     }
   }
 

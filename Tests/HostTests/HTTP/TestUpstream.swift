@@ -1,0 +1,151 @@
+import AdapterAPI
+import Foundation
+import Synchronization
+
+@testable import Host
+
+/// An upstream that does to each connection what the test says, on plain threads.
+final class TestUpstream: Sendable {
+  private let listener: ListeningSocket
+  private let connections = Mutex<[TestSocket]>([])
+  /// What it was sent: each request's head and body.
+  let requests = Collected<String>()
+
+  /// - Parameter serve: gets the number of the connection, from 0, and the connection, which is closed when it returns.
+  init(_ serve: @escaping @Sendable (Int, TestSocket, TestUpstream) -> Void) throws {
+    listener = try ListeningSocket(TestSocket.listenAddress)
+    let listener = listener
+    Thread.detachNewThread { [weak self] in
+      var number = 0
+      while true {
+        var waiting = pollfd(fd: listener.fd, events: Int16(POLLIN), revents: 0)
+        poll(&waiting, 1, 50)
+        guard self != nil else { return }
+        let fd = accept(listener.fd, nil, nil)
+        guard fd >= 0 else { continue }
+        _ = fcntl(fd, F_SETFL, 0)
+        let socket = TestSocket(fd: fd)
+        self?.connections.withLock { $0.append(socket) }
+        Thread.detachNewThread { [number, weak self] in
+          if let self { serve(number, socket, self) }
+          socket.close()
+        }
+        number += 1
+      }
+    }
+  }
+
+  /// Answers every request on every connection with that.
+  static func answering(_ answer: String) throws -> TestUpstream {
+    try TestUpstream { _, socket, upstream in
+      while upstream.takeRequest(socket) != nil { socket.send(answer) }
+    }
+  }
+
+  /// Reads a request; nil at the end.
+  func takeRequest(_ socket: TestSocket) -> TestMessage? {
+    guard let request = socket.receiveMessage() else { return nil }
+    requests.add(request.head + request.text)
+    return request
+  }
+
+  /// How many connections it has had.
+  var accepted: Int { connections.withLock { $0.count } }
+
+  var url: BaseURL { BaseURL(isTLS: false, host: "127.0.0.1", port: listener.address.port, path: "/base") }
+  var address: SocketAddress { listener.address }
+}
+
+/// `HTTP/1.1 200 OK` with that body and its length.
+func ok(_ body: String, _ fields: String = "") -> String {
+  "HTTP/1.1 200 OK\r\n\(fields)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+}
+
+/// A client of one upstream on loops of its own. Afterwards no place may be taken, and nothing be left on the loops.
+struct ClientRig: Sendable {
+  let group: EventLoopGroup
+  let client: UpstreamClient
+  var loop: EventLoop { group.loops[0] }
+
+  static let leftovers = Collected<String>()
+
+  static func with(
+    _ upstream: BaseURL, loops: Int = 1, _ limits: (inout Configuration.UpstreamLimits) -> Void = { _ in },
+    test: (ClientRig) async throws -> Void
+  ) async throws {
+    var wanted = Configuration.UpstreamLimits()
+    limits(&wanted)
+    try await withLoops(loops) { group in
+      let client = UpstreamClient(baseURL: upstream, limits: wanted, group: group, resolver: Resolver())
+      let rig = ClientRig(group: group, client: client)
+      do {
+        try await test(rig)
+      } catch {
+        await rig.end()
+        throw error
+      }
+      await rig.end()
+    }
+  }
+
+  private func end() async {
+    let isFree = await eventually { client.inFlight == 0 }
+    if !isFree { ClientRig.leftovers.add("calls \(client.inFlight)") }
+    client.shutdown()
+    for loop in group.loops where await !eventually({ await onLoop(loop) { loop.allObjects.isEmpty } }) {
+      ClientRig.leftovers.add("objects \(await onLoop(loop) { loop.allObjects.map { "\($0)" } })")
+    }
+  }
+
+  /// One call, on one of the loops.
+  func start(
+    _ request: HTTPRequest = HTTPRequest(.get, "/x"), on index: Int = 0, within milliseconds: Int64 = 20_000
+  ) -> Task<Result<HTTPResponse, AdapterError>, Never> {
+    let client = client
+    return task(on: group.loops[index]) {
+      do throws(AdapterError) {
+        return .success(try await client.send(request, deadline: inMilliseconds(milliseconds)))
+      } catch {
+        return .failure(error)
+      }
+    }
+  }
+
+  func send(
+    _ request: HTTPRequest = HTTPRequest(.get, "/x"), on index: Int = 0, within milliseconds: Int64 = 20_000
+  ) async -> Result<HTTPResponse, AdapterError> {
+    await start(request, on: index, within: milliseconds).value
+  }
+
+  /// How many connections to the upstream there are, over all loops.
+  func connections() async -> Int {
+    var count = 0
+    for loop in group.loops { count += await onLoop(loop) { loop.allObjects.count { $0 is UpstreamConnection } } }
+    return count
+  }
+}
+
+let write = HTTPRequest(.post, "/set", body: Array("{}".utf8), isWrite: true)
+
+extension Result where Success == HTTPResponse, Failure == AdapterError {
+  /// The body, when all of it is here.
+  var text: String? {
+    if case .success(let response) = self, response.body.isWhole { String(decoding: response.body.prefix, as: UTF8.self) } else { nil }
+  }
+  var status: Int? { if case .success(let response) = self { response.status } else { nil } }
+  var code: AdapterError.Code? { if case .failure(let error) = self { error.code } else { nil } }
+  var mayHaveActed: Bool? { if case .failure(let error) = self { error.mayHaveActed } else { nil } }
+  var detail: String? { if case .failure(let error) = self { error.detail } else { nil } }
+
+  /// The whole body, its streamed rest too; the error when it broke off.
+  func readAll() async -> (bytes: [UInt8], error: AdapterError?) {
+    guard case .success(let response) = self else { return ([], nil) }
+    guard case .stream(var bytes, let rest) = response.body else { return (response.body.prefix, nil) }
+    do throws(AdapterError) {
+      while let piece = try await rest.next() { bytes += piece }
+      return (bytes, nil)
+    } catch {
+      return (bytes, error)
+    }
+  }
+}

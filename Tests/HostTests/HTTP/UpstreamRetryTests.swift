@@ -1,0 +1,147 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct UpstreamRetryTests {
+  /// Serves one request on the first connection, then ends that as the test says; serves the others as they come.
+  private func dying(_ end: @escaping @Sendable (TestSocket) -> Void) throws -> TestUpstream {
+    try TestUpstream { number, socket, upstream in
+      while upstream.takeRequest(socket) != nil {
+        socket.send(ok("from \(number)"))
+        if number == 0 { return end(socket) }
+      }
+    }
+  }
+
+  @Test func `a kept connection that ended meanwhile is replaced silently, for a write too`() async throws {
+    for request in [HTTPRequest(.get, "/x"), write] {
+      for isReset in [false, true] {
+        let upstream = try dying { isReset ? $0.reset() : $0.close() }
+        try await ClientRig.with(upstream.url, { $0.readRetries = 0 }) { rig in
+          #expect(await rig.send(request).text == "from 0")
+          #expect(await eventually { await rig.connections() == 0 }, "the idle connection noticed")
+          #expect(await rig.send(request).text == "from 1")
+          #expect(upstream.requests.count == 2)
+        }
+      }
+    }
+  }
+
+  @Test func `a kept connection that ends while nobody looks is replaced before a byte of a write leaves`() async throws {
+    let (go, gone) = (ThreadSignal(), ThreadSignal())
+    let upstream = try dying { socket in
+      go.wait()
+      socket.finish()
+      gone.signal()
+      _ = socket.receiveAll()
+    }
+    try await ClientRig.with(upstream.url, { $0.readRetries = 0 }) { rig in
+      #expect(await rig.send(write).text == "from 0")
+      let client = rig.client
+      let second = await task(on: rig.loop) { () -> String? in
+        // The loop's thread is busy here: only the socket itself tells that the end is there.
+        go.signal()
+        gone.wait()
+        guard let answer = try? await client.send(write, deadline: inMilliseconds(10_000)) else { return nil }
+        return String(decoding: answer.body.prefix, as: UTF8.self)
+      }.value
+      #expect(second == "from 1")
+      #expect(upstream.requests.count == 2)
+    }
+  }
+
+  @Test func `a read that got no answer is sent again as often as the limit says, a write never`() async throws {
+    let upstream = try TestUpstream { _, socket, upstream in _ = upstream.takeRequest(socket) }
+    try await ClientRig.with(upstream.url, { $0.readRetries = 2 }) { rig in
+      let read = await rig.send()
+      #expect(read.code == .unreachable && read.mayHaveActed == true)
+      #expect(upstream.requests.count == 3)
+      let written = await rig.send(write)
+      #expect(written.code == .unreachable && written.mayHaveActed == true)
+      #expect(upstream.requests.count == 4)
+    }
+  }
+
+  @Test func `a write on a kept connection that dies when it is used is not sent twice`() async throws {
+    let upstream = try TestUpstream { number, socket, upstream in
+      _ = upstream.takeRequest(socket)
+      socket.send(ok("first"))
+      _ = upstream.takeRequest(socket)
+      socket.reset()
+    }
+    try await ClientRig.with(upstream.url) { rig in
+      #expect(await rig.send(write).text == "first")
+      let second = await rig.send(write)
+      #expect(second.code == .unreachable && second.mayHaveActed == true)
+      #expect(upstream.requests.count == 2 && upstream.accepted == 1)
+    }
+  }
+
+  @Test func `an answer that broke off is not asked for again`() async throws {
+    let upstream = try TestUpstream { _, socket, upstream in
+      _ = upstream.takeRequest(socket)
+      socket.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    }
+    try await ClientRig.with(upstream.url, { $0.readRetries = 5 }) { rig in
+      #expect(await rig.send().code == .malformed)
+      #expect(upstream.requests.count == 1)
+    }
+  }
+
+  @Test func `nobody listens: unreachable, and nothing was sent`() async throws {
+    let port: UInt16
+    do {
+      let listener = try ListeningSocket(TestSocket.listenAddress)
+      port = listener.address.port
+    }
+    try await ClientRig.with(BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "")) { rig in
+      for request in [HTTPRequest(.get, "/x"), write] {
+        let answer = await rig.send(request)
+        #expect(answer.code == .unreachable && answer.mayHaveActed == false)
+        #expect(answer.detail?.contains("refused") == true)
+      }
+      #expect(await rig.connections() == 0)
+    }
+  }
+
+  @Test func `each address of a name is tried, and no place is lost on the way`() async throws {
+    let upstream = try TestUpstream.answering(ok("found"))
+    let port = upstream.address.port
+    await withLoops { group in
+      let loop = group.loops[0]
+      let limits = Configuration.UpstreamLimits()
+      let permits = Permits(limit: 2)
+      let dead = (2...4).compactMap { SocketAddress(numeric: "127.0.0.\($0)", port: port) }
+      let live = upstream.address
+      let found = await task(on: loop) {
+        let pool = UpstreamPool(
+          loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop), connections: PermitQueue(permits, loop: loop))
+        var outcomes: [Bool] = []
+        for addresses in [dead + [live], dead, [], [live] + dead] {
+          let result = await pool.connection(to: addresses, deadline: inMilliseconds(10_000))
+          if case .success(let connection) = result {
+            outcomes.append(true)
+            connection.close()
+          } else {
+            outcomes.append(false)
+          }
+          #expect(permits.inUse == 0, "\(addresses)")
+        }
+        return outcomes
+      }.value
+      #expect(found == [true, false, false, true])
+      // A caller that has left: no address is tried in its name.
+      let cancelled = task(on: loop) {
+        let pool = UpstreamPool(
+          loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop), connections: PermitQueue(permits, loop: loop))
+        withUnsafeCurrentTask { $0?.cancel() }
+        let result = await pool.connection(to: [live, live], fresh: true, deadline: inMilliseconds(10_000))
+        if case .success(let connection) = result { connection.close() }
+        return permits.inUse
+      }
+      #expect(await cancelled.value == 0)
+    }
+  }
+}

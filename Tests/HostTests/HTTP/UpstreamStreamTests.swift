@@ -1,0 +1,233 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct UpstreamStreamTests {
+  private static let size = 3_000_000
+  private static let bytes = (0..<size).map { UInt8(97 + $0 % 26) }
+
+  private static func head(_ framing: String) -> String { "HTTP/1.1 200 OK\r\n\(framing)\r\n" }
+
+  /// The same body by length, in chunks, and up to the connection's end.
+  private static let framings = ["length", "chunked", "close"]
+
+  /// Sends the large body in that framing, in one piece or in many.
+  private static func send(_ framing: String, to socket: TestSocket) {
+    switch framing {
+    case "length":
+      socket.send(head("Content-Length: \(size)\r\n"))
+      socket.send(bytes)
+    case "chunked":
+      socket.send(head("Transfer-Encoding: chunked\r\n"))
+      for start in stride(from: 0, to: size, by: 70_000) {
+        let piece = Array(bytes[start..<min(start + 70_000, size)])
+        socket.send(String(piece.count, radix: 16) + "\r\n")
+        socket.send(piece)
+        socket.send("\r\n")
+      }
+      socket.send("0\r\n\r\n")
+    default:
+      socket.send(head(""))
+      socket.send(bytes)
+    }
+  }
+
+  @Test(arguments: UpstreamStreamTests.framings)
+  func `a long answer streams whole, and its connection is used again where it can be`(_ framing: String) async throws {
+    let upstream = try TestUpstream { _, socket, upstream in
+      while upstream.takeRequest(socket) != nil {
+        UpstreamStreamTests.send(framing, to: socket)
+        if framing == "close" { return }
+      }
+    }
+    try await ClientRig.with(upstream.url) { rig in
+      for number in 1...4 {
+        let answer = await rig.send()
+        guard case .success(let response) = answer, case .stream(let prefix, let rest) = response.body else {
+          Issue.record("no stream")
+          return
+        }
+        #expect(prefix.count >= UpstreamConnection.holdBack)
+        #expect(rest.remaining == (framing == "length" ? UpstreamStreamTests.size - prefix.count : nil))
+        #expect(rig.client.inFlight == 1, "the place is held to the end")
+        let (bytes, error) = await task(on: rig.loop) { await answer.readAll() }.value
+        #expect(bytes == UpstreamStreamTests.bytes && error == nil)
+        #expect(rig.client.inFlight == 0)
+        let after = await task(on: rig.loop) { () -> Bool in (try? await rest.next()) == .some(nil) }.value
+        #expect(after, "behind the end there is nothing more")
+        #expect(upstream.accepted == (framing == "close" ? number : 1))
+      }
+    }
+  }
+
+  @Test func `a reader elsewhere than on the loop gets the same`() async throws {
+    let upstream = try TestUpstream { _, socket, upstream in
+      while upstream.takeRequest(socket) != nil { UpstreamStreamTests.send("chunked", to: socket) }
+    }
+    try await ClientRig.with(upstream.url) { rig in
+      let client = rig.client
+      let response = try await client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(20_000))
+      let answer: Result<HTTPResponse, AdapterError> = .success(response)
+      let (bytes, error) = await answer.readAll()
+      #expect(bytes == UpstreamStreamTests.bytes && error == nil)
+    }
+  }
+
+  @Test func `nothing is read ahead of a reader that pauses`() async throws {
+    let isSent = Collected<Bool>()
+    let upstream = try TestUpstream { _, socket, upstream in
+      _ = upstream.takeRequest(socket)
+      socket.send(UpstreamStreamTests.head("Content-Length: \(64 << 20)\r\n"))
+      isSent.add(socket.send([UInt8](repeating: 120, count: 64 << 20)))
+      _ = socket.receiveAll()
+    }
+    try await ClientRig.with(upstream.url, { $0.maxResponseBody = 0 }) { rig in
+      let answer = await rig.send()
+      for _ in 0..<200 { _ = await onLoop(rig.loop) { true } }
+      #expect(isSent.count == 0, "the upstream waits for us")
+      let (bytes, error) = await task(on: rig.loop) { await answer.readAll() }.value
+      #expect(bytes.count == 64 << 20 && error == nil)
+      #expect(await eventually { isSent.all == [true] })
+    }
+  }
+
+  @Test func `a stream that is dropped unread, or given up, closes its connection and frees its place`() async throws {
+    let upstream = try TestUpstream { _, socket, upstream in
+      while upstream.takeRequest(socket) != nil { UpstreamStreamTests.send("length", to: socket) }
+    }
+    try await ClientRig.with(upstream.url, { $0.maxInFlight = 1 }) { rig in
+      for number in 1...6 {
+        var answer: Result<HTTPResponse, AdapterError>? = await rig.send()
+        guard case .success(let response)? = answer, case .stream(_, let rest) = response.body else {
+          Issue.record("no stream: \(String(describing: answer))")
+          return
+        }
+        if number % 3 == 1 { rest.cancel() }
+        if number % 3 == 2 {
+          await onLoop(rig.loop) {
+            rest.cancel()
+            rest.cancel()
+          }
+        }
+        answer = nil
+        guard number % 3 == 0 else {
+          #expect(await eventually { rig.client.inFlight == 0 })
+          #expect(await eventually { await rig.connections() == 0 })
+          continue
+        }
+      }
+      #expect(await eventually { rig.client.inFlight == 0 })
+      #expect(await eventually { await rig.connections() == 0 })
+      #expect(upstream.accepted == 6)
+    }
+  }
+
+  @Test(arguments: ["chunked", "length", "limit"])
+  func `an answer that turns out wrong while somebody waits for its next piece says so once`(_ kind: String) async throws {
+    let go = Gate()
+    let signal = ThreadSignal()
+    let upstream = try TestUpstream { _, socket, upstream in
+      _ = upstream.takeRequest(socket)
+      let first = String(repeating: "x", count: 70_000)
+      switch kind {
+      case "length": socket.send(UpstreamStreamTests.head("Content-Length: 100000\r\n") + first)
+      case "limit": socket.send(UpstreamStreamTests.head("Content-Length: 100000000\r\n") + first)
+      default:
+        let size = String(first.utf8.count, radix: 16)
+        socket.send(UpstreamStreamTests.head("Transfer-Encoding: chunked\r\n") + "\(size)\r\n\(first)\r\n")
+      }
+      signal.wait()
+      if kind == "chunked" { socket.send("this is no chunk\r\n") }
+      if kind == "limit" { socket.send(String(repeating: "x", count: 100_000)) }
+    }
+    try await ClientRig.with(upstream.url, { $0.maxResponseBody = 150_000 }) { rig in
+      let answer = await rig.send()
+      let reader = task(on: rig.loop) { () -> AdapterError.Code? in
+        guard case .success(let response) = answer, case .stream(var bytes, let rest) = response.body else { return nil }
+        do throws(AdapterError) {
+          while bytes.count < 70_000, let piece = try await rest.next() { bytes += piece }
+          go.open()
+          while try await rest.next() != nil {}
+          return nil
+        } catch {
+          return error.code
+        }
+      }
+      #expect(await task(on: rig.loop) { await go.pass(on: rig.loop) }.value)
+      _ = await onLoop(rig.loop) { true }
+      signal.signal()
+      #expect(await reader.value == .malformed)
+      #expect(await rig.connections() == 0)
+    }
+  }
+
+  @Test func `a reader that is cancelled, before it waits or while it does, stops at once`() async throws {
+    let upstream = try TestUpstream { _, socket, upstream in
+      _ = upstream.takeRequest(socket)
+      socket.send(UpstreamStreamTests.head("Content-Length: 1000000\r\n") + String(repeating: "x", count: 70_000))
+      _ = socket.receiveAll()
+    }
+    try await ClientRig.with(upstream.url) { rig in
+      for isBefore in [true, false] {
+        let answer = await rig.send()
+        let waits = Gate()
+        let reader = task(on: rig.loop) { () -> AdapterError.Code? in
+          if isBefore { withUnsafeCurrentTask { $0?.cancel() } }
+          waits.open()
+          return await answer.readAll().error?.code
+        }
+        #expect(await task(on: rig.loop) { await waits.pass(on: rig.loop) }.value)
+        reader.cancel()
+        #expect(await reader.value == .cancelled)
+        #expect(await rig.connections() == 0)
+      }
+    }
+  }
+
+  @Test func `silence inside a stream ends it, a reader's own pause does not`() async throws {
+    let signal = ThreadSignal()
+    let upstream = try TestUpstream { number, socket, upstream in
+      _ = upstream.takeRequest(socket)
+      socket.send(UpstreamStreamTests.head("Content-Length: 100000\r\n") + String(repeating: "x", count: 70_000))
+      if number == 0 { return _ = socket.receiveAll() }
+      signal.wait()
+      socket.send(String(repeating: "x", count: 30_000))
+      _ = socket.receiveAll()
+    }
+    try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .milliseconds(150) }) { rig in
+      let silent = await rig.send()
+      var error: AdapterError?
+      let waited = await elapsed { error = await task(on: rig.loop) { await silent.readAll().error }.value }
+      #expect(error?.code == .timeout && waited >= 140)
+
+      let paused = await rig.send()
+      let bytes = await task(on: rig.loop) { () -> Int in
+        _ = await LoopWait<Never>(loop: rig.loop).wait(until: inMilliseconds(400))
+        signal.signal()
+        return await paused.readAll().bytes.count
+      }.value
+      #expect(bytes == 100_000)
+    }
+  }
+
+  @Test func `the exchange after a stream has its own time`() async throws {
+    // The stream's last bytes and the next call's start fall into the same turns of the loop.
+    let upstream = try TestUpstream { _, socket, upstream in
+      for _ in 0..<20 {
+        guard upstream.takeRequest(socket) != nil else { return }
+        UpstreamStreamTests.send("chunked", to: socket)
+      }
+      _ = upstream.takeRequest(socket)
+      _ = socket.receiveAll()
+    }
+    try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .milliseconds(400); $0.maxConnections = 1 }) { rig in
+      for _ in 0..<20 {
+        let answer = await rig.send()
+        #expect(await task(on: rig.loop) { await answer.readAll() }.value.error == nil)
+      }
+      #expect(await rig.send().code == .timeout)
+    }
+  }
+}

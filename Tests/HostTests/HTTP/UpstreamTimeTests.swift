@@ -1,0 +1,157 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct UpstreamTimeTests {
+  /// Takes connections and requests, and says nothing.
+  private static func silent() throws -> TestUpstream {
+    try TestUpstream { _, socket, upstream in
+      _ = upstream.takeRequest(socket)
+      _ = socket.receiveAll()
+    }
+  }
+
+  @Test func `no answer: the first byte's time, or the caller's, whichever is shorter`() async throws {
+    let upstream = try UpstreamTimeTests.silent()
+    try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .milliseconds(200); $0.readRetries = 3 }) { rig in
+      var answer: Result<HTTPResponse, AdapterError>?
+      let waited = await elapsed { answer = await rig.send() }
+      #expect(answer?.code == .timeout && answer?.mayHaveActed == true && waited >= 190)
+      let short = await elapsed { answer = await rig.send(within: 50) }
+      #expect(answer?.code == .timeout && short >= 45)
+      #expect(upstream.accepted == 2, "a timeout is not tried again")
+      #expect(await rig.connections() == 0)
+    }
+  }
+
+  @Test func `an answer that trickles has the whole time, not longer`() async throws {
+    let upstream = try TestUpstream { _, socket, upstream in
+      _ = upstream.takeRequest(socket)
+      socket.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+      while !socket.isReadable(within: 10) { socket.send("x") }
+    }
+    try await ClientRig.with(upstream.url, { $0.totalTimeout = .milliseconds(300) }) { rig in
+      var answer: Result<HTTPResponse, AdapterError>?
+      let waited = await elapsed { answer = await rig.send() }
+      #expect(answer?.code == .timeout && waited >= 290)
+    }
+  }
+
+  @Test func `interim answers do not give more time`() async throws {
+    let upstream = try TestUpstream { _, socket, upstream in
+      _ = upstream.takeRequest(socket)
+      for _ in 0..<5 where !socket.isReadable(within: 60) { socket.send("HTTP/1.1 102 Processing\r\n\r\n") }
+      _ = socket.receiveAll()
+    }
+    try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .milliseconds(200) }) { rig in
+      var answer: Result<HTTPResponse, AdapterError>?
+      let waited = await elapsed { answer = await rig.send() }
+      #expect(answer?.code == .timeout && waited >= 190 && waited < 5_000)
+    }
+  }
+
+  @Test func `a request that nobody takes ends at the caller's deadline`() async throws {
+    let upstream = try TestUpstream { _, socket, _ in
+      _ = socket.receiveHead()
+      while !socket.hasEnd(), socket.isReadable(within: 50) == false || !socket.hasEnd() { usleep(1_000) }
+    }
+    try await ClientRig.with(upstream.url) { rig in
+      let large = HTTPRequest(.post, "/x", body: [UInt8](repeating: 120, count: 32 << 20))
+      let answer = await rig.send(large, within: 200)
+      #expect(answer.code == .timeout && answer.mayHaveActed == true)
+      #expect(await rig.connections() == 0)
+    }
+  }
+
+  @Test func `no connection within connect_timeout`() async throws {
+    // A listener whose backlog is full takes no more connections, and refuses none.
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    let any = try #require(SocketAddress(numeric: "127.0.0.1", port: 0))
+    #expect(any.withPointer { bind(listener, $0, $1) } == 0 && listen(listener, 0) == 0)
+    let address = try #require(SocketAddress(of: listener, getsockname))
+    var fillers: [TestSocket] = []
+    for _ in 0..<4 {
+      let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK, 0)
+      fillers.append(TestSocket(fd: fd))
+      _ = address.withPointer { connect(fd, $0, $1) }
+    }
+    let url = BaseURL(isTLS: false, host: "127.0.0.1", port: address.port, path: "")
+    try await ClientRig.with(url, { $0.connectTimeout = .milliseconds(150) }) { rig in
+      var answer: Result<HTTPResponse, AdapterError>?
+      let waited = await elapsed { answer = await rig.send(write) }
+      #expect(answer?.code == .timeout && answer?.mayHaveActed == false && waited >= 140)
+      #expect(await rig.connections() == 0)
+      // Cancelled while it connects.
+      let call = rig.start()
+      #expect(await eventually { await rig.connections() == 1 })
+      call.cancel()
+      #expect(await call.value.code == .cancelled)
+      #expect(await rig.connections() == 0)
+    }
+    #expect(fillers.count == 4)
+  }
+
+  @Test func `a caller that leaves ends a read, whatever it waits for, and frees its place`() async throws {
+    let upstream = try UpstreamTimeTests.silent()
+    try await ClientRig.with(upstream.url, { $0.maxInFlight = 1 }) { rig in
+      let first = rig.start()
+      #expect(await eventually { upstream.requests.count == 1 })
+      let queued = rig.start()
+      for call in [queued, first] {
+        call.cancel()
+        #expect(await call.value.code == .cancelled)
+      }
+      #expect(rig.client.inFlight == 0)
+      let client = rig.client
+      let before = await task(on: rig.loop) { () -> AdapterError.Code? in
+        withUnsafeCurrentTask { $0?.cancel() }
+        do throws(AdapterError) {
+          _ = try await client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(20_000))
+          return nil
+        } catch {
+          return error.code
+        }
+      }.value
+      #expect(before == .cancelled)
+      #expect(rig.client.inFlight == 0)
+      #expect(upstream.requests.count == 1)
+    }
+  }
+
+  @Test func `a write that has left is followed to its end, though its caller left`() async throws {
+    let signal = ThreadSignal()
+    let upstream = try TestUpstream { _, socket, upstream in
+      while upstream.takeRequest(socket) != nil {
+        signal.wait()
+        socket.send(ok("written"))
+      }
+    }
+    try await ClientRig.with(upstream.url) { rig in
+      let call = rig.start(write)
+      #expect(await eventually { upstream.requests.count == 1 })
+      call.cancel()
+      _ = await onLoop(rig.loop) { true }
+      signal.signal()
+      #expect(await call.value.text == "written")
+      #expect(await rig.send().text == "written", "and the connection goes on")
+      #expect(upstream.accepted == 1)
+    }
+  }
+
+  @Test func `a late cancellation never reaches the next caller on the same connection`() async throws {
+    let upstream = try TestUpstream.answering(ok("fine"))
+    try await ClientRig.with(upstream.url, loops: 2) { rig in
+      for _ in 0..<300 {
+        let first = rig.start()
+        rig.group.loops[1].post { first.cancel() }
+        let second = rig.start()
+        let code = await first.value.code
+        #expect(code == nil || code == .cancelled)
+        #expect(await second.value.text == "fine")
+      }
+    }
+  }
+}
