@@ -1,0 +1,67 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+/// The small parts an answer is put together from.
+@Suite struct AnswerPartsTests {
+  @Test(arguments: [
+    (200, "HTTP/1.1 200 OK\r\n"), (204, "HTTP/1.1 204 No Content\r\n"), (404, "HTTP/1.1 404 Not Found\r\n"),
+    (503, "HTTP/1.1 503 Service Unavailable\r\n"), (299, "HTTP/1.1 299 \r\n"),
+  ])
+  func `a status line has its reason, and the space before it in any case`(_ status: Int, _ line: String) {
+    var bytes: [UInt8] = []
+    StatusLine.append(status, to: &bytes)
+    #expect(String(decoding: bytes, as: UTF8.self) == line)
+  }
+
+  @Test func `every status of the error table has a reason`() {
+    for code in HTTPFault.Code.allCases {
+      var bytes: [UInt8] = []
+      StatusLine.append(HTTPFault(code, "x").status, to: &bytes)
+      #expect(!String(decoding: bytes, as: UTF8.self).hasSuffix(" \r\n"), "\(code)")
+    }
+  }
+
+  @Test(arguments: [
+    (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+    (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"), (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 GMT"),
+    (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
+  ])
+  func `dates are written as HTTP has them`(_ seconds: Int64, _ text: String) {
+    #expect(HTTPDate.text(of: seconds) == text)
+  }
+
+  @Test func `the Date field is made anew when its second is over`() {
+    var date = HTTPDate()
+    var first: [UInt8] = []
+    let now = Instant(nanoseconds: System.monotonic())
+    date.append(to: &first, now: now)
+    #expect(String(decoding: first, as: UTF8.self).hasPrefix("Date: ") && first.suffix(2) == [13, 10])
+    var again: [UInt8] = []
+    date.append(to: &again, now: now)
+    #expect(again == first)
+    var later: [UInt8] = []
+    date.append(to: &later, now: now + .seconds(2))
+    #expect(later.count == first.count)
+  }
+
+  @Test(arguments: [0, 1, 9, 10, 12_345, Int.max, Int.min, -7])
+  func `numbers are written in decimal digits`(_ number: Int) {
+    var bytes: [UInt8] = [65]
+    bytes.append(decimal: number)
+    #expect(String(decoding: bytes, as: UTF8.self) == "A\(number)")
+  }
+
+  @Test func `addresses are read and written`() throws {
+    let v4 = try #require(SocketAddress(numeric: "127.0.0.1", port: 80))
+    #expect(v4.description == "127.0.0.1:80" && v4.host == "127.0.0.1" && v4.port == 80)
+    let v6 = try #require(SocketAddress(numeric: "2001:db8::1", port: 65535))
+    #expect(v6.description == "[2001:db8::1]:65535" && v6.port == 65535)
+    for text in ["", "localhost", "127.0.0", "1.2.3.4.5", "::1%lo", "[::1]"] {
+      #expect(SocketAddress(numeric: text, port: 1) == nil, "\(text)")
+    }
+    #expect(v4 == SocketAddress(numeric: "127.0.0.1", port: 80) && v4 != SocketAddress(numeric: "127.0.0.1", port: 81))
+  }
+}

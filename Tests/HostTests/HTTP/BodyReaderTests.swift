@@ -1,0 +1,87 @@
+import Testing
+
+@testable import Host
+
+@Suite struct BodyReaderTests {
+  private func head(length: Int = -1, isChunked: Bool = false) -> RequestHead {
+    var head = RequestHead()
+    head.contentLength = length
+    head.isChunked = isChunked
+    return head
+  }
+
+  /// Feeds the bytes in pieces of that size; how many were used, and what came of it.
+  private func feed(_ bytes: [UInt8], pieces size: Int, into reader: inout BodyReader) -> Int {
+    var used = 0
+    var start = 0
+    while start < bytes.count {
+      let piece = bytes[start..<min(start + size, bytes.count)]
+      let taken = withExactBytes(piece) { reader.feed($0, piece.count) }
+      used += taken
+      if taken < piece.count { break }
+      start += piece.count
+    }
+    return used
+  }
+
+  private static let chunked = Array("5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\nA: b\r\n\r\n".utf8)
+
+  @Test(arguments: [1, 2, 3, 5, 1000])
+  func `a counted body takes exactly its length, in any pieces`(_ size: Int) {
+    var reader = BodyReader(head(length: 12))
+    reader.limit = 12
+    #expect(!reader.isTooLong && !reader.isComplete && !reader.hasBegun)
+    #expect(feed(Array("hello, worldGET /".utf8), pieces: size, into: &reader) == 12)
+    #expect(reader.isComplete && reader.fault == nil && reader.hasBegun)
+    #expect(String(decoding: reader.take(), as: UTF8.self) == "hello, world")
+    #expect(reader.take().isEmpty)
+  }
+
+  @Test(arguments: [1, 2, 3, 5, 1000])
+  func `a chunked body takes exactly its bytes, in any pieces`(_ size: Int) {
+    var reader = BodyReader(head(isChunked: true))
+    reader.limit = 12
+    #expect(feed(BodyReaderTests.chunked + Array("GET /".utf8), pieces: size, into: &reader) == BodyReaderTests.chunked.count)
+    #expect(reader.isComplete)
+    #expect(String(decoding: reader.take(), as: UTF8.self) == "hello, world")
+  }
+
+  @Test(arguments: [1, 2, 3, 5, 1000])
+  func `a chunked body over the limit is a fault, and what follows is not taken`(_ size: Int) {
+    var reader = BodyReader(head(isChunked: true))
+    reader.limit = 11
+    _ = feed(BodyReaderTests.chunked, pieces: size, into: &reader)
+    #expect(reader.fault?.code == .bodyTooLarge && !reader.isComplete)
+    #expect(reader.count <= 11)
+    #expect(feed(Array("more".utf8), pieces: 4, into: &reader) == 0)
+  }
+
+  @Test func `a length over the limit is known before the first byte`() {
+    var reader = BodyReader(head(length: 13))
+    reader.limit = 12
+    #expect(reader.isTooLong)
+    var largest = BodyReader(head(length: .max))
+    largest.limit = 1 << 20
+    #expect(largest.isTooLong)
+  }
+
+  @Test func `no body is complete at once, and takes nothing`() {
+    for length in [-1, 0] {
+      var reader = BodyReader(head(length: length))
+      #expect(reader.isComplete && !reader.isTooLong)
+      #expect(feed(Array("GET".utf8), pieces: 3, into: &reader) == 0)
+      #expect(!reader.hasBegun)
+    }
+  }
+
+  @Test func `a refused reader takes no more, a complete one is not refused`() {
+    var reader = BodyReader(head(length: 4))
+    reader.refuse(HTTPFault(.overloaded, "full"))
+    reader.refuse(HTTPFault(.badRequest, "later"))
+    #expect(reader.fault?.code == .overloaded)
+    #expect(feed(Array("body".utf8), pieces: 4, into: &reader) == 0)
+    var complete = BodyReader(head(length: 0))
+    complete.refuse(HTTPFault(.overloaded, "full"))
+    #expect(complete.fault == nil)
+  }
+}

@@ -1,0 +1,147 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct ListenerTests {
+  private final class Hello: ExchangeHandler {
+    func serve(_ exchange: Exchange) async { exchange.answer("hello") }
+  }
+
+  private struct Parts: Sendable {
+    let server: LoopBound<ServerContext>
+    let listener: LoopBound<Listener>
+  }
+
+  private func serving(
+    _ group: EventLoopGroup, _ socket: ListeningSocket, limit: Int,
+    _ test: ([Parts], ConnectionCount) async throws -> Void
+  ) async throws {
+    let connections = ConnectionCount(limit: limit)
+    let parts = group.loops.map { loop in
+      let server = ServerContext(
+        loop: loop, listen: ServerRig.listen(), connections: connections, memory: MemoryBudget(limit: 1 << 20), handler: Hello())
+      return Parts(server: LoopBound(server, on: loop), listener: LoopBound(Listener(socket, server: server), on: loop))
+    }
+    for part in parts { await onLoop(part.server.loop) { part.listener.value.start() } }
+    try await test(parts, connections)
+    for part in parts {
+      await onLoop(part.server.loop) {
+        part.listener.value.stop()
+        part.server.value.closeAll()
+      }
+    }
+    #expect(connections.current == 0)
+    for part in parts { #expect(await onLoop(part.server.loop) { part.server.loop.allObjects.isEmpty }) }
+  }
+
+  @Test func `loops share a listener, and each connection is one loop's`() async throws {
+    try await withLoops(3) { group in
+      let socket = try ListeningSocket(TestSocket.listenAddress)
+      try await serving(group, socket, limit: 100) { _, connections in
+        var clients: [TestSocket] = []
+        for _ in 0..<60 {
+          let client = try #require(TestSocket.connect(to: socket.address))
+          #expect(client.ask(get("/x"))?.text == "hello")
+          clients.append(client)
+        }
+        #expect(connections.current == clients.count)
+      }
+      socket.close()
+    }
+  }
+
+  @Test func `beyond the limit connections wait, and are served when others have ended`() async throws {
+    try await withLoops(2) { group in
+      let socket = try ListeningSocket(TestSocket.listenAddress)
+      try await serving(group, socket, limit: 3) { _, connections in
+        let first = try (0..<3).map { _ in try #require(TestSocket.connect(to: socket.address)) }
+        for client in first { #expect(client.ask(get("/x"))?.text == "hello") }
+        let late = try (0..<2).map { _ in try #require(TestSocket.connect(to: socket.address)) }
+        for client in late { client.send(get("/x")) }
+        #expect(!late[0].isReadable(within: 120) && !late[1].isReadable(within: 1))
+        #expect(connections.current == 3)
+        first[0].close()
+        first[1].close()
+        for client in late { #expect(client.receiveMessage()?.text == "hello") }
+        connections.limit = 10
+        let more = try #require(TestSocket.connect(to: socket.address))
+        #expect(more.ask(get("/x"))?.text == "hello")
+      }
+      socket.close()
+    }
+  }
+
+  @Test func `stopping takes what waits in the backlog, and what it asked is answered`() async throws {
+    try await withLoops { group in
+      let socket = try ListeningSocket(TestSocket.listenAddress)
+      try await serving(group, socket, limit: 100) { parts, _ in
+        let part = parts[0]
+        let clients = Collected<TestSocket>()
+        // The loop's thread is busy here: these wait in the backlog, their requests in the sockets.
+        await onLoop(part.server.loop) {
+          for _ in 0..<40 {
+            guard let client = TestSocket.connect(to: socket.address) else { continue }
+            client.send(get("/x"))
+            clients.add(client)
+          }
+          part.listener.value.stop()
+          socket.close()
+          part.server.value.drain()
+        }
+        #expect(clients.count == 40)
+        for client in clients.all {
+          let answer = client.receiveMessage()
+          #expect(answer?.text == "hello" && answer?.keepsAlive == false)
+        }
+        #expect(TestSocket.connect(to: socket.address) == nil, "nobody listens any more")
+      }
+    }
+  }
+
+  @Test func `a port in use, and what is no address, are said in a sentence`() throws {
+    let first = try ListeningSocket(TestSocket.listenAddress)
+    var taken = TestSocket.listenAddress
+    taken.port = first.address.port
+    do throws(ListeningSocket.BindError) {
+      _ = try ListeningSocket(taken)
+      Issue.record("the port was free")
+    } catch {
+      #expect(error.sentence.contains("another program listens there"))
+    }
+    var name = TestSocket.listenAddress
+    name.host = "localhost"
+    #expect(throws: ListeningSocket.BindError.self) { _ = try ListeningSocket(name) }
+    first.close()
+    first.close()
+    _ = try ListeningSocket(taken)
+  }
+
+  @Test func `the count of connections keeps to its limit`() {
+    let count = ConnectionCount(limit: 2)
+    #expect(count.tryAdd() && count.tryAdd() && !count.tryAdd())
+    #expect(count.current == 2)
+    count.remove()
+    #expect(count.tryAdd())
+    count.limit = 1
+    count.remove()
+    #expect(!count.tryAdd())
+    #expect(count.current == 1)
+  }
+
+  @Test func `a name is resolved off the loop, and one that does not exist is unreachable`() async throws {
+    let upstream = try TestUpstream.answering(ok("by name"))
+    let url = BaseURL(isTLS: false, host: "localhost", port: upstream.url.port, path: "")
+    try await ClientRig.with(url) { rig in
+      for _ in 0..<3 { #expect(await rig.send().text == "by name") }
+      let calls = (0..<20).map { _ in rig.start() }
+      for call in calls { #expect(await call.value.text == "by name") }
+    }
+    let nowhere = BaseURL(isTLS: false, host: "no-such-host.invalid", port: 80, path: "")
+    try await ClientRig.with(nowhere) { rig in
+      let answer = await rig.send(write, within: 15_000)
+      #expect(answer.code == .unreachable && answer.mayHaveActed == false)
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct GatewayErrorTests {
+  /// The contract's table, as far as something in the gateway gives it.
+  private static let contract: [Int: Set<String>] = [
+    400: ["bad_request", "bad_json"], 401: ["unauthorized"], 403: ["forbidden"], 404: ["not_found"],
+    405: ["method_not_allowed"], 408: ["request_timeout"], 413: ["body_too_large"], 414: ["uri_too_long"],
+    431: ["headers_too_large"], 415: ["unsupported_media_type"], 417: ["expectation_failed"],
+    501: ["unsupported_operation"], 505: ["http_version"],
+    502: ["upstream_unreachable", "upstream_malformed", "upstream_rejected_token"],
+    503: ["overloaded", "no_token", "draining"], 504: ["upstream_timeout"],
+  ]
+
+  private static var all: [GatewayError] {
+    HTTPFault.Code.allCases.map { GatewayError(HTTPFault($0, "what is wrong")) }
+      + AdapterError.Code.allCases.map { GatewayError(AdapterError($0, "What is wrong.", detail: "for the log")) }
+      + [
+        .unauthorized, .forbidden, .notFound, .methodNotAllowed("GET, HEAD"), .badJSON("No JSON."), .unsupportedMediaType,
+        .unsupportedOperation("stream"), .draining(), .overloaded("full"), .noToken("down", retryAfter: nil),
+      ]
+  }
+
+  @Test func `every word stands under its status, and every word of the contract is given`() {
+    var given: [Int: Set<String>] = [:]
+    for error in GatewayErrorTests.all {
+      given[error.status, default: []].insert(error.word.description)
+    }
+    #expect(given == GatewayErrorTests.contract)
+  }
+
+  @Test func `every 503 says when to come back, in whole seconds from 1`() {
+    for error in GatewayErrorTests.all {
+      #expect((error.retryAfter != nil) == (error.status == 503), "\(error.word)")
+      if let seconds = error.retryAfter { #expect(seconds >= 1) }
+    }
+    #expect(GatewayError.noToken("", retryAfter: .milliseconds(1)).retryAfter == 1)
+    #expect(GatewayError.noToken("", retryAfter: .milliseconds(1001)).retryAfter == 2)
+    #expect(GatewayError.noToken("", retryAfter: .seconds(-5)).retryAfter == 1)
+    #expect(GatewayError.noToken("", retryAfter: .seconds(Int64.max)).retryAfter.map { $0 > 1 } == true)
+    let busy = AdapterError(.overloaded, "Busy.", retryAfter: .seconds(7))
+    #expect(GatewayError(busy).retryAfter == 7)
+  }
+
+  @Test func `sentences are sentences, and details stay out of the answer`() throws {
+    for error in GatewayErrorTests.all {
+      #expect(error.sentence.first?.isUppercase == true && error.sentence.hasSuffix("."), "\(error.sentence)")
+      let body = ErrorAnswer.body(error, requestID: "id-1")
+      let object = try JSONSerialization.jsonObject(with: Data(body)) as? [String: String]
+      #expect(object == ["error": error.sentence, "code": error.word.description, "requestId": "id-1"])
+      if !error.detail.isEmpty, error.detail != error.sentence {
+        #expect(!String(decoding: body, as: UTF8.self).contains("for the log"))
+      }
+    }
+  }
+
+  @Test func `an error's text can't leave its JSON string`() throws {
+    let nasty = "a \"quoted\" \\ back\u{8}slash\r\nand \u{0} more \u{1F600}"
+    let body = ErrorAnswer.body(.badJSON(nasty), requestID: "x\"y")
+    let object = try JSONSerialization.jsonObject(with: Data(body)) as? [String: String]
+    #expect(object?["error"] == nasty && object?["requestId"] == "x\"y")
+  }
+
+  @Test func `the fields of an answer fit its error`() {
+    func fields(_ error: GatewayError) -> Fields { Fields(checkedBlock: ErrorAnswer.fields(error, requestID: "r")) }
+    #expect(fields(.unauthorized)["www-authenticate"] == "Bearer")
+    #expect(fields(.methodNotAllowed("POST"))["allow"] == "POST")
+    #expect(fields(.draining())["retry-after"] == "1")
+    #expect(fields(.notFound)["retry-after"] == nil && fields(.notFound)["allow"] == nil)
+    for error in GatewayErrorTests.all {
+      #expect(fields(error)["content-type"] == "application/json" && fields(error)["x-request-id"] == "r")
+    }
+  }
+}
