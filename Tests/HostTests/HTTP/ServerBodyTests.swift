@@ -137,7 +137,7 @@ import Testing
     let listen = ServerRig.listen { $0.bodyTimeout = .milliseconds(200) }
     try await ServerRig.with(listen, handler: { exchange in
       if exchange.path == "/fill" {
-        exchange.respondStreaming(200, fields: [], length: nil)
+        exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
         while exchange.connection.isFlushed { exchange.connection.send([UInt8](repeating: 120, count: 1)) }
         return
       }
