@@ -25,21 +25,44 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
 
   public enum Fault: Sendable { case caller, gateway, upstream }
 
-  public var code: Code
-  /// What the caller is told: one sentence.
-  public var sentence: String
-  /// What the log is told beside it.
-  public var detail: String
-  public var retryAfter: Duration?
-  /// A byte of the request may have reached the upstream, so that a write's outcome is unknown.
-  public var mayHaveActed: Bool
+  public let code: Code
+  private let particulars: Particulars
 
-  public init(_ code: Code, _ sentence: String, detail: String = "", retryAfter: Duration? = nil, mayHaveActed: Bool = false) {
+  /// Apart, so that an error takes two words in each of the many places that may throw one.
+  private final class Particulars: Sendable {
+    let sentence: String
+    let detail: String
+    let retryAfter: Duration?
+    let mayHaveActed: Bool
+
+    init(_ sentence: String, _ detail: String, _ retryAfter: Duration?, _ mayHaveActed: Bool) {
+      self.sentence = sentence
+      self.detail = detail
+      self.retryAfter = retryAfter
+      self.mayHaveActed = mayHaveActed
+    }
+  }
+
+  /// - Parameters:
+  ///   - sentence: What the caller is told.
+  ///   - detail: What the log is told beside it.
+  ///   - retryAfter: When asking again makes sense.
+  ///   - mayHaveActed: A byte of the request may have reached the upstream, so that a write's outcome is unknown.
+  public init(
+    _ code: Code, _ sentence: String, detail: String = "", retryAfter: Duration? = nil, mayHaveActed: Bool = false
+  ) {
     self.code = code
-    self.sentence = sentence
-    self.detail = detail
-    self.retryAfter = retryAfter
-    self.mayHaveActed = mayHaveActed
+    particulars = Particulars(sentence, detail, retryAfter, mayHaveActed)
+  }
+
+  public var sentence: String { particulars.sentence }
+  public var detail: String { particulars.detail }
+  public var retryAfter: Duration? { particulars.retryAfter }
+  public var mayHaveActed: Bool { particulars.mayHaveActed }
+
+  /// The same with another word on whether a write may have had its effect.
+  public func acted(_ mayHaveActed: Bool) -> AdapterError {
+    AdapterError(code, sentence, detail: detail, retryAfter: retryAfter, mayHaveActed: mayHaveActed)
   }
 
   public var fault: Fault {

@@ -14,8 +14,8 @@ public struct AdapterRequest: Sendable {
   }
 }
 
-/// The circumstances of one call.
-public struct Call: Sendable {
+/// The circumstances of one call. A class, because it goes through every function of a call unchanged.
+public final class Call: Sendable {
   /// A token that is good for this call; nil when the adapter has none (`usesToken == false`).
   public let token: Token?
   /// When the caller's patience ends.

@@ -34,6 +34,7 @@ final class Gateway {
   init(_ checked: CheckedConfiguration, from source: ConfigurationSource, log: Log) throws(StartError) {
     self.source = source
     self.log = log
+    metrics.watch(log)
     let configuration = checked.configuration
     do throws(ListeningSocket.BindError) {
       socket = try ListeningSocket(configuration.listen.address)

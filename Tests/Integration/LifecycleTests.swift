@@ -7,7 +7,9 @@ struct LifecycleTests {
   func readyLine() throws {
     let lab = try Lab()
     try lab.expectHealthy()
-    #expect(lab.gateway.standardOutput.wholeMatch(of: /ready http:\/\/127\.0\.0\.1:\d+ admin http:\/\/127\.0\.0\.1:\d+\n/) != nil)
+    #expect(
+      lab.gateway.standardOutput.wholeMatch(of: /ready http:\/\/127\.0\.0\.1:\d+ admin http:\/\/127\.0\.0\.1:\d+\n/)
+        != nil)
     lab.gateway.signal(SIGTERM)
     #expect(try lab.gateway.waitForExit() == 0)
     #expect(lab.gateway.standardOutput.split(separator: "\n").count == 1)
@@ -110,7 +112,9 @@ struct LifecycleTests {
     try lab.expectHealthy()
   }
 
-  @Test("a bad configuration is exit 1 with every problem and its position, from check and from run", arguments: ["check", "run"])
+  @Test(
+    "a bad configuration is exit 1 with every problem and its position, from check and from run",
+    arguments: ["check", "run"])
   func badConfiguration(_ verb: String) throws {
     var configuration = GatewayConfiguration()
     configuration.listen["adress"] = "x"

@@ -49,9 +49,11 @@ struct ReloadTests {
     #expect(try connection.send(Request.make()).receive()["X-Gateway-Source"] == "mock")
   }
 
-  @Test("a broken configuration is refused, named in the log and in the metrics, and the old one goes on", arguments: [
-    "version: 1\nlisten: [", "version: 1\nnonsense: true\n", "",
-  ])
+  @Test(
+    "a broken configuration is refused, named in the log and in the metrics, and the old one goes on",
+    arguments: [
+      "version: 1\nlisten: [", "version: 1\nnonsense: true\n", "",
+    ])
   func broken(_ text: String) throws {
     let lab = try Lab()
     let before = try lab.metric("gateway_config_last_reload_timestamp_seconds")

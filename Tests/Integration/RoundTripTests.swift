@@ -22,7 +22,7 @@ struct RoundTripTests {
   }
 
   static let answers = [
-    #"{"code":200,"msg":"ok","ResultPointObjArr":[{"pointId":"P","value":9007199254740993,"time":"2026-06-21 02:04:07"}]}"#,
+    #"{"code":200,"msg":"ok","ResultPointObjArr":[{"pointId":"P","value":9007199254740993,"time":"2026-06-21 02:04"}]}"#,
     "{ \"msg\" : \"é😀\\u00e9\" ,\r\n\t\"unknown\":[1.10, 1e400, -0],\"code\":\"200\"}\n",
     #"{"code":500,"error":"internal error"}"#,
   ]
@@ -77,7 +77,8 @@ struct RoundTripTests {
   func requestFields() throws {
     let lab = try Lab()
     let token = JWT.caller()
-    let fields = "Token: evil\r\nappid: evil\r\nCookie: evil\r\nRange: bytes=0-1\r\nConnection: Token, appId\r\n"
+    let fields =
+      "Token: evil\r\nappid: evil\r\nCookie: evil\r\nRange: bytes=0-1\r\nConnection: Token, appId\r\n"
       + "Accept-Encoding: gzip\r\nX-Forwarded-For: evil\r\nprop: presentValue\r\nX-Request-Id: trace-1\r\n"
     let answer = try lab.call(Request.make(token: token, fields: fields))
     #expect(answer.status == 200)
@@ -97,8 +98,10 @@ struct RoundTripTests {
   @Test("credential and hop-by-hop fields of an answer stay here, others come back")
   func answerFields() throws {
     let lab = try Lab()
-    let fields = "Set-Cookie: a=hidden\r\nToken: hidden\r\nappId: hidden\r\nWWW-Authenticate: hidden\r\n"
-      + "Proxy-Authenticate: hidden\r\nAuthorization: hidden\r\nConnection: X-Hop\r\nX-Hop: hidden\r\nKeep-Alive: hidden\r\n"
+    let fields =
+      "Set-Cookie: a=hidden\r\nToken: hidden\r\nappId: hidden\r\nWWW-Authenticate: hidden\r\n"
+      + "Proxy-Authenticate: hidden\r\nAuthorization: hidden\r\nConnection: X-Hop\r\nX-Hop: hidden\r\n"
+      + "Keep-Alive: hidden\r\n"
       + "X-Vendor: seen\r\n"
     lab.upstream.script(.answer(#"{"code":200}"#, fields: fields))
     let answer = try lab.call()
@@ -107,7 +110,9 @@ struct RoundTripTests {
     #expect(!answer.fields.contains { $0.value.contains("hidden") }, "\(answer.fields)")
   }
 
-  @Test("a request id that is no plain word is replaced", arguments: ["a b", "x\u{7F}", String(repeating: "a", count: 129), "<script>"])
+  @Test(
+    "a request id that is no plain word is replaced",
+    arguments: ["a b", "x\u{7F}", String(repeating: "a", count: 129), "<script>"])
   func requestIDs(_ id: String) throws {
     let lab = try Lab()
     let answer = try lab.call(Request.make(fields: "X-Request-Id: \(id)\r\n"))

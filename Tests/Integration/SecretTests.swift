@@ -6,11 +6,14 @@ struct SecretTests {
   @Test("after good calls and every kind of failure, no secret stands in the log, the metrics, the health or an error")
   func nothingLeaks() throws {
     let lab = try Lab(.upstream(["first_byte_timeout": "400ms", "read_retries": "0"]))
-    let callers = [JWT.caller(), JWT.caller(key: "wrong"), JWT.caller(expiresIn: -3600), "half.a.token-" + Secrets.random(8)]
+    let callers = [
+      JWT.caller(), JWT.caller(key: "wrong"), JWT.caller(expiresIn: -3600), "half.a.token-" + Secrets.random(8),
+    ]
     var seen: [String] = []
     for token in callers {
       seen.append(try lab.call(Request.make(token: token)).text)
-      seen.append(try lab.call(Request.make("GET", "/api/iot/nothing?ticket=\(token)", body: nil, token: token), to: "GET").text)
+      seen.append(
+        try lab.call(Request.make("GET", "/api/iot/nothing?ticket=\(token)", body: nil, token: token), to: "GET").text)
     }
     lab.upstream.script(.envelope(301), .envelope(302), .raw("garbage"), .close, .reset, .hang)
     for _ in 0..<6 { seen.append(try lab.call(Request.make(token: callers[0])).text) }

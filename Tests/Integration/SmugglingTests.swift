@@ -19,20 +19,28 @@ struct SmugglingTests {
   static let lengths = [
     Case(name: "length, then chunked", request: Request.framed(length + chunked, Request.chunked(body))),
     Case(name: "chunked, then length", request: Request.framed(chunked + length, Request.chunked(body))),
-    Case(name: "a request behind the shorter reading", request: Request.framed("Content-Length: 5\r\n" + chunked, "0\r\n\r\n" + second)),
+    Case(
+      name: "a request behind the shorter reading",
+      request: Request.framed("Content-Length: 5\r\n" + chunked, "0\r\n\r\n" + second)),
     Case(name: "two different lengths", request: Request.framed(length + "Content-Length: 16\r\n", body)),
     Case(name: "a list of lengths", request: Request.framed("Content-Length: 15, 16\r\n", body)),
     Case(name: "a signed length", request: Request.framed("Content-Length: +15\r\n", body)),
     Case(name: "a negative length", request: Request.framed("Content-Length: -1\r\n", body)),
     Case(name: "a hexadecimal length", request: Request.framed("Content-Length: 0xf\r\n", body)),
     Case(name: "an empty length", request: Request.framed("Content-Length:\r\n", body)),
-    Case(name: "a length beyond 64 bits", request: Request.framed("Content-Length: 99999999999999999999\r\n", body), statuses: [400, 413]),
+    Case(
+      name: "a length beyond 64 bits", request: Request.framed("Content-Length: 99999999999999999999\r\n", body),
+      statuses: [400, 413]),
   ]
 
   static let fields = [
-    Case(name: "a space before the colon", request: Request.framed("Transfer-Encoding : chunked\r\n", Request.chunked(body))),
+    Case(
+      name: "a space before the colon",
+      request: Request.framed("Transfer-Encoding : chunked\r\n", Request.chunked(body))),
     Case(name: "a tab before the colon", request: Request.framed("Content-Length\t: 15\r\n", body)),
-    Case(name: "a vertical tab in the value", request: Request.framed("Transfer-Encoding:\u{0B}chunked\r\n", Request.chunked(body)), statuses: [400, 501]),
+    Case(
+      name: "a vertical tab in the value",
+      request: Request.framed("Transfer-Encoding:\u{0B}chunked\r\n", Request.chunked(body)), statuses: [400, 501]),
     Case(name: "a folded line", request: Request.framed("X-A: b\r\n c\r\n" + length, body)),
     Case(name: "a folded coding", request: Request.framed("Transfer-Encoding:\r\n chunked\r\n", Request.chunked(body))),
     Case(name: "a line without a colon", request: Request.framed("Content-Length 15\r\n" + length, body)),
@@ -42,28 +50,43 @@ struct SmugglingTests {
     Case(name: "lines that end in LF", request: Request.framed("X-A: a\n" + length, body)),
     Case(name: "two Host fields", request: Request.framed("Host: other\r\n" + length, body)),
     Case(name: "no Host", request: Array("GET /api/iot/token HTTP/1.1\r\n\r\n".utf8)),
-    Case(name: "another coding", request: Request.framed("Transfer-Encoding: xchunked\r\n", Request.chunked(body)), statuses: [400, 501]),
-    Case(name: "identity", request: Request.framed("Transfer-Encoding: identity\r\n", Request.chunked(body)), statuses: [400, 501]),
-    Case(name: "chunked twice", request: Request.framed("Transfer-Encoding: chunked, chunked\r\n", Request.chunked(body)), statuses: [400, 501]),
-    Case(name: "two spaces in the request line", request: Array("GET  /api/iot/token HTTP/1.1\r\nHost: x\r\n\r\n".utf8)),
-    Case(name: "a control character in the target", request: Array("GET /api/\u{1}iot HTTP/1.1\r\nHost: x\r\n\r\n".utf8)),
+    Case(
+      name: "another coding", request: Request.framed("Transfer-Encoding: xchunked\r\n", Request.chunked(body)),
+      statuses: [400, 501]),
+    Case(
+      name: "identity", request: Request.framed("Transfer-Encoding: identity\r\n", Request.chunked(body)),
+      statuses: [400, 501]),
+    Case(
+      name: "chunked twice", request: Request.framed("Transfer-Encoding: chunked, chunked\r\n", Request.chunked(body)),
+      statuses: [400, 501]),
+    Case(
+      name: "two spaces in the request line", request: Array("GET  /api/iot/token HTTP/1.1\r\nHost: x\r\n\r\n".utf8)),
+    Case(
+      name: "a control character in the target", request: Array("GET /api/\u{1}iot HTTP/1.1\r\nHost: x\r\n\r\n".utf8)),
     Case(name: "no version", request: Array("GET /api/iot/token\r\nHost: x\r\n\r\n".utf8), statuses: [400, 505]),
   ]
 
-  static let chunks = ["0x\(size)", "+\(size)", "\(size)_", "-1", "", "f g", "ffffffffffffffffff", " \(size)"].map {
-    Case(name: "chunk size '\($0)'", request: Request.framed(chunked, chunk($0)), statuses: [400, 413])
-  } + [
-    Case(name: "a size line that ends in LF", request: Request.framed(chunked, chunk(size, end: "\n"))),
-    Case(name: "a size line that ends in CR", request: Request.framed(chunked, chunk(size, end: "\r"))),
-    Case(name: "a chunk longer than its size", request: Request.framed(chunked, "2\r\n\(body)\r\n0\r\n\r\n")),
-    Case(name: "CRLF in a quoted extension", request: Request.framed(chunked, "\(size);a=\"\r\n\(second)\"\r\n\(body)\r\n0\r\n\r\n")),
-    Case(name: "an extension that ends in LF", request: Request.framed(chunked, "\(size);a=\"\n\(body)\r\n0\r\n\r\n" + second)),
-    Case(name: "a last chunk that ends in LF", request: Request.framed(chunked, "\(size)\r\n\(body)\r\n0\n\r\n")),
-  ]
+  static let chunks =
+    ["0x\(size)", "+\(size)", "\(size)_", "-1", "", "f g", "ffffffffffffffffff", " \(size)"].map {
+      Case(name: "chunk size '\($0)'", request: Request.framed(chunked, chunk($0)), statuses: [400, 413])
+    } + [
+      Case(name: "a size line that ends in LF", request: Request.framed(chunked, chunk(size, end: "\n"))),
+      Case(name: "a size line that ends in CR", request: Request.framed(chunked, chunk(size, end: "\r"))),
+      Case(name: "a chunk longer than its size", request: Request.framed(chunked, "2\r\n\(body)\r\n0\r\n\r\n")),
+      Case(
+        name: "CRLF in a quoted extension",
+        request: Request.framed(chunked, "\(size);a=\"\r\n\(second)\"\r\n\(body)\r\n0\r\n\r\n")),
+      Case(
+        name: "an extension that ends in LF",
+        request: Request.framed(chunked, "\(size);a=\"\n\(body)\r\n0\r\n\r\n" + second)),
+      Case(name: "a last chunk that ends in LF", request: Request.framed(chunked, "\(size)\r\n\(body)\r\n0\n\r\n")),
+    ]
 
-  @Test("what can be read in two ways is refused, nothing goes upstream, and the connection ends", arguments: [
-    lengths, fields, chunks,
-  ])
+  @Test(
+    "what can be read in two ways is refused, nothing goes upstream, and the connection ends",
+    arguments: [
+      lengths, fields, chunks,
+    ])
   func refused(_ cases: [Case]) throws {
     let lab = try Lab()
     for entry in cases {

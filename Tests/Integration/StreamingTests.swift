@@ -66,4 +66,22 @@ struct StreamingTests {
     #expect(answer == nil || answer?.status == 502)
     try lab.expectHealthy()
   }
+
+  @Test("an answer that goes beyond the limit while more of it is waited for breaks that caller's connection only")
+  func limitAfterPause() throws {
+    let limit = 1 << 20
+    let lab = try Lab(.upstream(["max_response_body": "1MiB"]))
+    for _ in 0..<5 {
+      lab.upstream.script(
+        UpstreamStep { _, peer, _ in
+          let body = Array(#"{"code":200,"data":""#.utf8)
+          let start = Array("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".utf8) + body
+          guard peer.send(start + [UInt8](repeating: 0x78, count: limit - 10 - body.count)) else { return false }
+          return peer.wait(0.2) && peer.send([UInt8](repeating: 0x78, count: 100)) && peer.wait(0.2)
+        })
+      let answer = try? lab.call(Request.make("POST", Request.history))
+      #expect(answer == nil, "cut off, so that it can't be taken for whole")
+      try lab.expectHealthy()
+    }
+  }
 }

@@ -114,7 +114,9 @@ struct UpstreamFaultTests {
   func brokenStream() throws {
     let lab = try Lab()
     lab.upstream.script(
-      .raw("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{\"code\":200,\"x\":\"" + String(repeating: "x", count: 300_000)))
+      .raw(
+        "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{\"code\":200,\"x\":\""
+          + String(repeating: "x", count: 300_000)))
     #expect(throws: RawConnection.Trouble.closed) { try lab.call() }
     try lab.expectHealthy()
   }
@@ -133,7 +135,9 @@ struct UpstreamFaultTests {
   @Test("redirects are not followed")
   func redirects() throws {
     let (lab, other) = (try Lab(), try ScriptedUpstream())
-    lab.upstream.script(.answer("{}", status: "307 Temporary Redirect", fields: "Location: \(other.url)/_webtalk/_cur/api/getCodesVal\r\n"))
+    lab.upstream.script(
+      .answer(
+        "{}", status: "307 Temporary Redirect", fields: "Location: \(other.url)/_webtalk/_cur/api/getCodesVal\r\n"))
     let answer = try lab.call()
     #expect(answer.status == 307 || answer.status == 502)
     #expect(other.calls.isEmpty)
@@ -180,6 +184,17 @@ struct UpstreamFaultTests {
     #expect(!shed.isEmpty)
     #expect(answers.allSatisfy { $0.status == 200 || $0.status == 503 })
     #expect(shed.allSatisfy { $0.errorCode == "overloaded" && $0["Retry-After"] != nil })
+  }
+
+  @Test("no call is left waiting while connections lie idle on another loop", arguments: [2, 3])
+  func fewConnections(_ connections: Int) throws {
+    let lab = try Lab(
+      .upstream(["max_in_flight": "8", "max_connections": String(connections), "queue": "{size: 1000, wait: 10s}"]))
+    let crowd = Crowd(lab, threads: 4, connectionsPerThread: 6)
+    defer { crowd.end() }
+    try eventually("600 answers", within: 15) { crowd.answers >= 600 || !crowd.failures.isEmpty }
+    crowd.end()
+    #expect(crowd.failures.isEmpty, "\(crowd.failures.prefix(3))")
   }
 }
 

@@ -97,10 +97,8 @@ public struct WebTalk: Adapter {
         status: answer.status, fields: answer.fields, body: answer.body, verdict: try WebTalk.verdict(of: answer))
     } catch {
       if case .stream(_, let rest) = answer.body { rest.cancel() }
-      var error = error
       // A refused token means that nothing was done; of any other answer nobody can tell.
-      error.mayHaveActed = request.operation.isWrite && error.code != .tokenRejected
-      throw error
+      throw error.acted(request.operation.isWrite && error.code != .tokenRejected)
     }
   }
 

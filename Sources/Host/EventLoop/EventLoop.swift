@@ -33,6 +33,9 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// Monotonic nanoseconds, taken once a turn.
   private(set) var now = Instant(nanoseconds: System.monotonic())
 
+  /// Counts the turns: what is older than this one has been looked at by the kernel's own list of events.
+  private(set) var turns = 0
+
   static let scratchSize = 64 << 10
   private static let eventsPerTurn = 256
   private static let wakeUpID = UInt64.max
@@ -117,6 +120,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   private func turn() {
     let count = wait()
+    turns &+= 1
     now = Instant(nanoseconds: System.monotonic())
     for index in 0..<count {
       let id = pg_epoll_data(events, Int32(index))

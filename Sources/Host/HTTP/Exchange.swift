@@ -48,23 +48,28 @@ final class Exchange {
 
   // MARK: request body
 
-  /// The whole body. Says `100 Continue` first where the client waits for it (RFC 9110 §10.1.1).
-  func body(limit: Int) async throws(HTTPFault) -> [UInt8] {
+  /// The whole body, if it is here already, as it is with most requests: nobody has to wait for it then.
+  func bodyAtHand(limit: Int) throws(HTTPFault) -> [UInt8]? {
     bodyReader.limit = limit
     if bodyReader.isTooLong { throw HTTPFault(.bodyTooLarge, "the body is longer than the limit") }
     if head.hasBody, connection.server.memory.isExceeded(by: max(0, head.contentLength)) {
       throw HTTPFault(.overloaded, "the gateway's memory for requests is used up; try again shortly")
     }
     connection.takeBody()
-    if !bodyReader.isComplete, bodyReader.fault == nil {
-      if head.expectsContinue, !bodyReader.hasBegun { connection.sendContinue() }
-      if !isGone {
-        let fault = await withUnsafeContinuation {
-          bodyWaiter = $0
-          connection.waitForBody()
-        }
-        if let fault { throw fault }
+    if let fault = bodyReader.fault { throw fault }
+    return bodyReader.isComplete ? bodyReader.take() : nil
+  }
+
+  /// The whole body. Says `100 Continue` first where the client waits for it (RFC 9110 §10.1.1).
+  func body(limit: Int) async throws(HTTPFault) -> [UInt8] {
+    if let body = try bodyAtHand(limit: limit) { return body }
+    if head.expectsContinue, !bodyReader.hasBegun { connection.sendContinue() }
+    if !isGone {
+      let fault = await withUnsafeContinuation {
+        bodyWaiter = $0
+        connection.waitForBody()
       }
+      if let fault { throw fault }
     }
     if let fault = bodyReader.fault { throw fault }
     if !bodyReader.isComplete { throw HTTPFault(.badRequest, "the body was cut off") }
@@ -73,13 +78,19 @@ final class Exchange {
 
   // MARK: answer
 
-  /// Sends a whole answer. `fields` is a block of checked `Name: value\r\n` lines; framing, `Date` (unless `hasDate`) and
-  /// `Connection` are added here.
-  func respond(_ status: Int, fields: [UInt8], body: [UInt8], hasDate: Bool = false) {
+  /// The lines that the gateway adds to an answer: which request it belongs to, and where it came from.
+  struct Marks {
+    var requestID = ""
+    /// `X-Gateway-Source`.
+    var source = ""
+  }
+
+  /// Sends a whole answer. Framing, `Date` where there is none, and `Connection` are added here.
+  func respond(_ status: Int, fields: Fields, marks: Marks = Marks(), body: [UInt8]) {
     guard begin(status) else { return }
     bytesSent = body.count
     connection.server.building.removeAll(keepingCapacity: true)
-    appendHead(status, fields: fields, hasDate: hasDate)
+    appendHead(status, fields, marks)
     if status != 204, status != 304 {
       connection.server.building.append("Content-Length: ")
       connection.server.building.append(decimal: body.count)
@@ -91,7 +102,7 @@ final class Exchange {
   }
 
   /// Starts an answer whose body follows piece by piece; `length` nil when only its end will tell.
-  func respondStreaming(_ status: Int, fields: [UInt8], length: Int?, hasDate: Bool = false) {
+  func respondStreaming(_ status: Int, fields: Fields, marks: Marks, length: Int?) {
     guard begin(status) else { return }
     connection.server.building.removeAll(keepingCapacity: true)
     if length == nil {
@@ -99,7 +110,7 @@ final class Exchange {
       isChunked = head.minorVersion >= 1
       if !isChunked { connection.mustClose() }
     }
-    appendHead(status, fields: fields, hasDate: hasDate)
+    appendHead(status, fields, marks)
     if let length {
       connection.server.building.append("Content-Length: ")
       connection.server.building.append(decimal: length)
@@ -149,10 +160,20 @@ final class Exchange {
     return true
   }
 
-  private func appendHead(_ status: Int, fields: [UInt8], hasDate: Bool) {
+  private func appendHead(_ status: Int, _ fields: Fields, _ marks: Marks) {
     StatusLine.append(status, to: &connection.server.building)
-    connection.server.building.append(contentsOf: fields)
-    if !hasDate { connection.server.appendDate(to: &connection.server.building) }
+    connection.server.building.append(contentsOf: fields.bytes)
+    if !marks.requestID.isEmpty {
+      connection.server.building.append("X-Request-Id: ")
+      connection.server.building.append(text: marks.requestID)
+      connection.server.building.append("\r\n")
+    }
+    if !marks.source.isEmpty {
+      connection.server.building.append("X-Gateway-Source: ")
+      connection.server.building.append(text: marks.source)
+      connection.server.building.append("\r\n")
+    }
+    if !fields.hasDate { connection.server.appendDate(to: &connection.server.building) }
     if connection.willClose(after: self) {
       connection.server.building.append("Connection: close\r\n")
     } else if head.minorVersion == 0 {

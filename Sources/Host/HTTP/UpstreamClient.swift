@@ -54,71 +54,75 @@ final class UpstreamClient: HTTPClient {
 
   private func result(of request: HTTPRequest, pool: UpstreamPool, deadline: Instant) async -> Result<HTTPResponse, AdapterError> {
     let deadline = min(deadline, pool.loop.now.advanced(byNanoseconds: pool.timeouts.total))
-    if !pool.calls.tryAcquire() {
-      let waitEnd = pool.loop.now.advanced(byNanoseconds: pool.timeouts.queueWait)
-      switch await pool.calls.acquire(until: min(waitEnd, deadline), bound: limits.queueSize) {
-      case .granted: break
-      case .cancelled: return .failure(AdapterError(.cancelled, "The caller left."))
-      case .full: return .failure(overloaded("the queue is full (queue.size \(limits.queueSize))"))
-      case .timedOut: return .failure(overloaded("no place became free within queue.wait"))
-      }
-    }
-    let result = await exchange(request, pool: pool, deadline: deadline)
-    switch result {
-    case .success(var response):
-      if case .stream(let prefix, let rest) = response.body {
-        // The place is given back when the stream ends.
-        response.body = .stream(prefix: prefix, rest: PermitHoldingStream(rest, pool: pool))
-      } else {
-        pool.calls.release()
-      }
-      return .success(response)
-    case .failure(let failure):
-      pool.calls.release()
-      return .failure(AdapterError(failure))
-    }
-  }
-
-  private func overloaded(_ detail: String) -> AdapterError {
-    AdapterError(.overloaded, "The upstream is busy; try again shortly.", detail: detail, retryAfter: .seconds(1))
-  }
-
-  /// Sends the request, again where that is safe: a write only when no byte of it left, a read only when no byte of an answer came.
-  private func exchange(
-    _ request: HTTPRequest, pool: UpstreamPool, deadline: Instant
-  ) async -> Result<HTTPResponse, UpstreamConnection.Failure> {
+    if !pool.calls.tryAcquire(), let error = await waitForPlace(pool, deadline: deadline) { return .failure(error) }
     let bytes = serialize(request)
     var retriesLeft = request.isWrite ? 0 : limits.readRetries
     var fresh = false
     while true {
       guard deadline > pool.loop.now else {
-        return .failure(.init(kind: .timeout, detail: "the time was over before the request was sent", requestLeft: false))
-      }
-      let addresses: [SocketAddress]
-      if let numeric {
-        addresses = numeric
-      } else {
-        do { addresses = try await resolver.addresses(of: baseURL, deadline: deadline) } catch {
-          return .failure(.init(kind: .unreachable, detail: error.detail, requestLeft: false))
-        }
+        pool.calls.release()
+        return .failure(AdapterError(.timeout, "The upstream did not answer in time.", detail: "the time was over before the request was sent"))
       }
       let connection: UpstreamConnection
-      switch await pool.connection(to: addresses, fresh: fresh, deadline: deadline) {
-      case .success(let got): connection = got
-      case .failure(let failure): return .failure(failure)
+      if !fresh, let kept = pool.kept() {
+        connection = kept
+      } else {
+        switch await newConnection(pool, deadline: deadline) {
+        case .success(let made): connection = made
+        case .failure(let failure):
+          pool.calls.release()
+          return .failure(AdapterError(failure))
+        }
       }
       let wasKept = connection.exchanges > 0
-      let result = await connection.exchange(bytes, isWrite: request.isWrite, deadline: deadline)
-      guard case .failure(let failure) = result, failure.kind == .unreachable, !failure.answerBegan,
-        !failure.requestLeft || !request.isWrite
-      else { return result }
-      // An old connection that turned out dead says nothing about the upstream; a new one costs a retry.
-      if !wasKept || fresh {
-        guard retriesLeft > 0 else { return result }
-        retriesLeft -= 1
+      switch await connection.exchange(bytes, isWrite: request.isWrite, deadline: deadline) {
+      case .success(var response):
+        if case .stream(let prefix, let rest) = response.body {
+          // The place is given back when the stream ends.
+          response.body = .stream(prefix: prefix, rest: PermitHoldingStream(rest, pool: pool))
+        } else {
+          pool.calls.release()
+        }
+        return .success(response)
+      case .failure(let failure):
+        // Again where that is safe: a write only when no byte of it left, a read only when no byte of an answer came. An old
+        // connection that turned out dead says nothing about the upstream; a new one costs a retry.
+        let isSafe = failure.kind == .unreachable && !failure.answerBegan && (!failure.requestLeft || !request.isWrite)
+        let isFree = wasKept && !fresh
+        guard isSafe, isFree || retriesLeft > 0 else {
+          pool.calls.release()
+          return .failure(AdapterError(failure))
+        }
+        if !isFree { retriesLeft -= 1 }
+        fresh = true
       }
-      fresh = true
     }
+  }
+
+  /// Waits in the queue; nil when there is a place.
+  private func waitForPlace(_ pool: UpstreamPool, deadline: Instant) async -> AdapterError? {
+    let waitEnd = pool.loop.now.advanced(byNanoseconds: pool.timeouts.queueWait)
+    switch await pool.calls.acquire(until: min(waitEnd, deadline), bound: limits.queueSize) {
+    case .granted: return nil
+    case .cancelled: return AdapterError(.cancelled, "The caller left.")
+    case .full: return overloaded("the queue is full (queue.size \(limits.queueSize))")
+    case .timedOut: return overloaded("no place became free within queue.wait")
+    }
+  }
+
+  private func newConnection(
+    _ pool: UpstreamPool, deadline: Instant
+  ) async -> Result<UpstreamConnection, UpstreamFailure> {
+    if let numeric { return await pool.connection(to: numeric, deadline: deadline) }
+    do {
+      return await pool.connection(to: try await resolver.addresses(of: baseURL, deadline: deadline), deadline: deadline)
+    } catch {
+      return .failure(.init(kind: .unreachable, detail: error.detail, requestLeft: false))
+    }
+  }
+
+  private func overloaded(_ detail: String) -> AdapterError {
+    AdapterError(.overloaded, "The upstream is busy; try again shortly.", detail: detail, retryAfter: .seconds(1))
   }
 
   /// The whole request in one block. `Content-Length` where there is a body or the method expects one (RFC 9110 §8.6).

@@ -10,18 +10,8 @@ import Glibc
 /// ```
 /// It tells its outcome to the one continuation that waits for it, never twice. Touched by its loop's thread only.
 final class UpstreamConnection: LoopObject {
+  typealias Failure = UpstreamFailure
   enum State { case connecting, idle, sending, awaitingHead, receiving, streaming, closed }
-
-  /// Why an exchange ended without an answer.
-  struct Failure: Error {
-    enum Kind { case unreachable, timeout, malformed, cancelled }
-    var kind: Kind
-    var detail: String
-    /// A byte of the request may have reached the upstream.
-    var requestLeft: Bool
-    /// A byte of the answer came.
-    var answerBegan = false
-  }
 
   private(set) var state = State.connecting
   /// Counts the exchanges; 0 means that a failure is not that of an old connection. What is meant for one of them names it, so
@@ -40,14 +30,10 @@ final class UpstreamConnection: LoopObject {
   private var connectWaiter: UnsafeContinuation<Failure?, Never>?
 
   // The answer.
-  private var input: [UInt8] = []
-  private var headParser = ResponseHeadParser()
-  private var head = ResponseHead()
-  private var fields: [UInt8] = []
-  private var body: [UInt8] = []
-  private var framing = Framing.none
-  private var bodyReceived = 0
-  private var interimAnswers = 0
+  private var reader: ResponseReader
+  private var answeredEarly = false
+  /// The loop's turn in which the last exchange ended.
+  private var idleSince = 0
   /// The socket has, or may have, bytes that were not read.
   private var isReadable = false
   /// The end, or an error, stands behind the bytes that can be read: no further edge will tell.
@@ -56,22 +42,14 @@ final class UpstreamConnection: LoopObject {
   /// How long the upstream may still be waited for while it streams: the reader's own pauses don't count.
   private var patienceLeft = Duration.zero
 
-  private enum Framing {
-    case none
-    case length(remaining: Int)
-    case chunked(ChunkedDecoder)
-    case untilClose
-  }
-
   /// Answers up to this size are read whole; of longer ones this much is held back before the rest streams.
   static let holdBack = 64 << 10
-  /// Interim answers (RFC 9110 §15.2) before one final answer.
-  private static let maxInterimAnswers = 8
 
   init(fd: Int32, pool: UpstreamPool, limits: Configuration.UpstreamLimits, loop: EventLoop) {
     transport = Transport(fd: fd)
     self.pool = pool
     self.limits = limits
+    reader = ResponseReader(maxHead: limits.maxResponseHead, maxBody: limits.maxResponseBody)
     super.init(loop: loop)
   }
 
@@ -162,8 +140,10 @@ final class UpstreamConnection: LoopObject {
     let isKept = exchanges > 0
     exchanges += 1
     // What waits to be read on a kept connection is its end, or bytes that nobody asked for and that must not be taken for this
-    // request's answer.
-    guard state == .idle, !isKept && !isReadable || transport.isQuiet else {
+    // request's answer. A turn that began after its last exchange has seen to that; for a write, which can't be repeated, and in
+    // the same turn the socket is asked.
+    let wasSeenQuiet = !isReadable && !(isKept && (isWrite || idleSince == loop.turns))
+    guard state == .idle, wasSeenQuiet || transport.isQuiet else {
       return fail(Failure(kind: .unreachable, detail: "the pooled connection had ended", requestLeft: false))
     }
     isReadable = false
@@ -172,13 +152,8 @@ final class UpstreamConnection: LoopObject {
     self.isWrite = isWrite
     totalDeadline = deadline
     state = .sending
-    head = ResponseHead()
-    headParser.reset()
-    fields = []
-    body = []
-    bodyReceived = 0
-    interimAnswers = 0
-    framing = .none
+    reader = ResponseReader(maxHead: limits.maxResponseHead, maxBody: limits.maxResponseBody)
+    answeredEarly = false
     self.deadline = deadline
     send()
   }
@@ -254,129 +229,27 @@ final class UpstreamConnection: LoopObject {
     if count < EventLoop.scratchSize, !endComes { isReadable = false }
   }
 
+  /// Takes bytes while the answer is being held back.
   private func received(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
-    if state == .receiving { return receivedBody(bytes, count) }
-    if input.isEmpty { return parseHead(bytes, count, isBuffered: false) }
-    input.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count))
-    let whole = input
-    whole.withUnsafeBufferPointer { parseHead($0.baseAddress!, $0.count, isBuffered: true) }
-  }
-
-  private func parseHead(_ bytes: UnsafePointer<UInt8>, _ count: Int, isBuffered: Bool) {
-    var offset = 0
-    while true {
-      let (rest, restCount) = (bytes + offset, count - offset)
-      switch headParser.parse(rest, count: restCount, maxHead: limits.maxResponseHead, into: &head, fields: &fields) {
-      case .needMore:
-        if !isBuffered || offset > 0 { input = Array(UnsafeBufferPointer(start: rest, count: restCount)) }
-        return
-      case .failed(let fault): return malformed("\(fault.reason)")
-      case .complete where head.isInterim:
-        // The final answer follows.
-        interimAnswers += 1
-        guard interimAnswers <= UpstreamConnection.maxInterimAnswers else {
-          return malformed("more than \(UpstreamConnection.maxInterimAnswers) interim answers")
-        }
-        offset += head.headLength
-        headParser.reset()
-        input = []
-        if offset == count { return }
-      case .complete:
-        if state == .sending {
-          // It answers before it has read the request: the answer counts, the connection doesn't.
-          head.keepAlive = false
-        }
-        return headComplete(rest + head.headLength, restCount - head.headLength)
-      }
+    let step = reader.feed(bytes, count)
+    if state != .receiving, reader.isHeadComplete {
+      // One that answers before it has read the request is not asked again on this connection.
+      answeredEarly = state == .sending
+      state = .receiving
+      deadline = totalDeadline
     }
+    took(step)
   }
 
-  private func headComplete(_ rest: UnsafePointer<UInt8>, _ count: Int) {
-    state = .receiving
-    input = []
-    deadline = totalDeadline
-    if head.status == 204 || head.status == 304 {
-      framing = .none
-    } else if head.isChunked {
-      framing = .chunked(ChunkedDecoder())
-    } else if head.contentLength >= 0 {
-      framing = .length(remaining: head.contentLength)
-      body.reserveCapacity(min(head.contentLength, UpstreamConnection.holdBack))
-    } else {
-      framing = .untilClose
-      head.keepAlive = false
+  private func took(_ step: ResponseReader.Step) {
+    switch step {
+    case .needMore: if reader.body.count >= UpstreamConnection.holdBack { startStreaming() }
+    case .complete:
+      let response = reader.response(with: .bytes(reader.takeBody()))
+      finish()
+      answer(.success(response))
+    case .failed(let detail): fail(cut(detail))
     }
-    receivedBody(rest, count)
-  }
-
-  /// Takes body bytes while the answer is being held back.
-  private func receivedBody(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
-    guard let used = decode(bytes, count) else { return }
-    if isFinished {
-      if used < count { head.keepAlive = false }  // bytes after a complete answer: never reuse
-      return complete()
-    }
-    if body.count >= UpstreamConnection.holdBack { startStreaming() }
-  }
-
-  /// Moves payload from raw bytes to `body`; how many bytes were used, or nil when the exchange ended.
-  private func decode(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int? {
-    switch framing {
-    case .none: return 0
-    case .length(let remaining):
-      let taken = min(remaining, count)
-      body.append(contentsOf: UnsafeBufferPointer(start: bytes, count: taken))
-      framing = .length(remaining: remaining - taken)
-      bodyReceived += taken
-      return withinLimit() ? taken : nil
-    case .untilClose:
-      body.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count))
-      bodyReceived += count
-      return withinLimit() ? count : nil
-    case .chunked(var decoder):
-      var offset = 0
-      while true {
-        switch decoder.step(bytes, count: count, offset: &offset) {
-        case .payload(let start, let length):
-          body.append(contentsOf: UnsafeBufferPointer(start: bytes + start, count: length))
-          bodyReceived += length
-          guard withinLimit() else { return nil }
-        case .needMore:
-          framing = .chunked(decoder)
-          return offset
-        case .finished:
-          framing = .length(remaining: 0)
-          return offset
-        case .failed(let fault):
-          malformed("\(fault.reason)")
-          return nil
-        }
-      }
-    }
-  }
-
-  private func withinLimit() -> Bool {
-    guard limits.maxResponseBody > 0, bodyReceived > limits.maxResponseBody else { return true }
-    malformed("the answer is longer than max_response_body (\(limits.maxResponseBody) bytes)")
-    return false
-  }
-
-  private var isFinished: Bool {
-    switch framing {
-    case .none: true
-    case .length(let remaining): remaining == 0
-    case .chunked, .untilClose: false
-    }
-  }
-
-  /// The whole answer is here.
-  private func complete() {
-    let response = HTTPResponse(
-      status: head.status, fields: Fields(checkedBlock: fields), body: .bytes(body), isEncoded: head.isEncoded)
-    body = []
-    fields = []
-    finish()
-    answer(.success(response))
   }
 
   private func answer(_ result: Result<HTTPResponse, Failure>) {
@@ -388,8 +261,9 @@ final class UpstreamConnection: LoopObject {
   /// The exchange is over: back to the pool, or closed.
   private func finish() {
     deadline = nil
-    if head.keepAlive, state != .closed, !endComes {
+    if reader.allowsReuse, state != .closed, !endComes, !answeredEarly {
       state = .idle
+      idleSince = loop.turns
       pool.takeBack(self)
     } else {
       close()
@@ -402,17 +276,8 @@ final class UpstreamConnection: LoopObject {
     state = .streaming
     deadline = nil
     patienceLeft = totalDeadline - loop.now
-    let stream = UpstreamBodyStream(self, exchange: exchanges, remaining: remaining)
-    let response = HTTPResponse(
-      status: head.status, fields: Fields(checkedBlock: fields), body: .stream(prefix: body, rest: stream),
-      isEncoded: head.isEncoded)
-    body = []
-    fields = []
-    answer(.success(response))
-  }
-
-  private var remaining: Int? {
-    if case .length(let remaining) = framing { remaining } else { nil }
+    let stream = UpstreamBodyStream(self, exchange: exchanges, remaining: reader.remaining)
+    answer(.success(reader.response(with: .stream(prefix: reader.takeBody(), rest: stream))))
   }
 
   /// The next piece of that exchange's streamed body, nil at its end.
@@ -446,46 +311,28 @@ final class UpstreamConnection: LoopObject {
 
   /// What can be had without waiting; nil when there is nothing yet.
   private func readPiece() -> Result<[UInt8]?, Failure>? {
-    if state == .closed {
-      if isFinished { return .success(nil) }
-      return .failure(Failure(kind: .unreachable, detail: "the answer was cut off", requestLeft: true, answerBegan: true))
-    }
-    if isFinished {
-      finish()
-      return .success(nil)
-    }
-    while isReadable {
+    while true {
+      if !reader.body.isEmpty { return .success(reader.takeBody()) }
+      if reader.isComplete {
+        if state == .streaming { finish() }
+        return .success(nil)
+      }
+      if state == .closed { return .failure(cut("the answer was cut off")) }
+      guard isReadable else { return nil }
       switch transport.read(into: UnsafeMutableRawBufferPointer(loop.upstreamScratch)) {
       case .bytes(let count):
         hasRead(count)
-        let bytes = UnsafePointer(loop.upstreamScratch.baseAddress!)
-        streamFailure = nil
-        guard let used = decode(bytes, count) else { return .failure(streamFailure ?? cutOff) }
-        if isFinished, used < count { head.keepAlive = false }
-        guard !body.isEmpty else { continue }
-        let piece = body
-        body = []
-        return .success(piece)
+        if case .failed(let detail) = reader.feed(UnsafePointer(loop.upstreamScratch.baseAddress!), count) {
+          close()
+          return .failure(cut(detail))
+        }
       case .wouldBlock: isReadable = false
       case .end:
-        if case .untilClose = framing {
-          close()
-          framing = .length(remaining: 0)
-          return .success(nil)
-        }
+        _ = reader.end()
         close()
-        return .failure(cutOff)
-      case .failed:
-        close()
-        return .failure(cutOff)
+      case .failed: close()
       }
     }
-    return isFinished ? readPiece() : nil
-  }
-
-  private var streamFailure: Failure?
-  private var cutOff: Failure {
-    Failure(kind: .malformed, detail: "the answer was cut off", requestLeft: true, answerBegan: true)
   }
 
   /// Nobody reads that exchange's stream any more.
@@ -511,27 +358,25 @@ final class UpstreamConnection: LoopObject {
     }
   }
 
-  /// The upstream closed its side.
+  /// The upstream ended its side.
   private func ended() {
-    if state == .receiving, case .untilClose = framing {
-      framing = .length(remaining: 0)
-      return complete()
+    if reader.isHeadComplete {
+      endComes = true
+      return took(reader.end())
     }
     broken("the connection ended before the answer")
   }
 
   private func broken(_ detail: String) {
-    let began = state == .receiving || !input.isEmpty
-    fail(
-      Failure(kind: began ? .malformed : .unreachable, detail: detail, requestLeft: outputSent > 0, answerBegan: began))
+    if reader.hasBegun { return fail(cut(detail)) }
+    fail(Failure(kind: .unreachable, detail: detail, requestLeft: outputSent > 0))
   }
 
-  private func malformed(_ detail: String) {
-    fail(Failure(kind: .malformed, detail: detail, requestLeft: true, answerBegan: true))
+  private func cut(_ detail: String) -> Failure {
+    Failure(kind: .malformed, detail: detail, requestLeft: true, answerBegan: true)
   }
 
   private func fail(_ failure: Failure) {
-    streamFailure = failure
     close()
     connectWaiter?.resume(returning: failure)
     connectWaiter = nil
@@ -547,55 +392,6 @@ final class UpstreamConnection: LoopObject {
     loop.remove(self)
     transport.close()
     output = []
-    input = []
-    body = []
     pool.connectionClosed(self)
-  }
-}
-
-/// The rest of an upstream's answer, pulled by whoever sends it on.
-/// The connection is touched on its loop only: a reader elsewhere moves there first.
-final class UpstreamBodyStream: BodyStream {
-  private let connection: LoopBound<UpstreamConnection>
-  private let exchange: Int
-  let remaining: Int?
-
-  init(_ connection: UpstreamConnection, exchange: Int, remaining: Int?) {
-    self.connection = LoopBound(connection, on: connection.loop)
-    self.exchange = exchange
-    self.remaining = remaining
-  }
-
-  func next() async throws(AdapterError) -> [UInt8]? {
-    let connection = self.connection
-    let result: Result<[UInt8]?, UpstreamConnection.Failure> =
-      connection.loop.isCurrent
-      ? await connection.value.nextPiece(of: exchange)
-      : await withTaskExecutorPreference(connection.loop) { await connection.value.nextPiece(of: exchange) }
-    switch result {
-    case .success(let piece): return piece
-    case .failure(let failure): throw AdapterError(failure)
-    }
-  }
-
-  func cancel() {
-    let connection = self.connection
-    let exchange = self.exchange
-    connection.loop.execute { connection.value.cancelStream(of: exchange) }
-  }
-
-  deinit { cancel() }
-}
-
-extension AdapterError {
-  init(_ failure: UpstreamConnection.Failure) {
-    switch failure.kind {
-    case .unreachable: self.init(.unreachable, "The upstream could not be reached.")
-    case .timeout: self.init(.timeout, "The upstream did not answer in time.")
-    case .malformed: self.init(.malformed, "The upstream's answer could not be understood.")
-    case .cancelled: self.init(.cancelled, "The caller left.")
-    }
-    detail = failure.detail
-    mayHaveActed = failure.requestLeft
   }
 }

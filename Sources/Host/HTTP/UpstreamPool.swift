@@ -26,14 +26,17 @@ final class UpstreamPool {
     self.connections = connections
   }
 
-  /// A connection that is ready to send: a kept one, else a new one.
+  /// A connection that was kept, if there is one.
+  func kept() -> UpstreamConnection? {
+    guard let kept = idle.popLast() else { return nil }
+    kept.deadline = nil
+    return kept
+  }
+
+  /// A new connection, as soon as there is a place for one.
   func connection(
-    to addresses: [SocketAddress], fresh: Bool, deadline: Instant
-  ) async -> Result<UpstreamConnection, UpstreamConnection.Failure> {
-    if !fresh, let kept = idle.popLast() {
-      kept.deadline = nil
-      return .success(kept)
-    }
+    to addresses: [SocketAddress], deadline: Instant
+  ) async -> Result<UpstreamConnection, UpstreamFailure> {
     if !connections.tryAcquire() {
       // All places are taken. Connections that lie idle, here or on another loop, hold places that this call can have.
       if let kept = idle.popLast() { kept.close() }
@@ -50,7 +53,7 @@ final class UpstreamPool {
   /// The first of these addresses that takes a connection. A place was taken for it.
   private func open(
     _ addresses: [SocketAddress], deadline: Instant
-  ) async -> Result<UpstreamConnection, UpstreamConnection.Failure> {
+  ) async -> Result<UpstreamConnection, UpstreamFailure> {
     var index = 0
     while index < addresses.count {
       let result = await UpstreamConnection.open(

@@ -43,8 +43,8 @@ struct AccessRecord: Sendable {
     line.add("requestId", requestID)
     line.add("method", method)
     line.add("route", route)
-    let end = path.firstIndex(of: 0x3F) ?? path.endIndex
-    line.add("path", .bytes(Array(path[..<end]), limit: AccessRecord.pathLimit))
+    let query = path.firstIndex(of: 0x3F)
+    line.add("path", .bytes(query.map { Array(path[..<$0]) } ?? path, limit: AccessRecord.pathLimit))
     line.add("status", .int(status))
     line.add("bytes", .int(bytes))
     line.add("durationMs", .milliseconds(nanoseconds: nanoseconds))

@@ -55,7 +55,9 @@ final class AdapterMetrics: Sendable {
     writes.add(at: operation.index * WriteOutcome.allCases.count + outcome.index)
   }
 
-  func recordCoalesced(_ kind: CoalescedKind, requests: Int = 1) { coalesced.add(UInt64(max(requests, 0)), at: kind.index) }
+  func recordCoalesced(_ kind: CoalescedKind, requests: Int = 1) {
+    coalesced.add(UInt64(max(requests, 0)), at: kind.index)
+  }
 
   func setBreaker(_ state: BreakerState) { breaker.set(state.rawValue) }
 

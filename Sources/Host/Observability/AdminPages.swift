@@ -34,7 +34,7 @@ final class AdminPages: ExchangeHandler {
       respond(exchange, status, "application/json", body)
     default:
       prepare()
-      respond(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", metrics.render())
+      respond(exchange, 200, Exposition.contentType, metrics.render())
     }
   }
 
@@ -53,10 +53,12 @@ final class AdminPages: ExchangeHandler {
   private func refuse(_ error: GatewayError, _ exchange: Exchange) {
     let requestID = RequestID.make()
     exchange.respond(
-      error.status, fields: ErrorAnswer.fields(error, requestID: requestID), body: ErrorAnswer.body(error, requestID: requestID))
+      error.status, fields: ErrorAnswer.fields(error), marks: Exchange.Marks(requestID: requestID),
+      body: ErrorAnswer.body(error, requestID: requestID))
   }
 
   private func respond(_ exchange: Exchange, _ status: Int, _ type: String, _ body: [UInt8]) {
-    exchange.respond(status, fields: Array("Content-Type: \(type)\r\nCache-Control: no-store\r\n".utf8), body: body)
+    let fields = Fields(checkedBlock: Array("Content-Type: \(type)\r\nCache-Control: no-store\r\n".utf8))
+    exchange.respond(status, fields: fields, body: body)
   }
 }

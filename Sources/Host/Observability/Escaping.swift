@@ -2,9 +2,10 @@
 enum Escaping {
   /// Appends the inside of a JSON string (RFC 8259 §7), or of a quoted text value, which uses the same escapes.
   ///
-  /// Control characters (C0, DEL, C1) and the line separators U+2028 and U+2029 are escaped even where JSON would not ask for it:
-  /// a log is read on terminals and by programs that go line by line. Bytes that are no UTF-8 become U+FFFD, one for each
-  /// maximal subpart as Unicode advises. What is longer than `limit` bytes is cut at a character and ends in an ellipsis.
+  /// Control characters (C0, DEL, C1) and the line separators U+2028 and U+2029 are escaped even where JSON would not
+  /// ask for it: a log is read on terminals and by programs that go line by line. Bytes that are no UTF-8 become
+  /// U+FFFD, one for each maximal subpart as Unicode advises. What is longer than `limit` bytes is cut at a character
+  /// and ends in an ellipsis.
   static func append(_ source: UnsafeBufferPointer<UInt8>, limit: Int = .max, to out: inout [UInt8]) {
     var index = 0
     while index < source.count {
@@ -75,8 +76,8 @@ enum Escaping {
     }
   }
 
-  /// How many bytes the well-formed sequence at `index` has (Unicode table 3-7); where it is ill-formed, minus the length of the
-  /// part that one U+FFFD replaces. The first byte is at least 0x80.
+  /// How many bytes the well-formed sequence at `index` has (Unicode table 3-7); where it is ill-formed, minus the
+  /// length of the part that one U+FFFD replaces. The first byte is at least 0x80.
   private static func sequenceLength(_ source: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
     let lead = source[index]
     var second: ClosedRange<UInt8> = 0x80...0xBF

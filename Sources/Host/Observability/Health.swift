@@ -2,8 +2,8 @@ import Synchronization
 
 /// Whether this process should get requests, and what is not as it should be: what `/readyz` says.
 ///
-/// It fails only while starting and draining. What others are to blame for (an upstream that is down, a database) makes it
-/// `degraded`, which still takes requests: restarting this process would not help.
+/// It fails only while starting and draining. What others are to blame for (an upstream that is down, a database) makes
+/// it `degraded`, which still takes requests: restarting this process would not help.
 final class Health: Sendable {
   enum Status: String, Sendable { case starting, ready, degraded, draining }
 

@@ -54,7 +54,9 @@ final class DurationHistogram: Sendable {
   func observe(nanoseconds: Int64) {
     let duration = max(nanoseconds, 0)
     var bucket = 0
-    while bucket < DurationHistogram.bounds.count, duration > DurationHistogram.bounds[bucket].nanoseconds { bucket += 1 }
+    while bucket < DurationHistogram.bounds.count, duration > DurationHistogram.bounds[bucket].nanoseconds {
+      bucket += 1
+    }
     row.add(at: bucket)
     row.add(UInt64(duration), at: DurationHistogram.bounds.count + 1)
   }

@@ -4,8 +4,9 @@ import Synchronization
 
 /// The program's log: levels, text for a terminal or JSON lines, to stderr.
 ///
-/// A message is constant and what varies stands in fields, so that lines can be counted by message and nothing foreign shapes
-/// them. Callers never wait for the descriptor (`LogQueue`). Level and format may change at any time, as a reload does.
+/// A message is constant and what varies stands in fields, so that lines can be counted by message and nothing foreign
+/// shapes them. Callers never wait for the descriptor (`LogQueue`). Level and format may change at any time, as a
+/// reload does.
 final class Log: AdapterLog {
   typealias Format = LogLine.Format
 
@@ -73,7 +74,9 @@ final class Log: AdapterLog {
 
   func debug(_ message: StaticString, _ fields: @autoclosure () -> [LogField] = []) { write(.debug, message, fields) }
   func info(_ message: StaticString, _ fields: @autoclosure () -> [LogField] = []) { write(.info, message, fields) }
-  func warning(_ message: StaticString, _ fields: @autoclosure () -> [LogField] = []) { write(.warning, message, fields) }
+  func warning(_ message: StaticString, _ fields: @autoclosure () -> [LogField] = []) {
+    write(.warning, message, fields)
+  }
   func error(_ message: StaticString, _ fields: @autoclosure () -> [LogField] = []) { write(.error, message, fields) }
 
   /// One line for one request; off with `log.access: false` and above level info.
@@ -90,7 +93,8 @@ final class Log: AdapterLog {
   /// How many lines were lost since the start.
   var lost: Int { queue.lost }
 
-  /// Waits until what was logged before is written, at most `timeout`: a stopped reader must not hold up the end of the program.
+  /// Waits until what was logged before is written, at most `timeout`: a stopped reader must not hold up the end of the
+  /// program.
   @discardableResult
   func flush(timeout: Duration = .seconds(2)) -> Bool { queue.flush(timeout: timeout) }
 

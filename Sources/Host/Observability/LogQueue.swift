@@ -2,8 +2,10 @@ import Glibc
 
 /// The bytes between those who log and the descriptor: a bounded buffer, emptied by one thread of its own.
 ///
-/// Who logs copies a line under a lock that is never held over I/O, so a terminal that is stopped or a pipe that nobody reads
-/// costs lines, never time. Lines that find no room are counted, and the count is written as soon as there is room.
+/// Who logs copies a line under a lock that is never held over I/O, so a terminal that is stopped or a pipe that nobody
+/// reads costs lines, never time. Lines that find no room are counted, and the count is written as soon as there is
+/// room. A line after a silence is written at once; lines that follow closely are gathered for a moment, so that a busy
+/// gateway does not wake the thread for each of them.
 ///
 /// `@unchecked Sendable`: every `var` is touched with `lock` held only.
 final class LogQueue: @unchecked Sendable {
@@ -24,8 +26,15 @@ final class LogQueue: @unchecked Sendable {
   /// Counted in lines taken in and lines handled, for `flush`.
   private var taken: UInt64 = 0
   private var handled: UInt64 = 0
+  /// The thread waits for a line. While it rests between two writes nobody has to wake it.
+  private var isIdle = false
+  private var flushers = 0
   private var isStopping = false
   private var hasEnded = false
+
+  /// How long lines are gathered, and how many bytes at most.
+  private static let rest = Duration.milliseconds(10)
+  private static let restLimit = 64 << 10
 
   init(descriptor: Int32, capacity: Int, notice: @escaping @Sendable (_ dropped: Int) -> [UInt8]) {
     self.descriptor = descriptor
@@ -64,7 +73,7 @@ final class LogQueue: @unchecked Sendable {
       pending.append(contentsOf: line)
     }
     taken &+= 1
-    pthread_cond_signal(filled)
+    if isIdle || pending.count > LogQueue.restLimit { pthread_cond_signal(filled) }
     pthread_mutex_unlock(lock)
   }
 
@@ -78,16 +87,13 @@ final class LogQueue: @unchecked Sendable {
   /// Waits until everything that was appended before is written; false when that took longer than `timeout`.
   @discardableResult
   func flush(timeout: Duration) -> Bool {
-    var end = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &end)
-    let (seconds, attoseconds) = timeout.components
-    let nanoseconds = Int(end.tv_nsec) + Int(attoseconds / 1_000_000_000)
-    end.tv_sec += Int(clamping: min(max(seconds, 0), 86_400)) + nanoseconds / 1_000_000_000
-    end.tv_nsec = nanoseconds % 1_000_000_000
-
+    var end = LogQueue.time(after: timeout)
     pthread_mutex_lock(lock)
     defer { pthread_mutex_unlock(lock) }
     let goal = taken
+    flushers += 1
+    defer { flushers -= 1 }
+    pthread_cond_signal(filled)
     while handled < goal {
       if hasEnded { return false }
       if pthread_cond_timedwait(emptied, lock, &end) == ETIMEDOUT { return handled >= goal }
@@ -134,7 +140,9 @@ final class LogQueue: @unchecked Sendable {
     var writing: [UInt8] = []
     while true {
       pthread_mutex_lock(lock)
+      isIdle = true
       while pending.isEmpty, dropped == 0, !isStopping { pthread_cond_wait(filled, lock) }
+      isIdle = false
       swap(&pending, &writing)
       let missing = dropped
       dropped = 0
@@ -151,9 +159,24 @@ final class LogQueue: @unchecked Sendable {
       handled = goal
       hasEnded = isLast
       pthread_cond_broadcast(emptied)
+      if !isStopping, flushers == 0 {
+        var end = LogQueue.time(after: LogQueue.rest)
+        pthread_cond_timedwait(filled, lock, &end)
+      }
       pthread_mutex_unlock(lock)
       if isLast { return }
     }
+  }
+
+  /// A point on the conditions' clock.
+  private static func time(after wait: Duration) -> timespec {
+    var end = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &end)
+    let (seconds, attoseconds) = max(.zero, min(wait, .seconds(86_400))).components
+    let nanoseconds = Int(end.tv_nsec) + Int(attoseconds / 1_000_000_000)
+    end.tv_sec += Int(seconds) + nanoseconds / 1_000_000_000
+    end.tv_nsec = nanoseconds % 1_000_000_000
+    return end
   }
 
   /// Writes all bytes; a descriptor that is closed or broken loses them silently, there is nowhere to say it.

@@ -12,7 +12,9 @@ extension Metrics {
           adapter.refreshCount(outcome))
       }
     }
-    out.family("gateway_coalesced_requests_total", .counter, "Requests that were answered without an upstream call of their own.")
+    out.family(
+      "gateway_coalesced_requests_total", .counter, "Requests that were answered without an upstream call of their own."
+    )
     for adapter in adapters {
       for kind in CoalescedKind.allCases {
         out.sample(
@@ -36,15 +38,20 @@ extension Metrics {
   /// The families that say how things stand with upstreams now.
   func render(gaugesOf adapters: [AdapterMetrics], into out: inout Exposition) {
     out.family("gateway_upstream_inflight", .gauge, "Upstream calls that have not ended.")
-    for adapter in adapters { out.sample("gateway_upstream_inflight", [("adapter", adapter.adapter)], adapter.inFlight.value) }
+    for adapter in adapters {
+      out.sample("gateway_upstream_inflight", [("adapter", adapter.adapter)], adapter.inFlight.value)
+    }
     out.family("gateway_breaker_state", .gauge, "Circuit breaker: 0 closed, 1 half-open, 2 open.")
-    for adapter in adapters { out.sample("gateway_breaker_state", [("adapter", adapter.adapter)], adapter.breakerState) }
+    for adapter in adapters {
+      out.sample("gateway_breaker_state", [("adapter", adapter.adapter)], adapter.breakerState)
+    }
     out.family(
       "gateway_token_expires_at_seconds", .gauge, "When the upstream token in use expires; absent while there is none.")
     for adapter in adapters {
       guard let milliseconds = adapter.tokenExpiry else { continue }
       out.sample(
-        "gateway_token_expires_at_seconds", [("adapter", adapter.adapter)], seconds: UInt64(max(milliseconds, 0)), per: 1000)
+        "gateway_token_expires_at_seconds", [("adapter", adapter.adapter)], seconds: UInt64(max(milliseconds, 0)),
+        per: 1000)
     }
   }
 
@@ -61,7 +68,8 @@ extension Metrics {
       }
     }
     out.family(
-      "gateway_upstream_request_duration_seconds", .histogram, "Time of an upstream call, from sending to the end of its answer.")
+      "gateway_upstream_request_duration_seconds", .histogram,
+      "Time of an upstream call, from sending to the end of its answer.")
     for adapter in adapters {
       for operation in Operation.allCases {
         out.histogram(

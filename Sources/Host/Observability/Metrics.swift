@@ -3,8 +3,8 @@ import Synchronization
 
 /// The program's metrics: handles that are asked for once, when a configuration is built, and one text for Prometheus.
 ///
-/// On the path of a request there are only atomics in a handle that the route or the adapter already holds. The same label gives
-/// the same handle for the life of the process, so counters go on over a reload.
+/// On the path of a request there are only atomics in a handle that the route or the adapter already holds. The same
+/// label gives the same handle for the life of the process, so counters go on over a reload.
 final class Metrics: Sendable {
   /// Requests for which no route was found.
   let unmatched = RouteMetrics(route: "unmatched")
@@ -55,8 +55,8 @@ final class Metrics: Sendable {
     }
   }
 
-  /// Names the adapters of the configuration in force: the gauges of others are no longer shown, or an alert on an expired token
-  /// would never end. Their counters stay.
+  /// Names the adapters of the configuration in force: the gauges of others are no longer shown, or an alert on an
+  /// expired token would never end. Their counters stay.
   func setPresent(adapters: some Sequence<String>) {
     let names = Set(adapters)
     registry.withLock { $0.present = names }
@@ -110,9 +110,11 @@ final class Metrics: Sendable {
     out.family("gateway_store_up", .gauge, "1 when the last access to the store succeeded.")
     out.sample("gateway_store_up", store.value)
     out.family(
-      "gateway_config_snapshots_live", .gauge, "Configurations in memory: the one in force, and older ones with requests in flight.")
+      "gateway_config_snapshots_live", .gauge,
+      "Configurations in memory: the one in force, and older ones with requests in flight.")
     out.sample("gateway_config_snapshots_live", snapshotsLive.value)
-    out.family("gateway_config_last_reload_successful", .gauge, "1 when the last configuration read was taken into force.")
+    out.family(
+      "gateway_config_last_reload_successful", .gauge, "1 when the last configuration read was taken into force.")
     out.sample("gateway_config_last_reload_successful", reloadSuccessful.value)
     out.family(
       "gateway_config_last_reload_timestamp_seconds", .gauge, "When a configuration was last taken into force.")

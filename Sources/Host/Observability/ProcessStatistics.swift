@@ -11,7 +11,8 @@ struct ProcessStatistics: Sendable {
     ticksPerSecond = UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1))
     pageSize = UInt64(max(sysconf(Int32(_SC_PAGESIZE)), 1))
     let bootLine = ProcessStatistics.line(of: "/proc/stat", after: "btime ")
-    if let boot = bootLine.flatMap({ UInt64($0) }), let fields = ProcessStatistics.statFields(), let start = fields[19] {
+    if let boot = bootLine.flatMap({ UInt64($0) }), let fields = ProcessStatistics.statFields(), let start = fields[19]
+    {
       startTicks = boot &* ticksPerSecond &+ start
     } else {
       startTicks = nil
@@ -24,7 +25,8 @@ struct ProcessStatistics: Sendable {
     if clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0 {
       out.family("process_cpu_seconds_total", .counter, "Total user and system CPU time spent in seconds.")
       out.sample(
-        "process_cpu_seconds_total", seconds: UInt64(max(cpu.tv_sec, 0)) &* 1_000_000_000 &+ UInt64(max(cpu.tv_nsec, 0)),
+        "process_cpu_seconds_total",
+        seconds: UInt64(max(cpu.tv_sec, 0)) &* 1_000_000_000 &+ UInt64(max(cpu.tv_nsec, 0)),
         per: 1_000_000_000)
     }
     if let fields = ProcessStatistics.statFields() {
@@ -51,8 +53,8 @@ struct ProcessStatistics: Sendable {
     }
   }
 
-  /// The fields of `/proc/self/stat` behind the program's name, which may hold spaces and brackets itself. The first is the
-  /// state (field 3 in proc(5)); nil stands for what is no number.
+  /// The fields of `/proc/self/stat` behind the program's name, which may hold spaces and brackets itself. The first is
+  /// the state (field 3 in proc(5)); nil stands for what is no number.
   private static func statFields() -> [UInt64?]? {
     guard let text = read("/proc/self/stat"), let end = text.lastIndex(of: 0x29) else { return nil }
     let fields = text[(end + 1)...].split(separator: 0x20).map { UInt64(String(decoding: $0, as: UTF8.self)) }

@@ -19,7 +19,8 @@ final class RouteMetrics: Sendable {
 
   /// The statuses that this gateway gives and an upstream commonly gives have a counter without a lock.
   static let commonStatuses = [
-    200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 417, 422, 429, 431, 499, 500, 501, 502, 503, 504, 505,
+    200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 417, 422, 429, 431, 499, 500, 501, 502, 503,
+    504, 505,
   ]
 
   struct Series: Hashable {
@@ -56,7 +57,9 @@ final class RouteMetrics: Sendable {
         let count = common[method.rawValue * RouteMetrics.commonStatuses.count + index]
         if count > 0 { all.append((method, status, count)) }
       }
-      for (series, count) in others where series.method == method.rawValue { all.append((method, series.status, count)) }
+      for (series, count) in others where series.method == method.rawValue {
+        all.append((method, series.status, count))
+      }
     }
     return all.sorted { ($0.method.rawValue, $0.status) < ($1.method.rawValue, $1.status) }
   }

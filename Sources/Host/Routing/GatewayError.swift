@@ -3,40 +3,42 @@ import AdapterAPI
 /// Why a request gets no answer from an upstream: status and word as the client contract has them, and one sentence.
 ///
 /// This file is the one place where a failure becomes a status.
-struct GatewayError: Error {
+///
+/// A class, because it is rare and every `async` frame that may throw it has room for one.
+final class GatewayError: Error {
   let status: Int
   /// The machine-readable word, `code` in the body.
   let word: StaticString
   let sentence: String
   /// For the log only.
-  var detail = ""
+  let detail: String
   /// Whole seconds, for `Retry-After`.
-  var retryAfter: Int64?
-  /// Further fields, as `Name: value\r\n`.
-  var fields: StaticString = ""
+  let retryAfter: Int64?
   /// The methods of `Allow` (RFC 9110 §10.2.1).
-  var allow: String?
+  let allow: String?
 
-  init(_ status: Int, _ word: StaticString, _ sentence: String) {
+  init(
+    _ status: Int, _ word: StaticString, _ sentence: String, detail: String = "", retryAfter: Int64? = nil, allow: String? = nil
+  ) {
     self.status = status
     self.word = word
     self.sentence = sentence
+    self.detail = detail
+    self.retryAfter = retryAfter
+    self.allow = allow
   }
 
-  static let unauthorized = {
-    var error = GatewayError(
-      401, "unauthorized", "A valid token is needed: send it as 'Authorization: Bearer <JWT>'.")
-    error.fields = "WWW-Authenticate: Bearer\r\n"
-    return error
-  }()
+  /// - Parameter why: for the log; the caller learns nothing but that the token is no good.
+  static func unauthorized(_ why: StaticString) -> GatewayError {
+    GatewayError(
+      401, "unauthorized", "A valid token is needed: send it as 'Authorization: Bearer <JWT>'.", detail: why.description)
+  }
 
   static let forbidden = GatewayError(403, "forbidden", "Your token does not carry a role that this route asks for.")
   static let notFound = GatewayError(404, "not_found", "There is no such route.")
 
   static func methodNotAllowed(_ allow: String) -> GatewayError {
-    var error = GatewayError(405, "method_not_allowed", "This route takes \(allow).")
-    error.allow = allow
-    return error
+    GatewayError(405, "method_not_allowed", "This route takes \(allow).", allow: allow)
   }
 
   static func badJSON(_ sentence: String) -> GatewayError { GatewayError(400, "bad_json", sentence) }
@@ -48,28 +50,14 @@ struct GatewayError: Error {
     GatewayError(501, "unsupported_operation", "This gateway does not offer the operation '\(name)'.")
   }
 
-  static func draining() -> GatewayError {
-    var error = GatewayError(503, "draining", "The gateway is stopping; try again shortly.")
-    error.retryAfter = 1
-    return error
-  }
-
-  static func overloaded(_ detail: String) -> GatewayError {
-    var error = GatewayError(503, "overloaded", "The gateway is busy; try again shortly.")
-    error.detail = detail
-    error.retryAfter = 1
-    return error
-  }
-
   static func noToken(_ detail: String, retryAfter: Duration?) -> GatewayError {
-    var error = GatewayError(503, "no_token", "The gateway has no valid token for its upstream; try again shortly.")
-    error.detail = detail
-    error.retryAfter = seconds(retryAfter)
-    return error
+    GatewayError(
+      503, "no_token", "The gateway has no valid token for its upstream; try again shortly.", detail: detail,
+      retryAfter: seconds(retryAfter))
   }
 
   /// What the bytes of a request got wrong.
-  init(_ fault: HTTPFault) {
+  convenience init(_ fault: HTTPFault) {
     let word: StaticString =
       switch fault.code {
       case .badRequest: "bad_request"
@@ -83,27 +71,25 @@ struct GatewayError: Error {
       case .overloaded: "overloaded"
       }
     let text = fault.reason.description
-    self.init(fault.status, word, text.prefix(1).uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : "."))
-    if fault.code == .overloaded { retryAfter = 1 }
+    self.init(
+      fault.status, word, text.prefix(1).uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : "."),
+      retryAfter: fault.code == .overloaded ? 1 : nil)
   }
 
   /// What an adapter, or the client beneath it, could not do.
-  init(_ error: AdapterError) {
-    switch error.code {
-    case .tokenRejected, .refreshRejected: self.init(502, "upstream_rejected_token", error.sentence)
-    case .unreachable: self.init(502, "upstream_unreachable", error.sentence)
-    case .malformed: self.init(502, "upstream_malformed", error.sentence)
-    case .timeout: self.init(504, "upstream_timeout", error.sentence)
-    case .unsupported: self.init(501, "unsupported_operation", error.sentence)
-    case .badRequest: self.init(400, "bad_request", error.sentence)
-    case .overloaded:
-      self.init(503, "overloaded", error.sentence)
-      retryAfter = GatewayError.seconds(error.retryAfter)
-    case .cancelled:
-      self.init(503, "overloaded", "The request was given up.")
-      retryAfter = 1
-    }
-    detail = error.detail
+  convenience init(_ error: AdapterError) {
+    let (status, word): (Int, StaticString) =
+      switch error.code {
+      case .tokenRejected, .refreshRejected: (502, "upstream_rejected_token")
+      case .unreachable: (502, "upstream_unreachable")
+      case .malformed: (502, "upstream_malformed")
+      case .timeout: (504, "upstream_timeout")
+      case .unsupported: (501, "unsupported_operation")
+      case .badRequest: (400, "bad_request")
+      case .overloaded, .cancelled: (503, "overloaded")
+      }
+    self.init(
+      status, word, error.sentence, detail: error.detail, retryAfter: status == 503 ? GatewayError.seconds(error.retryAfter) : nil)
   }
 
   private static func seconds(_ duration: Duration?) -> Int64 {

@@ -1,7 +1,7 @@
 import AdapterAPI
 
-/// What is learned of one request on its way, for metrics and the access log.
-struct Report {
+/// What is learned of one request on its way, for metrics and the access log. Touched by its loop's thread only.
+final class Report {
   var requestID = ""
   var route: Route?
   var subject: String?
@@ -29,7 +29,7 @@ struct Report {
   }
 
   /// An adapter answered.
-  mutating func upstream(
+  func upstream(
     _ answer: AdapterResponse, _ adapter: AdapterInstance, _ operation: Operation, nanoseconds: Int64
   ) {
     upstreamStatus = answer.status
@@ -39,7 +39,7 @@ struct Report {
   }
 
   /// An adapter did not.
-  mutating func upstream(
+  func upstream(
     _ error: AdapterError, _ adapter: AdapterInstance, _ operation: Operation, nanoseconds: Int64
   ) {
     let outcome: UpstreamClass? =

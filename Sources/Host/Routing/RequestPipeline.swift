@@ -42,10 +42,10 @@ final class RequestPipeline: ExchangeHandler {
   }
 
   func serve(_ exchange: Exchange) async {
-    var report = Report(exchange, wantsAccess: log.wantsAccess)
+    let report = Report(exchange, wantsAccess: log.wantsAccess)
     do throws(GatewayError) {
       report.requestID = requestID(exchange)
-      let route = try route(exchange, &report)
+      let route = try route(exchange, report)
       let principal = try authenticate(exchange, route)
       report.subject = principal?.subject
       let fields = forwardedFields(exchange, requestID: report.requestID)
@@ -53,7 +53,7 @@ final class RequestPipeline: ExchangeHandler {
       switch route.configuration.target {
       case .operation(let operation):
         let request = AdapterRequest(operation: operation, fields: fields, body: body)
-        let answer = try await perform(request, route, exchange, &report)
+        let answer = try await perform(request, route, exchange, report)
         await respond(answer, route, exchange, report)
       case .token(let masked):
         respond(try await tokenAnswer(route, exchange, masked: masked), exchange, report)
@@ -74,9 +74,10 @@ final class RequestPipeline: ExchangeHandler {
     return RequestID.isSane(own) ? String(decoding: own, as: UTF8.self) : RequestID.make(random.next())
   }
 
-  private func route(_ exchange: Exchange, _ report: inout Report) throws(GatewayError) -> Route {
+  private func route(_ exchange: Exchange, _ report: Report) throws(GatewayError) -> Route {
     let head = exchange.head
-    switch snapshot.routes.match(method: exchange.bytes(head.methodRange), path: exchange.bytes(head.path)) {
+    switch snapshot.routes.match(
+      method: head.method, name: exchange.bytes(head.methodRange), path: exchange.bytes(head.path)) {
     case .route(let route):
       report.route = route
       return route
@@ -91,9 +92,7 @@ final class RequestPipeline: ExchangeHandler {
     guard route.configuration.requiresToken else { return nil }
     switch verifier.authenticate(exchange.bytes(exchange.head.authorization), now: System.wall() / 1000) {
     case .refused(let refusal):
-      var error = GatewayError.unauthorized
-      error.detail = refusal.reason.description
-      throw error
+      throw .unauthorized(refusal.reason)
     case .principal(let principal):
       guard route.roles.isEmpty || principal.hasAny(of: route.roles) else { throw .forbidden }
       return principal
@@ -126,36 +125,43 @@ final class RequestPipeline: ExchangeHandler {
     return Fields(checkedBlock: block)
   }
 
+  /// The whole body, and whether it is what this route takes.
   private func read(_ exchange: Exchange, _ route: Route) async throws(GatewayError) -> [UInt8] {
-    guard case .operation(let operation) = route.configuration.target else {
-      _ = try await body(of: exchange, route)
-      return []
-    }
-    if exchange.head.hasContentType, !MediaType.isJSON(exchange.bytes(exchange.head.contentType)) {
+    if case .operation = route.configuration.target, exchange.head.hasContentType,
+      !MediaType.isJSON(exchange.bytes(exchange.head.contentType))
+    {
       throw .unsupportedMediaType
     }
-    let body = try await body(of: exchange, route)
+    let body: [UInt8]
+    do throws(HTTPFault) {
+      let limit = route.configuration.maxBodySize
+      if let atHand = try exchange.bodyAtHand(limit: limit) {
+        body = atHand
+      } else {
+        body = try await exchange.body(limit: limit)
+      }
+    } catch {
+      throw GatewayError(error)
+    }
+    guard case .operation(let operation) = route.configuration.target else { return [] }
     if body.isEmpty, operation == .alarms || operation == .alarmConfigs { return body }
     if let problem = JSONShape.check(body) { throw .badJSON(problem.sentence) }
     return body
   }
 
-  private func body(of exchange: Exchange, _ route: Route) async throws(GatewayError) -> [UInt8] {
-    do throws(HTTPFault) {
-      return try await exchange.body(limit: route.configuration.maxBodySize)
-    } catch {
-      throw GatewayError(error)
-    }
-  }
-
   // MARK: token
 
-  /// A token that is good for this call: this loop's copy while it is fresh, else the keeper's.
-  func token(for adapter: AdapterInstance, deadline: Instant) async throws(GatewayError) -> Token? {
+  /// This loop's copy of the token, while it is fresh: no lock, no wait.
+  private func tokenAtHand(for adapter: AdapterInstance) -> Token? {
+    guard let keeper = adapter.keeper, let copy = tokens[copy(of: keeper)].current, copy.generation == keeper.generation,
+      loop.now < copy.refreshAt
+    else { return nil }
+    return copy.token
+  }
+
+  /// A token that is good for this call, from the keeper; nil for an adapter that uses none.
+  private func token(for adapter: AdapterInstance, deadline: Instant) async throws(GatewayError) -> Token? {
     guard let keeper = adapter.keeper else { return nil }
-    if let copy = tokens[copy(of: keeper)].current, copy.generation == keeper.generation, loop.now < copy.refreshAt {
-      return copy.token
-    }
     do throws(KeeperError) {
       let token = try await keeper.token(deadline: deadline)
       tokens[copy(of: keeper)].current = keeper.current
@@ -170,14 +176,15 @@ final class RequestPipeline: ExchangeHandler {
   /// The operation, with one new token and one repeat where the upstream refuses ours: it refused before acting, so that a write
   /// may be repeated too, here and nowhere else.
   private func perform(
-    _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: inout Report
+    _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async throws(GatewayError) -> AdapterResponse {
     let adapter = route.adapter
     let deadline = exchange.began.advanced(byNanoseconds: route.timeout)
     report.operation = request.operation
-    let token = try await token(for: adapter, deadline: deadline)
+    var token = tokenAtHand(for: adapter)
+    if token == nil { token = try await self.token(for: adapter, deadline: deadline) }
     do throws(AdapterError) {
-      return try await call(request, token, adapter, deadline: deadline, &report)
+      return try await call(request, token, adapter, deadline: deadline, report)
     } catch {
       guard error.code == .tokenRejected, let token, let keeper = adapter.keeper else { throw GatewayError(error) }
       let fresh: Token
@@ -187,7 +194,7 @@ final class RequestPipeline: ExchangeHandler {
         throw .noToken(error.description, retryAfter: error.retryAfter)
       }
       do throws(AdapterError) {
-        return try await call(request, fresh, adapter, deadline: deadline, &report)
+        return try await call(request, fresh, adapter, deadline: deadline, report)
       } catch {
         throw GatewayError(error)
       }
@@ -196,7 +203,7 @@ final class RequestPipeline: ExchangeHandler {
 
   /// One call to the adapter, counted.
   private func call(
-    _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, _ report: inout Report
+    _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, _ report: Report
   ) async throws(AdapterError) -> AdapterResponse {
     let began = System.monotonic()
     adapter.metrics.inFlight.add(1)
@@ -231,20 +238,13 @@ final class RequestPipeline: ExchangeHandler {
   // MARK: respond
 
   private func respond(_ answer: AdapterResponse, _ route: Route, _ exchange: Exchange, _ report: Report) async {
-    var fields = answer.fields.bytes
-    fields.reserveCapacity(fields.count + 96)
-    fields.append("X-Request-Id: ")
-    fields.append(text: report.requestID)
-    fields.append("\r\nX-Gateway-Source: ")
-    fields.append(text: route.adapter.source)
-    fields.append("\r\n")
-    let hasDate = answer.fields.hasDate
+    let marks = Exchange.Marks(requestID: report.requestID, source: route.adapter.source)
     switch answer.body {
     case .bytes(let body):
-      exchange.respond(answer.status, fields: fields, body: body, hasDate: hasDate)
+      exchange.respond(answer.status, fields: answer.fields, marks: marks, body: body)
     case .stream(let prefix, let rest):
       let length = rest.remaining.map { $0 + prefix.count }
-      exchange.respondStreaming(answer.status, fields: fields, length: length, hasDate: hasDate)
+      exchange.respondStreaming(answer.status, fields: answer.fields, marks: marks, length: length)
       guard await exchange.send(prefix) else { return rest.cancel() }
       do throws(AdapterError) {
         while let piece = try await rest.next() {
@@ -260,15 +260,17 @@ final class RequestPipeline: ExchangeHandler {
 
   private func respond(_ error: GatewayError, _ exchange: Exchange, _ report: Report) {
     exchange.respond(
-      error.status, fields: ErrorAnswer.fields(error, requestID: report.requestID),
+      error.status, fields: ErrorAnswer.fields(error), marks: Exchange.Marks(requestID: report.requestID),
       body: ErrorAnswer.body(error, requestID: report.requestID))
   }
 
   private func respond(_ json: [UInt8], _ exchange: Exchange, _ report: Report) {
-    let source = report.route?.adapter.source ?? "live"
-    let fields = "Content-Type: application/json\r\nCache-Control: no-store\r\nX-Request-Id: \(report.requestID)\r\nX-Gateway-Source: \(source)\r\n"
-    exchange.respond(200, fields: Array(fields.utf8), body: json)
+    let marks = Exchange.Marks(requestID: report.requestID, source: report.route?.adapter.source ?? "")
+    exchange.respond(200, fields: RequestPipeline.privateJSON, marks: marks, body: json)
   }
+
+  private static let privateJSON = Fields(
+    checkedBlock: Array("Content-Type: application/json\r\nCache-Control: no-store\r\n".utf8))
 
   /// `GET /api/iot/token`: what the upstream's clients may need to see.
   private func tokenAnswer(_ route: Route, _ exchange: Exchange, masked: Bool) async throws(GatewayError) -> [UInt8] {

@@ -10,12 +10,15 @@ final class Route: Sendable {
   let roles: [String]
   /// Nanoseconds.
   let timeout: Int64
+  /// Nil: every method.
+  fileprivate let method: RequestHead.Method?
   fileprivate let path: [UInt8]
 
   init(_ configuration: Configuration.Route, adapter: AdapterInstance, metrics: RouteMetrics) {
     self.configuration = configuration
     self.adapter = adapter
     self.metrics = metrics
+    method = configuration.method.map { RequestHead.Method(name: $0) }
     path = Array(configuration.path.utf8)
     timeout = configuration.timeout.nanoseconds
     if case .operation(let operation) = configuration.target, operation.isWrite {
@@ -51,16 +54,35 @@ struct RouteTable: Sendable {
 
   init(_ routes: [Route]) { self.routes = routes }
 
-  func match(method: UnsafeBufferPointer<UInt8>, path: UnsafeBufferPointer<UInt8>) -> Match {
+  /// - Parameter name: the method as it was sent, for those that have no case of their own.
+  func match(method: RequestHead.Method, name: UnsafeBufferPointer<UInt8>, path: UnsafeBufferPointer<UInt8>) -> Match {
     var others: [String] = []
     for route in routes where route.matches(path) {
-      guard let wanted = route.configuration.method else { return .route(route) }
-      if wanted.utf8.elementsEqual(method) { return .route(route) }
+      guard let wanted = route.method, let word = route.configuration.method else { return .route(route) }
       // HEAD is GET without the body (RFC 9110 §9.3.2).
-      if wanted == "GET", "HEAD".utf8.elementsEqual(method) { return .route(route) }
-      others.append(wanted)
-      if wanted == "GET" { others.append("HEAD") }
+      if wanted == method || (wanted == .get && method == .head), wanted != .other || word.utf8.elementsEqual(name) {
+        return .route(route)
+      }
+      others.append(word)
+      if wanted == .get { others.append("HEAD") }
     }
     return others.isEmpty ? .notFound : .methodNotAllowed(allow: others.joined(separator: ", "))
+  }
+}
+
+extension RequestHead.Method {
+  /// Methods are case-sensitive (RFC 9110 §9.1).
+  init(name: String) {
+    self =
+      switch name {
+      case "GET": .get
+      case "HEAD": .head
+      case "POST": .post
+      case "PUT": .put
+      case "PATCH": .patch
+      case "DELETE": .delete
+      case "OPTIONS": .options
+      default: .other
+      }
   }
 }

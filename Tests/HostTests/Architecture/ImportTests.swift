@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// The directions of docs/ARCHITECTURE.md, read from the import lines: the compiler keeps those between modules, this keeps the ones
-/// inside the host.
+/// The directions of docs/ARCHITECTURE.md, read from the import lines: the compiler keeps those between modules, this
+/// keeps the ones inside the host.
 @Suite("Imports go one way")
 struct ImportTests {
   struct Import: Sendable {
@@ -45,16 +45,18 @@ struct ImportTests {
     importedModules(text(of: "Sources/" + file)).map { Import(file: file, module: $0) }
   }
 
-  static let vendors: Set<String> = Set(imports.filter { $0.file.hasPrefix("Adapters/") }.compactMap { entry in
-    entry.file.split(separator: "/").dropFirst().first.map(String.init)
-  })
+  static let vendors: Set<String> = Set(
+    imports.filter { $0.file.hasPrefix("Adapters/") }.compactMap { entry in
+      entry.file.split(separator: "/").dropFirst().first.map(String.init)
+    })
 
   @Test("the scan sees the sources")
   func scan() {
     #expect(Self.imports.count > 20)
     #expect(Self.vendors.isSuperset(of: ["WebTalk", "Mock"]))
     #expect(
-      Self.importedModules("@preconcurrency import A\nimport struct B.C\n  public import D // x\n// import E\nlet important = 1")
+      Self.importedModules(
+        "@preconcurrency import A\nimport struct B.C\n  public import D // x\n// import E\nlet important = 1")
         == ["A", "B", "D"])
   }
 
@@ -76,7 +78,8 @@ struct ImportTests {
   func host() {
     for entry in Self.imports where entry.file.hasPrefix("Host/") && entry.file != Self.versionFile {
       if let owners = Self.owners[entry.module] {
-        #expect(owners.contains(entry.room), "\(entry.file) imports \(entry.module), which belongs to \(owners.sorted())")
+        #expect(
+          owners.contains(entry.room), "\(entry.file) imports \(entry.module), which belongs to \(owners.sorted())")
       } else if Self.vendors.contains(entry.module) {
         #expect(entry.file == "Host/AdapterRegistry.swift", "\(entry.file) imports the vendor \(entry.module)")
       } else {
@@ -110,11 +113,17 @@ struct ImportTests {
     #expect(seen > 20)
   }
 
-  /// The first word of what each import line names.
+  /// The module that each import line names.
   private static func importedModules(_ text: String) -> [String] {
-    let pattern =
-      #/^\s*(?:@[A-Za-z_]+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+(?:(?:struct|class|enum|protocol|typealias|func|let|var)\s+)?([A-Za-z_][A-Za-z_0-9]*)/#
-    return text.split(separator: "\n").compactMap { line in line.prefixMatch(of: pattern).map { String($0.1) } }
+    let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "typealias", "func", "let", "var"]
+    let before: Set<Substring> = ["public", "package", "internal", "fileprivate", "private"]
+    return text.split(separator: "\n").compactMap { line in
+      var words = line.split { $0 == " " || $0 == "\t" }[...]
+      words = words.drop { $0.hasPrefix("@") || before.contains($0) }
+      guard words.popFirst() == "import" else { return nil }
+      if let kind = words.first, kinds.contains(kind) { words.removeFirst() }
+      return words.first?.split { $0 == "." || $0 == ";" }.first.map(String.init)
+    }
   }
 
   private static func text(of file: String) -> String {
@@ -135,7 +144,8 @@ struct ImportTests {
     let names = FileManager.default.enumerator(atPath: start.path)?.compactMap { $0 as? String } ?? []
     return names.sorted().map { path + "/" + $0 }.filter { name in
       var isFolder: ObjCBool = false
-      return FileManager.default.fileExists(atPath: root.appending(path: name).path, isDirectory: &isFolder) && !isFolder.boolValue
+      return FileManager.default.fileExists(atPath: root.appending(path: name).path, isDirectory: &isFolder)
+        && !isFolder.boolValue
     }
   }
 }

@@ -102,7 +102,7 @@ import Testing
   @Test func `HEAD gets the head of GET, and the connection goes on`() async throws {
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/stream" {
-        exchange.respondStreaming(200, fields: [], length: nil)
+        exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
         _ = await exchange.send(Array("piece".utf8))
         return exchange.endStream()
       }
@@ -135,7 +135,7 @@ import Testing
   @Test func `HTTP/1.0 closes unless it asks to keep the connection, and a stream's end is the connection's`() async throws {
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/stream" {
-        exchange.respondStreaming(200, fields: [], length: nil)
+        exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
         for piece in ["one,", "two"] { _ = await exchange.send(Array(piece.utf8)) }
         return exchange.endStream()
       }
@@ -195,7 +195,7 @@ import Testing
   @Test func `an answer larger than the socket's buffers arrives whole, and the next request after it`() async throws {
     let big = (0..<(3 << 20)).map { ServerConnectionTests.letters[$0 % 26] }
     try await ServerRig.with(handler: { exchange in
-      exchange.path == "/big" ? exchange.respond(200, fields: [], body: big) : exchange.answer("small")
+      exchange.path == "/big" ? exchange.respond(200, fields: Fields(), body: big) : exchange.answer("small")
     }) { rig in
       let client = try await rig.connect(receiveBuffer: 8192, sendBuffer: 8192)
       client.send(get("/big") + get("/small") + get("/big") + get("/small"))
@@ -210,7 +210,7 @@ import Testing
     let pieces = (0..<200).map { number in [UInt8](repeating: UInt8(97 + number % 26), count: 20_000) }
     let sent = Collected<Int>()
     try await ServerRig.with(handler: { exchange in
-      exchange.respondStreaming(200, fields: [], length: exchange.path == "/length" ? 4_000_000 : nil)
+      exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: exchange.path == "/length" ? 4_000_000 : nil)
       for piece in pieces {
         guard await exchange.send(piece) else { return }
         sent.add(1)

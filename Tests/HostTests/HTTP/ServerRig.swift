@@ -79,13 +79,13 @@ final class ServerRig: Sendable {
 extension Exchange {
   var path: String { String(decoding: bytes(head.path), as: UTF8.self) }
 
-  func answer(_ text: String, status: Int = 200) { respond(status, fields: [], body: Array(text.utf8)) }
+  func answer(_ text: String, status: Int = 200) { respond(status, fields: Fields(), body: Array(text.utf8)) }
 
   /// Answers with the body that came, or with the fault.
   func echo(limit: Int = 1 << 20) async {
     do throws(HTTPFault) {
       let body = try await body(limit: limit)
-      respond(200, fields: [], body: body)
+      respond(200, fields: Fields(), body: body)
     } catch {
       answer(error.reason.description, status: error.status)
     }

@@ -120,7 +120,7 @@ import Testing
           loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop), connections: PermitQueue(permits, loop: loop))
         var outcomes: [Bool] = []
         for addresses in [dead + [live], dead, [], [live] + dead] {
-          let result = await pool.connection(to: addresses, fresh: true, deadline: inMilliseconds(10_000))
+          let result = await pool.connection(to: addresses, deadline: inMilliseconds(10_000))
           if case .success(let connection) = result {
             outcomes.append(true)
             connection.close()

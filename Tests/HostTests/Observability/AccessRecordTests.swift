@@ -37,7 +37,8 @@ struct AccessRecordTests {
     #expect(object["upstreamClass"] as? String == "business_error")
     #expect(
       Set(object.keys) == [
-        "time", "level", "msg", "requestId", "method", "route", "path", "status", "bytes", "durationMs", "adapter", "operation",
+        "time", "level", "msg", "requestId", "method", "route", "path", "status", "bytes", "durationMs", "adapter",
+        "operation",
         "subject", "remote", "source", "upstreamStatus", "upstreamClass",
       ])
   }

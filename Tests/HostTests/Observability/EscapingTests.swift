@@ -37,9 +37,12 @@ struct EscapingTests {
   @Test("any bytes become a JSON string that a JSON parser reads back as Swift decodes them")
   func agreesWithParser() throws {
     var generator = SystemRandomNumberGenerator()
-    let pool: [UInt8] = [0x00, 0x0A, 0x22, 0x41, 0x5C, 0x7F, 0x80, 0xA0, 0xBF, 0xC2, 0xE0, 0xE2, 0xED, 0xF0, 0xF4, 0xFF]
+    let pool: [UInt8] = [
+      0x00, 0x0A, 0x22, 0x41, 0x5C, 0x7F, 0x80, 0xA0, 0xBF, 0xC2, 0xE0, 0xE2, 0xED, 0xF0, 0xF4, 0xFF,
+    ]
     for _ in 0..<2000 {
-      let bytes = (0..<Int.random(in: 0...12, using: &generator)).map { _ in pool.randomElement(using: &generator) ?? 0 }
+      let bytes = (0..<Int.random(in: 0...12, using: &generator)).map { _ in pool.randomElement(using: &generator) ?? 0
+      }
       let json = Data("[\"\(escape(bytes))\"]".utf8)
       let parsed = try JSONSerialization.jsonObject(with: json) as? [String]
       #expect(parsed == [String(decoding: bytes, as: UTF8.self)], "\(bytes)")

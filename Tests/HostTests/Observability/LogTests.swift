@@ -10,7 +10,8 @@ struct LogTests {
   func jsonLine() throws {
     let pipe = try TestPipe()
     let log = Log(level: .debug, format: .json, descriptor: pipe.writeEnd)
-    log.warning("a thing \"happened\"", [("name", .string("a\"b\n\u{1B}[31m")), ("count", 3), ("good", true), ("word", "x")])
+    log.warning(
+      "a thing \"happened\"", [("name", .string("a\"b\n\u{1B}[31m")), ("count", 3), ("good", true), ("word", "x")])
     #expect(log.flush())
     let line = try #require(pipe.readLines(1).first)
     let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
@@ -82,7 +83,9 @@ struct LogTests {
     let pipe = try TestPipe()
     let log = Log(descriptor: pipe.writeEnd, capacity: 64 << 10)
     let written = 5000
-    for number in 0..<written { log.info("filler", [("n", .int(number)), ("text", .string(String(repeating: "x", count: 100)))]) }
+    for number in 0..<written {
+      log.info("filler", [("n", .int(number)), ("text", .string(String(repeating: "x", count: 100)))])
+    }
     #expect(!log.flush(timeout: .milliseconds(50)), "nobody reads, so nothing can have been written to its end")
     let lost = log.lost
     #expect(lost > 0)
@@ -128,5 +131,26 @@ struct LogTests {
     let lines = reader.wait()
     #expect(lines.count == 1600)
     #expect(Set(lines.map { $0.drop(while: { $0 != "," }) }).count == 1600)
+  }
+
+  @Test("lines that follow closely are written together")
+  func gathering() throws {
+    // On a datagram socket every write is one message.
+    var ends: [Int32] = [0, 0]
+    try #require(socketpair(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0, &ends) == 0)
+    defer { for end in ends { close(end) } }
+    let log = Log(descriptor: ends[0])
+    for number in 0..<500 { log.info("line", [("n", .int(number))]) }
+    #expect(log.flush(timeout: .seconds(20)))
+    var (messages, lines) = (0, 0)
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    while lines < 500 {
+      let count = recv(ends[1], &buffer, buffer.count, Int32(MSG_DONTWAIT))
+      guard count > 0 else { break }
+      messages += 1
+      lines += buffer[..<count].count { $0 == 0x0A }
+    }
+    #expect(lines == 500)
+    #expect(messages < 250)
   }
 }

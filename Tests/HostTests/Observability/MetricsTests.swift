@@ -6,7 +6,9 @@ import Testing
 
 @Suite("Metrics")
 struct MetricsTests {
-  @Test("the text is well formed: every sample belongs to the family before it, which has HELP and TYPE, and none stands twice")
+  @Test(
+    "every sample belongs to the family before it, which has HELP and TYPE, and none stands twice"
+  )
   func format() throws {
     let metrics = Metrics()
     metrics.route("/api/\"odd\"\\\n").record(.post, status: 200, nanoseconds: 3_000_000)
@@ -136,7 +138,8 @@ struct MetricsTests {
     let text = try Scrape(metrics.render())
     #expect(text["gateway_http_requests_total", ["route": "/a", "method": "GET", "status": "200"]] == 8000)
     #expect(text["gateway_http_requests_total", ["route": "/a", "method": "GET", "status": "298"]] == 8000)
-    #expect(text["gateway_upstream_requests_total", ["adapter": "main", "operation": "values", "class": "ok"]] == 16_000)
+    #expect(
+      text["gateway_upstream_requests_total", ["adapter": "main", "operation": "values", "class": "ok"]] == 16_000)
     #expect(text["gateway_upstream_inflight", ["adapter": "main"]] == 0)
   }
 }

@@ -26,7 +26,9 @@ struct Scrape {
         announced = String(match.1)
       } else if let match = line.wholeMatch(of: /# TYPE ([a-z_]+) (counter|gauge|histogram)/) {
         let name = String(match.1)
-        guard announced == name, families[name] == nil else { throw Malformed(description: "TYPE without HELP, or twice: \(line)") }
+        guard announced == name, families[name] == nil else {
+          throw Malformed(description: "TYPE without HELP, or twice: \(line)")
+        }
         families[name] = String(match.2)
         family = (name, String(match.2))
       } else {

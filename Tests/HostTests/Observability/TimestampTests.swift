@@ -11,13 +11,15 @@ struct TimestampTests {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  @Test("dates are those of the Gregorian calendar", arguments: [
-    (Int64(0), "1970-01-01T00:00:00.000Z"),
-    (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-    (1_795_554_000_123, "2026-11-24T21:00:00.123Z"),
-    (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
-    (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
-  ])
+  @Test(
+    "dates are those of the Gregorian calendar",
+    arguments: [
+      (Int64(0), "1970-01-01T00:00:00.000Z"),
+      (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+      (1_795_554_000_123, "2026-11-24T21:00:00.123Z"),
+      (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
+      (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+    ])
   func knownDates(_ milliseconds: Int64, _ expected: String) {
     #expect(text(milliseconds) == expected)
   }

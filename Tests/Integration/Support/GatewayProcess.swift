@@ -37,8 +37,12 @@ final class GatewayProcess: @unchecked Sendable {
   func start() throws {
     try spawn(["run", "--config", configFile.path])
     let line = try firstValue("the ready line on stdout", within: 20) { () throws -> String? in
-      if let line = standardOutput.split(separator: "\n", omittingEmptySubsequences: false).dropLast().first { return String(line) }
-      if hasEnded { throw Broken(description: "the gateway ended at the start, status \(exitStatus ?? -1): \(log.suffix(600))") }
+      if let line = standardOutput.split(separator: "\n", omittingEmptySubsequences: false).dropLast().first {
+        return String(line)
+      }
+      if hasEnded {
+        throw Broken(description: "the gateway ended at the start, status \(exitStatus ?? -1): \(log.suffix(600))")
+      }
       return nil
     }
     let pattern = #/ready http://127\.0\.0\.1:(\d+) admin http://127\.0\.0\.1:(\d+)/#
@@ -144,7 +148,8 @@ final class GatewayProcess: @unchecked Sendable {
 /// Functions of glibc that its Swift module does not show without _GNU_SOURCE.
 private enum SpawnExtensions {
   static func changeDirectory(_ actions: inout posix_spawn_file_actions_t, _ path: String) throws {
-    typealias Function = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, UnsafePointer<CChar>) -> Int32
+    typealias Function =
+      @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, UnsafePointer<CChar>) -> Int32
     let function = unsafeBitCast(try find("posix_spawn_file_actions_addchdir_np"), to: Function.self)
     _ = function(&actions, path)
   }

@@ -2,7 +2,8 @@ import Foundation
 
 /// JSON Web Tokens for callers and for the scripted upstream (RFC 7519, HS256).
 enum JWT {
-  /// A caller's token, good for an hour unless said otherwise. A role of nil leaves the claim out, as EcoCtrl's own tokens do.
+  /// A caller's token, good for an hour unless said otherwise. A role of nil leaves the claim out, as EcoCtrl's own
+  /// tokens do.
   static func caller(
     key: String = Secrets.jwt, subject: String = "u1", role: String? = nil, expiresIn seconds: Double = 3600
   ) -> String {

@@ -30,7 +30,9 @@ final class Lab: Sendable {
   }
 
   /// One request on a connection of its own.
-  func call(_ request: [UInt8] = Request.make(), to method: String = "POST", within seconds: Double = 8) throws -> Answer {
+  func call(_ request: [UInt8] = Request.make(), to method: String = "POST", within seconds: Double = 8) throws
+    -> Answer
+  {
     try connect().send(request).receive(to: method, within: seconds)
   }
 
@@ -45,7 +47,8 @@ final class Lab: Sendable {
     var sum: Double?
     for line in try ask("/metrics").text.split(separator: "\n") where line.hasPrefix(name) {
       let rest = line.dropFirst(name.count)
-      guard rest.first == "{" || rest.first == " ", let value = line.split(separator: " ").last.flatMap({ Double($0) }) else { continue }
+      guard rest.first == "{" || rest.first == " ", let value = line.split(separator: " ").last.flatMap({ Double($0) })
+      else { continue }
       if labels.allSatisfy({ rest.contains("\($0)=\"\($1)\"") }) { sum = (sum ?? 0) + value }
     }
     return sum
@@ -58,20 +61,28 @@ final class Lab: Sendable {
     gateway.signal(SIGHUP)
     try eventually("a reload that \(expectSuccess ? "succeeds" : "is refused")", within: 10) {
       let isGood = try metric("gateway_config_last_reload_successful") == 1
-      return expectSuccess ? try isGood && metric("gateway_config_last_reload_timestamp_seconds") ?? 0 > before : !isGood
+      return expectSuccess
+        ? try isGood && metric("gateway_config_last_reload_timestamp_seconds") ?? 0 > before : !isGood
     }
   }
 
   /// The gateway still lives and serves.
   func expectHealthy(_ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation) throws {
     #expect(!gateway.hasEnded, comment, sourceLocation: sourceLocation)
-    let answer = try call()
-    #expect(answer.status == 200, comment, sourceLocation: sourceLocation)
+    do {
+      let answer = try call()
+      #expect(answer.status == 200, comment, sourceLocation: sourceLocation)
+    } catch {
+      // A gateway that died says more than the connection that died with it.
+      let end = gateway.exitStatus.map { "ended with \($0): " } ?? "lives: "
+      Issue.record(
+        "no good answer: \(error); the gateway \(end)\(gateway.log.suffix(800))", sourceLocation: sourceLocation)
+    }
   }
 }
 
-/// Runs test bodies that block on threads of their own, a few at a time, so that they neither starve the tests that await nor the
-/// machine.
+/// Runs test bodies that block on threads of their own, a few at a time, so that they neither starve the tests that
+/// await nor the machine.
 struct Blocking: SuiteTrait, TestTrait, TestScoping {
   var isRecursive: Bool { true }
 

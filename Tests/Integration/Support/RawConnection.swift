@@ -171,7 +171,9 @@ struct Answer {
   var errorCode: String? { json?["code"] as? String }
 
   init(head lines: [String]) throws {
-    guard let first = lines.first, let match = first.wholeMatch(of: /HTTP\/1\.[01] (\d{3}) ?.*/), let status = Int(match.1) else {
+    guard let first = lines.first, let match = first.wholeMatch(of: /HTTP\/1\.[01] (\d{3}) ?.*/),
+      let status = Int(match.1)
+    else {
       throw RawConnection.Trouble.malformed("status line '\(lines.first ?? "")'")
     }
     self.status = status

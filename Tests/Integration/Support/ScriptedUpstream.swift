@@ -3,8 +3,9 @@ import Synchronization
 
 /// A WebTalk upstream on raw TCP that behaves as it is told.
 ///
-/// It keeps the exact bytes of every call, hands out JWT-shaped access tokens with a chosen life and refresh tokens that are good
-/// once, refuses what the real one refuses, and misbehaves by script: each data call takes the next step, then it is normal again.
+/// It keeps the exact bytes of every call, hands out JWT-shaped access tokens with a chosen life and refresh tokens
+/// that are good once, refuses what the real one refuses, and misbehaves by script: each data call takes the next step,
+/// then it is normal again.
 final class ScriptedUpstream: Sendable {
   /// One request as it arrived.
   struct Call: Sendable {
@@ -91,7 +92,9 @@ final class ScriptedUpstream: Sendable {
   }
 
   /// Every access token so far is refused with 301 from now on.
-  func revokeAccess() { state.withLock { state in for token in state.tokens.access.keys { state.tokens.access[token] = 0 } } }
+  func revokeAccess() {
+    state.withLock { state in for token in state.tokens.access.keys { state.tokens.access[token] = 0 } }
+  }
 
   /// Every refresh token so far is refused with 305 from now on.
   func revokeRefresh() { state.withLock { $0.tokens.live.removeAll() } }
@@ -161,7 +164,9 @@ final class ScriptedUpstream: Sendable {
   private func refusal(of call: Call) -> String? {
     let tokens = call.all("Token")
     let ends = tokens.count == 1 ? state.withLock { $0.tokens.access[tokens[0]] } : nil
-    guard let ends, call.all("appId") == [Secrets.appID] else { return #"{"code":302,"error":"token signature incorrect"}"# }
+    guard let ends, call.all("appId") == [Secrets.appID] else {
+      return #"{"code":302,"error":"token signature incorrect"}"#
+    }
     return ends <= Date().timeIntervalSince1970 ? #"{"code":301,"error":"token expired"}"# : nil
   }
 
@@ -206,7 +211,8 @@ enum Wire {
     _ body: String, status: String = "200 OK", fields: String = "", contentType: String = "application/json"
   ) -> [UInt8] {
     Array(
-      "HTTP/1.1 \(status)\r\nContent-Type: \(contentType)\r\n\(fields)Content-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
+      "HTTP/1.1 \(status)\r\nContent-Type: \(contentType)\r\n\(fields)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        .utf8)
   }
 
   /// The value that a point has: the same for the same name.

@@ -2,8 +2,8 @@ import Foundation
 
 /// A TCP socket on the loopback interface with deadlines for everything. Closed with the object.
 final class Socket: @unchecked Sendable {
-  // Shared between threads by its users' agreement: one reads and writes, another may at most ask `shutDown`. `isClosed` is
-  // touched by `close` only, which the one who reads calls.
+  // Shared between threads by its users' agreement: one reads and writes, another may at most ask `shutDown`.
+  // `isClosed` is touched by `close` only, which the one who reads calls.
   let descriptor: Int32
   private var isClosed = false
 

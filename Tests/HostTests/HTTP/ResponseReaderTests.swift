@@ -1,0 +1,127 @@
+import AdapterAPI
+import Testing
+
+@testable import Host
+
+@Suite("An upstream's answer, from its bytes")
+struct ResponseReaderTests {
+  /// What a reader made of bytes: the last step, the body, how many bytes it was given when it stopped.
+  struct Outcome: Equatable {
+    var step: ResponseReader.Step
+    var status = 0
+    var body: [UInt8] = []
+    var reusable = false
+  }
+
+  static func read(_ text: String, pieces size: Int, maxHead: Int = 4096, maxBody: Int = 0, ends: Bool = false) -> Outcome {
+    var reader = ResponseReader(maxHead: maxHead, maxBody: maxBody)
+    let bytes = Array(text.utf8)
+    var step = ResponseReader.Step.needMore
+    var body: [UInt8] = []
+    var start = 0
+    while start < bytes.count, step == .needMore {
+      let end = min(start + size, bytes.count)
+      step = bytes[start..<end].withUnsafeBufferPointer { reader.feed($0.baseAddress!, $0.count) }
+      body += reader.takeBody()
+      start = end
+    }
+    if ends, step == .needMore { step = reader.end() }
+    if case .failed = step { return Outcome(step: step) }
+    return Outcome(step: step, status: reader.head.status, body: body, reusable: reader.allowsReuse)
+  }
+
+  static let whole: [(name: String, text: String, body: String, reusable: Bool)] = [
+    ("counted", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
+    ("empty", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", true),
+    ("chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", "hello", true),
+    ("trailers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n", "hello", true),
+    ("interim", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", "x", true),
+    ("no content", "HTTP/1.1 204 No Content\r\n\r\n", "", true),
+    ("closing", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx", "x", false),
+    ("old version", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", "x", false),
+  ]
+
+  @Test("the same whole and byte by byte", arguments: whole.indices)
+  func wholeAndDripped(_ index: Int) {
+    let one = Self.whole[index]
+    for size in [1, 2, 7, .max / 2] {
+      let got = Self.read(one.text, pieces: size)
+      #expect(got.step == .complete, "\(one.name) in pieces of \(size)")
+      #expect(got.body == Array(one.body.utf8), "\(one.name) in pieces of \(size)")
+      #expect(got.reusable == one.reusable, "\(one.name) in pieces of \(size)")
+    }
+  }
+
+  @Test("bytes behind the answer forbid another request", arguments: whole.indices)
+  func surplus(_ index: Int) {
+    let one = Self.whole[index]
+    let got = Self.read(one.text + "HTTP/1.1 200 OK\r\n", pieces: .max / 2)
+    #expect(got.step == .complete)
+    #expect(got.body == Array(one.body.utf8))
+    #expect(!got.reusable)
+  }
+
+  @Test("a body without a length ends with the connection")
+  func untilClose() {
+    for size in [1, 1000] {
+      let got = Self.read("HTTP/1.1 200 OK\r\n\r\nhello", pieces: size, ends: true)
+      #expect(got == Outcome(step: .complete, status: 200, body: Array("hello".utf8), reusable: false))
+    }
+  }
+
+  static let refusals: [(String, String)] = [
+    ("cut head", "HTTP/1.1 200 OK\r\nContent-Le"),
+    ("cut body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"),
+    ("cut chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel"),
+    ("no last chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"),
+    ("two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"),
+    ("both framings", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("bare LF", "HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
+    ("garbage", "\u{1}\u{2}garbage\r\n\r\n"),
+    ("upgrade", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
+    ("nothing", ""),
+  ]
+
+  @Test("what is cut or ambiguous fails", arguments: refusals.indices)
+  func isRefused(_ index: Int) {
+    for size in [1, 3, 10_000] {
+      let got = Self.read(Self.refusals[index].1, pieces: size, ends: true)
+      guard case .failed = got.step else {
+        Issue.record("\(Self.refusals[index].0) in pieces of \(size): \(got)")
+        continue
+      }
+    }
+  }
+
+  @Test("interim answers without an end fail")
+  func interimFlood() {
+    let flood = String(repeating: "HTTP/1.1 102 Processing\r\n\r\n", count: 9)
+    guard case .failed = Self.read(flood, pieces: 1).step else { return #expect(Bool(false), "nine were taken") }
+    #expect(Self.read(String(repeating: "HTTP/1.1 102 Processing\r\n\r\n", count: 8), pieces: 1).step == .needMore)
+  }
+
+  @Test("a body over the limit fails, one at the limit does not")
+  func bodyLimit() {
+    let heads = ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"]
+    for head in heads {
+      #expect(Self.read("HTTP/1.1 200 OK\r\n" + head, pieces: 2, maxBody: 5).step == .complete)
+      guard case .failed(let why) = Self.read("HTTP/1.1 200 OK\r\n" + head, pieces: 2, maxBody: 4).step else {
+        Issue.record("\(head) was taken")
+        continue
+      }
+      #expect(why.contains("max_response_body"))
+    }
+    // Announced: refused before a byte of the body came.
+    guard case .failed = Self.read("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", pieces: 100, maxBody: 4).step else {
+      return #expect(Bool(false), "a length over the limit was taken")
+    }
+  }
+
+  @Test("a head over the limit fails while it comes")
+  func headLimit() {
+    let long = "HTTP/1.1 200 OK\r\nX: " + String(repeating: "a", count: 5000)
+    guard case .failed = Self.read(long, pieces: 100, maxHead: 1000).step else {
+      return #expect(Bool(false), "a head over the limit was waited for")
+    }
+  }
+}
