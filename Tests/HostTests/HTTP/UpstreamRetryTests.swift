@@ -137,7 +137,7 @@ import Testing
         let pool = UpstreamPool(
           loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop), connections: PermitQueue(permits, loop: loop))
         withUnsafeCurrentTask { $0?.cancel() }
-        let result = await pool.connection(to: [live, live], fresh: true, deadline: inMilliseconds(10_000))
+        let result = await pool.connection(to: [live, live], deadline: inMilliseconds(10_000))
         if case .success(let connection) = result { connection.close() }
         return permits.inUse
       }

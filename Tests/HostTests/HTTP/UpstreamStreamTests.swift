@@ -222,7 +222,7 @@ import Testing
       _ = upstream.takeRequest(socket)
       _ = socket.receiveAll()
     }
-    try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .milliseconds(400); $0.maxConnections = 1 }) { rig in
+    try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .seconds(1); $0.maxConnections = 1 }) { rig in
       for _ in 0..<20 {
         let answer = await rig.send()
         #expect(await task(on: rig.loop) { await answer.readAll() }.value.error == nil)

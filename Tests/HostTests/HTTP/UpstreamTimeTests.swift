@@ -48,7 +48,7 @@ import Testing
     try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .milliseconds(200) }) { rig in
       var answer: Result<HTTPResponse, AdapterError>?
       let waited = await elapsed { answer = await rig.send() }
-      #expect(answer?.code == .timeout && waited >= 190 && waited < 5_000)
+      #expect(answer?.code == .timeout && waited >= 190 && waited < 50_000)
     }
   }
 

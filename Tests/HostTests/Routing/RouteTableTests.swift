@@ -10,11 +10,11 @@ import Testing
       let builder = SnapshotBuilder(
         group: group, resolver: Resolver(), store: MemoryStore(), log: GatewayRig.quietLog(), metrics: Metrics(), health: Health())
       let snapshot = builder.build(checked.loaded, checked.configuration, keys: checked.keys, previous: nil)
-      return lines.map { method, path in
-        let (method, path) = (Array(method.utf8), Array(path.utf8))
+      return lines.map { word, path in
+        let (method, path) = (Array(word.utf8), Array(path.utf8))
         return method.withUnsafeBufferPointer { method in
           path.withUnsafeBufferPointer { path in
-            switch snapshot.routes.match(method: method, path: path) {
+            switch snapshot.routes.match(method: RequestHead.Method(name: word), name: method, path: path) {
             case .route(let route): route.configuration.path
             case .notFound: "404"
             case .methodNotAllowed(let allow): "405 " + allow
