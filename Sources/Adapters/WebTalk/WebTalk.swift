@@ -38,9 +38,6 @@ public struct WebTalk: Adapter {
     let baseURL = settings.baseURL("base_url")
     let appID = settings.secret("app_id")
     _ = settings.optionalText("time_zone")
-    if baseURL.isTLS {
-      settings.error("TLS towards the upstream is not built yet; use http://", at: "base_url")
-    }
     if !appID.exposed.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) {
       settings.error(
         "'app_id' has characters that no header may have; it must be visible ASCII without spaces", at: "app_id")

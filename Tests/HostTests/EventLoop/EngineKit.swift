@@ -25,9 +25,9 @@ func task<T: Sendable>(on loop: EventLoop, _ work: @escaping @Sendable () async 
   Task(executorPreference: loop) { await work() }
 }
 
-/// Waits until the condition holds; false when it does not within ten seconds.
+/// Waits until the condition holds; false when it does not within thirty seconds.
 func eventually(_ condition: () async -> Bool) async -> Bool {
-  let end = System.monotonic() + 10_000_000_000
+  let end = System.monotonic() + 30_000_000_000
   while System.monotonic() < end {
     if await condition() { return true }
     try? await Task.sleep(nanoseconds: 500_000)

@@ -135,8 +135,8 @@ import Testing
       for isUsed in [false, true] {
         var end: TestSocket.End?
         let waited = try await elapsed {
-          let client = try await rig.connect()
-          if isUsed { #expect(client.ask(get("/x"))?.text == "ok") }
+          let client = try await rig.connect(sending: isUsed ? get("/x") : "")
+          if isUsed { #expect(client.receiveMessage()?.text == "ok") }
           end = client.receiveAll().end
         }
         #expect(end == .finished && waited >= 1990)

@@ -66,9 +66,12 @@ final class ServerRig: Sendable {
   /// What a server still held after its end; a test looks at it.
   static let leftovers = Collected<String>()
 
-  /// A client that is connected to it.
-  func connect(receiveBuffer: Int32? = nil, sendBuffer: Int32? = nil) async throws -> TestSocket {
+  /// A client that is connected to it, and has sent something already.
+  func connect(
+    sending text: String = "", receiveBuffer: Int32? = nil, sendBuffer: Int32? = nil
+  ) async throws -> TestSocket {
     let (client, fd) = try TestSocket.pair(receiveBuffer: receiveBuffer, sendBuffer: sendBuffer)
+    client.send(text)
     let server = server
     _ = connections.tryAdd()
     await onLoop(loop) { ServerConnection(fd: fd, server: server.value).start() }

@@ -2,7 +2,7 @@ import Foundation
 
 @testable import Host
 
-/// A blocking TCP socket on the loopback interface, as a client or as an upstream's side; every call ends within ten seconds.
+/// A blocking TCP socket on the loopback interface, as a client or as an upstream's side; every call ends within thirty seconds.
 ///
 /// `@unchecked Sendable`: the descriptor never changes; `rest` is touched by the one who reads, `isOpen` by the one who closes.
 final class TestSocket: @unchecked Sendable {
@@ -16,7 +16,7 @@ final class TestSocket: @unchecked Sendable {
     self.fd = fd
     var one: Int32 = 1
     setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-    var limit = timeval(tv_sec: 10, tv_usec: 0)
+    var limit = timeval(tv_sec: 30, tv_usec: 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
   }
@@ -43,7 +43,7 @@ final class TestSocket: @unchecked Sendable {
       throw ListeningSocket.BindError(sentence: "no connection")
     }
     var waiting = pollfd(fd: listener.fd, events: Int16(POLLIN), revents: 0)
-    poll(&waiting, 1, 10_000)
+    poll(&waiting, 1, 30_000)
     let other = accept(listener.fd, nil, nil)
     guard other >= 0 else { throw ListeningSocket.BindError(sentence: "nobody came") }
     _ = fcntl(other, F_SETFL, O_NONBLOCK)

@@ -73,7 +73,10 @@ struct ClientRig: Sendable {
     _ upstream: BaseURL, loops: Int = 1, _ limits: (inout Configuration.UpstreamLimits) -> Void = { _ in },
     test: (ClientRig) async throws -> Void
   ) async throws {
+    // So long that no test meets these times by chance, on a machine that is busy.
     var wanted = Configuration.UpstreamLimits()
+    wanted.firstByteTimeout = .seconds(60)
+    wanted.totalTimeout = .seconds(60)
     limits(&wanted)
     try await withLoops(loops) { group in
       let client = UpstreamClient(baseURL: upstream, limits: wanted, group: group, resolver: Resolver())
@@ -99,7 +102,7 @@ struct ClientRig: Sendable {
 
   /// One call, on one of the loops.
   func start(
-    _ request: HTTPRequest = HTTPRequest(.get, "/x"), on index: Int = 0, within milliseconds: Int64 = 20_000
+    _ request: HTTPRequest = HTTPRequest(.get, "/x"), on index: Int = 0, within milliseconds: Int64 = 60_000
   ) -> Task<Result<HTTPResponse, AdapterError>, Never> {
     let client = client
     return task(on: group.loops[index]) {
@@ -112,7 +115,7 @@ struct ClientRig: Sendable {
   }
 
   func send(
-    _ request: HTTPRequest = HTTPRequest(.get, "/x"), on index: Int = 0, within milliseconds: Int64 = 20_000
+    _ request: HTTPRequest = HTTPRequest(.get, "/x"), on index: Int = 0, within milliseconds: Int64 = 60_000
   ) async -> Result<HTTPResponse, AdapterError> {
     await start(request, on: index, within: milliseconds).value
   }

@@ -69,7 +69,7 @@ import Testing
     try await ClientRig.with(upstream.url) { rig in
       for number in 1...5 {
         let took = await elapsed { #expect(await rig.send().text == "hello") }
-        #expect(took < 5_000)
+        #expect(took < 50_000, "it does not wait for a timeout")
         #expect(await rig.send(write).text == "hello", "a write finds a connection that lives")
         #expect(upstream.accepted == 2 * number)
       }

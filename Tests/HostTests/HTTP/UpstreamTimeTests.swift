@@ -48,14 +48,16 @@ import Testing
     try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .milliseconds(200) }) { rig in
       var answer: Result<HTTPResponse, AdapterError>?
       let waited = await elapsed { answer = await rig.send() }
-      #expect(answer?.code == .timeout && waited >= 190 && waited < 5_000)
+      #expect(answer?.code == .timeout && waited >= 190 && waited < 50_000)
     }
   }
 
   @Test func `a request that nobody takes ends at the caller's deadline`() async throws {
     let upstream = try TestUpstream { _, socket, _ in
       _ = socket.receiveHead()
-      while !socket.hasEnd(), socket.isReadable(within: 50) == false || !socket.hasEnd() { usleep(1_000) }
+      // The rest stays in the buffers until the other side gives up.
+      var waiting = pollfd(fd: socket.fd, events: 0x2000, revents: 0)
+      poll(&waiting, 1, 10_000)
     }
     try await ClientRig.with(upstream.url) { rig in
       let large = HTTPRequest(.post, "/x", body: [UInt8](repeating: 120, count: 32 << 20))
@@ -84,6 +86,8 @@ import Testing
       let waited = await elapsed { answer = await rig.send(write) }
       #expect(answer?.code == .timeout && answer?.mayHaveActed == false && waited >= 140)
       #expect(await rig.connections() == 0)
+    }
+    try await ClientRig.with(url, { $0.connectTimeout = .seconds(30) }) { rig in
       // Cancelled while it connects.
       let call = rig.start()
       #expect(await eventually { await rig.connections() == 1 })

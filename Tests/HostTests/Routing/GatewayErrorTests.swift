@@ -15,13 +15,15 @@ import Testing
     503: ["overloaded", "no_token"], 504: ["upstream_timeout"],
   ]
 
-  private static var all: [GatewayError] {
-    var all = HTTPFault.Code.allCases.map { GatewayError(HTTPFault($0, "what is wrong")) }
-    all += AdapterError.Code.allCases.map { GatewayError(AdapterError($0, "What is wrong.", detail: "for the log")) }
-    all += [.unauthorized("for the log"), .forbidden, .notFound, .methodNotAllowed("GET, HEAD"), .badJSON("No JSON.")]
-    all += [.unsupportedMediaType, .unsupportedOperation("stream"), .noToken("down", retryAfter: nil)]
-    return all
-  }
+  private static let all: [GatewayError] = {
+    let faults = HTTPFault.Code.allCases.map { GatewayError(HTTPFault($0, "what is wrong")) }
+    let adapters = AdapterError.Code.allCases.map { GatewayError(AdapterError($0, "What is wrong.", detail: "for the log")) }
+    let own: [GatewayError] = [
+      .unauthorized("why for the log"), .forbidden, .notFound, .methodNotAllowed("GET, HEAD"), .badJSON("No JSON."),
+      .unsupportedMediaType, .unsupportedOperation("stream"), .noToken("down", retryAfter: nil),
+    ]
+    return faults + adapters + own
+  }()
 
   @Test func `every word stands under its status, and every word of the contract is given`() {
     var given: [Int: Set<String>] = [:]
@@ -65,9 +67,9 @@ import Testing
 
   @Test func `the fields of an answer fit its error`() {
     func fields(_ error: GatewayError) -> Fields { ErrorAnswer.fields(error) }
-    #expect(fields(.unauthorized("why"))["www-authenticate"] == "Bearer")
+    #expect(fields(.unauthorized("x"))["www-authenticate"] == "Bearer")
     #expect(fields(.methodNotAllowed("POST"))["allow"] == "POST")
-    #expect(fields(.noToken("", retryAfter: nil))["retry-after"] == "1")
+    #expect(fields(.noToken("x", retryAfter: nil))["retry-after"] == "1")
     #expect(fields(.notFound)["retry-after"] == nil && fields(.notFound)["allow"] == nil)
     for error in GatewayErrorTests.all {
       #expect(fields(error)["content-type"] == "application/json")
