@@ -206,17 +206,25 @@ final class Gateway {
       // that nobody looks at.
       socket.close()
       for bound in services { await onLoop(bound.loop) { for server in bound.value.servers { server.drain() } } }
-      while connections.current > 0, clock.now() < deadline {
+      while connections.current + connections.abandoned > 0, clock.now() < deadline {
         try? await clock.sleep(until: clock.now() + .milliseconds(20))
       }
     }
-    let left = connections.current
-    if left > 0 { log.warning("drain_timeout is over; connections are cut", [("connections", .int(left))]) }
+    let (left, followed) = (connections.current, connections.abandoned)
+    if left + followed > 0 {
+      log.warning("drain_timeout is over; connections are cut", [("connections", .int(left)), ("abandoned", .int(followed))])
+    }
     let keepers = snapshot.adapters.compactMap(\.keeper)
     let store = store
     wait(atMost: .seconds(5)) {
       for bound in services { await onLoop(bound.loop) { for server in bound.value.servers { server.closeAll() } } }
       for keeper in keepers { await keeper.stop() }
+      // Writes that are still followed end now, so that the log says of each that its outcome is not known.
+      for bound in services {
+        await onLoop(bound.loop) { for object in bound.loop.allObjects { (object as? UpstreamConnection)?.cut() } }
+      }
+      let end = clock.now() + .milliseconds(500)
+      while connections.abandoned > 0, clock.now() < end { try? await clock.sleep(until: clock.now() + .milliseconds(5)) }
       await store.close()
     }
     log.info("stopped", [])

@@ -39,6 +39,36 @@ struct LifecycleTests {
     #expect(try lab.gateway.waitForExit() == 0)
   }
 
+  @Test("a write whose caller has gone is followed to its end by a drain too, and its outcome is logged")
+  func drainFollowsWrites() throws {
+    let lab = try Lab()
+    try lab.upstream.withNormalToken(lab)
+    lab.upstream.script(.delay(1))
+    let connection = try lab.connect()
+    connection.send(Request.make("POST", Request.set, body: Request.setBody))
+    try eventually("the call upstream") { lab.upstream.dataCalls.count == 1 }
+    connection.socket.reset()
+    try eventually("the caller to be gone") { try lab.metric("gateway_http_connections") == 0 }
+    lab.gateway.signal(SIGTERM)
+    #expect(try lab.gateway.waitForExit() == 0)
+    #expect(lab.gateway.log.contains(/"operation":"set","outcome":"ok"/))
+  }
+
+  @Test("a write that a drain cannot wait for is logged all the same")
+  func drainTimeoutOfWrite() throws {
+    var configuration = GatewayConfiguration.upstream(["first_byte_timeout": "60s", "total_timeout": "60s"])
+    configuration.listen["drain_timeout"] = "500ms"
+    let lab = try Lab(configuration)
+    try lab.upstream.withNormalToken(lab)
+    lab.upstream.script(.hang)
+    let connection = try lab.connect()
+    connection.send(Request.make("POST", Request.set, body: Request.setBody))
+    try eventually("the call upstream") { lab.upstream.dataCalls.count == 1 }
+    lab.gateway.signal(SIGTERM)
+    #expect(try lab.gateway.waitForExit(within: 8) == 0)
+    #expect(lab.gateway.log.contains(/"operation":"set","outcome":/))
+  }
+
   @Test("while it drains, /readyz says so with 503")
   func drainingHealth() throws {
     let lab = try Lab()

@@ -34,6 +34,22 @@ struct ReloadTests {
     try eventually("the old configurations to go") { try lab.metric("gateway_config_snapshots_live") == 1 }
   }
 
+  @Test("a reload of other settings in the middle of a refresh makes no second one")
+  func duringRefresh() throws {
+    let lab = try Lab()
+    try lab.upstream.withNormalToken(lab)
+    lab.upstream.revokeAccess()
+    lab.upstream.scriptTokens(.delay(1))
+    let connection = try lab.connect()
+    connection.send(Request.make())
+    try eventually("the refresh") { lab.upstream.count(.refresh) == 1 }
+    try lab.reload(GatewayConfiguration.upstream(["max_in_flight": "7"]).text)
+    #expect(try lab.call().status == 200)
+    #expect(try connection.receive().status == 200)
+    #expect(lab.upstream.count(.refresh) == 1)
+    #expect(lab.upstream.count(.authorization) == 0)
+  }
+
   @Test("a request in flight ends on the configuration it began with")
   func inFlight() throws {
     let lab = try Lab()

@@ -93,6 +93,13 @@ struct WebTalkAnswerTests {
     #expect(!rest.isCancelled)
   }
 
+  @Test func `a code behind the first 64 KiB is not looked for, however much of the answer is here`() async throws {
+    let late = #"{"data":""# + String(repeating: "a", count: 70_000) + #"","code":301}"#
+    #expect(try await Bench().perform(answer: .whole(late)).verdict == .ok)
+    let early = #"{"data":""# + String(repeating: "a", count: 60_000) + #"","code":301}"#
+    #expect(try await Bench().error(answer: .whole(early))?.code == .tokenRejected)
+  }
+
   @Test func `what the client throws comes through unchanged, and nothing is repeated`() async throws {
     let bench = try Bench()
     bench.client.script(failure: AdapterError(.timeout, "The upstream did not answer in time.", mayHaveActed: true))

@@ -60,7 +60,6 @@ struct WebTalkRequestTests {
   }
 
   static let unusable: [([(String, String)], [String: String], String)] = [
-    ([("base_url", "https://gateway.test"), ("app_id", "env:APP")], ["APP": "x"], "TLS"),
     ([("base_url", "http://gateway.test"), ("app_id", "env:APP")], ["APP": "hush hush"], "app_id"),
     ([("base_url", "http://gateway.test"), ("app_id", "env:APP")], ["APP": "hush\r\nX: y"], "app_id"),
     ([("base_url", "http://gateway.test"), ("app_id", "hush")], [:], "app_id"),

@@ -53,6 +53,10 @@ struct BodyReader {
           body.append(contentsOf: UnsafeBufferPointer(start: bytes + start, count: length))
         case .needMore:
           framing = .chunked(decoder)
+          // Known from the size line already: nobody has to send what will be refused.
+          if decoder.announced > limit - body.count {
+            fault = HTTPFault(.bodyTooLarge, "the body is longer than the limit")
+          }
           return offset
         case .finished:
           isComplete = true

@@ -37,6 +37,9 @@ struct ChunkedDecoder {
 
   init() {}
 
+  /// How much of the current chunk is still to come, as its size line said.
+  var announced: Int { stage == .data ? size : 0 }
+
   /// Goes on from `offset`. Call it until it says something else than `.payload`; then with the next bytes after
   /// `.needMore`.
   mutating func step(_ bytes: UnsafePointer<UInt8>, count: Int, offset: inout Int) -> Step {

@@ -41,6 +41,7 @@ final class ListeningSocket: Sendable {
 final class ConnectionCount: Sendable {
   private let bound: Atomic<Int>
   private let open = Atomic<Int>(0)
+  private let orphans = Atomic<Int>(0)
   init(limit: Int) { bound = Atomic(limit) }
 
   var limit: Int {
@@ -55,6 +56,11 @@ final class ConnectionCount: Sendable {
     return false
   }
   func remove() { open.subtract(1, ordering: .relaxed) }
+
+  /// Exchanges that go on although their connection has ended: writes that are followed to their end. A drain waits for them too.
+  var abandoned: Int { orphans.load(ordering: .relaxed) }
+  func exchangeAbandoned() { orphans.add(1, ordering: .relaxed) }
+  func abandonedEnded() { orphans.subtract(1, ordering: .relaxed) }
 }
 
 /// One loop's share of a listening socket: accepts, and hands each connection to the loop's server.

@@ -310,6 +310,7 @@ final class ServerConnection: LoopObject {
   func exchangeEnded(_ ended: Exchange) {
     guard exchange === ended else { return }
     exchange = nil
+    if flags.contains(.closed) { return server.connections.abandonedEnded() }
     if ended.status == 0 { return abort() }
     if !flags.contains(.consuming), output.isEmpty { proceed() }
   }
@@ -380,6 +381,8 @@ final class ServerConnection: LoopObject {
     input = []
     output = []
     account()
-    exchange?.clientGone()
+    guard let exchange else { return }
+    server.connections.exchangeAbandoned()
+    exchange.clientGone()
   }
 }

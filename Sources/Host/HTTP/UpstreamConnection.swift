@@ -385,6 +385,12 @@ final class UpstreamConnection: LoopObject {
     pieceWaiter = nil
   }
 
+  /// The gateway stops and waits no longer. Whoever waits for the answer is told that it is not known.
+  func cut() {
+    guard waiter != nil else { return }
+    fail(Failure(kind: .timeout, detail: "drain_timeout is over", requestLeft: outputSent > 0))
+  }
+
   func close() {
     guard state != .closed else { return }
     state = .closed

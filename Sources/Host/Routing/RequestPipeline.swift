@@ -116,8 +116,10 @@ final class RequestPipeline: ExchangeHandler {
     add("Content-Type: ", head.contentType)
     add("Accept: ", head.accept)
     add("prop: ", head.prop)
-    add("traceparent: ", head.traceparent)
-    add("tracestate: ", head.tracestate)
+    if !head.traceparent.isEmpty, TraceContext.isSane(exchange.bytes(head.traceparent)) {
+      add("traceparent: ", head.traceparent)
+      add("tracestate: ", head.tracestate)
+    }
     block.append("X-Request-Id: ")
     block.append(text: requestID)
     block.append(13)

@@ -54,7 +54,7 @@ final class AdapterInstance: Sendable {
 
   deinit {
     Task(executorPreference: home) { [keeper, adapter, clients] in
-      await keeper?.stop()
+      await keeper?.leave()
       await adapter.shutdown()
       for client in clients { client.shutdown() }
     }

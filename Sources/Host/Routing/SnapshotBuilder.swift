@@ -17,7 +17,7 @@ struct SnapshotBuilder {
       let fingerprint = fingerprint(of: wanted, loaded)
       if let kept = previous?.adapters.first(where: { $0.name == wanted.name && $0.fingerprint == fingerprint }) {
         instances.append(kept)
-      } else if let made = make(wanted, loaded, fingerprint: fingerprint) {
+      } else if let made = make(wanted, loaded, fingerprint: fingerprint, previous: previous) {
         instances.append(made)
       }
     }
@@ -42,7 +42,7 @@ struct SnapshotBuilder {
   }
 
   private func make(
-    _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, fingerprint: String
+    _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, fingerprint: String, previous: Snapshot?
   ) -> AdapterInstance? {
     guard let type = AdapterRegistry.type(named: wanted.type) else { return nil }
     let clock = LoopClock(home: group.loops[0])
@@ -57,18 +57,38 @@ struct SnapshotBuilder {
     }
     guard let adapter = try? type.init(settings: loaded.settings(for: wanted), context: context) else { return nil }
     let metrics = metrics.adapter(wanted.name)
-    let keeper = adapter.usesToken ? keeper(for: adapter, wanted, clock: clock, log: adapterLog, metrics: metrics) : nil
+    var keeper: TokenKeeper?
+    if adapter.usesToken {
+      let before = previous?.adapters.first { $0.name == wanted.name }?.keeper
+      keeper = before.flatMap { takenOver($0, for: adapter, wanted) }
+      if keeper == nil { keeper = self.keeper(for: adapter, wanted, clock: clock, log: adapterLog, metrics: metrics) }
+    }
     return AdapterInstance(
       configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
       clients: clients.withLock { $0 }, home: group.loops[0])
+  }
+
+  /// The keeper that has this upstream's pair already, whatever else of the adapter was changed.
+  private func takenOver(
+    _ keeper: TokenKeeper, for adapter: any Adapter, _ wanted: Configuration.AdapterInstance
+  ) -> TokenKeeper? {
+    guard keeper.upstream == identity(of: adapter) else { return nil }
+    let limits = wanted.upstream
+    keeper.serve(adapter, window: limits.refreshWindow, exchangeTimeout: limits.totalTimeout)
+    return keeper
+  }
+
+  /// What a stored pair is bound to: a token never goes to another upstream than the one it came from.
+  private func identity(of adapter: any Adapter) -> String {
+    let upstream = adapter.upstream
+    return "\(upstream.type)|\(upstream.address)|\(sha256Hex(upstream.account.exposed.utf8))"
   }
 
   private func keeper(
     for adapter: any Adapter, _ wanted: Configuration.AdapterInstance, clock: LoopClock, log: any AdapterLog,
     metrics: AdapterMetrics
   ) -> TokenKeeper {
-    let upstream = adapter.upstream
-    let identity = "\(upstream.type)|\(upstream.address)|\(sha256Hex(upstream.account.exposed.utf8))"
+    let identity = identity(of: adapter)
     let health = health
     let allMetrics = self.metrics
     let component = "adapter:\(wanted.name)"

@@ -1,7 +1,7 @@
 import AdapterAPI
 import Synchronization
 
-/// Keeps the upstream token of one adapter instance: renews it ahead of need, once for all who wait, and stores it.
+/// Keeps the upstream token of one adapter: renews it ahead of need, once for all who wait, and stores it.
 ///
 /// `TokenState` decides, this class does: it calls the adapter and the store from tasks of its own, so that no caller's
 /// leaving ends an exchange, and resumes those who wait. A caller that meets a good token takes one uncontended lock
@@ -32,6 +32,9 @@ final class TokenKeeper: Sendable {
 
   private struct Guarded {
     var state: TokenState
+    var adapter: any Adapter
+    /// How many adapter instances it serves.
+    var users = 1
     var waiters: [TokenWaiters.ID: Waiter] = [:]
     var stops: [CheckedContinuation<Void, Never>] = []
     var exchange: Task<Void, Never>?
@@ -42,8 +45,7 @@ final class TokenKeeper: Sendable {
   }
 
   let name: String
-  private let adapter: any Adapter
-  private let upstream: String
+  let upstream: String
   private let store: any TokenStore
   private let clock: any GatewayClock
   private let executor: (any TaskExecutor)?
@@ -62,7 +64,6 @@ final class TokenKeeper: Sendable {
     events: @escaping @Sendable (TokenEvent) -> Void,
     jitter: @escaping @Sendable (Duration) -> Duration = TokenTiming.random
   ) {
-    self.adapter = adapter
     self.name = name
     self.upstream = upstream
     self.store = store
@@ -71,7 +72,7 @@ final class TokenKeeper: Sendable {
     self.log = log
     self.events = events
     let timing = TokenTiming(window: window, exchangeTimeout: exchangeTimeout, jitter: jitter)
-    guarded = Mutex(Guarded(state: TokenState(timing: timing)))
+    guarded = Mutex(Guarded(state: TokenState(timing: timing), adapter: adapter))
   }
 
   deinit { guarded.withLock { $0.timer?.cancel() } }
@@ -79,6 +80,28 @@ final class TokenKeeper: Sendable {
   /// Loads the stored pair and begins to renew ahead of need. Until it is loaded, callers wait. Authorizes only when
   /// the first caller asks.
   func start() { update { state, time in state.start(at: time) } }
+
+  /// Serves another instance of the same adapter too, and makes exchanges with it from now on.
+  ///
+  /// A reload may change an adapter's settings and not its upstream. Two keepers of one pair would both refresh it, and each
+  /// could void what the other got.
+  func serve(_ adapter: any Adapter, window: Duration, exchangeTimeout: Duration) {
+    guarded.withLock { guarded in
+      guarded.adapter = adapter
+      guarded.state.timing.window = max(window, .zero)
+      guarded.state.timing.exchangeTimeout = exchangeTimeout
+      guarded.users += 1
+    }
+  }
+
+  /// An instance has ended; with the last one the keeper stops.
+  func leave() async {
+    let isLast = guarded.withLock { guarded in
+      guarded.users -= 1
+      return guarded.users == 0
+    }
+    if isLast { await stop() }
+  }
 
   /// No new exchange from now on; returns when the one that is under way has ended and its pair is stored.
   func stop() async {
@@ -248,6 +271,7 @@ final class TokenKeeper: Sendable {
   }
 
   private func exchange(_ current: Token?, deadline: Instant) async {
+    let adapter = guarded.withLock { $0.adapter }
     let result: Result<Token, AdapterError>
     do throws(AdapterError) {
       result = .success(try await adapter.refresh(current, deadline: deadline))

@@ -55,7 +55,7 @@ struct TokenState: Sendable {
     case save(Token)
   }
 
-  let timing: TokenTiming
+  var timing: TokenTiming
   private(set) var actions: [Action] = []
   var phase = Phase.new
   var held: HeldToken?

@@ -50,6 +50,14 @@ import Testing
     }
   }
 
+  @Test func `a chunk that is announced as too long is refused before it is sent`() async throws {
+    try await ServerRig.with(handler: { await $0.echo(limit: 10) }) { rig in
+      let client = try await rig.connect()
+      client.send(ServerBodyTests.chunkedHead + "6\r\nhello,\r\n5\r\n")
+      #expect(client.receiveMessage()?.status == 413)
+    }
+  }
+
   @Test(arguments: ["5\r\nhellooo", "5\nhello", "-1\r\n", "ffffffffffffffff\r\n", "zz\r\n", "0\r\nContent-Length: 5\r\n\r\n"])
   func `a body whose chunks are wrong is refused, and the connection ends`(_ body: String) async throws {
     try await ServerRig.with(handler: { await $0.echo() }) { rig in

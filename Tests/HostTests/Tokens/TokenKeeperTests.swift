@@ -35,6 +35,23 @@ import Testing
     #expect(bench.adapter.calls == [.authorize, .refresh("R1")])
   }
 
+  @Test func `a keeper that serves two instances uses the newer one's adapter and stops with the last`() async throws {
+    let bench = TokenBench()
+    bench.keeper.start()
+    let first = try await bench.keeper.token(deadline: bench.deadline())
+    let newer = TokenTestAdapter(clock: bench.clock)
+    bench.keeper.serve(newer, window: .seconds(300), exchangeTimeout: .seconds(10))
+    await bench.keeper.leave()
+    _ = try await bench.keeper.replace(rejected: first, deadline: bench.deadline())
+    #expect(bench.adapter.calls == [.authorize])
+    #expect(newer.calls == [.refresh("R1")])
+    await bench.keeper.leave()
+    await #expect(throws: KeeperError.self) {
+      _ = try await bench.keeper.replace(rejected: first, deadline: bench.deadline())
+      _ = try await bench.keeper.replace(rejected: try #require(bench.keeper.snapshot()), deadline: bench.deadline())
+    }
+  }
+
   @Test func `the token is in the store before anybody has it`() async throws {
     let store = MemoryStore()
     let bench = TokenBench(store)
