@@ -95,8 +95,8 @@ final class Gateway {
           let server = ServerContext(
             loop: loop, listen: configuration.listen, connections: connections, memory: memory, handler: pipeline)
           bound.value.pipeline = pipeline
-          bound.value.servers.append(server)
-          bound.value.listeners.append(Listener(socket, server: server))
+          bound.value.server = server
+          bound.value.listener = Listener(socket, server: server)
           if loop.index == 0 {
             let pages = AdminPages(health: health, metrics: metrics, group: group) {
               metrics.connections.set(connections.current)
@@ -109,7 +109,7 @@ final class Gateway {
             bound.value.adminListener = Listener(adminSocket, server: admin)
             bound.value.adminListener?.start()
           }
-          for listener in bound.value.listeners { listener.start() }
+          bound.value.listener?.start()
         }
       }
     }
@@ -163,7 +163,7 @@ final class Gateway {
       for bound in services {
         await onLoop(bound.loop) {
           bound.value.pipeline?.use(next)
-          for server in bound.value.servers { server.use(configuration.listen) }
+          bound.value.server?.use(configuration.listen)
         }
       }
     }
@@ -239,11 +239,11 @@ final class Gateway {
     let clock = LoopClock(home: group.loops[0])
     let socket = socket
     wait {
-      for bound in services { await onLoop(bound.loop) { for listener in bound.value.listeners { listener.stop() } } }
+      for bound in services { await onLoop(bound.loop) { bound.value.listener?.stop() } }
       // Closed before the wait: whoever comes from now on is refused at once and goes elsewhere, instead of waiting in a backlog
       // that nobody looks at.
       socket.close()
-      for bound in services { await onLoop(bound.loop) { for server in bound.value.servers { server.drain() } } }
+      for bound in services { await onLoop(bound.loop) { bound.value.server?.drain() } }
       while connections.current + connections.abandoned > 0, clock.now() < deadline {
         try? await clock.sleep(until: clock.now() + .milliseconds(20))
       }
@@ -255,7 +255,7 @@ final class Gateway {
     let keepers = snapshot.adapters.compactMap(\.keeper)
     let store = store
     wait(atMost: .seconds(5)) {
-      for bound in services { await onLoop(bound.loop) { for server in bound.value.servers { server.closeAll() } } }
+      for bound in services { await onLoop(bound.loop) { bound.value.server?.closeAll() } }
       for keeper in keepers { await keeper.stop() }
       // Writes that are still followed end now, so that the log says of each that its outcome is not known.
       for bound in services {
@@ -283,8 +283,8 @@ final class Gateway {
 /// What one loop serves. Touched by its loop's thread only.
 final class LoopServices {
   var pipeline: RequestPipeline?
-  var servers: [ServerContext] = []
-  var listeners: [Listener] = []
+  var server: ServerContext?
+  var listener: Listener?
   var adminServer: ServerContext?
   var adminListener: Listener?
 }
