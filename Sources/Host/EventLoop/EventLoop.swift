@@ -108,6 +108,11 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     stopping.store(true, ordering: .sequentiallyConsistent)
     wake()
     pthread_join(thread, nil)
+    // Work that came too late is not done. It may hold the loop, which holds it; let go outside the lock, where it may post again.
+    _ = inbox.withLock { inbox in
+      defer { inbox.work = [] }
+      return inbox.work
+    }
   }
 
   private func run(_ started: ThreadSignal) {

@@ -85,7 +85,8 @@ private actor NameService {
     var list: UnsafeMutablePointer<addrinfo>?
     let code = getaddrinfo(url.host, String(url.port), &hints, &list)
     guard code == 0 else {
-      return .failure(Resolver.Failure(detail: "the upstream's name can't be resolved: \(String(cString: gai_strerror(code)))"))
+      return .failure(
+        Resolver.Failure(detail: "the upstream's name can't be resolved: \(String(cString: gai_strerror(code)))"))
     }
     defer { freeaddrinfo(list) }
     var addresses: [SocketAddress] = []

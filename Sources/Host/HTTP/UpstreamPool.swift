@@ -59,7 +59,9 @@ final class UpstreamPool {
       let result = await UpstreamConnection.open(
         to: addresses[index], pool: self, limits: limits, loop: loop, deadline: deadline)
       index += 1
-      guard case .failure(let failure) = result, failure.kind != .cancelled, index < addresses.count else { return result }
+      guard case .failure(let failure) = result, failure.kind != .cancelled, index < addresses.count else {
+        return result
+      }
       // The place went with the connection that failed.
       guard connections.tryAcquire() else { return result }
     }

@@ -39,7 +39,8 @@ import Testing
     #expect(usage(["run", "-x"]) == "unknown option '-x'")
     #expect(usage(["-c", "a", "-c", "b"]) { _ = try $0.one("config") } == "--config is given twice")
     #expect(usage(["check", "--format", "xml"]) { _ = try $0.isJSON() } == "--format is 'text' or 'json', not 'xml'")
-    #expect(usage(["run", "--sub", "me"]) { try $0.allow(["config", "demo"]) } == "--sub does not belong to this verb")
+    #expect(
+      usage(["run", "--sub", "me"]) { try $0.allow(["config", "demo"]) } == "--sub does not belong to this verb")
     #expect(usage(["run", "--demo", "--config=x"]) { try $0.allow(["config", "demo"]) } == nil)
   }
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Host
 
-/// Runs the test with event loops that turn, and ends them afterwards. Whatever the test put on them has to be over by then.
+/// Runs the test with event loops that turn, and ends them afterwards. What the test put on them has to be over by then.
 func withLoops<T>(_ count: Int = 1, _ body: (EventLoopGroup) async throws -> T) async rethrows -> T {
   let group = EventLoopGroup(count: count)
   group.start()

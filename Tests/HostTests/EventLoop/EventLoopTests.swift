@@ -120,7 +120,9 @@ import Testing
     #expect(await eventually { openDescriptors() < before + 200 })
   }
 
-  @Test func `the clock sleeps on the task's loop, elsewhere on its home, and throws when it is cancelled`() async throws {
+  @Test func `the clock sleeps on the task's loop, elsewhere on its home, and throws when it is cancelled`()
+    async throws
+  {
     try await withLoops(2) { group in
       let clock = LoopClock(home: group.loops[0])
       let end = clock.now() + .milliseconds(15)

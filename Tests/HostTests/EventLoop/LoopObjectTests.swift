@@ -43,6 +43,7 @@ import Testing
         last.set(160)
       }
       #expect(await eventually { end.count == 1 })
+      await onLoop(group.loops[0]) { for object in group.loops[0].allObjects { group.loops[0].remove(object) } }
       return fired.all
     }
   }

@@ -41,7 +41,8 @@ import Testing
   func `a chunked body takes exactly its bytes, in any pieces`(_ size: Int) {
     var reader = BodyReader(head(isChunked: true))
     reader.limit = 12
-    #expect(feed(BodyReaderTests.chunked + Array("GET /".utf8), pieces: size, into: &reader) == BodyReaderTests.chunked.count)
+    #expect(
+      feed(BodyReaderTests.chunked + Array("GET /".utf8), pieces: size, into: &reader) == BodyReaderTests.chunked.count)
     #expect(reader.isComplete)
     #expect(String(decoding: reader.take(), as: UTF8.self) == "hello, world")
   }

@@ -21,7 +21,8 @@ import Testing
     let connections = ConnectionCount(limit: limit)
     let parts = group.loops.map { loop in
       let server = ServerContext(
-        loop: loop, listen: ServerRig.listen(), connections: connections, memory: MemoryBudget(limit: 1 << 20), handler: Hello())
+        loop: loop, listen: ServerRig.listen(), connections: connections, memory: MemoryBudget(limit: 1 << 20),
+        handler: Hello())
       return Parts(server: LoopBound(server, on: loop), listener: LoopBound(Listener(socket, server: server), on: loop))
     }
     for part in parts { await onLoop(part.server.loop) { part.listener.value.start() } }

@@ -23,7 +23,9 @@ import Testing
       }
     }
 
-    func acquire(_ index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max) -> Task<PermitQueue.Grant, Never> {
+    func acquire(_ index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max) -> Task<
+      PermitQueue.Grant, Never
+    > {
       let queue = queues[index]
       return task(on: queue.loop) { await queue.value.acquire(until: inMilliseconds(milliseconds), bound: bound) }
     }

@@ -32,7 +32,9 @@ import Testing
     }
   }
 
-  @Test func `a body in chunks is put together, whatever the pieces, and the next request is found behind it`() async throws {
+  @Test func `a body in chunks is put together, whatever the pieces, and the next request is found behind it`()
+    async throws
+  {
     let body = "5\r\nhello\r\n1;name=\"v\"\r\n,\r\n6\r\n world\r\n0\r\nTrailer-Field: x\r\n\r\n"
     let request = Array((ServerBodyTests.chunkedHead + body + get("/next")).utf8)
     try await ServerRig.with(handler: { exchange in
@@ -58,7 +60,9 @@ import Testing
     }
   }
 
-  @Test(arguments: ["5\r\nhellooo", "5\nhello", "-1\r\n", "ffffffffffffffff\r\n", "zz\r\n", "0\r\nContent-Length: 5\r\n\r\n"])
+  @Test(arguments: [
+    "5\r\nhellooo", "5\nhello", "-1\r\n", "ffffffffffffffff\r\n", "zz\r\n", "0\r\nContent-Length: 5\r\n\r\n",
+  ])
   func `a body whose chunks are wrong is refused, and the connection ends`(_ body: String) async throws {
     try await ServerRig.with(handler: { await $0.echo() }) { rig in
       let client = try await rig.connect()
@@ -142,11 +146,15 @@ import Testing
 
   @Test func `the body's timer runs on after 100 Continue was held up in the socket`() async throws {
     let listen = ServerRig.listen { $0.bodyTimeout = .milliseconds(200) }
-    try await ServerRig.with(listen, handler: { exchange in
-      // More than the buffers hold, so that what follows waits behind it.
-      exchange.connection.send(Array("HTTP/1.1 103 Early Hints\r\nx: \(String(repeating: "x", count: 300_000))\r\n\r\n".utf8))
-      await exchange.echo()
-    }) { rig in
+    try await ServerRig.with(
+      listen,
+      handler: { exchange in
+        // More than the buffers hold, so that what follows waits behind it.
+        exchange.connection.send(
+          Array("HTTP/1.1 103 Early Hints\r\nx: \(String(repeating: "x", count: 300_000))\r\n\r\n".utf8))
+        await exchange.echo()
+      }
+    ) { rig in
       let client = try await rig.connect(receiveBuffer: 8192, sendBuffer: 8192)
       client.send("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
       #expect(client.receiveHead()?.hasPrefix("HTTP/1.1 103") == true)
@@ -158,11 +166,14 @@ import Testing
   @Test func `requests beyond the memory for them are shed with 503`() async throws {
     let listen = ServerRig.listen { $0.maxMemory = 100_000 }
     let gate = Gate()
-    try await ServerRig.with(listen, handler: { exchange in
-      let path = exchange.path
-      await exchange.echo(limit: 1 << 20)
-      if path == "/hold" { await gate.pass(on: exchange.loop) }
-    }) { rig in
+    try await ServerRig.with(
+      listen,
+      handler: { exchange in
+        let path = exchange.path
+        await exchange.echo(limit: 1 << 20)
+        if path == "/hold" { await gate.pass(on: exchange.loop) }
+      }
+    ) { rig in
       let holder = try await rig.connect()
       holder.send(post("/hold", String(repeating: "x", count: 60_000)))
       #expect(holder.receiveMessage()?.status == 200)

@@ -34,7 +34,9 @@ import Testing
     }
   }
 
-  @Test func `pipelined requests are answered in order, quick and slow ones mixed, with and without bodies`() async throws {
+  @Test func `pipelined requests are answered in order, quick and slow ones mixed, with and without bodies`()
+    async throws
+  {
     let gate = Gate()
     try await ServerRig.with(handler: { exchange in
       let path = exchange.path
@@ -44,7 +46,8 @@ import Testing
     }) { rig in
       let client = try await rig.connect()
       client.send(
-        get("/1") + get("/slow2") + post("/body", "three") + get("/4") + post("/slow5", "") + post("/body", "six") + get("/7"))
+        get("/1") + get("/slow2") + post("/body", "three") + get("/4") + post("/slow5", "") + post("/body", "six")
+          + get("/7"))
       #expect(client.receiveMessage()?.text == "/1")
       #expect(await eventually { gate.arrived == 1 })
       #expect(!client.isReadable(within: 30))
@@ -132,7 +135,9 @@ import Testing
     }
   }
 
-  @Test func `HTTP/1.0 closes unless it asks to keep the connection, and a stream's end is the connection's`() async throws {
+  @Test func `HTTP/1.0 closes unless it asks to keep the connection, and a stream's end is the connection's`()
+    async throws
+  {
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/stream" {
         exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
@@ -210,7 +215,8 @@ import Testing
     let pieces = (0..<200).map { number in [UInt8](repeating: UInt8(97 + number % 26), count: 20_000) }
     let sent = Collected<Int>()
     try await ServerRig.with(handler: { exchange in
-      exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: exchange.path == "/length" ? 4_000_000 : nil)
+      exchange.respondStreaming(
+        200, fields: Fields(), marks: Exchange.Marks(), length: exchange.path == "/length" ? 4_000_000 : nil)
       for piece in pieces {
         guard await exchange.send(piece) else { return }
         sent.add(1)

@@ -15,7 +15,8 @@ import Testing
         let client = try await rig.connect()
         client.sendAndFinish(request)
         let (text, end) = client.receiveAll()
-        #expect(text.components(separatedBy: "\r\n\r\nanswer").count == request.components(separatedBy: "HTTP/1.1").count)
+        #expect(
+          text.components(separatedBy: "\r\n\r\nanswer").count == request.components(separatedBy: "HTTP/1.1").count)
         #expect(end == .finished)
       }
       let slow = try await rig.connect()
@@ -105,7 +106,8 @@ import Testing
 
   @Test func `a stream that broke off is not taken for whole`() async throws {
     try await ServerRig.with(handler: { exchange in
-      exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: exchange.path == "/length" ? 100 : nil)
+      exchange.respondStreaming(
+        200, fields: Fields(), marks: Exchange.Marks(), length: exchange.path == "/length" ? 100 : nil)
       _ = await exchange.send(Array("half".utf8))
       exchange.breakStream()
     }) { rig in
@@ -168,15 +170,18 @@ import Testing
   @Test func `a reader that takes nothing is cut off after send_timeout`() async throws {
     let listen = ServerRig.listen { $0.sendTimeout = .milliseconds(150) }
     let ended = Collected<Bool>()
-    try await ServerRig.with(listen, handler: { exchange in
-      if exchange.path == "/stream" {
-        exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
-        while await exchange.send([UInt8](repeating: 120, count: 50_000)) {}
-        ended.add(exchange.isGone)
-      } else {
-        exchange.respond(200, fields: Fields(), body: [UInt8](repeating: 120, count: 4 << 20))
+    try await ServerRig.with(
+      listen,
+      handler: { exchange in
+        if exchange.path == "/stream" {
+          exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
+          while await exchange.send([UInt8](repeating: 120, count: 50_000)) {}
+          ended.add(exchange.isGone)
+        } else {
+          exchange.respond(200, fields: Fields(), body: [UInt8](repeating: 120, count: 4 << 20))
+        }
       }
-    }) { rig in
+    ) { rig in
       for path in ["/whole", "/stream"] {
         let client = try await rig.connect(receiveBuffer: 4096, sendBuffer: 4096)
         client.send(get(path))
@@ -271,7 +276,10 @@ import Testing
       var clients: [TestSocket] = []
       for _ in 0..<100 {
         let client = try await rig.connect(receiveBuffer: 4096, sendBuffer: 4096)
-        let text = [get("/wait"), post("/echo", "hello"), get("/stream"), "GET / HT", post("/echo", String(repeating: "x", count: 2000)), "junk\r\n"]
+        let text = [
+          get("/wait"), post("/echo", "hello"), get("/stream"), "GET / HT",
+          post("/echo", String(repeating: "x", count: 2000)), "junk\r\n",
+        ]
         for _ in 0..<Int.random(in: 0..<4, using: &random) { client.send(text.randomElement(using: &random) ?? "") }
         switch Int.random(in: 0..<4, using: &random) {
         case 0: client.reset()

@@ -36,7 +36,8 @@ final class ServerRig: Sendable {
     let memory = MemoryBudget(limit: listen.maxMemory)
     self.memory = memory
     server = LoopBound(
-      ServerContext(loop: loop, listen: listen, connections: connections, memory: memory, handler: Handler(work)), on: loop)
+      ServerContext(loop: loop, listen: listen, connections: connections, memory: memory, handler: Handler(work)),
+      on: loop)
   }
 
   /// Runs the test with a server. Afterwards every connection has to be gone, and its memory with it.

@@ -2,9 +2,11 @@ import Foundation
 
 @testable import Host
 
-/// A blocking TCP socket on the loopback interface, as a client or as an upstream's side; every call ends within thirty seconds.
+/// A blocking TCP socket on the loopback interface, as a client or as an upstream's side. Every call ends within thirty
+/// seconds.
 ///
-/// `@unchecked Sendable`: the descriptor never changes; `rest` is touched by the one who reads, `isOpen` by the one who closes.
+/// `@unchecked Sendable`: the descriptor never changes; `rest` is touched by the one who reads, `isOpen` by the one who
+/// closes.
 final class TestSocket: @unchecked Sendable {
   enum End: Equatable { case finished, reset, nothing }
 

@@ -133,7 +133,11 @@ let write = HTTPRequest(.post, "/set", body: Array("{}".utf8), isWrite: true)
 extension Result where Success == HTTPResponse, Failure == AdapterError {
   /// The body, when all of it is here.
   var text: String? {
-    if case .success(let response) = self, response.body.isWhole { String(decoding: response.body.prefix, as: UTF8.self) } else { nil }
+    if case .success(let response) = self, response.body.isWhole {
+      String(decoding: response.body.prefix, as: UTF8.self)
+    } else {
+      nil
+    }
   }
   var status: Int? { if case .success(let response) = self { response.status } else { nil } }
   var code: AdapterError.Code? { if case .failure(let error) = self { error.code } else { nil } }

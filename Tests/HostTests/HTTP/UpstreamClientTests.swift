@@ -46,7 +46,9 @@ import Testing
         }
       }
       try await ClientRig.with(upstream.url) { rig in
-        for cut in stride(from: 0, to: bytes.count, by: 5) { #expect(await rig.send().text == "hello", "cut at \(cut)") }
+        for cut in stride(from: 0, to: bytes.count, by: 5) {
+          #expect(await rig.send().text == "hello", "cut at \(cut)")
+        }
         #expect(upstream.accepted == 1)
       }
     }
@@ -79,7 +81,9 @@ import Testing
 
   @Test func `answers that have no body have none`() async throws {
     let upstream = try TestUpstream { _, socket, upstream in
-      for answer in ["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", ok("")] {
+      for answer in [
+        "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", ok(""),
+      ] {
         guard upstream.takeRequest(socket) != nil else { return }
         socket.send(answer)
       }

@@ -29,7 +29,8 @@ import Testing
     }
   }
 
-  @Test func `a kept connection that ends while nobody looks is replaced before a byte of a write leaves`() async throws {
+  @Test func `a kept connection that ends while nobody looks is replaced before a byte of a write leaves`() async throws
+  {
     let (go, gone) = (ThreadSignal(), ThreadSignal())
     let upstream = try dying { socket in
       go.wait()
@@ -117,7 +118,8 @@ import Testing
       let live = upstream.address
       let found = await task(on: loop) {
         let pool = UpstreamPool(
-          loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop), connections: PermitQueue(permits, loop: loop))
+          loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop),
+          connections: PermitQueue(permits, loop: loop))
         var outcomes: [Bool] = []
         for addresses in [dead + [live], dead, [], [live] + dead] {
           let result = await pool.connection(to: addresses, deadline: inMilliseconds(60_000))
@@ -135,7 +137,8 @@ import Testing
       // A caller that has left: no address is tried in its name.
       let cancelled = task(on: loop) {
         let pool = UpstreamPool(
-          loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop), connections: PermitQueue(permits, loop: loop))
+          loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop),
+          connections: PermitQueue(permits, loop: loop))
         withUnsafeCurrentTask { $0?.cancel() }
         let result = await pool.connection(to: [live, live], deadline: inMilliseconds(60_000))
         if case .success(let connection) = result { connection.close() }

@@ -125,7 +125,9 @@ import Testing
   }
 
   @Test(arguments: ["chunked", "length", "limit"])
-  func `an answer that turns out wrong while somebody waits for its next piece says so once`(_ kind: String) async throws {
+  func `an answer that turns out wrong while somebody waits for its next piece says so once`(_ kind: String)
+    async throws
+  {
     let go = Gate()
     let signal = ThreadSignal()
     let upstream = try TestUpstream { _, socket, upstream in
@@ -146,7 +148,9 @@ import Testing
       let answer = await rig.send()
       let reader = task(on: rig.loop) { () -> AdapterError.Code? in
         defer { go.open() }
-        guard case .success(let response) = answer, case .stream(var bytes, let rest) = response.body else { return nil }
+        guard case .success(let response) = answer, case .stream(var bytes, let rest) = response.body else {
+          return nil
+        }
         do throws(AdapterError) {
           while bytes.count < 70_000, let piece = try await rest.next() { bytes += piece }
           go.open()
@@ -223,7 +227,12 @@ import Testing
       _ = upstream.takeRequest(socket)
       _ = socket.receiveAll()
     }
-    try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .seconds(1); $0.maxConnections = 1 }) { rig in
+    try await ClientRig.with(
+      upstream.url,
+      {
+        $0.firstByteTimeout = .seconds(1); $0.maxConnections = 1
+      }
+    ) { rig in
       for _ in 0..<20 {
         let answer = await rig.send()
         #expect(await task(on: rig.loop) { await answer.readAll() }.value.error == nil)

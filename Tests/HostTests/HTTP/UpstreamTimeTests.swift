@@ -15,7 +15,12 @@ import Testing
 
   @Test func `no answer: the first byte's time, or the caller's, whichever is shorter`() async throws {
     let upstream = try UpstreamTimeTests.silent()
-    try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .milliseconds(200); $0.readRetries = 3 }) { rig in
+    try await ClientRig.with(
+      upstream.url,
+      {
+        $0.firstByteTimeout = .milliseconds(200); $0.readRetries = 3
+      }
+    ) { rig in
       var answer: Result<HTTPResponse, AdapterError>?
       let waited = await elapsed { answer = await rig.send() }
       #expect(answer?.code == .timeout && answer?.mayHaveActed == true && waited >= 190)

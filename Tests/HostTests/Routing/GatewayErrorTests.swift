@@ -17,7 +17,9 @@ import Testing
 
   private static let all: [GatewayError] = {
     let faults = HTTPFault.Code.allCases.map { GatewayError(HTTPFault($0, "what is wrong")) }
-    let adapters = AdapterError.Code.allCases.map { GatewayError(AdapterError($0, "What is wrong.", detail: "for the log")) }
+    let adapters = AdapterError.Code.allCases.map {
+      GatewayError(AdapterError($0, "What is wrong.", detail: "for the log"))
+    }
     let own: [GatewayError] = [
       .unauthorized("why for the log"), .forbidden, .notFound, .methodNotAllowed("GET, HEAD"), .badJSON("No JSON."),
       .unsupportedMediaType, .unsupportedOperation("stream"), .noToken("down", retryAfter: nil),

@@ -9,7 +9,13 @@ struct GatewayRig: Sendable {
 
   static let text = """
     version: 1
-    listen: {address: "127.0.0.1:0", event_loops: 2, max_body_size: 64KiB, drain_timeout: 30s, header_timeout: 60s, body_timeout: 60s}
+    listen:
+      address: "127.0.0.1:0"
+      event_loops: 2
+      max_body_size: 64KiB
+      drain_timeout: 30s
+      header_timeout: 60s
+      body_timeout: 60s
     admin: {address: "127.0.0.1:0"}
     auth: {keys: [{alg: HS256, secret: {env: SECRET}}]}
     store: {type: memory}
@@ -35,7 +41,8 @@ struct GatewayRig: Sendable {
 
   static func token(roles: [String] = [], lifetime: Duration = .seconds(3600)) -> String {
     let token = TokenIssuer.issueHS256(
-      secret: Secret(secret), subject: "me", roles: roles, rolesClaim: "role", issuer: nil, audience: nil, lifetime: lifetime,
+      secret: Secret(secret), subject: "me", roles: roles, rolesClaim: "role", issuer: nil, audience: nil,
+      lifetime: lifetime,
       now: System.wall() / 1000)
     return "Authorization: Bearer \(token)\r\n"
   }

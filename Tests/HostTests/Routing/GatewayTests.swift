@@ -60,7 +60,8 @@ import Testing
   private let values = "/api/iot/codes/values"
 
   @Test func `values of the mock come back, and say that they are the mock's`() throws {
-    let answer = try ask(post(values, #"{"codes":["C_5001_AV_0001"]}"#, json + GatewayRig.token() + "X-Request-Id: mine\r\n"))
+    let answer = try ask(
+      post(values, #"{"codes":["C_5001_AV_0001"]}"#, json + GatewayRig.token() + "X-Request-Id: mine\r\n"))
     #expect(answer.status == 200)
     #expect(answer["X-Gateway-Source"] == "mock" && answer["X-Request-Id"] == "mine")
     #expect(answer.text.contains("C_5001_AV_0001"))
@@ -71,7 +72,10 @@ import Testing
     #expect(nobody.status == 404 && code(nobody) == "not_found")
     let method = try ask(get(values))
     #expect(method.status == 405 && method["Allow"] == "POST" && code(method) == "method_not_allowed")
-    for token in ["", "Authorization: Bearer x.y.z\r\n", "Authorization: Basic eDp5\r\n", GatewayRig.token(lifetime: .seconds(-3600))] {
+    for token in [
+      "", "Authorization: Bearer x.y.z\r\n", "Authorization: Basic eDp5\r\n",
+      GatewayRig.token(lifetime: .seconds(-3600)),
+    ] {
       let refused = try ask(post(values, "not JSON", token))
       #expect(refused.status == 401 && refused["WWW-Authenticate"] == "Bearer" && code(refused) == "unauthorized")
     }
@@ -83,7 +87,9 @@ import Testing
     #expect(try ask(post("/open", #"{"codes":[]}"#)).status != 401)
   }
 
-  @Test(arguments: ["", "[]", "{", #"{"a":1,"a":2}"#, #"{"a":1} x"#, "{\"a\":\"\u{1}\"}", String(repeating: "[", count: 100)])
+  @Test(arguments: [
+    "", "[]", "{", #"{"a":1,"a":2}"#, #"{"a":1} x"#, "{\"a\":\"\u{1}\"}", String(repeating: "[", count: 100),
+  ])
   func `a body that is not one good JSON object is refused`(_ body: String) throws {
     let answer = try ask(post(values, body, json + GatewayRig.token()))
     #expect(answer.status == 400 && code(answer) == "bad_json")

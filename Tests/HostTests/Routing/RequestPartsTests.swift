@@ -14,15 +14,19 @@ import Testing
   func `JSON by any of its names`(_ text: String) { #expect(isJSON(text)) }
 
   @Test(arguments: [
-    "", "json", "text/json", "text/plain", "application/jsonp", "application/json5", "xapplication/json", "application/xml",
-    "+json", "/+json", "application/+json", "application+json", "text/plain; application/json", "application/json, text/plain",
+    "", "json", "text/json", "text/plain", "application/jsonp", "application/json5", "xapplication/json",
+    "application/xml",
+    "+json", "/+json", "application/+json", "application+json", "text/plain; application/json",
+    "application/json, text/plain",
     ";application/json",
   ])
   func `what is no JSON`(_ text: String) { #expect(!isJSON(text)) }
 
   @Test func `an id of the caller's is taken when it is sane`() {
     for text in ["a", "A-Z_0.9", String(repeating: "x", count: 128)] { #expect(isSane(text)) }
-    for text in ["", String(repeating: "x", count: 129), "a b", "a\r\nb", "é", "a/b", "\"", "a\u{0}"] { #expect(!isSane(text)) }
+    for text in ["", String(repeating: "x", count: 129), "a b", "a\r\nb", "é", "a/b", "\"", "a\u{0}"] {
+      #expect(!isSane(text))
+    }
   }
 
   @Test func `ids of ours are sane, and differ`() {

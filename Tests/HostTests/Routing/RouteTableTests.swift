@@ -8,7 +8,8 @@ import Testing
     let checked = try #require(GatewayRig.source().load().checked)
     return await withLoops { group in
       let builder = SnapshotBuilder(
-        group: group, resolver: Resolver(), store: MemoryStore(), log: GatewayRig.quietLog(), metrics: Metrics(), health: Health())
+        group: group, resolver: Resolver(), store: MemoryStore(), log: GatewayRig.quietLog(), metrics: Metrics(),
+        health: Health())
       let snapshot = builder.build(checked.loaded, checked.configuration, keys: checked.keys, previous: nil)
       return lines.map { word, path in
         let (method, path) = (Array(word.utf8), Array(path.utf8))
@@ -27,7 +28,8 @@ import Testing
 
   @Test func `a route is its method and its path, byte for byte`() async throws {
     let cases = [
-      ("POST", "/open", "/open"), ("GET", "/open", "405 POST"), ("post", "/open", "405 POST"), ("", "/open", "405 POST"),
+      ("POST", "/open", "/open"), ("GET", "/open", "405 POST"), ("post", "/open", "405 POST"),
+      ("", "/open", "405 POST"),
       ("GET", "/both", "/both"), ("POST", "/both", "/both"), ("HEAD", "/both", "/both"),
       ("PUT", "/both", "405 GET, HEAD, POST"), ("HEAD", "/open", "405 POST"), ("OPTIONS", "*", "404"),
       ("POST", "/open/", "404"), ("POST", "/OPEN", "404"), ("POST", "/ope", "404"), ("POST", "/openx", "404"),
