@@ -95,8 +95,8 @@ final class Gateway {
           let server = ServerContext(
             loop: loop, listen: configuration.listen, connections: connections, memory: memory, handler: pipeline)
           bound.value.pipeline = pipeline
-          bound.value.servers.append(server)
-          bound.value.listeners.append(Listener(socket, server: server))
+          bound.value.server = server
+          bound.value.listener = Listener(socket, server: server)
           if loop.index == 0 {
             let pages = AdminPages(health: health, metrics: metrics, group: group) {
               metrics.connections.set(connections.current)
@@ -109,7 +109,7 @@ final class Gateway {
             bound.value.adminListener = Listener(adminSocket, server: admin)
             bound.value.adminListener?.start()
           }
-          for listener in bound.value.listeners { listener.start() }
+          bound.value.listener?.start()
         }
       }
     }
@@ -118,6 +118,8 @@ final class Gateway {
   }
 
   private var live = LiveAdapters([])
+  /// The JWK sets as they were read last, good or not.
+  private var keySetsSeen: [String] = []
 
   /// A client token signed with the first HS256 key, for the demo's greeting.
   func demoToken(lifetime: Duration) -> String? {
@@ -146,14 +148,22 @@ final class Gateway {
     guard fixed.isEmpty else { return refuseReload(fixed, file) }
     let next = builder.build(checked.loaded, checked.configuration, keys: checked.keys, previous: snapshot)
     for instance in next.adapters where !snapshot.adapters.contains(where: { $0 === instance }) { instance.keeper?.start() }
-    let configuration = checked.configuration
+    swap(in: next)
+    metrics.reloadSucceeded()
+    health.clear("config")
+    log.info("the configuration was reloaded", [("file", "\(file)")])
+  }
+
+  /// Hands a new graph to every loop. Requests in flight keep the one they began with.
+  private func swap(in next: Snapshot) {
+    let configuration = next.configuration
     log.configure(configuration.log)
     let services = services
     wait {
       for bound in services {
         await onLoop(bound.loop) {
           bound.value.pipeline?.use(next)
-          for server in bound.value.servers { server.use(configuration.listen) }
+          bound.value.server?.use(configuration.listen)
         }
       }
     }
@@ -161,9 +171,37 @@ final class Gateway {
     live.set(next.adapters)
     connections.limit = configuration.listen.maxConnections
     memory.limit = configuration.listen.maxMemory
-    metrics.reloadSucceeded()
-    health.clear("config")
-    log.info("the configuration was reloaded", [("file", "\(file)")])
+  }
+
+  /// There are JWK sets in files, which others may change at any time.
+  var hasKeySets: Bool {
+    snapshot.configuration.auth.keys.contains { if case .keySet = $0.material { true } else { false } }
+  }
+
+  /// Reads the JWK sets again. Keys that changed are in force at once; a set that is no good is refused, and the old keys go on.
+  func lookAtKeySets() {
+    var configuration = snapshot.configuration
+    var texts: [String] = []
+    for index in configuration.auth.keys.indices {
+      guard case .keySet(let json, let path) = configuration.auth.keys[index].material else { continue }
+      // A file that is just being replaced is looked at again the next time.
+      let text = (try? TextFile.readText(path).get()) ?? json
+      configuration.auth.keys[index].material = .keySet(json: text, path: path)
+      texts.append(text)
+    }
+    guard texts != keySetsSeen, texts != snapshot.configuration.auth.keySets else { return keySetsSeen = texts }
+    keySetsSeen = texts
+    let problems = Settings.Problems()
+    guard let keys = KeyRing.make(configuration.auth, problems: problems), !problems.hasErrors else {
+      for problem in problems.all where problem.severity == .error {
+        log.error("a changed JWK set is refused; the old keys go on", [("problem", "\(problem.message)")])
+      }
+      return
+    }
+    swap(
+      in: Snapshot(
+        configuration: configuration, routes: snapshot.routes, adapters: snapshot.adapters, keys: keys, metrics: metrics))
+    log.info("the JWK sets were read again", [])
   }
 
   private func refuseReload(_ problems: [ConfigError], _ file: String) {
@@ -201,11 +239,11 @@ final class Gateway {
     let clock = LoopClock(home: group.loops[0])
     let socket = socket
     wait {
-      for bound in services { await onLoop(bound.loop) { for listener in bound.value.listeners { listener.stop() } } }
+      for bound in services { await onLoop(bound.loop) { bound.value.listener?.stop() } }
       // Closed before the wait: whoever comes from now on is refused at once and goes elsewhere, instead of waiting in a backlog
       // that nobody looks at.
       socket.close()
-      for bound in services { await onLoop(bound.loop) { for server in bound.value.servers { server.drain() } } }
+      for bound in services { await onLoop(bound.loop) { bound.value.server?.drain() } }
       while connections.current + connections.abandoned > 0, clock.now() < deadline {
         try? await clock.sleep(until: clock.now() + .milliseconds(20))
       }
@@ -217,7 +255,7 @@ final class Gateway {
     let keepers = snapshot.adapters.compactMap(\.keeper)
     let store = store
     wait(atMost: .seconds(5)) {
-      for bound in services { await onLoop(bound.loop) { for server in bound.value.servers { server.closeAll() } } }
+      for bound in services { await onLoop(bound.loop) { bound.value.server?.closeAll() } }
       for keeper in keepers { await keeper.stop() }
       // Writes that are still followed end now, so that the log says of each that its outcome is not known.
       for bound in services {
@@ -245,8 +283,8 @@ final class Gateway {
 /// What one loop serves. Touched by its loop's thread only.
 final class LoopServices {
   var pipeline: RequestPipeline?
-  var servers: [ServerContext] = []
-  var listeners: [Listener] = []
+  var server: ServerContext?
+  var listener: Listener?
   var adminServer: ServerContext?
   var adminListener: Listener?
 }

@@ -50,6 +50,30 @@ struct ReloadTests {
     #expect(lab.upstream.count(.authorization) == 0)
   }
 
+  @Test("a JWK set is read again when its file changes, and a broken one leaves the old keys in force")
+  func keySet() throws {
+    let lab = try Lab()
+    let file = lab.gateway.folder.appending(path: "keys.json")
+    func write(_ key: String) throws {
+      let set = #"{"keys":[{"kty":"oct","alg":"HS256","k":"\#(JWT.base64url(Array(key.utf8)))"}]}"#
+      try Data(set.utf8).write(to: file, options: .atomic)
+    }
+    func status(_ key: String) throws -> Int { try lab.call(Request.make(token: JWT.caller(key: key))).status }
+    let (first, second) = (Secrets.random(20), Secrets.random(20))
+    try write(first)
+    let hs256 = "    - {alg: HS256, secret: {env: JWT_SECRET}}"
+    try lab.reload(
+      GatewayConfiguration().text.replacingOccurrences(of: hs256, with: hs256 + "\n    - {jwks: keys.json}"))
+    #expect(try (status(first), status(second)) == (200, 401))
+    try write(second)
+    try eventually("the new key to be taken", within: 15) { try status(second) == 200 }
+    #expect(try status(first) == 401)
+    try Data("{\"keys\":[".utf8).write(to: file, options: .atomic)
+    try eventually("the refusal in the log", within: 15) { lab.gateway.log.contains("a changed JWK set is refused") }
+    #expect(try status(second) == 200)
+    #expect(!lab.gateway.log.contains(second))
+  }
+
   @Test("a request in flight ends on the configuration it began with")
   func inFlight() throws {
     let lab = try Lab()

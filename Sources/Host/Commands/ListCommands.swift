@@ -8,11 +8,11 @@ enum ListCommands {
     let routes = checked.configuration.routes
     if isJSON {
       let items = routes.map { route in
-        let method = route.method.map(quoted) ?? "null"
+        let method = route.method.map(Escaping.quoted) ?? "null"
         let roles = list(route.roles)
         let writeRoles = list(route.writeRoles)
-        return "{\"method\":\(method),\"path\":\(quoted(route.path)),\"operation\":\(quoted(route.word)),"
-          + "\"adapter\":\(quoted(route.adapter)),\"auth\":\(quoted(route.requiresToken ? "jwt" : "none")),\"roles\":\(roles),"
+        return "{\"method\":\(method),\"path\":\(Escaping.quoted(route.path)),\"operation\":\(Escaping.quoted(route.word)),"
+          + "\"adapter\":\(Escaping.quoted(route.adapter)),\"auth\":\(Escaping.quoted(route.requiresToken ? "jwt" : "none")),\"roles\":\(roles),"
           + "\"writeRoles\":\(writeRoles),\"timeoutMs\":\(route.timeout.milliseconds),\"coalesce\":\(route.coalesce)}"
       }
       Terminal.out("[\(items.joined(separator: ","))]\n")
@@ -35,10 +35,10 @@ enum ListCommands {
     if try arguments.isJSON() {
       let items = AdapterRegistry.types.map { type in
         let settings = type.settings.map { setting in
-          "{\"key\":\(quoted(setting.key)),\"kind\":\(quoted(setting.kind)),"
-            + "\"default\":\(setting.defaultValue.map(quoted) ?? "null"),\"summary\":\(quoted(setting.summary))}"
+          "{\"key\":\(Escaping.quoted(setting.key)),\"kind\":\(Escaping.quoted(setting.kind)),"
+            + "\"default\":\(setting.defaultValue.map(Escaping.quoted) ?? "null"),\"summary\":\(Escaping.quoted(setting.summary))}"
         }
-        return "{\"type\":\(quoted(type.typeName)),\"operations\":\(list(operations(of: type))),"
+        return "{\"type\":\(Escaping.quoted(type.typeName)),\"operations\":\(list(operations(of: type))),"
           + "\"settings\":[\(settings.joined(separator: ","))]}"
       }
       Terminal.out("[\(items.joined(separator: ","))]\n")
@@ -58,13 +58,7 @@ enum ListCommands {
     Operation.allCases.filter { type.operations.contains($0) }.map(\.rawValue)
   }
 
-  private static func list(_ texts: [String]) -> String { "[\(texts.map(quoted).joined(separator: ","))]" }
-
-  private static func quoted(_ text: String) -> String {
-    var out: [UInt8] = []
-    Escaping.appendQuoted(text, to: &out)
-    return String(decoding: out, as: UTF8.self)
-  }
+  private static func list(_ texts: [String]) -> String { "[\(texts.map(Escaping.quoted).joined(separator: ","))]" }
 }
 
 extension Configuration.Route {

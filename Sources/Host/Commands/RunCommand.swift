@@ -81,11 +81,31 @@ enum RunCommand {
     _ = setrlimit(resource, &limit)
   }
 
+  /// How often files are looked at that others may change, in seconds.
+  private static let lookEvery = 2
+
+  /// The next signal, or nil when the time is over first.
+  private static func next(_ signals: inout sigset_t, atMost seconds: Int?) -> Int32? {
+    while true {
+      if let seconds {
+        var time = timespec(tv_sec: seconds, tv_nsec: 0)
+        let number = sigtimedwait(&signals, nil, &time)
+        if number > 0 { return number }
+        if errno == EAGAIN { return nil }
+      } else {
+        var number: Int32 = 0
+        if sigwait(&signals, &number) == 0 { return number }
+      }
+    }
+  }
+
   private static func waitForEnd(_ gateway: Gateway, _ signals: sigset_t, _ log: Log) {
     var signals = signals
     while true {
-      var number: Int32 = 0
-      guard sigwait(&signals, &number) == 0 else { continue }
+      guard let number = next(&signals, atMost: gateway.hasKeySets ? lookEvery : nil) else {
+        gateway.lookAtKeySets()
+        continue
+      }
       if number == SIGHUP {
         gateway.reload()
         continue

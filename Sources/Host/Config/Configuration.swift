@@ -68,6 +68,11 @@ struct Configuration: Sendable {
 
     enum Algorithm: String, Sendable, CaseIterable { case HS256, HS384, HS512, RS256, PS256, ES256, EdDSA }
 
+    /// The texts of the JWK sets, in order.
+    var keySets: [String] {
+      keys.compactMap { if case .keySet(let json, _) = $0.material { json } else { nil } }
+    }
+
     /// A key with its algorithm pinned, or a set of keys each of which pins its own.
     struct Key: Sendable {
       enum Material: Sendable {

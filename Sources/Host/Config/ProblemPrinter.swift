@@ -32,27 +32,11 @@ enum ProblemPrinter {
   /// `{"problems": [{"file", "line", "column", "severity", "message"}], "errors": n, "warnings": n}`
   static func json(_ loaded: LoadedConfiguration) -> String {
     let problems = loaded.problems.map { problem in
-      "{\"file\":\(quoted(loaded.file)),\"line\":\(problem.position.line),\"column\":\(problem.position.column),"
-        + "\"severity\":\(quoted(problem.severity.rawValue)),\"message\":\(quoted(problem.message))}"
+      "{\"file\":\(Escaping.quoted(loaded.file)),\"line\":\(problem.position.line),\"column\":\(problem.position.column),"
+        + "\"severity\":\(Escaping.quoted(problem.severity.rawValue)),\"message\":\(Escaping.quoted(problem.message))}"
     }
     return "{\"problems\":[\(problems.joined(separator: ","))],\"errors\":\(loaded.errorCount),"
       + "\"warnings\":\(loaded.warningCount)}\n"
-  }
-
-  /// A JSON string (RFC 8259 §7).
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\u{00}"..."\u{1f}":
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }
 

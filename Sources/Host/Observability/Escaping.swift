@@ -41,6 +41,13 @@ enum Escaping {
     out.append(0x22)
   }
 
+  /// A whole JSON string, as text.
+  static func quoted(_ text: String) -> String {
+    var out: [UInt8] = []
+    appendQuoted(text, to: &out)
+    return String(decoding: out, as: UTF8.self)
+  }
+
   /// The value needs no quotation marks in a `key=value` line.
   static func isBare(_ source: UnsafeBufferPointer<UInt8>) -> Bool {
     !source.isEmpty && source.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C && $0 != 0x3D }

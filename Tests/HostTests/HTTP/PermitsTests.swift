@@ -41,6 +41,15 @@ import Testing
     func waits(_ count: Int) async -> Bool { await eventually { permits.waiters == count } }
   }
 
+  private func withQueues(_ loops: Int, limit: Int, _ test: (EventLoopGroup, Queues) async -> Void) async {
+    await withLoops(loops) { group in
+      let queues = await Queues(group, limit: limit)
+      await test(group, queues)
+      // They hold each other.
+      for queue in queues.queues { await onLoop(queue.loop) { queue.value.wakeOthers = {} } }
+    }
+  }
+
   /// What callers got, and how many had a place at the same time.
   private final class Tally: Sendable {
     private let state = Mutex((held: 0, most: 0, granted: 0, other: 0))
@@ -57,8 +66,7 @@ import Testing
   }
 
   @Test func `there are as many places as the limit says`() async {
-    await withLoops { group in
-      let queues = await Queues(group, limit: 3)
+    await withQueues(1, limit: 3) { group, queues in
       for _ in 0..<3 { #expect(await queues.tryAcquire()) }
       #expect(await !queues.tryAcquire())
       #expect(queues.permits.inUse == 3)
@@ -68,8 +76,7 @@ import Testing
   }
 
   @Test func `who waits is served in order of arrival`() async {
-    await withLoops { group in
-      let queues = await Queues(group, limit: 1)
+    await withQueues(1, limit: 1) { group, queues in
       #expect(await queues.tryAcquire())
       let served = Collected<Int>()
       let queue = queues.queues[0]
@@ -92,8 +99,7 @@ import Testing
   }
 
   @Test func `a queue that is full refuses at once, over all loops`() async {
-    await withLoops(2) { group in
-      let queues = await Queues(group, limit: 1)
+    await withQueues(2, limit: 1) { group, queues in
       #expect(await queues.tryAcquire())
       let first = queues.acquire(0, bound: 2)
       let second = queues.acquire(1, bound: 2)
@@ -109,8 +115,7 @@ import Testing
   }
 
   @Test func `a place that one loop gives back reaches the waiters of another`() async {
-    await withLoops(2) { group in
-      let queues = await Queues(group, limit: 1)
+    await withQueues(2, limit: 1) { group, queues in
       #expect(await queues.tryAcquire(0))
       let waiter = queues.acquire(1)
       #expect(await queues.waits(1))
@@ -121,8 +126,7 @@ import Testing
   }
 
   @Test func `waiters that gave up hold up nobody, not even when the places came back after they had gone`() async {
-    await withLoops { group in
-      let queues = await Queues(group, limit: 1)
+    await withQueues(1, limit: 1) { group, queues in
       #expect(await queues.tryAcquire())
       #expect(await queues.acquire(within: 5).value == .timedOut)
       let cancelled = queues.acquire()
@@ -139,8 +143,7 @@ import Testing
   }
 
   @Test func `a waiter behind one that gave up is served`() async {
-    await withLoops { group in
-      let queues = await Queues(group, limit: 1)
+    await withQueues(1, limit: 1) { group, queues in
       #expect(await queues.tryAcquire())
       let first = queues.acquire()
       #expect(await queues.waits(1))
@@ -154,8 +157,7 @@ import Testing
   }
 
   @Test func `a waiter that is served and cancelled at the same moment has its place, or leaves it`() async {
-    await withLoops(2) { group in
-      let queues = await Queues(group, limit: 1)
+    await withQueues(2, limit: 1) { group, queues in
       for number in 0..<300 {
         #expect(await queues.tryAcquire())
         let waiter = queues.acquire()
@@ -177,9 +179,8 @@ import Testing
   }
 
   @Test func `four loops that take, wait, give up and are cancelled never exceed the limit and lose no place`() async {
-    await withLoops(4) { group in
-      let limit = 3
-      let queues = await Queues(group, limit: limit)
+    let limit = 3
+    await withQueues(4, limit: limit) { group, queues in
       let tally = Tally()
       await withTaskGroup(of: Void.self) { tasks in
         for worker in 0..<64 {
@@ -218,8 +219,7 @@ import Testing
   }
 
   @Test func `nobody waits in vain: with patience, everybody is served`() async {
-    await withLoops(4) { group in
-      let queues = await Queues(group, limit: 2)
+    await withQueues(4, limit: 2) { group, queues in
       let granted = Collected<Int>()
       await withTaskGroup(of: Void.self) { tasks in
         for worker in 0..<100 {

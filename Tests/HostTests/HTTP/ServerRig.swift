@@ -19,6 +19,10 @@ final class ServerRig: Sendable {
   static func listen(_ change: (inout Configuration.Listen) -> Void = { _ in }) -> Configuration.Listen {
     var listen = Configuration.Listen(
       address: TestSocket.listenAddress, eventLoops: nil, eventLoopsPosition: .init(line: 1, column: 1))
+    // So long that no test meets these times by chance, on a machine that is busy.
+    listen.headerTimeout = .seconds(60)
+    listen.bodyTimeout = .seconds(60)
+    listen.sendTimeout = .seconds(60)
     change(&listen)
     return listen
   }

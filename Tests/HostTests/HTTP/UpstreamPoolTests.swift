@@ -111,7 +111,7 @@ import Testing
               let kind = Int.random(in: 0..<6, using: &random)
               var request = HTTPRequest(.post, "/\(kind)")
               request.isWrite = Bool.random(using: &random)
-              let call = rig.start(request, on: Int.random(in: 0..<3, using: &random), within: 2_000)
+              let call = rig.start(request, on: Int.random(in: 0..<3, using: &random), within: 20_000)
               if Int.random(in: 0..<4, using: &random) == 0 { call.cancel() }
               let answer = await call.value
               if Bool.random(using: &random) { _ = await answer.readAll() }
@@ -128,7 +128,7 @@ import Testing
     let upstream = try TestUpstream.answering(ok("fine"))
     try await ClientRig.with(upstream.url, loops: 2) { rig in
       for _ in 0..<10 {
-        let response = try await rig.client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(10_000))
+        let response = try await rig.client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(60_000))
         #expect(response.status == 200)
       }
       await #expect(throws: AdapterError.self) {
@@ -156,7 +156,7 @@ import Testing
         let made = UpstreamClient(
           baseURL: upstream.url, limits: .init(), group: group, resolver: Resolver())
         client = made
-        _ = await task(on: group.loops[1]) { try? await made.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(10_000)) }.value
+        _ = await task(on: group.loops[1]) { try? await made.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(60_000)) }.value
         made.shutdown()
       }
       for loop in group.loops { _ = await onLoop(loop) { true } }

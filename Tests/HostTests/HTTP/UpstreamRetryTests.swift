@@ -44,7 +44,7 @@ import Testing
         // The loop's thread is busy here: only the socket itself tells that the end is there.
         go.signal()
         gone.wait()
-        guard let answer = try? await client.send(write, deadline: inMilliseconds(10_000)) else { return nil }
+        guard let answer = try? await client.send(write, deadline: inMilliseconds(60_000)) else { return nil }
         return String(decoding: answer.body.prefix, as: UTF8.self)
       }.value
       #expect(second == "from 1")
@@ -120,7 +120,7 @@ import Testing
           loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop), connections: PermitQueue(permits, loop: loop))
         var outcomes: [Bool] = []
         for addresses in [dead + [live], dead, [], [live] + dead] {
-          let result = await pool.connection(to: addresses, deadline: inMilliseconds(10_000))
+          let result = await pool.connection(to: addresses, deadline: inMilliseconds(60_000))
           if case .success(let connection) = result {
             outcomes.append(true)
             connection.close()
@@ -137,7 +137,7 @@ import Testing
         let pool = UpstreamPool(
           loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop), connections: PermitQueue(permits, loop: loop))
         withUnsafeCurrentTask { $0?.cancel() }
-        let result = await pool.connection(to: [live, live], deadline: inMilliseconds(10_000))
+        let result = await pool.connection(to: [live, live], deadline: inMilliseconds(60_000))
         if case .success(let connection) = result { connection.close() }
         return permits.inUse
       }

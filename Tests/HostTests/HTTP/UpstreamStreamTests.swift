@@ -68,7 +68,7 @@ import Testing
     }
     try await ClientRig.with(upstream.url) { rig in
       let client = rig.client
-      let response = try await client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(20_000))
+      let response = try await client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(60_000))
       let answer: Result<HTTPResponse, AdapterError> = .success(response)
       let (bytes, error) = await answer.readAll()
       #expect(bytes == UpstreamStreamTests.bytes && error == nil)

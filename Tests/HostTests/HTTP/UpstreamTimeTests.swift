@@ -113,7 +113,7 @@ import Testing
       let before = await task(on: rig.loop) { () -> AdapterError.Code? in
         withUnsafeCurrentTask { $0?.cancel() }
         do throws(AdapterError) {
-          _ = try await client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(20_000))
+          _ = try await client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(60_000))
           return nil
         } catch {
           return error.code

@@ -9,7 +9,7 @@ struct GatewayRig: Sendable {
 
   static let text = """
     version: 1
-    listen: {address: "127.0.0.1:0", event_loops: 2, max_body_size: 64KiB, drain_timeout: 5s}
+    listen: {address: "127.0.0.1:0", event_loops: 2, max_body_size: 64KiB, drain_timeout: 30s, header_timeout: 60s, body_timeout: 60s}
     admin: {address: "127.0.0.1:0"}
     auth: {keys: [{alg: HS256, secret: {env: SECRET}}]}
     store: {type: memory}

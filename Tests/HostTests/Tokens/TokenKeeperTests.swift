@@ -47,8 +47,8 @@ import Testing
     #expect(newer.calls == [.refresh("R1")])
     await bench.keeper.leave()
     await #expect(throws: KeeperError.self) {
-      try await bench.keeper.replace(rejected: first, deadline: bench.deadline())
-      try await bench.keeper.replace(rejected: try #require(bench.keeper.snapshot()), deadline: bench.deadline())
+      _ = try await bench.keeper.replace(rejected: first, deadline: bench.deadline())
+      _ = try await bench.keeper.replace(rejected: try #require(bench.keeper.snapshot()), deadline: bench.deadline())
     }
   }
 
