@@ -1,3 +1,5 @@
+import AdapterAPI
+
 /// The command line, taken apart: a verb, its options, what is left.
 struct Arguments {
   /// The wrong use of the command line; exit status 2.
@@ -26,13 +28,13 @@ struct Arguments {
           inline = arguments[index]
           index += 1
         }
-        guard let value = inline else { throw UsageError(sentence: "\(argument) needs a value") }
+        guard let value = inline else { throw UsageError(sentence: "\(Spelling.printable(argument)) needs a value") }
         values[name, default: []].append(value)
       } else if let name = Arguments.plain[argument] {
-        guard inline == nil else { throw UsageError(sentence: "\(argument) takes no value") }
+        guard inline == nil else { throw UsageError(sentence: "\(Spelling.printable(argument)) takes no value") }
         flags.insert(name)
       } else if argument.hasPrefix("-") {
-        throw UsageError(sentence: "unknown option '\(argument)'")
+        throw UsageError(sentence: "unknown option '\(Spelling.printable(argument))'")
       } else {
         words.append(argument)
       }
@@ -60,7 +62,7 @@ struct Arguments {
     switch try one("format") ?? "text" {
     case "text": return false
     case "json": return true
-    case let other: throw UsageError(sentence: "--format is 'text' or 'json', not '\(other)'")
+    case let other: throw UsageError(sentence: "--format is 'text' or 'json', not '\(Spelling.printable(other))'")
     }
   }
 }

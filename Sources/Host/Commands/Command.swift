@@ -64,11 +64,11 @@ enum Command {
 
   private static func unknown(_ verb: String) -> Arguments.UsageError {
     let near = Spelling.nearest(to: verb, among: Help.verbs.keys.sorted())
-    return Arguments.UsageError(sentence: "unknown verb '\(verb)'" + (near.map { "; did you mean '\($0)'?" } ?? ""))
+    return Arguments.UsageError(sentence: "unknown verb '\(Spelling.printable(verb))'" + (near.map { "; did you mean '\($0)'?" } ?? ""))
   }
 
   private static func noMore(_ words: [String]) throws(Arguments.UsageError) {
-    if let word = words.first { throw Arguments.UsageError(sentence: "'\(word)' is one word too many") }
+    if let word = words.first { throw Arguments.UsageError(sentence: "'\(Spelling.printable(word))' is one word too many") }
   }
 
   static func source(_ arguments: Arguments) throws(Arguments.UsageError) -> ConfigurationSource {

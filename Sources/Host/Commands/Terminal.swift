@@ -5,6 +5,14 @@ enum Terminal {
   static func out(_ text: String) { write(text, to: 1) }
   static func error(_ text: String) { write(text, to: 2) }
 
+  /// Whoever starts the program may have closed 0, 1 or 2: the next socket or database would get that number, and what is printed
+  /// would go there.
+  static func reserveDescriptors() {
+    var fd = open("/dev/null", O_RDWR)
+    while (0...2).contains(fd) { fd = open("/dev/null", O_RDWR) }
+    if fd > 2 { System.close(fd) }
+  }
+
   private static func write(_ text: String, to fd: Int32) {
     let bytes = Array(text.utf8)
     var offset = 0

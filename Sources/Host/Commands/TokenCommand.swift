@@ -8,7 +8,7 @@ enum TokenCommand {
     }
     let text = try arguments.one("ttl") ?? "1h"
     guard let lifetime = ScalarText.duration(text), lifetime > .zero else {
-      throw Arguments.UsageError(sentence: "--ttl '\(text)' is no duration above zero; write it as 30m, 1h or 24h")
+      throw Arguments.UsageError(sentence: "--ttl '\(Spelling.printable(text))' is no duration above zero; write it as 30m, 1h or 24h")
     }
     guard let checked = try Command.configuration(arguments) else { return 1 }
     let auth = checked.configuration.auth

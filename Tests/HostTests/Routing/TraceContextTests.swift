@@ -9,11 +9,14 @@ import Testing
     Array(text.utf8).withUnsafeBufferPointer { TraceContext.isSane($0) }
   }
 
-  @Test(arguments: ["00-\(trace)-b7ad6b7169203331-01", "01-\(trace)-b7ad6b7169203331-00", "cc-\(trace)-b7ad6b7169203331-01-later"])
+  @Test(arguments: [
+    "00-\(trace)-b7ad6b7169203331-01", "01-\(trace)-b7ad6b7169203331-00", "cc-\(trace)-b7ad6b7169203331-01-later",
+  ])
   func `a traceparent of this or a later version is one`(_ text: String) { #expect(isSane(text)) }
 
   @Test(arguments: [
-    "", "garbage", "00-\(trace)-b7ad6b7169203331", "00-\(trace)-b7ad6b7169203331-01-", "00-\(trace)-b7ad6b7169203331-01x",
+    "", "garbage", "00-\(trace)-b7ad6b7169203331", "00-\(trace)-b7ad6b7169203331-01-",
+    "00-\(trace)-b7ad6b7169203331-01x",
     "ff-\(trace)-b7ad6b7169203331-01", "00-00000000000000000000000000000000-b7ad6b7169203331-01",
     "00-\(trace)-0000000000000000-01", "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
     "00_\(trace)-b7ad6b7169203331-01", "cc-\(trace)-b7ad6b7169203331-01.later",
