@@ -48,7 +48,7 @@ fuzz: dependencies ## fuzz the HTTP parsers for a minute (SECONDS=600 for longer
 # Leaks are not looked for: event loops and what lives on them are meant to last as long as the process.
 .PHONY: sanitize
 sanitize: dependencies ## the unit tests under ThreadSanitizer, then under AddressSanitizer
-	@$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --disable-xctest $(UNIT_TESTS)
+	@TSAN_OPTIONS=suppressions=$(CURDIR)/scripts/tsan-suppressions $(SWIFT) test --sanitize=thread --scratch-path .build-tsan --disable-xctest $(UNIT_TESTS)
 	@ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan --disable-xctest $(UNIT_TESTS)
 
 .PHONY: clean
