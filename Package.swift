@@ -41,6 +41,7 @@ let package = Package(
           + vendors.map { .target(name: $0) },
         exclude: ["CSystem"], swiftSettings: hostSettings),
       .target(name: "AdapterTestKit", dependencies: ["AdapterAPI"], path: "Tests/AdapterTestKit", swiftSettings: settings),
+      .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
       .testTarget(name: "AdapterAPITests", dependencies: ["AdapterAPI"], swiftSettings: settings),
     ]
     + vendors.map {
@@ -48,9 +49,9 @@ let package = Package(
     }
     + [
       .testTarget(
-        name: "HostTests", dependencies: ["Host", "AdapterAPI", "COpenSSL", "CSQLite", "CLinux"],
+        name: "HostTests", dependencies: ["Host", "AdapterAPI", "TestSupport", "COpenSSL", "CSQLite", "CLinux"],
         exclude: ["Config/bad"], swiftSettings: settings),
-      .testTarget(name: "Integration", dependencies: [], swiftSettings: settings),
+      .testTarget(name: "Integration", dependencies: ["TestSupport"], swiftSettings: settings),
     ],
   swiftLanguageModes: [.v6]
 )

@@ -1,11 +1,12 @@
 import AdapterAPI
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct EventLoopTests {
+@Suite(.blocking) struct EventLoopTests {
   @Test func `work from many threads is done, each thread's in its order`() async {
     await withLoops { group in
       let loop = group.loops[0]

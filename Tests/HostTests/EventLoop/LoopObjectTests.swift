@@ -1,10 +1,11 @@
 import AdapterAPI
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct LoopObjectTests {
+@Suite(.blocking) struct LoopObjectTests {
   /// Remembers when its deadline came, in milliseconds since it was made.
   private final class Watch: LoopObject {
     let began = System.monotonic()

@@ -1,9 +1,10 @@
 import AdapterAPI
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct LoopWaitTests {
+@Suite(.blocking) struct LoopWaitTests {
   private enum Seen: Equatable, Sendable { case value(Int), timedOut, cancelled }
 
   private static func seen(_ outcome: LoopWait<Int>.Outcome) -> Seen {

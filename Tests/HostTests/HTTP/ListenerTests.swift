@@ -1,10 +1,11 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct ListenerTests {
+@Suite(.blocking) struct ListenerTests {
   private final class Hello: ExchangeHandler {
     func serve(_ exchange: Exchange) async { exchange.answer("hello") }
   }

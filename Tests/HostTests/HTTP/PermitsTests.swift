@@ -1,10 +1,11 @@
 import AdapterAPI
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct PermitsTests {
+@Suite(.blocking) struct PermitsTests {
   /// The queues of one `Permits`, one on each loop, linked as a client's pools are.
   private struct Queues: Sendable {
     let permits: Permits

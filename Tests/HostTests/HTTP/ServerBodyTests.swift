@@ -1,10 +1,11 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct ServerBodyTests {
+@Suite(.blocking) struct ServerBodyTests {
   private static let chunkedHead = "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
 
   @Test func `100 Continue is said where the client waits for it, and only there`() async throws {

@@ -1,10 +1,11 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct ServerConnectionTests {
+@Suite(.blocking) struct ServerConnectionTests {
   private static let letters = Array("abcdefghijklmnopqrstuvwxyz".utf8)
 
   @Test func `requests on one connection are answered one after another`() async throws {

@@ -1,10 +1,11 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct ServerEndTests {
+@Suite(.blocking) struct ServerEndTests {
   @Test func `a client that ends its side together with its request gets the answer, then the end`() async throws {
     let gate = Gate()
     try await ServerRig.with(handler: { exchange in

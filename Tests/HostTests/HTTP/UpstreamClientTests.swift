@@ -1,10 +1,11 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct UpstreamClientTests {
+@Suite(.blocking) struct UpstreamClientTests {
   @Test func `a request goes out whole, with the base URL's path and host`() async throws {
     let upstream = try TestUpstream.answering(ok("fine", "X-Own: 1\r\nSet-Cookie: no\r\n"))
     try await ClientRig.with(upstream.url) { rig in

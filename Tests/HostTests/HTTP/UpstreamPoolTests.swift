@@ -1,10 +1,11 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct UpstreamPoolTests {
+@Suite(.blocking) struct UpstreamPoolTests {
   @Test func `calls beyond max_in_flight wait their turn, and beyond the queue are refused`() async throws {
     let signal = ThreadSignal()
     let upstream = try TestUpstream { _, socket, upstream in

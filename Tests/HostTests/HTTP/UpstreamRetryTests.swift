@@ -1,10 +1,11 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct UpstreamRetryTests {
+@Suite(.blocking) struct UpstreamRetryTests {
   /// Serves one request on the first connection, then ends that as the test says; serves the others as they come.
   private func dying(_ end: @escaping @Sendable (TestSocket) -> Void) throws -> TestUpstream {
     try TestUpstream { number, socket, upstream in

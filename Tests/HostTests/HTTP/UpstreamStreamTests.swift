@@ -1,10 +1,11 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct UpstreamStreamTests {
+@Suite(.blocking) struct UpstreamStreamTests {
   private static let size = 3_000_000
   private static let bytes = (0..<size).map { UInt8(97 + $0 % 26) }
 

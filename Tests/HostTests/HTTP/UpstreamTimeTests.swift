@@ -1,10 +1,11 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
 
-@Suite struct UpstreamTimeTests {
+@Suite(.blocking) struct UpstreamTimeTests {
   /// Takes connections and requests, and says nothing.
   private static func silent() throws -> TestUpstream {
     try TestUpstream { _, socket, upstream in

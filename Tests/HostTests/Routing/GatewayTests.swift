@@ -1,11 +1,12 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
 
 /// One gateway for all requests of the suite; it ends with the process.
-@Suite struct GatewayTests {
+@Suite(.blocking) struct GatewayTests {
   private static let started = Result { try start() }
 
   private struct Running: Sendable {
