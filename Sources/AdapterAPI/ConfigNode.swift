@@ -63,10 +63,15 @@ public struct ConfigError: Error, Sendable {
   public let severity: Severity
   public let position: SourcePosition
   public let message: String
+  /// A warning all the same stops `run` and a reload: the setting is right, and going on without it would be unsafe.
+  public let stopsRun: Bool
 
-  public init(_ message: String, at position: SourcePosition, severity: Severity = .error) {
+  public init(
+    _ message: String, at position: SourcePosition, severity: Severity = .error, stopsRun: Bool? = nil
+  ) {
     self.message = message
     self.position = position
     self.severity = severity
+    self.stopsRun = stopsRun ?? (severity == .error)
   }
 }

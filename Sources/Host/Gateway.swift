@@ -138,11 +138,11 @@ final class Gateway {
   func reload() {
     let result = source.load()
     let file = result.loaded.file
-    for problem in result.loaded.problems where problem.severity == .warning {
+    for problem in result.loaded.problems where !problem.stopsRun {
       log.warning("the configuration has a problem", [("problem", "\(ProblemPrinter.line(problem, file: file))")])
     }
-    guard let checked = result.checked else {
-      return refuseReload(result.loaded.problems.filter { $0.severity == .error }, file)
+    guard let checked = result.checked, result.loaded.stopping.isEmpty else {
+      return refuseReload(result.loaded.stopping, file)
     }
     let fixed = fixedKeys(checked.configuration)
     guard fixed.isEmpty else { return refuseReload(fixed, file) }

@@ -118,6 +118,23 @@ struct LifecycleTests {
     _ = try lab.gateway.waitForExit(within: 5)
   }
 
+  @Test(
+    "what would be unsafe to run without is a warning of check, and stops run",
+    arguments: [
+      ("  address: 127.0.0.1:0\n", "  address: 127.0.0.1:0\n  tls: {certificate: a.pem, key: a.key}\n", "'tls'"),
+      ("type: sqlite", "type: postgres\n  url: {env: JWT_SECRET}", "'postgres'"),
+    ])
+  func unsafe(_ old: String, _ new: String, _ name: String) throws {
+    var text = GatewayConfiguration().text
+    let place = try #require(text.range(of: old))
+    text.replaceSubrange(place, with: new)
+    let gateway = try GatewayProcess(text, environment: Lab.environment(nil))
+    #expect(try gateway.run(["check", "--config", gateway.configFile.path]) == 0)
+    #expect(gateway.standardOutput.contains("warning: ") && gateway.standardOutput.contains(name))
+    #expect(try gateway.run(["run", "--config", gateway.configFile.path]) == 1)
+    #expect(gateway.log.contains(name))
+  }
+
   @Test("a port in use is exit 3, with the address named, for both listeners", arguments: ["listen", "admin"])
   func portInUse(_ which: String) throws {
     let taken = try Socket.listen()

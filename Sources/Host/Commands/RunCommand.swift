@@ -18,7 +18,7 @@ enum RunCommand {
     let signals = blockSignals()
     raiseDescriptorLimit()
     let result = source.load()
-    guard let checked = result.checked else {
+    guard let checked = result.checked, result.loaded.stopping.isEmpty else {
       Terminal.error(ProblemPrinter.text(result.loaded, carets: isatty(2) == 1))
       return 1
     }

@@ -44,7 +44,7 @@ extension ConfigurationReader {
       guard case .notBuilt = adapter.kind else { continue }
       let (name, type) = (adapter.instance.name, adapter.instance.type)
       if let use = uses[name] {
-        problems.error("adapter '\(name)' has the type '\(type)', which is not built yet", at: use)
+        stopRun("adapter '\(name)' has the type '\(type)', which is not in force yet, and 'run' refuses it", at: use)
       } else {
         problems.warning("the adapter type '\(type)' is not in force yet", at: adapter.instance.position)
       }
@@ -84,15 +84,16 @@ extension ConfigurationReader {
     if case .mapping = node.content { true } else { node.isNull }
   }
 
-  /// An error, not a warning: what was meant to be encrypted must not go out in plain text.
+  /// What was meant to be encrypted must not go out in plain text.
   private func checkPlain(_ settings: Settings) {
     guard settings.contains("base_url") else { return }
     let look = Settings(
       ConfigNode(.mapping(settings.all.filter { $0.key == "base_url" }), at: settings.position), path: settings.path,
       problems: Settings.Problems(), resolver: root.resolver)
     if look.baseURL("base_url").isTLS {
-      settings.error(
-        "TLS towards the upstream comes in a later release; 'base_url' must be http:// for now", at: "base_url")
+      stopRun(
+        "TLS towards the upstream is not in force yet, and 'run' refuses it: calls would go out in plain text; "
+          + "'base_url' must be http:// for now", at: settings.position(of: "base_url"))
     }
   }
 

@@ -75,7 +75,7 @@ extension ConfigurationReader {
     return nil
   }
 
-  /// An error, not a warning: a listener that was meant to speak TLS must not speak plain text.
+  /// A listener that was meant to speak TLS must not speak plain text.
   private func readListenTLS(_ section: Settings) {
     guard let tls = section.section("tls") else { return }
     _ = tls.text("certificate")
@@ -83,9 +83,9 @@ extension ConfigurationReader {
     _ = tls.optionalText("client_ca")
     _ = tls.choice("client_auth", ["none", "optional", "require"], default: "none")
     tls.finish()
-    section.error(
-      "'tls' is not built yet, and the gateway would answer in plain text; remove it and end TLS in front of it",
-      at: "tls")
+    stopRun(
+      "'tls' is not in force yet, and 'run' refuses it: callers would be answered in plain text; end TLS in front of it",
+      at: section.position(of: "tls"))
   }
 
   private func readProxies(_ section: Settings) {

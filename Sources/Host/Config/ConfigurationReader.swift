@@ -78,8 +78,9 @@ struct ConfigurationReader {
     switch type {
     case "postgres":
       if url == nil, !section.contains("url") { section.error("'url' is missing in store; PostgreSQL needs it") }
-      section.error(
-        "the PostgreSQL store is not built yet, and without it tokens would be lost; use type: sqlite", at: "type")
+      stopRun(
+        "the store type 'postgres' is not in force yet, and 'run' refuses it: tokens would be lost; use type: sqlite",
+        at: section.position(of: "type"))
       kind = .postgres(url: url ?? Secret(""))
     case "sqlite":
       kind = .sqlite(path: TextFile.join(TextFile.currentDirectory(), path ?? "var/pointgate.db"))
@@ -99,6 +100,11 @@ struct ConfigurationReader {
 
   /// The mapping under that key of the top level, or an empty one.
   func section(_ key: String) -> Settings { root.section(key) ?? root.emptySection(key) }
+
+  /// The setting is understood and not built, and to run without it would be unsafe.
+  func stopRun(_ message: String, at position: SourcePosition) {
+    problems.add(ConfigError(message, at: position, severity: .warning, stopsRun: true))
+  }
 
   /// The setting is understood, but nothing acts on it in this release.
   func notInForce(_ key: String, _ settings: Settings, when isSet: Bool = true) {

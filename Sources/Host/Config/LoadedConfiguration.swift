@@ -12,6 +12,8 @@ struct LoadedConfiguration: Sendable {
   let source: [String]
   let resolver: Settings.Resolver
 
+  /// What `run` and a reload refuse: the errors, and what is right and would be unsafe to go on without.
+  var stopping: [ConfigError] { problems.filter(\.stopsRun) }
   var errorCount: Int { problems.count { $0.severity == .error } }
   var warningCount: Int { problems.count - errorCount }
 

@@ -353,7 +353,7 @@ final class ServerConnection: LoopObject {
     guard isIdle else { return }
     flags.insert(.readable)
     receive()
-    if isIdle { endSending() }
+    if isIdle { close() }
   }
 
   private var isIdle: Bool {
