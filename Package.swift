@@ -33,19 +33,23 @@ let package = Package(
     systemModule("CSQLite", "sqlite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
     .target(name: "AdapterAPI", swiftSettings: settings),
   ]
-    + vendors.map { .target(name: $0, dependencies: ["AdapterAPI"], path: "Sources/Adapters/\($0)", swiftSettings: settings) }
+    + vendors.map {
+      .target(name: $0, dependencies: ["AdapterAPI"], path: "Sources/Adapters/\($0)", swiftSettings: settings)
+    }
     + [
       .executableTarget(
         name: "Host",
         dependencies: ["AdapterAPI", "CLinux", "CLibYAML", "CLibPQ", "COpenSSL", "CSQLite"]
           + vendors.map { .target(name: $0) },
         exclude: ["CSystem"], swiftSettings: hostSettings),
-      .target(name: "AdapterTestKit", dependencies: ["AdapterAPI"], path: "Tests/AdapterTestKit", swiftSettings: settings),
+      .target(
+        name: "AdapterTestKit", dependencies: ["AdapterAPI"], path: "Tests/AdapterTestKit", swiftSettings: settings),
       .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
       .testTarget(name: "AdapterAPITests", dependencies: ["AdapterAPI"], swiftSettings: settings),
     ]
     + vendors.map {
-      .testTarget(name: "\($0)Tests", dependencies: [.target(name: $0), "AdapterAPI", "AdapterTestKit"], swiftSettings: settings)
+      .testTarget(
+        name: "\($0)Tests", dependencies: [.target(name: $0), "AdapterAPI", "AdapterTestKit"], swiftSettings: settings)
     }
     + [
       .testTarget(

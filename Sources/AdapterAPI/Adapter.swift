@@ -61,7 +61,9 @@ extension Adapter {
   public static var settings: [SettingDescription] { [] }
   public var usesToken: Bool { true }
 
-  public func refresh(_ current: Token?, deadline: Instant) async throws(AdapterError) -> Token { throw .unsupported("token") }
+  public func refresh(_ current: Token?, deadline: Instant) async throws(AdapterError) -> Token {
+    throw .unsupported("token")
+  }
   public func values(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
     throw .unsupported("values")
   }

@@ -7,7 +7,8 @@ public struct AdapterContext: Sendable {
   private let makeClient: @Sendable (BaseURL) -> any HTTPClient
 
   public init(
-    name: String, clock: any GatewayClock, log: any AdapterLog, makeClient: @escaping @Sendable (BaseURL) -> any HTTPClient
+    name: String, clock: any GatewayClock, log: any AdapterLog,
+    makeClient: @escaping @Sendable (BaseURL) -> any HTTPClient
   ) {
     self.name = name
     self.clock = clock

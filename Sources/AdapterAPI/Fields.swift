@@ -20,7 +20,8 @@ public struct Fields: Sendable {
   /// - Throws: `AdapterError.malformed` when the value holds CR, LF or NUL (RFC 9110 §5.5) or the name is no token: a value
   ///   that came from an upstream must never start a line of its own.
   public mutating func append(_ name: String, _ value: String) throws(AdapterError) {
-    guard !name.isEmpty, name.utf8.allSatisfy(Fields.isTokenByte), value.utf8.allSatisfy({ $0 != 13 && $0 != 10 && $0 != 0 })
+    guard !name.isEmpty, name.utf8.allSatisfy(Fields.isTokenByte),
+      value.utf8.allSatisfy({ $0 != 13 && $0 != 10 && $0 != 0 })
     else { throw .malformed("a header field '\(name)' with characters that no header may have") }
     bytes.append(text: name)
     bytes.append(58)
@@ -66,7 +67,8 @@ public struct Fields: Sendable {
     bytes.withUnsafeBufferPointer { block in
       var start = 0
       while start + 5 < block.count {
-        if block[start] | 0x20 == 100, block[start + 4] == 58, block[start + 1] | 0x20 == 97, block[start + 2] | 0x20 == 116,
+        if block[start] | 0x20 == 100, block[start + 4] == 58, block[start + 1] | 0x20 == 97,
+          block[start + 2] | 0x20 == 116,
           block[start + 3] | 0x20 == 101
         {
           return true

@@ -10,7 +10,9 @@ public protocol HTTPClient: Sendable {
 }
 
 public struct HTTPRequest: Sendable {
-  public enum Method: String, Sendable { case get = "GET", post = "POST", put = "PUT", patch = "PATCH", delete = "DELETE" }
+  public enum Method: String, Sendable {
+    case get = "GET", post = "POST", put = "PUT", patch = "PATCH", delete = "DELETE"
+  }
 
   public var method: Method
   /// Path and query below the base URL's own path, starting with `/`, percent-encoded.
@@ -21,7 +23,8 @@ public struct HTTPRequest: Sendable {
   /// The request changes something: it is never sent twice once a byte of it left, and not given up when the caller leaves.
   public var isWrite: Bool
 
-  public init(_ method: Method, _ target: String, fields: Fields = Fields(), body: [UInt8] = [], isWrite: Bool = false) {
+  public init(_ method: Method, _ target: String, fields: Fields = Fields(), body: [UInt8] = [], isWrite: Bool = false)
+  {
     self.method = method
     self.target = target
     self.fields = fields

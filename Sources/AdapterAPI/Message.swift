@@ -54,7 +54,8 @@ public struct AdapterResponse: Sendable {
   /// A JSON answer, status 200 unless said otherwise.
   public init(json bytes: [UInt8], status: Int = 200, verdict: Verdict = .ok) {
     self.init(
-      status: status, fields: Fields(checkedBlock: Array("Content-Type: application/json\r\n".utf8)), body: .bytes(bytes),
+      status: status, fields: Fields(checkedBlock: Array("Content-Type: application/json\r\n".utf8)),
+      body: .bytes(bytes),
       verdict: verdict)
   }
 }

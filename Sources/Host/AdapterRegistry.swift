@@ -12,7 +12,9 @@ enum AdapterRegistry {
   static let adapterTypes: [AdapterType] = types.map { type in
     AdapterType(name: type.typeName, operations: type.operations) { instance, settings in
       let context = AdapterContext(name: instance, clock: NoClock(), log: NoLog()) { _ in NoClient() }
-      do throws(ConfigError) { _ = try type.init(settings: settings, context: context) } catch { settings.error(error.message) }
+      do throws(ConfigError) { _ = try type.init(settings: settings, context: context) } catch {
+        settings.error(error.message)
+      }
     }
   }
 }

@@ -126,7 +126,8 @@ final class Gateway {
     for key in snapshot.configuration.auth.keys {
       guard case .secret(.HS256, let secret, _) = key.material else { continue }
       return TokenIssuer.issueHS256(
-        secret: secret, subject: "demo", roles: ["admin"], rolesClaim: snapshot.configuration.auth.rolesClaim, issuer: nil,
+        secret: secret, subject: "demo", roles: ["admin"], rolesClaim: snapshot.configuration.auth.rolesClaim,
+        issuer: nil,
         audience: nil, lifetime: lifetime, now: System.wall() / 1000)
     }
     return nil
@@ -147,7 +148,9 @@ final class Gateway {
     let fixed = fixedKeys(checked.configuration)
     guard fixed.isEmpty else { return refuseReload(fixed, file) }
     let next = builder.build(checked.loaded, checked.configuration, keys: checked.keys, previous: snapshot)
-    for instance in next.adapters where !snapshot.adapters.contains(where: { $0 === instance }) { instance.keeper?.start() }
+    for instance in next.adapters where !snapshot.adapters.contains(where: { $0 === instance }) {
+      instance.keeper?.start()
+    }
     swap(in: next)
     metrics.reloadSucceeded()
     health.clear("config")
@@ -200,13 +203,16 @@ final class Gateway {
     }
     swap(
       in: Snapshot(
-        configuration: configuration, routes: snapshot.routes, adapters: snapshot.adapters, keys: keys, metrics: metrics))
+        configuration: configuration, routes: snapshot.routes, adapters: snapshot.adapters, keys: keys, metrics: metrics
+      ))
     log.info("the JWK sets were read again", [])
   }
 
   private func refuseReload(_ problems: [ConfigError], _ file: String) {
     for problem in problems {
-      log.error("the new configuration is refused; the old one goes on", [("problem", "\(ProblemPrinter.line(problem, file: file))")])
+      log.error(
+        "the new configuration is refused; the old one goes on",
+        [("problem", "\(ProblemPrinter.line(problem, file: file))")])
     }
     metrics.reloadFailed()
   }
@@ -231,7 +237,9 @@ final class Gateway {
 
   /// Stops accepting, lets what is in flight end within `drain_timeout`, then closes the store. Returns when done.
   func drain() {
-    log.info("draining: no new connections", [("timeoutMs", .int(Int(snapshot.configuration.listen.drainTimeout.milliseconds)))])
+    log.info(
+      "draining: no new connections",
+      [("timeoutMs", .int(Int(snapshot.configuration.listen.drainTimeout.milliseconds)))])
     health.drain()
     let services = services
     let connections = connections
@@ -250,7 +258,8 @@ final class Gateway {
     }
     let (left, followed) = (connections.current, connections.abandoned)
     if left + followed > 0 {
-      log.warning("drain_timeout is over; connections are cut", [("connections", .int(left)), ("abandoned", .int(followed))])
+      log.warning(
+        "drain_timeout is over; connections are cut", [("connections", .int(left)), ("abandoned", .int(followed))])
     }
     let keepers = snapshot.adapters.compactMap(\.keeper)
     let store = store
@@ -262,7 +271,9 @@ final class Gateway {
         await onLoop(bound.loop) { for object in bound.loop.allObjects { (object as? UpstreamConnection)?.cut() } }
       }
       let end = clock.now() + .milliseconds(500)
-      while connections.abandoned > 0, clock.now() < end { try? await clock.sleep(until: clock.now() + .milliseconds(5)) }
+      while connections.abandoned > 0, clock.now() < end {
+        try? await clock.sleep(until: clock.now() + .milliseconds(5))
+      }
       await store.close()
     }
     log.info("stopped", [])

@@ -10,7 +10,9 @@ struct Arguments {
   private var flags: Set<String> = []
 
   /// Options that take a value, and those that don't; everywhere on the line, before or after the verb.
-  private static let valued = ["-c": "config", "--config": "config", "--format": "format", "--sub": "sub", "--role": "role", "--ttl": "ttl"]
+  private static let valued = [
+    "-c": "config", "--config": "config", "--format": "format", "--sub": "sub", "--role": "role", "--ttl": "ttl",
+  ]
   private static let plain = ["-h": "help", "--help": "help", "--demo": "demo", "--live": "live"]
 
   init(_ arguments: [String]) throws(UsageError) {

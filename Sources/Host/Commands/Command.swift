@@ -35,7 +35,9 @@ enum Command {
       case "check", "validate":
         try arguments.allow(["config", "format", "live"])
         try noMore(rest)
-        if arguments.has("live") { throw Arguments.UsageError(sentence: "check --live is not built yet; plain 'check' reads the file") }
+        if arguments.has("live") {
+          throw Arguments.UsageError(sentence: "check --live is not built yet; plain 'check' reads the file")
+        }
         return try CheckCommand.run(arguments)
       case "routes":
         try arguments.allow(["config", "format"])
@@ -64,11 +66,14 @@ enum Command {
 
   private static func unknown(_ verb: String) -> Arguments.UsageError {
     let near = Spelling.nearest(to: verb, among: Help.verbs.keys.sorted())
-    return Arguments.UsageError(sentence: "unknown verb '\(Spelling.printable(verb))'" + (near.map { "; did you mean '\($0)'?" } ?? ""))
+    return Arguments.UsageError(
+      sentence: "unknown verb '\(Spelling.printable(verb))'" + (near.map { "; did you mean '\($0)'?" } ?? ""))
   }
 
   private static func noMore(_ words: [String]) throws(Arguments.UsageError) {
-    if let word = words.first { throw Arguments.UsageError(sentence: "'\(Spelling.printable(word))' is one word too many") }
+    if let word = words.first {
+      throw Arguments.UsageError(sentence: "'\(Spelling.printable(word))' is one word too many")
+    }
   }
 
   static func source(_ arguments: Arguments) throws(Arguments.UsageError) -> ConfigurationSource {

@@ -11,7 +11,8 @@ enum ListCommands {
         let method = route.method.map(Escaping.quoted) ?? "null"
         let roles = list(route.roles)
         let writeRoles = list(route.writeRoles)
-        return "{\"method\":\(method),\"path\":\(Escaping.quoted(route.path)),\"operation\":\(Escaping.quoted(route.word)),"
+        return
+          "{\"method\":\(method),\"path\":\(Escaping.quoted(route.path)),\"operation\":\(Escaping.quoted(route.word)),"
           + "\"adapter\":\(Escaping.quoted(route.adapter)),\"auth\":\(Escaping.quoted(route.requiresToken ? "jwt" : "none")),\"roles\":\(roles),"
           + "\"writeRoles\":\(writeRoles),\"timeoutMs\":\(route.timeout.milliseconds),\"coalesce\":\(route.coalesce)}"
       }
@@ -20,7 +21,8 @@ enum ListCommands {
       var rows = [["METHOD", "PATH", "OPERATION", "ADAPTER", "ROLES", "TIMEOUT", "COALESCE"]]
       for route in routes {
         let needed = route.isWrite ? route.writeRoles : route.roles
-        let roles = !route.requiresToken ? "no token needed" : needed.isEmpty ? "any valid token" : needed.joined(separator: ",")
+        let roles =
+          !route.requiresToken ? "no token needed" : needed.isEmpty ? "any valid token" : needed.joined(separator: ",")
         rows.append([
           route.method ?? "any", route.path, route.word, route.adapter, roles, "\(route.timeout.milliseconds) ms",
           route.coalesce ? "yes" : "no",

@@ -22,7 +22,9 @@ enum RunCommand {
       Terminal.error(ProblemPrinter.text(result.loaded, carets: isatty(2) == 1))
       return 1
     }
-    for problem in result.loaded.problems { Terminal.error(ProblemPrinter.line(problem, file: result.loaded.file) + "\n") }
+    for problem in result.loaded.problems {
+      Terminal.error(ProblemPrinter.line(problem, file: result.loaded.file) + "\n")
+    }
     let log = Log()
     log.configure(checked.configuration.log)
     let gateway: Gateway
@@ -37,7 +39,8 @@ enum RunCommand {
     log.info(
       "ready",
       [
-        ("version", "\(VersionCommand.version)"), ("address", "\(gateway.address)"), ("admin", "\(gateway.adminAddress)"),
+        ("version", "\(VersionCommand.version)"), ("address", "\(gateway.address)"),
+        ("admin", "\(gateway.adminAddress)"),
         ("config", "\(source.file)"),
       ])
     Terminal.out("ready http://\(gateway.address) admin http://\(gateway.adminAddress)\n")
@@ -56,7 +59,9 @@ enum RunCommand {
       var configuration = checked.configuration
       configuration.listen.address.port = 0
       configuration.admin.address.port = 0
-      Terminal.error("Port \(checked.configuration.listen.address.port) or \(checked.configuration.admin.address.port) is busy; taking free ones.\n")
+      Terminal.error(
+        "Port \(checked.configuration.listen.address.port) or \(checked.configuration.admin.address.port) is busy; taking free ones.\n"
+      )
       let moved = CheckedConfiguration(loaded: checked.loaded, configuration: configuration, keys: checked.keys)
       return try Gateway(moved, from: source, log: log)
     }

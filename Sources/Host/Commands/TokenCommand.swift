@@ -8,7 +8,8 @@ enum TokenCommand {
     }
     let text = try arguments.one("ttl") ?? "1h"
     guard let lifetime = ScalarText.duration(text), lifetime > .zero else {
-      throw Arguments.UsageError(sentence: "--ttl '\(Spelling.printable(text))' is no duration above zero; write it as 30m, 1h or 24h")
+      throw Arguments.UsageError(
+        sentence: "--ttl '\(Spelling.printable(text))' is no duration above zero; write it as 30m, 1h or 24h")
     }
     guard let checked = try Command.configuration(arguments) else { return 1 }
     let auth = checked.configuration.auth
@@ -16,12 +17,14 @@ enum TokenCommand {
       if case .secret(.HS256, let secret, _) = key.material {
         Terminal.out(
           TokenIssuer.issueHS256(
-            secret: secret, subject: subject, roles: arguments.all("role"), rolesClaim: auth.rolesClaim, issuer: auth.issuer,
+            secret: secret, subject: subject, roles: arguments.all("role"), rolesClaim: auth.rolesClaim,
+            issuer: auth.issuer,
             audience: auth.audience, lifetime: lifetime, now: System.wall() / 1000) + "\n")
         return 0
       }
     }
-    Terminal.error("pointgate: the configuration has no HS256 key to sign with; tokens come from whoever holds the private key\n")
+    Terminal.error(
+      "pointgate: the configuration has no HS256 key to sign with; tokens come from whoever holds the private key\n")
     return 1
   }
 }

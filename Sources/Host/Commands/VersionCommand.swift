@@ -10,8 +10,10 @@ enum VersionCommand {
 
   static func run(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
     let rows = [
-      ("pointgate", version), ("swift", swift), ("libpq", libpq() ?? "not installed"), ("libyaml", String(cString: yaml_get_version_string())),
-      ("openssl", String(cString: OpenSSL_version(OPENSSL_VERSION_STRING))), ("sqlite", String(cString: sqlite3_libversion())),
+      ("pointgate", version), ("swift", swift), ("libpq", libpq() ?? "not installed"),
+      ("libyaml", String(cString: yaml_get_version_string())),
+      ("openssl", String(cString: OpenSSL_version(OPENSSL_VERSION_STRING))),
+      ("sqlite", String(cString: sqlite3_libversion())),
     ]
     if try arguments.isJSON() {
       Terminal.out("{" + rows.map { "\"\($0)\":\"\($1)\"" }.joined(separator: ",") + "}\n")

@@ -25,9 +25,11 @@ struct ConfigurationSource: Sendable {
     var loaded: LoadedConfiguration
     if let text {
       loaded = ConfigurationLoader.load(
-        bytes: Array(text.utf8), file: file, folder: "", environment: environment, adapterTypes: AdapterRegistry.adapterTypes)
+        bytes: Array(text.utf8), file: file, folder: "", environment: environment,
+        adapterTypes: AdapterRegistry.adapterTypes)
     } else {
-      loaded = ConfigurationLoader.load(path: file, environment: environment, adapterTypes: AdapterRegistry.adapterTypes)
+      loaded = ConfigurationLoader.load(
+        path: file, environment: environment, adapterTypes: AdapterRegistry.adapterTypes)
     }
     guard let configuration = loaded.configuration else { return Result(loaded: loaded, checked: nil) }
     let problems = Settings.Problems()
@@ -47,7 +49,8 @@ extension LoadedConfiguration {
       .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
       .map(\.element)
     return LoadedConfiguration(
-      file: file, configuration: all.contains { $0.severity == .error } ? nil : configuration, problems: all, source: source,
+      file: file, configuration: all.contains { $0.severity == .error } ? nil : configuration, problems: all,
+      source: source,
       resolver: resolver)
   }
 }

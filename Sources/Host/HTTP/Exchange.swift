@@ -223,7 +223,9 @@ final class Exchange {
     let memory = connection.server.memory
     memory.add(bodyReader.count - charged)
     charged = bodyReader.count
-    if memory.isExceeded(by: 0) { bodyReader.refuse(HTTPFault(.overloaded, "the gateway's memory for requests is used up; try again shortly")) }
+    if memory.isExceeded(by: 0) {
+      bodyReader.refuse(HTTPFault(.overloaded, "the gateway's memory for requests is used up; try again shortly"))
+    }
     if bodyReader.isComplete || bodyReader.fault != nil { resumeBody(bodyReader.fault) }
     return used
   }

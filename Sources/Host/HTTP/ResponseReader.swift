@@ -78,7 +78,8 @@ struct ResponseReader {
   /// The upstream has ended its side.
   mutating func end() -> Step {
     if case .untilClose = framing { framing = .length(remaining: 0) }
-    return isComplete ? .complete : .failed(hasBegun ? "the answer was cut off" : "the connection ended before the answer")
+    return isComplete
+      ? .complete : .failed(hasBegun ? "the answer was cut off" : "the connection ended before the answer")
   }
 
   mutating func takeBody() -> [UInt8] {

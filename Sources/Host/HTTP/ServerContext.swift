@@ -62,6 +62,7 @@ final class ServerContext {
 extension HTTPLimits {
   init(_ listen: Configuration.Listen) {
     self.init(
-      maxRequestLine: listen.maxRequestLine, maxHeaderSize: listen.maxHeaderSize, maxHeaderFields: listen.maxHeaderFields)
+      maxRequestLine: listen.maxRequestLine, maxHeaderSize: listen.maxHeaderSize,
+      maxHeaderFields: listen.maxHeaderFields)
   }
 }

@@ -26,7 +26,8 @@ final class UpstreamClient: HTTPClient {
     let pools = group.loops.map { loop in
       LoopBound(
         UpstreamPool(
-          loop: loop, limits: limits, calls: PermitQueue(calls, loop: loop), connections: PermitQueue(connections, loop: loop)),
+          loop: loop, limits: limits, calls: PermitQueue(calls, loop: loop),
+          connections: PermitQueue(connections, loop: loop)),
         on: loop)
     }
     self.pools = pools
@@ -52,7 +53,9 @@ final class UpstreamClient: HTTPClient {
     return try await result(of: request, pool: pools[loop.index].value, deadline: deadline).get()
   }
 
-  private func result(of request: HTTPRequest, pool: UpstreamPool, deadline: Instant) async -> Result<HTTPResponse, AdapterError> {
+  private func result(of request: HTTPRequest, pool: UpstreamPool, deadline: Instant) async -> Result<
+    HTTPResponse, AdapterError
+  > {
     let deadline = min(deadline, pool.loop.now.advanced(byNanoseconds: pool.timeouts.total))
     if !pool.calls.tryAcquire(), let error = await waitForPlace(pool, deadline: deadline) { return .failure(error) }
     let bytes = serialize(request)
@@ -61,7 +64,9 @@ final class UpstreamClient: HTTPClient {
     while true {
       guard deadline > pool.loop.now else {
         pool.calls.release()
-        return .failure(AdapterError(.timeout, "The upstream did not answer in time.", detail: "the time was over before the request was sent"))
+        return .failure(
+          AdapterError(
+            .timeout, "The upstream did not answer in time.", detail: "the time was over before the request was sent"))
       }
       let connection: UpstreamConnection
       if !fresh, let kept = pool.kept() {
@@ -115,7 +120,8 @@ final class UpstreamClient: HTTPClient {
   ) async -> Result<UpstreamConnection, UpstreamFailure> {
     if let numeric { return await pool.connection(to: numeric, deadline: deadline) }
     do {
-      return await pool.connection(to: try await resolver.addresses(of: baseURL, deadline: deadline), deadline: deadline)
+      return await pool.connection(
+        to: try await resolver.addresses(of: baseURL, deadline: deadline), deadline: deadline)
     } catch {
       return .failure(.init(kind: .unreachable, detail: error.detail, requestLeft: false))
     }
@@ -129,7 +135,8 @@ final class UpstreamClient: HTTPClient {
   private func serialize(_ request: HTTPRequest) -> [UInt8] {
     var out: [UInt8] = []
     out.reserveCapacity(
-      request.body.count + request.fields.bytes.count + request.target.utf8.count + constantFields.count + baseURL.path.utf8.count + 64)
+      request.body.count + request.fields.bytes.count + request.target.utf8.count + constantFields.count
+        + baseURL.path.utf8.count + 64)
     out.append(request.method.word)
     out.append(32)
     out.append(text: baseURL.path)

@@ -57,7 +57,8 @@ final class UpstreamConnection: LoopObject {
 
   /// Connects. The caller has taken a place for it, which goes with the connection, or with the failure.
   static func open(
-    to address: SocketAddress, pool: UpstreamPool, limits: Configuration.UpstreamLimits, loop: EventLoop, deadline: Instant
+    to address: SocketAddress, pool: UpstreamPool, limits: Configuration.UpstreamLimits, loop: EventLoop,
+    deadline: Instant
   ) async -> Result<UpstreamConnection, Failure> {
     let fd = socket(address.family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
     guard fd >= 0 else {
@@ -133,7 +134,8 @@ final class UpstreamConnection: LoopObject {
   }
 
   private func start(
-    _ request: [UInt8], isWrite: Bool, deadline: Instant, _ continuation: UnsafeContinuation<Result<HTTPResponse, Failure>, Never>
+    _ request: [UInt8], isWrite: Bool, deadline: Instant,
+    _ continuation: UnsafeContinuation<Result<HTTPResponse, Failure>, Never>
   ) {
     precondition(waiter == nil, "one exchange at a time")
     waiter = continuation

@@ -18,7 +18,8 @@ final class GatewayError: Error {
   let allow: String?
 
   init(
-    _ status: Int, _ word: StaticString, _ sentence: String, detail: String = "", retryAfter: Int64? = nil, allow: String? = nil
+    _ status: Int, _ word: StaticString, _ sentence: String, detail: String = "", retryAfter: Int64? = nil,
+    allow: String? = nil
   ) {
     self.status = status
     self.word = word
@@ -31,7 +32,8 @@ final class GatewayError: Error {
   /// - Parameter why: for the log; the caller learns nothing but that the token is no good.
   static func unauthorized(_ why: StaticString) -> GatewayError {
     GatewayError(
-      401, "unauthorized", "A valid token is needed: send it as 'Authorization: Bearer <JWT>'.", detail: why.description)
+      401, "unauthorized", "A valid token is needed: send it as 'Authorization: Bearer <JWT>'.", detail: why.description
+    )
   }
 
   static let forbidden = GatewayError(403, "forbidden", "Your token does not carry a role that this route asks for.")
@@ -89,7 +91,8 @@ final class GatewayError: Error {
       case .overloaded, .cancelled: (503, "overloaded")
       }
     self.init(
-      status, word, error.sentence, detail: error.detail, retryAfter: status == 503 ? GatewayError.seconds(error.retryAfter) : nil)
+      status, word, error.sentence, detail: error.detail,
+      retryAfter: status == 503 ? GatewayError.seconds(error.retryAfter) : nil)
   }
 
   private static func seconds(_ duration: Duration?) -> Int64 {

@@ -77,7 +77,8 @@ final class RequestPipeline: ExchangeHandler {
   private func route(_ exchange: Exchange, _ report: Report) throws(GatewayError) -> Route {
     let head = exchange.head
     switch snapshot.routes.match(
-      method: head.method, name: exchange.bytes(head.methodRange), path: exchange.bytes(head.path)) {
+      method: head.method, name: exchange.bytes(head.methodRange), path: exchange.bytes(head.path))
+    {
     case .route(let route):
       report.route = route
       return route
@@ -155,7 +156,8 @@ final class RequestPipeline: ExchangeHandler {
 
   /// This loop's copy of the token, while it is fresh: no lock, no wait.
   private func tokenAtHand(for adapter: AdapterInstance) -> Token? {
-    guard let keeper = adapter.keeper, let copy = tokens[copy(of: keeper)].current, copy.generation == keeper.generation,
+    guard let keeper = adapter.keeper, let copy = tokens[copy(of: keeper)].current,
+      copy.generation == keeper.generation,
       loop.now < copy.refreshAt
     else { return nil }
     return copy.token

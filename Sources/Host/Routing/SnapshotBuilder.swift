@@ -11,7 +11,9 @@ struct SnapshotBuilder {
   let health: Health
 
   /// - Parameter previous: adapters whose configuration did not change are taken over whole, with token and connections.
-  func build(_ loaded: LoadedConfiguration, _ configuration: Configuration, keys: KeyRing, previous: Snapshot?) -> Snapshot {
+  func build(_ loaded: LoadedConfiguration, _ configuration: Configuration, keys: KeyRing, previous: Snapshot?)
+    -> Snapshot
+  {
     var instances: [AdapterInstance] = []
     for wanted in configuration.adapters where isUsed(wanted.name, in: configuration) {
       let fingerprint = fingerprint(of: wanted, loaded)

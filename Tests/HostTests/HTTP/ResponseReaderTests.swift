@@ -13,7 +13,9 @@ struct ResponseReaderTests {
     var reusable = false
   }
 
-  static func read(_ text: String, pieces size: Int, maxHead: Int = 4096, maxBody: Int = 0, ends: Bool = false) -> Outcome {
+  static func read(_ text: String, pieces size: Int, maxHead: Int = 4096, maxBody: Int = 0, ends: Bool = false)
+    -> Outcome
+  {
     var reader = ResponseReader(maxHead: maxHead, maxBody: maxBody)
     let bytes = Array(text.utf8)
     var step = ResponseReader.Step.needMore
@@ -34,8 +36,15 @@ struct ResponseReaderTests {
     ("counted", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
     ("empty", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", true),
     ("chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", "hello", true),
-    ("trailers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n", "hello", true),
-    ("interim", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", "x", true),
+    (
+      "trailers", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n", "hello",
+      true
+    ),
+    (
+      "interim",
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+      "x", true
+    ),
     ("no content", "HTTP/1.1 204 No Content\r\n\r\n", "", true),
     ("closing", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx", "x", false),
     ("old version", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", "x", false),
@@ -102,7 +111,9 @@ struct ResponseReaderTests {
 
   @Test("a body over the limit fails, one at the limit does not")
   func bodyLimit() {
-    let heads = ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"]
+    let heads = [
+      "Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+    ]
     for head in heads {
       #expect(Self.read("HTTP/1.1 200 OK\r\n" + head, pieces: 2, maxBody: 5).step == .complete)
       guard case .failed(let why) = Self.read("HTTP/1.1 200 OK\r\n" + head, pieces: 2, maxBody: 4).step else {
