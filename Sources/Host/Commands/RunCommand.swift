@@ -20,6 +20,7 @@ enum RunCommand {
     let result = source.load()
     guard let checked = result.checked, result.loaded.stopping.isEmpty else {
       Terminal.error(ProblemPrinter.text(result.loaded, carets: isatty(2) == 1))
+      if result.checked != nil { Terminal.error("pointgate: not started, because 'run' refuses what is named above\n") }
       return 1
     }
     for problem in result.loaded.problems {
