@@ -29,6 +29,9 @@ final class GatewayError: Error {
     self.allow = allow
   }
 
+  /// The gateway protects itself or its upstream.
+  var isShed: Bool { status == 503 && word.description == "overloaded" }
+
   /// - Parameter why: for the log; the caller learns nothing but that the token is no good.
   static func unauthorized(_ why: StaticString) -> GatewayError {
     GatewayError(

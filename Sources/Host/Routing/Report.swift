@@ -68,8 +68,10 @@ extension RequestPipeline {
     let status = exchange.isGone && exchange.status == 0 ? 499 : exchange.status
     (report.route?.metrics ?? metrics.unmatched).record(
       RouteMetrics.Method(exchange.head.method), status: status, nanoseconds: nanoseconds)
-    if let error = report.error, error.status >= 500 || log.isOn(.debug) {
-      log.write(error.status >= 500 ? .warning : .debug, "a request was not served") {
+    if let error = report.error {
+      // Shedding load must not make more of it: those are counted, and stand in the access log.
+      let level: LogLevel = error.status >= 500 && !error.isShed ? .warning : .debug
+      log.write(level, "a request was not served") {
         [
           ("requestId", "\(report.requestID)"), ("status", .int(error.status)), ("code", "\(error.word)"),
           ("detail", "\(error.detail)"),
