@@ -36,6 +36,7 @@ enum VersionCommand {
   /// Asked of the library itself, opened for the question: it is not linked, because most gateways never use it.
   private static func libpq() -> String? {
     guard let library = dlopen("libpq.so.5", RTLD_LAZY), let symbol = dlsym(library, "PQlibVersion") else { return nil }
+    // `int PQlibVersion(void)` in libpq-fe.h, the same in every library that carries the name libpq.so.5.
     let number = unsafeBitCast(symbol, to: (@convention(c) () -> Int32).self)()
     return "\(number / 10_000).\(number % 10_000)"
   }
