@@ -28,30 +28,40 @@ actor SQLiteStore: TokenStore {
 
   func open() async throws(StoreError) { _ = try connected() }
 
-  func load(adapter: String, upstream: String) async throws(StoreError) -> StoredPair? {
+  func load(_ key: TokenKey) async throws(StoreError) -> StoredPair? {
     try attempt { (connection) throws(StoreError) in
-      guard let row = try Self.row(of: adapter, connection), row.upstream == upstream else { return nil }
+      guard let row = try Self.row(of: key.adapter, connection), row.upstream == key.upstream else { return nil }
       return row.pair
     }
   }
 
   func save(
-    _ token: Token, adapter: String, upstream: String, replacing old: StoredPair?
+    _ token: Token, _ key: TokenKey, holder: String, replacing old: StoredPair?
   ) async throws(StoreError) -> SaveOutcome {
     try attempt { (connection) throws(StoreError) in
       try connection.database.transaction { () throws(StoreError) -> SaveOutcome in
-        let row = try Self.row(of: adapter, connection)
-        if let row, row.upstream == upstream, let pair = row.pair, !pair.isUnchanged(since: old) { return .lost(pair) }
+        let row = try Self.row(of: key.adapter, connection)
+        if let row, row.upstream == key.upstream, let pair = row.pair, !pair.isUnchanged(since: old) { return .lost(pair) }
         let last = max(row?.version ?? 0, old?.version ?? 0)
         let pair = StoredPair(token: token, version: last == .max ? 1 : last + 1)
         try connection.upsert.run([
-          .text(token.access), .text(token.refresh), .integer(token.expiresAt), .text(adapter), .text(upstream),
+          .text(token.access), .text(token.refresh), .integer(token.expiresAt), .text(key.adapter), .text(key.upstream),
           .integer(pair.version), .integer(token.lifetime), .integer(SQLiteDatabase.wallMilliseconds()),
         ])
         return .saved(pair)
       }
     }
   }
+
+  nonisolated var sharing: StoreSharing { .machine }
+
+  func claim(
+    _ key: TokenKey, holder: String, seen: StoredPair?, for time: Duration
+  ) async throws(StoreError) -> ClaimOutcome { .granted }
+
+  func extend(_ key: TokenKey, holder: String, for time: Duration) async throws(StoreError) -> Bool { true }
+
+  func release(_ key: TokenKey, holder: String) async throws(StoreError) {}
 
   func close() async {
     isClosed = true

@@ -15,6 +15,10 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case full
     /// May be read and not written.
     case readOnly
+    /// The schema is older than this program's, and `store.migrate` forbids to change it.
+    case outdated
+    /// What was to be stored is taken already: a unique value, or a row that somebody changed meanwhile.
+    case conflict
   }
 
   let code: Code
@@ -28,8 +32,8 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Waiting does not help: somebody has to change the configuration or the file.
   var needsOperator: Bool {
     switch code {
-    case .corrupt, .foreign, .newer, .readOnly: true
-    case .unavailable, .full: false
+    case .corrupt, .foreign, .newer, .readOnly, .outdated: true
+    case .unavailable, .full, .conflict: false
     }
   }
 

@@ -2,37 +2,79 @@ import AdapterAPI
 
 /// Where the upstreams' tokens outlive the process: one row per adapter instance.
 ///
-/// Several processes may share one store. Every write is a compare-and-swap against the row that the writer saw last,
-/// so that of two that renewed the same pair exactly one is kept, and the other learns which.
+/// Any number of processes may share one store. Two rules keep them from spending one refresh token twice
+/// (docs/decisions/0004-replicas.md):
+///
+/// * Who wants to exchange a token takes the **lease** of its row first, in a short transaction, and keeps extending
+///   it while the exchange with the upstream is under way. The lease ends by the database's clock, so one whose holder
+///   was killed or frozen is free after a few seconds.
+/// * Every write is a compare-and-swap against the row that the writer saw last, and is refused while somebody else
+///   holds the lease; so a holder that was frozen and wakes up late can't overwrite what others did meanwhile.
 protocol TokenStore: Sendable {
-  /// Opens what has to be opened and brings the schema up to date. The other methods do so themselves when it was not
-  /// called or failed; calling it at start says early what is wrong.
+  var sharing: StoreSharing { get }
   func open() async throws(StoreError)
+  func close() async
 
   /// The pair of that adapter, unless it came from another upstream: a token never goes where it did not come from.
-  ///
-  /// - Parameter upstream: the identity `type|address|hash of the account`.
-  func load(adapter: String, upstream: String) async throws(StoreError) -> StoredPair?
+  func load(_ key: TokenKey) async throws(StoreError) -> StoredPair?
 
-  /// Keeps `token` in the place of `old`, durably: when this returns `.saved`, a crash does not lose it.
+  /// Takes the lease, unless the row says something else than the caller saw last, or somebody else has it.
+  ///
+  /// - Parameters:
+  ///   - seen: what the caller saw last; nil when it saw nothing.
+  ///   - holder: this process, distinct from every other; who has the lease already may take it again.
+  ///   - time: how long from now on it is good, unless it is extended.
+  func claim(
+    _ key: TokenKey, holder: String, seen: StoredPair?, for time: Duration
+  ) async throws(StoreError) -> ClaimOutcome
+
+  /// Lets the lease last `time` from now on.
+  ///
+  /// - Returns: false when it is no longer this holder's.
+  func extend(_ key: TokenKey, holder: String, for time: Duration) async throws(StoreError) -> Bool
+
+  /// Gives the lease back without having stored anything. Does nothing where it is no longer this holder's.
+  func release(_ key: TokenKey, holder: String) async throws(StoreError)
+
+  /// Keeps `token` in the place of `old`, durably, and gives the lease back, in one transaction: when this returns
+  /// `.saved`, a crash does not lose it. Tells the other processes where the engine can.
   ///
   /// Somebody who writes the row without knowing versions is noticed too: version **and** refresh token have to be
-  /// those of `old`. A row of another upstream is overwritten whatever it says.
+  /// those of `old`. A row of another upstream is overwritten whatever it says, unless it is leased.
   ///
   /// - Parameter old: what the caller saw last; nil when it saw nothing.
   func save(
-    _ token: Token, adapter: String, upstream: String, replacing old: StoredPair?
+    _ token: Token, _ key: TokenKey, holder: String, replacing old: StoredPair?
   ) async throws(StoreError) -> SaveOutcome
+}
 
-  /// Waits for what is under way, then gives up the file. Every later call throws.
-  func close() async
+/// Whose token.
+struct TokenKey: Sendable, Hashable {
+  /// The adapter instance's name.
+  let adapter: String
+  /// The identity `type|address|hash of the account` that the pair is bound to.
+  let upstream: String
+  /// It is the adapter under `defaults.adapter`: its row keeps the lowest id, where EcoCtrl looks for the token.
+  var isDefault = false
+  /// A row that names no adapter, as EcoCtrl writes it, is taken for this one's when it has none yet.
+  var adopts = false
 }
 
 /// A token as it stands in the store, with the row's version.
 struct StoredPair: Sendable, Equatable {
   let token: Token
-  /// Counts up with every write; what compare-and-swap compares.
+  /// Counts up with every write of a pair; what compare-and-swap compares. Taking a lease does not move it.
   let version: Int64
+}
+
+/// How asking for the lease ended.
+enum ClaimOutcome: Sendable, Equatable {
+  /// The caller has it.
+  case granted
+  /// The row was changed since the caller looked; this is what stands there now. No lease was taken.
+  case changed(StoredPair)
+  /// Somebody else has it, for that long unless they extend it or give it back.
+  case held(Duration)
 }
 
 /// How a compare-and-swap ended.
@@ -40,6 +82,8 @@ enum SaveOutcome: Sendable, Equatable {
   case saved(StoredPair)
   /// Somebody else changed the row meanwhile; this is what stands there now.
   case lost(StoredPair)
+  /// Somebody else has the lease, for that long unless they extend it or give it back. Nothing was written.
+  case leased(Duration)
 }
 
 extension StoredPair {

@@ -253,7 +253,7 @@ final class TokenKeeper: Sendable {
   private func load() async {
     let result: Result<StoredPair?, StoreError>
     do throws(StoreError) {
-      result = .success(try await store.load(adapter: name, upstream: upstream))
+      result = .success(try await store.load(TokenKey(adapter: name, upstream: upstream)))
     } catch {
       result = .failure(error)
     }
@@ -263,7 +263,7 @@ final class TokenKeeper: Sendable {
   private func save(_ token: Token, replacing old: StoredPair?) async {
     let result: Result<SaveOutcome, StoreError>
     do throws(StoreError) {
-      result = .success(try await store.save(token, adapter: name, upstream: upstream, replacing: old))
+      result = .success(try await store.save(token, TokenKey(adapter: name, upstream: upstream), holder: "", replacing: old))
     } catch {
       result = .failure(error)
     }

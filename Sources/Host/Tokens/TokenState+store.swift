@@ -69,6 +69,9 @@ extension TokenState {
     case .success(.lost(let winner)):
       setStoreDown(nil, at: time)
       lost(to: winner, at: time)
+    case .success(.leased):
+      saveBackoff.fail(time.now)
+      adoptUnsaved(at: time)
     case .failure(let error):
       setStoreDown(error, at: time)
       saveBackoff.fail(time.now)

@@ -136,16 +136,23 @@ final class TokenTestStore: TokenStore {
 
   func open() async throws(StoreError) { try check() }
 
-  func load(adapter: String, upstream: String) async throws(StoreError) -> StoredPair? {
+  var sharing: StoreSharing { .process }
+  func claim(
+    _ key: TokenKey, holder: String, seen: StoredPair?, for time: Duration
+  ) async throws(StoreError) -> ClaimOutcome { .granted }
+  func extend(_ key: TokenKey, holder: String, for time: Duration) async throws(StoreError) -> Bool { true }
+  func release(_ key: TokenKey, holder: String) async throws(StoreError) {}
+
+  func load(_ key: TokenKey) async throws(StoreError) -> StoredPair? {
     try check()
-    return try await inner.load(adapter: adapter, upstream: upstream)
+    return try await inner.load(key)
   }
 
   func save(
-    _ token: Token, adapter: String, upstream: String, replacing old: StoredPair?
+    _ token: Token, _ key: TokenKey, holder: String, replacing old: StoredPair?
   ) async throws(StoreError) -> SaveOutcome {
     try check()
-    return try await inner.save(token, adapter: adapter, upstream: upstream, replacing: old)
+    return try await inner.save(token, key, holder: holder, replacing: old)
   }
 
   func close() async { await inner.close() }

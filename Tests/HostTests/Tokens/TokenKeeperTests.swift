@@ -57,7 +57,7 @@ import Testing
     let bench = TokenBench(store)
     bench.keeper.start()
     let token = try await bench.keeper.token(deadline: bench.deadline())
-    #expect(try await store.load(adapter: "main", upstream: "u")?.token == token)
+    #expect(try await store.load(TokenKey(adapter: "main", upstream: "u"))?.token == token)
   }
 
   @Test func `a second keeper on the same store asks the upstream for nothing`() async throws {
@@ -198,7 +198,7 @@ import Testing
     // The last thing that is told; the state has changed by then.
     await until { bench.log.events.last == .storeUp }
     #expect(bench.keeper.status().degraded.isEmpty)
-    #expect(try await store.load(adapter: "main", upstream: "u")?.token == token)
+    #expect(try await store.load(TokenKey(adapter: "main", upstream: "u"))?.token == token)
     #expect(bench.log.events == [.storeDown, .authorized, .storeUp])
   }
 
@@ -218,7 +218,7 @@ import Testing
     #expect(!hasStopped.withLock { $0 })
     bench.adapter.release()
     await stopping
-    #expect(try await store.load(adapter: "main", upstream: "u")?.token.access == "A1")
+    #expect(try await store.load(TokenKey(adapter: "main", upstream: "u"))?.token.access == "A1")
     #expect(try await caller.value.access == "A1")
     // Twice is as good as once.
     await keeper.stop()
