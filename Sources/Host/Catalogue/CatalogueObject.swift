@@ -1,0 +1,29 @@
+/// A device or point of the catalogue, as people name it.
+struct CatalogueObject: Sendable, Equatable {
+  /// A UUID in lower case.
+  var id: String
+  /// Unique in the catalogue; what the adapters know it by.
+  var code: String
+  var name: String
+  /// Such as `sensor`, `actuator` or `meter`; empty when nobody said.
+  var type = ""
+  var description: String?
+  /// One JSON object as compact text, numbers as they were written.
+  var metadata = "{}"
+}
+
+/// An object with what a sync knows about it.
+struct SyncedObject: Sendable, Equatable {
+  var object: CatalogueObject
+  /// The adapter whose sync listed it; nil for one that only people wrote.
+  var source: String?
+  /// What the last sync wrote, as one JSON object: what people changed since then is told by the difference.
+  var synced: String?
+}
+
+/// What a sync writes; rows that stand in neither list stay as they are.
+struct SyncChanges: Sendable, Equatable {
+  var created: [SyncedObject] = []
+  /// Found by their id. Also rows of which only `source` or `synced` changed.
+  var updated: [SyncedObject] = []
+}
