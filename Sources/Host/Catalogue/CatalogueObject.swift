@@ -12,6 +12,26 @@ struct CatalogueObject: Sendable, Equatable {
   var metadata = "{}"
 }
 
+/// A code as a key: the same only where the bytes are the same, as in the stores, and in the order of its bytes.
+///
+/// `String` takes for equal what Unicode calls canonically equivalent, such as "é" in one scalar and in two.
+struct ObjectCode: Sendable, Hashable, Comparable {
+  let text: String
+
+  init(_ text: String) { self.text = text }
+
+  static func == (one: ObjectCode, other: ObjectCode) -> Bool { one.text.utf8.elementsEqual(other.text.utf8) }
+
+  static func < (one: ObjectCode, other: ObjectCode) -> Bool {
+    one.text.utf8.lexicographicallyPrecedes(other.text.utf8)
+  }
+
+  func hash(into hasher: inout Hasher) {
+    var text = text
+    text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+  }
+}
+
 /// An object with what a sync knows about it.
 struct SyncedObject: Sendable, Equatable {
   var object: CatalogueObject

@@ -17,18 +17,14 @@ struct ObjectQuery: Sendable {
   func page(in session: any SQLSession) throws(StoreError) -> (items: [CatalogueObject], hasMore: Bool) {
     // No text that is stored holds a NUL, and not every engine can be asked for one.
     for text in [type, text, after] where text?.utf8.contains(0) == true { return ([], false) }
-    let (condition, values) = condition(session.dialect)
-    let sql = """
-      SELECT \(ObjectRow.columns) FROM objects WHERE code > $1 AND \(condition)
-      ORDER BY code LIMIT $\(values.count + 2)
-      """
+    let (sql, filters) = statement(session.dialect)
     var items: [CatalogueObject] = []
     var bytes = 0
     while true {
       let wanted = min(limit - items.count, Self.batch)
       // Codes are not empty, so all of them stand behind the empty one.
       let start = SQLValue.text(items.last?.code ?? after ?? "")
-      let rows = try session.query(sql, [start] + values + [.integer(Int64(wanted) + 1)])
+      let rows = try session.query(sql, [start] + filters + [.integer(Int64(wanted) + 1)])
       var count = 0
       while count < min(wanted, rows.count), bytes < Self.pageBytes {
         let object = ObjectRow.object(rows[count])
@@ -41,22 +37,31 @@ struct ObjectQuery: Sendable {
     }
   }
 
-  /// What the rows have to fulfil, with parameters from `$2` on.
-  private func condition(_ dialect: SQLDialect) -> (sql: String, values: [SQLValue]) {
-    var conditions: [String] = []
-    var values: [SQLValue] = []
+  /// The statement for a batch. Its parameters are the code that the batch begins behind, the filters' values, and how
+  /// many objects to read.
+  func statement(_ dialect: SQLDialect) -> (sql: String, filters: [SQLValue]) {
+    var conditions = ["code > $1"]
+    var order = "code"
+    var filters: [SQLValue] = []
     if let type {
-      values.append(.text(type))
-      conditions.append("type = $\(values.count + 1)")
+      filters.append(.text(type))
+      // Means `type = $2 AND code > $1`. But that PostgreSQL may read in the order of `code` alone, through all objects of
+      // other types on the way; in this order only the index over both leads.
+      conditions = ["(type, code) > ($2, $1)", "type <= $2"]
+      order = "type, code"
     }
     if let text, !text.isEmpty {
       // `lower` knows ASCII only, in SQLite and in PostgreSQL's collation "C".
       let lowered = text.utf8.map { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 ? $0 | 0x20 : $0 }
-      values.append(.text(String(decoding: lowered, as: UTF8.self)))
-      let places = ["code", "name"].map { "\(dialect.position)(lower(\($0)), $\(values.count + 1)) > 0" }
+      filters.append(.text(String(decoding: lowered, as: UTF8.self)))
+      let places = ["code", "name"].map { "\(dialect.position)(lower(\($0)), $\(filters.count + 1)) > 0" }
       conditions.append("(\(places.joined(separator: " OR ")))")
     }
-    return (conditions.isEmpty ? "true" : conditions.joined(separator: " AND "), values)
+    let sql = """
+      SELECT \(ObjectRow.columns) FROM objects WHERE \(conditions.joined(separator: " AND "))
+      ORDER BY \(order) LIMIT $\(filters.count + 2)
+      """
+    return (sql, filters)
   }
 }
 

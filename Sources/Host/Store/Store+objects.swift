@@ -78,17 +78,17 @@ extension Store {
       guard error.code == .conflict else { throw error }
       let taken = try await taken(objects.map(\.code))
       if taken.isEmpty { throw error }
-      return objects.indices.filter { taken.contains(objects[$0].code) }
+      return objects.indices.filter { taken.contains(ObjectCode(objects[$0].code)) }
     }
   }
 
   /// Those of the codes that objects have.
-  private func taken(_ codes: [String]) async throws(StoreError) -> Set<String> {
+  private func taken(_ codes: [String]) async throws(StoreError) -> Set<ObjectCode> {
     try await database.transaction(.catalogue, .reading, limit: Self.longWork) { (session) throws(StoreError) in
-      var taken: Set<String> = []
+      var taken: Set<ObjectCode> = []
       try ObjectRow.inBatches(codes) { (list, values) throws(StoreError) in
         let rows = try session.query("SELECT code FROM objects WHERE code IN (\(list))", values)
-        taken.formUnion(rows.map { $0.text(0) })
+        taken.formUnion(rows.map { ObjectCode($0.text(0)) })
       }
       return taken
     }

@@ -10,7 +10,7 @@ extension Store {
   ///   - merge: may run more than once; what it reports is handed through.
   func sync<Report: Sendable>(
     _ adapter: String, codes: [String], writes: Bool,
-    _ merge: @escaping @Sendable ([String: SyncedObject]) -> (changes: SyncChanges, report: Report)
+    _ merge: @escaping @Sendable ([ObjectCode: SyncedObject]) -> (changes: SyncChanges, report: Report)
   ) async throws(StoreError) -> Report {
     try await database.transaction(.catalogue, writes ? .writing : .reading, limit: Self.longWork) {
       (session) throws(StoreError) -> Report in
@@ -29,17 +29,17 @@ extension Store {
 
   private static func objects(
     of adapter: String, _ codes: [String], in session: any SQLSession
-  ) throws(StoreError) -> [String: SyncedObject] {
-    var found: [String: SyncedObject] = [:]
+  ) throws(StoreError) -> [ObjectCode: SyncedObject] {
+    var found: [ObjectCode: SyncedObject] = [:]
     let select = "SELECT \(ObjectRow.syncedColumns) FROM objects WHERE"
     for row in try session.query("\(select) source = $1", [.text(adapter)]) {
       let object = ObjectRow.synced(row)
-      found[object.object.code] = object
+      found[ObjectCode(object.object.code)] = object
     }
-    try ObjectRow.inBatches(codes.filter { found[$0] == nil }) { (list, values) throws(StoreError) in
+    try ObjectRow.inBatches(codes.filter { found[ObjectCode($0)] == nil }) { (list, values) throws(StoreError) in
       for row in try session.query("\(select) code IN (\(list))", values) {
         let object = ObjectRow.synced(row)
-        found[object.object.code] = object
+        found[ObjectCode(object.object.code)] = object
       }
     }
     return found
