@@ -13,7 +13,11 @@
 ///    `PointAdapter`, and speak of points and values; decoding, checking and encoding the contract's JSON are done there, once.
 /// 5. If the upstream wants a token, say `usesToken`, obtain one in `refresh`, put `call.token` into your requests, and throw
 ///    `.tokenRejected` when the upstream refuses it. The host refreshes once and repeats once; never do either yourself.
-/// 6. Run the conformance kit over it: `Tests/<Vendor>Tests` with `AdapterTestKit`.
+/// 6. If the upstream can say which points it has, say `listsObjects` and list them in `objects`, page by page: the host asks
+///    with nil first, then with each page's `next` until there is none, and only then changes its catalogue. What a cursor
+///    holds is your affair; still, refuse with `.badRequest` one that you can't have given. A token that the upstream refuses
+///    is `.tokenRejected` here too: the host renews it and asks for the same page again.
+/// 7. Run the conformance kit over it: `Tests/<Vendor>Tests` with `AdapterTestKit`.
 ///
 /// **Threading.** One instance serves all callers; every method may be called concurrently, on any of the host's event loops.
 /// Never block the thread: wait with `await`, sleep with `context.clock`. State of your own goes behind a `Mutex`.
@@ -26,6 +30,8 @@ public protocol Adapter: Sendable {
   static var typeName: String { get }
   /// What it can do. A route to anything else is refused when the configuration is loaded.
   static var operations: Set<Operation> { get }
+  /// It can list what it has (`objects`). Where it can't, the host does not ask.
+  static var listsObjects: Bool { get }
   /// The vendor's own settings, for `pointgate adapters` and for "did you mean".
   static var settings: [SettingDescription] { get }
   /// Where the answers come from, as `X-Gateway-Source` says it: `live` unless nothing real stands behind them.
@@ -52,12 +58,18 @@ public protocol Adapter: Sendable {
   func alarms(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse
   func alarmConfigs(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse
 
+  /// One page of what the upstream has.
+  ///
+  /// - Parameter cursor: `next` of the page before; nil asks for the first.
+  func objects(_ cursor: String?, _ call: Call) async throws(AdapterError) -> ObjectPage
+
   /// The instance is no longer used; calls in flight have ended.
   func shutdown() async
 }
 
 extension Adapter {
   public static var source: String { "live" }
+  public static var listsObjects: Bool { false }
   public static var settings: [SettingDescription] { [] }
   public var usesToken: Bool { true }
 
@@ -81,6 +93,9 @@ extension Adapter {
   }
   public func alarmConfigs(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
     throw .unsupported("alarm-configs")
+  }
+  public func objects(_ cursor: String?, _ call: Call) async throws(AdapterError) -> ObjectPage {
+    throw .unsupported("objects")
   }
   public func shutdown() async {}
 

@@ -14,7 +14,7 @@ final class Gateway {
 
   private let source: ConfigurationSource
   private let group: EventLoopGroup
-  private let store: any TokenStore
+  private let store: Store
   private let builder: SnapshotBuilder
   private let log: Log
   private let metrics = Metrics()
@@ -55,10 +55,10 @@ final class Gateway {
     start(configuration)
   }
 
-  private static func store(_ store: Configuration.Store) -> any TokenStore {
+  private static func store(_ store: Configuration.Store) -> Store {
     switch store.kind {
-    case .sqlite(let path): SQLiteStore(path: path)
-    case .memory, .postgres: MemoryStore()
+    case .sqlite(let path): Store(SQLiteDatabase(path: path))
+    case .memory, .postgres: Store(SQLiteDatabase.inMemory())
     }
   }
 

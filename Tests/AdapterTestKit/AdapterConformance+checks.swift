@@ -63,6 +63,9 @@ extension AdapterConformance {
         // The host repeats a write after this, so it must be certain that nothing was done.
         #expect(error?.mayHaveActed == false, "\(operation.rawValue)")
       }
+      guard type(of: subject.adapter).listsObjects else { continue }
+      let call = Call(token: token, deadline: .distantFuture)
+      #expect(await listingError(subject, nil, call)?.code == .tokenRejected, "objects")
     }
   }
 

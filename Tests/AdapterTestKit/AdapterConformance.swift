@@ -37,6 +37,8 @@ public struct AdapterConformance: Sendable {
     case servesManyAtOnce = "a hundred calls at once are all answered"
     case survivesHostileBodies = "a body that makes no sense is refused or passed on, and never a crash"
     case leavesBytesAlone = "a raw adapter changes no byte of a body, in either direction"
+    case listsWhatItHas = "a listing ends, names each object once, and what it names can be read"
+    case survivesHostileCursors = "a cursor that no page gave is refused, and never a crash"
     case keepsSecrets = "no error and no log line holds a secret"
     case describesItsSettings = "settings are described once each, and the type has a name"
 
@@ -70,6 +72,8 @@ public struct AdapterConformance: Sendable {
     case .servesManyAtOnce: try await servesManyAtOnce(subject)
     case .survivesHostileBodies: try await survivesHostileBodies(subject)
     case .leavesBytesAlone: try await leavesBytesAlone(subject)
+    case .listsWhatItHas: try await listsWhatItHas(subject)
+    case .survivesHostileCursors: try await survivesHostileCursors(subject)
     case .keepsSecrets: try await keepsSecrets(subject)
     case .describesItsSettings: describesItsSettings(subject)
     }

@@ -149,7 +149,7 @@ public struct Mock: PointAdapter {
   }
 
   /// What a real upstream does before it acts: take its time, fail now and then, look at the token.
-  private func enter(_ call: Call) async throws(AdapterError) {
+  func enter(_ call: Call) async throws(AdapterError) {
     try await pretend(call.deadline)
     guard let token = call.token, state.accepts(token, now: clock.now()) else {
       throw .tokenRejected("the mock issued no such token, or it has ended")

@@ -1,44 +1,51 @@
 import CSQLite
 
-/// One prepared statement of a `SQLiteDatabase`; parameters and columns count from 1 and 0, as SQLite has it.
+/// One prepared statement of a `SQLiteConnection`.
 final class SQLiteStatement {
-  enum Value {
-    case text(String)
-    case integer(Int64)
-    case null
-  }
-
   private let handle: OpaquePointer
-  private let database: SQLiteDatabase
+  /// Keeps this statement, and so outlives it.
+  private unowned let connection: SQLiteConnection
+  /// Which value belongs to each of SQLite's parameters: it numbers them as they appear, `$2` before `$1` perhaps.
+  private let order: [Int]
+  private let valueCount: Int
 
-  init(_ sql: String, in database: SQLiteDatabase) throws(StoreError) {
+  init(_ sql: String, in connection: SQLiteConnection) throws(StoreError) {
     var statement: OpaquePointer?
-    let code = sqlite3_prepare_v3(database.handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
-    guard code == SQLITE_OK, let statement else { throw database.error(code) }
+    let code = sqlite3_prepare_v3(connection.handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
+    guard code == SQLITE_OK, let statement else { throw connection.error(code) }
     handle = statement
-    self.database = database
+    self.connection = connection
+    order = (0..<sqlite3_bind_parameter_count(statement)).map { index in
+      guard let name = sqlite3_bind_parameter_name(statement, index + 1) else { return -1 }
+      return (Int(String(cString: name).dropFirst()) ?? 0) - 1
+    }
+    valueCount = (order.max() ?? -1) + 1
   }
 
   deinit { sqlite3_finalize(handle) }
 
   /// Runs it; `row` sees every row. Whatever happens, afterwards the statement is ready for the next run and holds no
   /// values.
-  func run(_ values: [Value] = [], row: (SQLiteStatement) -> Void = { _ in }) throws(StoreError) {
+  func run(_ values: [SQLValue], row: (SQLRow) -> Void = { _ in }) throws(StoreError) {
     defer {
       sqlite3_reset(handle)
       sqlite3_clear_bindings(handle)
     }
-    for (index, value) in values.enumerated() { try bind(value, at: Int32(index + 1)) }
+    guard values.count == valueCount else { throw connection.error(SQLITE_RANGE) }
+    for (index, number) in order.enumerated() {
+      guard values.indices.contains(number) else { throw connection.error(SQLITE_RANGE) }
+      try bind(values[number], at: Int32(index + 1))
+    }
     while true {
       switch sqlite3_step(handle) {
-      case SQLITE_ROW: row(self)
+      case SQLITE_ROW: row(SQLRow(values: (0..<sqlite3_column_count(handle)).map(value)))
       case SQLITE_DONE: return
-      case let code: throw database.error(code)
+      case let code: throw connection.error(code)
       }
     }
   }
 
-  private func bind(_ value: Value, at index: Int32) throws(StoreError) {
+  private func bind(_ value: SQLValue, at index: Int32) throws(StoreError) {
     let code: Int32
     switch value {
     case .integer(let number): code = sqlite3_bind_int64(handle, index, number)
@@ -52,16 +59,17 @@ final class SQLiteStatement {
         }
       }
     }
-    guard code == SQLITE_OK else { throw database.error(code) }
+    guard code == SQLITE_OK else { throw connection.error(code) }
   }
 
-  func text(_ column: Int32) -> String {
-    guard let start = sqlite3_column_text(handle, column) else { return "" }
-    let bytes = UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column)))
-    return String(decoding: bytes, as: UTF8.self)
+  private func value(_ column: Int32) -> SQLValue {
+    switch sqlite3_column_type(handle, column) {
+    case SQLITE_NULL: return .null
+    case SQLITE_INTEGER: return .integer(sqlite3_column_int64(handle, column))
+    default:
+      guard let start = sqlite3_column_text(handle, column) else { return .text("") }
+      let bytes = UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column)))
+      return .text(String(decoding: bytes, as: UTF8.self))
+    }
   }
-
-  func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
-
-  func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
 }

@@ -8,7 +8,7 @@ import Testing
     let checked = try #require(GatewayRig.source().load().checked)
     return await withLoops { group in
       let builder = SnapshotBuilder(
-        group: group, resolver: Resolver(), store: MemoryStore(), log: GatewayRig.quietLog(), metrics: Metrics(),
+        group: group, resolver: Resolver(), store: Store(SQLiteDatabase.inMemory()), log: GatewayRig.quietLog(), metrics: Metrics(),
         health: Health())
       let snapshot = builder.build(checked.loaded, checked.configuration, keys: checked.keys, previous: nil)
       return lines.map { word, path in

@@ -10,13 +10,13 @@ import Testing
   private let folder = StoreFolder()
 
   private func code(opening path: String) async -> StoreError.Code? {
-    await storeErrorCode { () throws(StoreError) in try await SQLiteStore(path: path).open() }
+    await storeErrorCode { () throws(StoreError) in try await Store(SQLiteDatabase(path: path)).open() }
   }
 
   /// The sentence of the error that opening gives.
   private func sentence(opening path: String) async -> String {
     do throws(StoreError) {
-      try await SQLiteStore(path: path).open()
+      try await Store(SQLiteDatabase(path: path)).open()
       return ""
     } catch { return error.sentence }
   }
@@ -31,21 +31,21 @@ import Testing
 
   @Test func `a pair survives a process that never closed its store`() async throws {
     let path = folder.file("a.db")
-    let killed = SQLiteStore(path: path)
+    let killed = Store(SQLiteDatabase(path: path))
     let saved = try await killed.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil).savedPair
     // The first connection is still open: only what was committed can be seen.
-    let next = SQLiteStore(path: path)
+    let next = Store(SQLiteDatabase(path: path))
     #expect(try await next.load(TokenKey(adapter: "main", upstream: upstream)) == saved)
     // And the files as a kill leaves them, log included.
     for suffix in ["", "-wal"] {
       try FileManager.default.copyItem(atPath: path + suffix, toPath: folder.file("b.db") + suffix)
     }
-    #expect(try await SQLiteStore(path: folder.file("b.db")).load(TokenKey(adapter: "main", upstream: upstream)) == saved)
+    #expect(try await Store(SQLiteDatabase(path: folder.file("b.db"))).load(TokenKey(adapter: "main", upstream: upstream)) == saved)
     await killed.close()
   }
 
   @Test func `the file and its log are the owner's alone and the folder is made`() async throws {
-    let store = SQLiteStore(path: folder.file("var/deep/a.db"))
+    let store = Store(SQLiteDatabase(path: folder.file("var/deep/a.db")))
     _ = try await store.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
     #expect(folder.mode("var") == 0o700)
     #expect(folder.mode("var/deep") == 0o700)
@@ -54,9 +54,9 @@ import Testing
 
   @Test func `a file that others may read is closed to them before it is used`() async throws {
     let path = folder.file("a.db")
-    try await SQLiteStore(path: path).open()
+    try await Store(SQLiteDatabase(path: path)).open()
     try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
-    try await SQLiteStore(path: path).open()
+    try await Store(SQLiteDatabase(path: path)).open()
     #expect(folder.mode("a.db") == 0o600)
   }
 
@@ -88,7 +88,7 @@ import Testing
 
   @Test func `a damaged database is told from an unavailable one and mended by moving it away`() async throws {
     let path = folder.file("a.db")
-    let first = SQLiteStore(path: path)
+    let first = Store(SQLiteDatabase(path: path))
     _ = try await first.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
     await first.close()
     let file = try #require(FileHandle(forUpdatingAtPath: path))
@@ -97,7 +97,7 @@ import Testing
     try file.seek(toOffset: 4096)
     try file.write(contentsOf: Data(repeating: 0xa5, count: 8192))
     try file.close()
-    let store = SQLiteStore(path: path)
+    let store = Store(SQLiteDatabase(path: path))
     #expect(
       await storeErrorCode { () throws(StoreError) in
         _ = try await store.load(TokenKey(adapter: "main", upstream: upstream))
@@ -109,29 +109,29 @@ import Testing
 
   @Test func `a file that was replaced under the open store is noticed`() async throws {
     let path = folder.file("a.db")
-    let store = SQLiteStore(path: path)
+    let store = Store(SQLiteDatabase(path: path))
     let first = try await store.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil).savedPair
     for suffix in ["", "-wal", "-shm"] { try FileManager.default.removeItem(atPath: path + suffix) }
     _ = try await store.save(storedToken(2), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: first)
-    #expect(try await SQLiteStore(path: path).load(TokenKey(adapter: "main", upstream: upstream))?.token == storedToken(2))
+    #expect(try await Store(SQLiteDatabase(path: path)).load(TokenKey(adapter: "main", upstream: upstream))?.token == storedToken(2))
   }
 
   @Test func `a file of a newer version is refused`() async throws {
     let path = folder.file("a.db")
-    try await SQLiteStore(path: path).open()
+    try await Store(SQLiteDatabase(path: path)).open()
     try foreign("INSERT INTO schema_migrations VALUES (999, 'future', 0)", path)
     #expect(await code(opening: path) == .newer)
   }
 
   @Test func `opening again migrates nothing twice`() async throws {
     let path = folder.file("a.db")
-    for _ in 1...3 { try await SQLiteStore(path: path).open() }
-    let database = try SQLiteDatabase(path: path)
-    #expect(try database.integer("SELECT count(*) FROM schema_migrations") == Int64(SQLiteDatabase.migrations.count))
+    for _ in 1...3 { try await Store(SQLiteDatabase(path: path)).open() }
+    let database = try SQLiteConnection(path: path)
+    #expect(try database.integer("SELECT count(*) FROM schema_migrations") == Int64(Migration.all.count))
   }
 
   @Test func `the log is written ahead and every commit is synchronous`() throws {
-    let database = try SQLiteDatabase(path: folder.file("a.db"))
+    let database = try SQLiteConnection(path: folder.file("a.db"))
     #expect(try database.integer("PRAGMA synchronous") == 2)
     #expect(try database.integer("SELECT journal_mode = 'wal' FROM pragma_journal_mode") == 1)
     #expect(try database.integer("PRAGMA foreign_keys") == 1)
@@ -139,13 +139,13 @@ import Testing
 
   @Test func `a database that may only be read is told so`() async throws {
     let path = folder.file("a.db")
-    try await SQLiteStore(path: path).open()
-    let code = await storeErrorCode { () throws(StoreError) in _ = try SQLiteDatabase(path: path, isWritable: false) }
+    try await Store(SQLiteDatabase(path: path)).open()
+    let code = await storeErrorCode { () throws(StoreError) in _ = try SQLiteConnection(path: path, .readOnly) }
     #expect(code == .readOnly)
   }
 
   @Test func `a full disk is told so`() async throws {
-    let database = try SQLiteDatabase(path: folder.file("a.db"))
+    let database = try SQLiteConnection(path: folder.file("a.db"))
     try database.execute("PRAGMA max_page_count = 1")
     let code = await storeErrorCode { () throws(StoreError) in
       try database.execute("CREATE TABLE big AS SELECT zeroblob(1000000) AS x")
@@ -161,9 +161,9 @@ import Testing
 
   @Test func `a file that another process has locked is unavailable and works when it lets go`() async throws {
     let path = folder.file("a.db")
-    let store = SQLiteStore(path: path, busyTimeout: 20)
+    let store = Store(SQLiteDatabase(path: path, patience: .milliseconds(20)))
     try await store.open()
-    let other = try SQLiteDatabase(path: path)
+    let other = try SQLiteConnection(path: path)
     try other.execute("BEGIN IMMEDIATE")
     let save = { () async throws(StoreError) in
       let token = try? storedToken(1)
@@ -177,7 +177,7 @@ import Testing
 
   @Test func `of two connections that saw the same row exactly one wins`() async throws {
     let path = folder.file("a.db")
-    let stores = [SQLiteStore(path: path), SQLiteStore(path: path)]
+    let stores = [Store(SQLiteDatabase(path: path)), Store(SQLiteDatabase(path: path))]
     var seen = try await stores[0].save(storedToken(0), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil).savedPair
     for round in 1...10 {
       let old = seen
@@ -194,15 +194,15 @@ import Testing
   @Test func `many that open the same new file at once all get a store`() async throws {
     let path = folder.file("a.db")
     try await withThrowingTaskGroup(of: Void.self) { group in
-      for _ in 1...8 { group.addTask { try await SQLiteStore(path: path).open() } }
+      for _ in 1...8 { group.addTask { try await Store(SQLiteDatabase(path: path)).open() } }
       try await group.waitForAll()
     }
-    #expect(try SQLiteDatabase(path: path).integer("SELECT count(*) FROM schema_migrations") == 1)
+    #expect(try SQLiteConnection(path: path).integer("SELECT count(*) FROM schema_migrations") == 4)
   }
 
   @Test func `a row without a lifetime has what was left when it was written`() async throws {
     let path = folder.file("a.db")
-    let store = SQLiteStore(path: path)
+    let store = Store(SQLiteDatabase(path: path))
     try await store.open()
     try foreign(
       """
@@ -214,7 +214,7 @@ import Testing
 
   @Test func `a row whose access token could stand in no header counts as none`() async throws {
     let path = folder.file("a.db")
-    let store = SQLiteStore(path: path)
+    let store = Store(SQLiteDatabase(path: path))
     try await store.open()
     try foreign(
       """
@@ -228,7 +228,7 @@ import Testing
 
   @Test func `no sentence holds what was to be stored`() async throws {
     let path = folder.file("a.db")
-    let store = SQLiteStore(path: path)
+    let store = Store(SQLiteDatabase(path: path))
     try await store.open()
     try foreign("CREATE TRIGGER t BEFORE INSERT ON iot_tokens BEGIN SELECT raise(ABORT, 'no'); END", path)
     do throws(StoreError) {

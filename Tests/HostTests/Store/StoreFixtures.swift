@@ -30,10 +30,10 @@ final class StoreFolder: Sendable {
 /// Gives a test its store, and the file below it time to go.
 func withStore(_ kind: StoreKind, _ body: (any TokenStore) async throws -> Void) async throws {
   switch kind {
-  case .memory: try await body(MemoryStore())
+  case .memory: try await body(Store(SQLiteDatabase.inMemory()))
   case .sqlite:
     let folder = StoreFolder()
-    let store = SQLiteStore(path: folder.file("gateway.db"))
+    let store = Store(SQLiteDatabase(path: folder.file("gateway.db")))
     try await body(store)
     await store.close()
   }

@@ -127,7 +127,7 @@ final class TokenTestAdapter: Adapter {
 
 /// A store that fails when told to, around another one.
 final class TokenTestStore: TokenStore {
-  private let inner = MemoryStore()
+  private let inner = Store(SQLiteDatabase.inMemory())
   private let failure = Mutex<StoreError?>(nil)
 
   func setFailure(_ error: StoreError?) { failure.withLock { $0 = error } }
@@ -185,7 +185,7 @@ struct TokenBench {
   let log = TokenTestLog()
   let keeper: TokenKeeper
 
-  init(_ store: any TokenStore = MemoryStore(), executor: (any TaskExecutor)? = nil) {
+  init(_ store: any TokenStore = Store(SQLiteDatabase.inMemory()), executor: (any TaskExecutor)? = nil) {
     let adapter = TokenTestAdapter(clock: clock)
     self.adapter = adapter
     keeper = TokenKeeper(

@@ -53,7 +53,7 @@ import Testing
   }
 
   @Test func `the token is in the store before anybody has it`() async throws {
-    let store = MemoryStore()
+    let store = Store(SQLiteDatabase.inMemory())
     let bench = TokenBench(store)
     bench.keeper.start()
     let token = try await bench.keeper.token(deadline: bench.deadline())
@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test func `a second keeper on the same store asks the upstream for nothing`() async throws {
-    let store = MemoryStore()
+    let store = Store(SQLiteDatabase.inMemory())
     let first = TokenBench(store)
     first.keeper.start()
     let token = try await first.keeper.token(deadline: first.deadline())
@@ -203,7 +203,7 @@ import Testing
   }
 
   @Test func `stopping waits for the exchange and its saving`() async throws {
-    let store = MemoryStore()
+    let store = Store(SQLiteDatabase.inMemory())
     let bench = TokenBench(store)
     bench.keeper.start()
     bench.adapter.hold()
@@ -266,11 +266,11 @@ import Testing
   @Test func `with SQLite a pair survives keeper and store`() async throws {
     let folder = StoreFolder()
     let path = folder.file("gateway.db")
-    let first = TokenBench(SQLiteStore(path: path))
+    let first = TokenBench(Store(SQLiteDatabase(path: path)))
     first.keeper.start()
     let token = try await first.keeper.token(deadline: first.deadline())
     // No stop, no close: as if killed.
-    let second = TokenBench(SQLiteStore(path: path))
+    let second = TokenBench(Store(SQLiteDatabase(path: path)))
     second.keeper.start()
     #expect(try await second.keeper.token(deadline: second.deadline()) == token)
     #expect(second.adapter.calls == [])

@@ -1,0 +1,205 @@
+/// Brings the schema of one database up to date, or says what that would change.
+///
+/// Call it inside of a transaction that keeps others out who might do the same. What belongs to another program is found
+/// before anything is changed, and never touched.
+struct Migrations {
+  private enum Home {
+    /// As sentences have it.
+    case file(String)
+    case schema(String)
+  }
+
+  private let session: any SQLSession
+  private let home: Home
+
+  /// - Parameter file: the database as sentences name it.
+  static func run(_ session: any SQLSession, file: String, mayMigrate: Bool) throws(StoreError) {
+    try Migrations(session: session, home: .file(file)).run(mayMigrate)
+  }
+
+  /// - Parameter schema: need not exist. The session looks for unqualified names in it alone.
+  static func run(_ session: any SQLSession, schema: String, mayMigrate: Bool) throws(StoreError) {
+    try Migrations(session: session, home: .schema(schema)).run(mayMigrate)
+  }
+
+  /// What `run` would do, a line each; changes nothing. Throws what `run` would throw for a database that is not ours,
+  /// or newer.
+  static func pending(_ session: any SQLSession, file: String) throws(StoreError) -> [String] {
+    try Migrations(session: session, home: .file(file)).plan().lines
+  }
+
+  static func pending(_ session: any SQLSession, schema: String) throws(StoreError) -> [String] {
+    try Migrations(session: session, home: .schema(schema)).plan().lines
+  }
+
+  private struct Plan {
+    /// For people, the step that makes the schema included.
+    var lines: [String] = []
+    var steps: [Migration] = []
+    /// The schema is missing: its name.
+    var newSchema: String?
+    var hasBookkeeping = false
+  }
+
+  private func run(_ mayMigrate: Bool) throws(StoreError) {
+    let plan = try plan()
+    if plan.lines.isEmpty { return }
+    guard mayMigrate else {
+      throw StoreError(
+        .outdated,
+        "The schema of \(place) is older than this version needs (\(plan.lines.joined(separator: "; "))) and "
+          + "'store: {migrate: false}' forbids to change it; allow it with 'store: {migrate: true}'.")
+    }
+    if let schema = plan.newSchema { try session.run("CREATE SCHEMA IF NOT EXISTS \(Self.quoted(schema))") }
+    if !plan.hasBookkeeping { try session.run(Self.bookkeeping(session.dialect)) }
+    for step in plan.steps {
+      for statement in step.statements(session.dialect) { try session.run(statement) }
+      if step.version == Migration.tokens.version { try copyPublicToken() }
+      try session.run(
+        "INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, \(session.dialect.now))",
+        [.integer(step.version), .text(step.name)])
+    }
+  }
+
+  private func plan() throws(StoreError) -> Plan {
+    var plan = Plan()
+    if case .schema(let schema) = home, try session.query(
+      "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", [.text(schema)]
+    ).isEmpty {
+      plan.newSchema = schema
+      plan.lines.append("creates schema \(schema)")
+    }
+    let done = try doneVersion(&plan)
+    if done > Migration.newest { throw newer(done) }
+    plan.steps = Migration.all.filter { $0.version > done }
+    for step in plan.steps { plan.lines.append(try line(of: step)) }
+    return plan
+  }
+
+  /// The newest step that has run, 0 for none.
+  private func doneVersion(_ plan: inout Plan) throws(StoreError) -> Int64 {
+    let columns = try columns(of: "schema_migrations")
+    if columns.isEmpty { return 0 }
+    guard Set(columns.keys) == ["version", "name", "applied_at"], columns["version"].map(Self.isNumber) == true else {
+      throw foreign("schema_migrations")
+    }
+    plan.hasBookkeeping = true
+    return try session.query("SELECT coalesce(max(version), 0) FROM schema_migrations").first?.integer(0) ?? 0
+  }
+
+  /// What a step will do; throws when something of another program is in its way.
+  private func line(of step: Migration) throws(StoreError) -> String {
+    guard step.creates else { return step.effect }
+    let columns = try columns(of: step.table)
+    if columns.isEmpty { return step.effect }
+    guard step.table == "iot_tokens", Self.isTokenTable(columns, mayBeExtended: true) else { throw foreign(step.table) }
+    return "\(step.version) \(step.name): extends table \(step.table), whose rows stay as they are"
+  }
+
+  /// In a schema of our own, the pair that EcoCtrl left in `public` is taken over once: the row names no adapter, as
+  /// EcoCtrl's don't. A table that a gateway in `public` has extended is that gateway's.
+  private func copyPublicToken() throws(StoreError) {
+    guard case .schema(let schema) = home, schema != "public" else { return }
+    guard Self.isTokenTable(try columns(of: "iot_tokens", schema: "public"), mayBeExtended: false) else { return }
+    let readable = try session.query(
+      """
+      SELECT 1 WHERE has_schema_privilege('public', 'USAGE') AND has_table_privilege('public.iot_tokens', 'SELECT')
+      """)
+    if readable.isEmpty { return }
+    try session.run(
+      """
+      INSERT INTO iot_tokens (access_token, refresh_token, expires_at)
+      SELECT access_token, refresh_token, expires_at FROM public.iot_tokens
+      WHERE access_token <> '' ORDER BY id LIMIT 1
+      """)
+  }
+
+  // MARK: What is there
+
+  /// Name and type of every column; empty when there is nothing of that name. Also shows what this role may not read.
+  private func columns(of table: String, schema other: String? = nil) throws(StoreError) -> [String: String] {
+    let rows =
+      switch home {
+      case .file: try session.query("SELECT name, type FROM pragma_table_info($1)", [.text(table)])
+      case .schema(let schema):
+        try session.query(
+          """
+          SELECT a.attname, format_type(a.atttypid, a.atttypmod)
+          FROM pg_catalog.pg_attribute a
+          JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+          WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped
+          """, [.text(other ?? schema), .text(table)])
+      }
+    return Dictionary(rows.map { ($0.text(0), $0.text(1).lowercased()) }) { first, _ in first }
+  }
+
+  /// EcoCtrl's four columns, and beside them at most ours.
+  private static func isTokenTable(_ columns: [String: String], mayBeExtended: Bool) -> Bool {
+    let ours = ["adapter", "upstream", "version", "lifetime_ms", "updated_at"] + Migration.tokenLeases.columns
+    let others = Set(columns.keys).subtracting(["id", "access_token", "refresh_token", "expires_at"])
+    return columns["access_token"] == "text" && columns["refresh_token"] == "text"
+      && columns["id"].map(isNumber) == true && columns["expires_at"].map(isNumber) == true
+      && (mayBeExtended ? others.isSubset(of: ours) : others.isEmpty)
+  }
+
+  private static func isNumber(_ type: String) -> Bool { ["integer", "bigint"].contains(type) }
+
+  // MARK: Sentences and statements
+
+  private var place: String {
+    switch home {
+    case .file(let name): name
+    case .schema(let schema): "the PostgreSQL schema '\(schema)'"
+    }
+  }
+
+  private func foreign(_ table: String) -> StoreError {
+    switch home {
+    case .file(let name):
+      StoreError(
+        .foreign, "\(name) has a table '\(table)' that is not the gateway's; give 'store.path' a file of its own.")
+    case .schema(let schema):
+      StoreError(
+        .foreign,
+        "The PostgreSQL schema '\(schema)' has a table '\(table)' of another program, which is left as it is; give the "
+          + "gateway a schema of its own: store: {schema: \(schema == "pointgate" ? "pointgate_gateway" : "pointgate")}.")
+    }
+  }
+
+  private func newer(_ done: Int64) -> StoreError {
+    let mend =
+      switch home {
+      case .file: "give 'store.path' another file"
+      case .schema: "give 'store.schema' another name"
+      }
+    return StoreError(
+      .newer,
+      "\(place) was written by a newer version of the gateway (schema \(done), this one knows \(Migration.newest)); "
+        + "run that version, or \(mend).")
+  }
+
+  private static func bookkeeping(_ dialect: SQLDialect) -> String {
+    let (key, bigint) =
+      switch dialect {
+      case .sqlite: ("INTEGER", "INTEGER")
+      case .postgres: ("bigint", "bigint")
+      }
+    return """
+      CREATE TABLE schema_migrations (
+        version \(key) PRIMARY KEY,
+        name TEXT NOT NULL,
+        applied_at \(bigint) NOT NULL
+      )
+      """
+  }
+
+  static func quoted(_ name: String) -> String {
+    var text = "\""
+    for character in name.unicodeScalars {
+      if character == "\"" { text += "\"" }
+      text.unicodeScalars.append(character)
+    }
+    return text + "\""
+  }
+}

@@ -1,0 +1,46 @@
+/// The columns of the table `objects`, to and from the model.
+enum ObjectRow {
+  /// What `object` reads.
+  static let columns = "id, code, name, type, description, metadata"
+  /// What `synced` reads.
+  static let syncedColumns = columns + ", source, synced"
+  /// The longest list that a condition `IN (…)` gets: more statements cost little, and no engine refuses so many.
+  private static let listLength = 500
+
+  static func object(_ row: SQLRow) -> CatalogueObject {
+    CatalogueObject(
+      id: row.text(0), code: row.text(1), name: row.text(2), type: row.text(3), description: row.optionalText(4),
+      metadata: row.text(5))
+  }
+
+  static func synced(_ row: SQLRow) -> SyncedObject {
+    SyncedObject(object: object(row), source: row.optionalText(6), synced: row.optionalText(7))
+  }
+
+  static func insert(_ objects: [SyncedObject], in session: any SQLSession) throws(StoreError) {
+    if objects.isEmpty { return }
+    let now = SQLValue.integer(try session.query("SELECT \(session.dialect.now)").first?.integer(0) ?? 0)
+    let rows = objects.map { row -> [SQLValue] in
+      let object = row.object
+      return [
+        .text(object.id), .text(object.code), .text(object.name), .text(object.type), SQLValue(object.description),
+        .text(object.metadata), SQLValue(row.source), SQLValue(row.synced), now,
+      ]
+    }
+    try session.insert(
+      into: "objects",
+      ["id", "code", "name", "type", "description", "metadata", "source", "synced", "updated_at"], rows)
+  }
+
+  /// Runs `body` for some of `values` after the others, with the list `$1, $2 …` that stands for them in SQL.
+  static func inBatches(
+    _ values: [String], _ body: (_ list: String, _ values: [SQLValue]) throws(StoreError) -> Void
+  ) throws(StoreError) {
+    var start = 0
+    while start < values.count {
+      let batch = values[start..<min(start + listLength, values.count)]
+      try body((1...batch.count).map { "$\($0)" }.joined(separator: ", "), batch.map { .text($0) })
+      start += batch.count
+    }
+  }
+}

@@ -1,0 +1,96 @@
+/// The catalogue's objects. Ids come as UUIDs in lower case, texts without NUL.
+extension Store {
+  /// How long work may take that may be about the whole catalogue.
+  static let longWork = Duration.seconds(60)
+
+  /// One page, by code in the order of its bytes.
+  func objects(_ query: ObjectQuery) async throws(StoreError) -> (items: [CatalogueObject], hasMore: Bool) {
+    try await database.transaction(.catalogue, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
+      try query.page(in: session)
+    }
+  }
+
+  func object(id: String) async throws(StoreError) -> CatalogueObject? {
+    try await database.transaction(.catalogue, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
+      let rows = try session.query("SELECT \(ObjectRow.columns) FROM objects WHERE id = $1", [.text(id)])
+      return rows.first.map(ObjectRow.object)
+    }
+  }
+
+  /// Throws `.conflict` when the code is taken.
+  func create(_ object: CatalogueObject) async throws(StoreError) {
+    try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
+      try ObjectRow.insert([SyncedObject(object: object)], in: session)
+    }
+  }
+
+  /// Makes of an object what `change` says, with nobody changing it in between; nil when there is no such object.
+  /// Throws `.conflict` when its new code is taken.
+  ///
+  /// What the last sync wrote stays beside it, so that the next one tells this change from its own.
+  ///
+  /// - Parameter change: may run more than once; a refusal changes nothing.
+  func replace<Refusal: Error>(
+    id: String, _ change: @escaping @Sendable (CatalogueObject) -> Result<CatalogueObject, Refusal>
+  ) async throws(StoreError) -> Result<CatalogueObject, Refusal>? {
+    try await database.transaction(.catalogue, .writing, limit: Self.shortWork) {
+      (session) throws(StoreError) -> Result<CatalogueObject, Refusal>? in
+      let select = "SELECT \(ObjectRow.columns) FROM objects WHERE id = $1\(session.dialect.forUpdate)"
+      guard let old = try session.query(select, [.text(id)]).first.map(ObjectRow.object) else { return nil }
+      var new: CatalogueObject
+      switch change(old) {
+      case .success(let changed): new = changed
+      case .failure(let refusal): return .failure(refusal)
+      }
+      new.id = id
+      try session.run(
+        """
+        UPDATE objects SET code = $1, name = $2, type = $3, description = $4, metadata = $5,
+          updated_at = \(session.dialect.now)
+        WHERE id = $6
+        """,
+        [
+          .text(new.code), .text(new.name), .text(new.type), SQLValue(new.description), .text(new.metadata),
+          .text(id),
+        ])
+      return .success(new)
+    }
+  }
+
+  /// - Returns: false when there was no such object.
+  func deleteObject(id: String) async throws(StoreError) -> Bool {
+    try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
+      try session.run("DELETE FROM objects WHERE id = $1", [.text(id)]) > 0
+    }
+  }
+
+  /// Writes all of them in one transaction, or none. Throws `.conflict` when two of them are in each other's way.
+  ///
+  /// - Returns: the places of those whose code is taken; empty when all were written.
+  func importObjects(_ objects: [CatalogueObject]) async throws(StoreError) -> [Int] {
+    do throws(StoreError) {
+      // Not looked up first: nearly always there is nothing to find, and only the index knows it for certain.
+      try await database.transaction(.catalogue, .writing, limit: Self.longWork) { (session) throws(StoreError) in
+        try ObjectRow.insert(objects.map { SyncedObject(object: $0) }, in: session)
+      }
+      return []
+    } catch {
+      guard error.code == .conflict else { throw error }
+      let taken = try await taken(objects.map(\.code))
+      if taken.isEmpty { throw error }
+      return objects.indices.filter { taken.contains(ObjectCode(objects[$0].code)) }
+    }
+  }
+
+  /// Those of the codes that objects have.
+  private func taken(_ codes: [String]) async throws(StoreError) -> Set<ObjectCode> {
+    try await database.transaction(.catalogue, .reading, limit: Self.longWork) { (session) throws(StoreError) in
+      var taken: Set<ObjectCode> = []
+      try ObjectRow.inBatches(codes) { (list, values) throws(StoreError) in
+        let rows = try session.query("SELECT code FROM objects WHERE code IN (\(list))", values)
+        taken.formUnion(rows.map { ObjectCode($0.text(0)) })
+      }
+      return taken
+    }
+  }
+}

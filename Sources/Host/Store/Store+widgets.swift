@@ -1,0 +1,83 @@
+import AdapterAPI
+
+/// The dashboard's widgets. Ids come as UUIDs in lower case, texts without NUL.
+extension Store {
+  /// So many widgets exist at most: they are listed in one piece.
+  static let maximumWidgets = 1000
+
+  /// All of them, in the dashboard's order.
+  func widgets() async throws(StoreError) -> [DashboardWidget] {
+    try await database.transaction(.catalogue, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
+      let rows = try session.query(
+        "SELECT \(WidgetRow.columns) FROM dashboard_widgets ORDER BY sort_order, title, id")
+      return rows.map(WidgetRow.widget)
+    }
+  }
+
+  func widget(id: String) async throws(StoreError) -> DashboardWidget? {
+    try await database.transaction(.catalogue, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
+      let rows = try session.query("SELECT \(WidgetRow.columns) FROM dashboard_widgets WHERE id = $1", [.text(id)])
+      return rows.first.map(WidgetRow.widget)
+    }
+  }
+
+  /// - Returns: false when there are as many as there may be; nothing was written then.
+  func create(_ widget: DashboardWidget) async throws(StoreError) -> Bool {
+    try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
+      try session.keepOthersFromWriting("dashboard_widgets")
+      let count = try session.query("SELECT count(*) FROM dashboard_widgets").first?.integer(0) ?? 0
+      guard count < Int64(Self.maximumWidgets) else { return false }
+      try session.run(
+        """
+        INSERT INTO dashboard_widgets (\(WidgetRow.columns), updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \(session.dialect.now))
+        """, WidgetRow.values(widget))
+      return true
+    }
+  }
+
+  /// - Returns: false when there is no widget with this one's id.
+  func replace(_ widget: DashboardWidget) async throws(StoreError) -> Bool {
+    try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
+      try session.run(
+        """
+        UPDATE dashboard_widgets SET title = $2, data_type = $3, kind = $4, codes = $5, layout_x = $6, layout_y = $7,
+          layout_w = $8, layout_h = $9, options = $10, sort_order = $11, updated_at = \(session.dialect.now)
+        WHERE id = $1
+        """, WidgetRow.values(widget)) > 0
+    }
+  }
+
+  /// - Returns: false when there was no such widget.
+  func deleteWidget(id: String) async throws(StoreError) -> Bool {
+    try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
+      try session.run("DELETE FROM dashboard_widgets WHERE id = $1", [.text(id)]) > 0
+    }
+  }
+}
+
+/// The columns of the table `dashboard_widgets`, to and from the model.
+private enum WidgetRow {
+  static let columns =
+    "id, title, data_type, kind, codes, layout_x, layout_y, layout_w, layout_h, options, sort_order"
+
+  static func values(_ widget: DashboardWidget) -> [SQLValue] {
+    let codes = JSONValue.array(widget.codes.map { .string($0) }).serialized
+    let layout = widget.layout
+    return [
+      .text(widget.id), .text(widget.title), .text(widget.dataType), .text(widget.kind),
+      .text(String(decoding: codes, as: UTF8.self)), .integer(Int64(layout.x)), .integer(Int64(layout.y)),
+      .integer(Int64(layout.w)), .integer(Int64(layout.h)), .text(widget.options), .integer(Int64(widget.sortOrder)),
+    ]
+  }
+
+  static func widget(_ row: SQLRow) -> DashboardWidget {
+    let codes = try? JSONValue(parsing: Array(row.text(4).utf8))
+    return DashboardWidget(
+      id: row.text(0), title: row.text(1), dataType: row.text(2), kind: row.text(3),
+      codes: codes?.array?.compactMap(\.string) ?? [],
+      layout: DashboardWidget.Layout(
+        x: Int(row.integer(5)), y: Int(row.integer(6)), w: Int(row.integer(7)), h: Int(row.integer(8))),
+      options: row.text(9), sortOrder: Int(row.integer(10)))
+  }
+}
