@@ -2,12 +2,6 @@ import AdapterAPI
 
 /// `POST /api/objects/sync`. The pipeline asks the adapter for its list in between.
 extension Catalogue {
-  /// What a sync's query asks for; `adapter` is nil where the route's own is meant.
-  static func syncQuery(_ query: String) throws(GatewayError) -> (adapter: String?, dryRun: Bool) {
-    let query = try ResourceQuery(query, ["adapter", "dryRun"])
-    return (query["adapter"], try query.flag("dryRun"))
-  }
-
   /// Brings the adapter's whole list and the catalogue together, in one transaction; a dry run only says what it would
   /// do.
   func sync(
@@ -23,5 +17,18 @@ extension Catalogue {
     }
     guard report.problems.isEmpty else { throw .invalidFields(report.problems) }
     return ResourceAnswer(200, report.json(dryRun: dryRun))
+  }
+}
+
+/// What a sync was asked for.
+struct SyncQuery: Sendable {
+  let adapter: String
+  let isDryRun: Bool
+
+  /// - Parameter adapter: the one that is meant where none is named.
+  init(_ query: String, adapter: String) throws(GatewayError) {
+    let query = try ResourceQuery(query, ["adapter", "dryRun"])
+    self.adapter = query["adapter"] ?? adapter
+    isDryRun = try query.flag("dryRun")
   }
 }

@@ -88,6 +88,13 @@ final class GatewayError: Error {
     GatewayError(501, "unsupported_operation", "This gateway does not offer the operation '\(name)'.")
   }
 
+  /// - Parameter import: where the same is done without asking the upstream.
+  static func noListing(import path: String) -> GatewayError {
+    GatewayError(
+      501, "unsupported_operation",
+      "The upstream of this adapter can't list its objects ('objects'); import them with POST \(path).")
+  }
+
   static func noToken(_ detail: String, retryAfter: Duration?) -> GatewayError {
     GatewayError(
       503, "no_token", "The gateway has no valid token for its upstream; try again shortly.", detail: detail,
