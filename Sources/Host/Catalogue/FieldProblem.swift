@@ -9,7 +9,7 @@ struct FieldProblem: Sendable, Equatable {
 }
 
 /// Problems as they are found. Only the first ones are kept, so that a hostile body can't fill the memory; all count.
-struct FieldProblems: Sendable {
+struct FieldProblems: Error, Equatable {
   static let limit = 1000
   private(set) var listed: [FieldProblem] = []
   private(set) var count = 0
@@ -19,5 +19,10 @@ struct FieldProblems: Sendable {
   mutating func add(_ field: String, _ message: @autoclosure () -> String, row: Int? = nil) {
     count += 1
     if listed.count < Self.limit { listed.append(FieldProblem(row: row, field: field, message: message())) }
+  }
+
+  mutating func add(_ others: FieldProblems) {
+    listed.append(contentsOf: others.listed.prefix(Self.limit - listed.count))
+    count += others.count
   }
 }
