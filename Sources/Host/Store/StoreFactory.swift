@@ -5,7 +5,9 @@ enum StoreFactory {
     switch store.kind {
     case .sqlite(let path):
       SQLiteDatabase(path: path, isReadOnly ? .readOnly : .writable(mayMigrate: true))
-    case .memory, .postgres: SQLiteDatabase.inMemory()
+    case .memory: SQLiteDatabase.inMemory()
+    case .postgres(let url):
+      PostgresDatabase(url: url, schema: store.schema, migrate: store.migrate && !isReadOnly)
     }
   }
 }
