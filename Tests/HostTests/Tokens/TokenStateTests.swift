@@ -182,12 +182,10 @@ import Testing
   @Test func `the upstream's own wish for a pause is kept, within a minute`() {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
-    keeper.state.loaded(.success(nil), at: keeper.time)
     keeper.refuse(.unreachable, retryAfter: .seconds(20))
     #expect(keeper.ask() == "noToken, 20000 ms")
     keeper.pass(.seconds(20))
     _ = keeper.ask()
-    keeper.state.loaded(.success(nil), at: keeper.time)
     keeper.refuse(.unreachable, retryAfter: .seconds(86400))
     #expect(keeper.ask() == "noToken, 60000 ms")
   }
@@ -237,7 +235,6 @@ import Testing
   @Test func `an exchange past its deadline is cancelled and the next one waits for its end`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask(within: .seconds(100))
-    keeper.state.loaded(.success(nil), at: keeper.time)
     _ = keeper.lines()
     keeper.pass(.milliseconds(10_999))
     #expect(keeper.lines() == [])

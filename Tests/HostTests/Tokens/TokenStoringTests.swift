@@ -48,7 +48,6 @@ import Testing
   @Test func `a token of an upstream whose clock is wrong is stored with the end by our clock`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
-    keeper.state.loaded(.success(nil), at: keeper.time)
     let hourBehind = try Token(
       access: "A1", refresh: "R1", expiresAt: keeper.time.wall - 60_000, lifetime: 7_140_000)
     keeper.state.exchanged(.success(hourBehind), at: keeper.time)
@@ -58,7 +57,6 @@ import Testing
   @Test func `an end that is right within seconds is left as the upstream said it`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
-    keeper.state.loaded(.success(nil), at: keeper.time)
     let token = try Token(access: "A1", refresh: "R1", expiresAt: keeper.time.wall + 7_199_001, lifetime: 7_200_000)
     keeper.state.exchanged(.success(token), at: keeper.time)
     #expect(keeper.state.unsaved == token)
@@ -152,7 +150,6 @@ import Testing
   @Test func `a store that fails does not keep the token from being used and is tried again`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
-    keeper.state.loaded(.success(nil), at: keeper.time)
     try keeper.give(1)
     _ = keeper.lines()
     try keeper.storeFails(1)
@@ -176,7 +173,6 @@ import Testing
   @Test func `a store that dawdles is waited for two seconds and its late answer counts`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
-    keeper.state.loaded(.success(nil), at: keeper.time)
     try keeper.give(1)
     _ = keeper.lines()
     keeper.pass(.milliseconds(1999))
@@ -256,7 +252,6 @@ import Testing
   @Test func `stopping tries once more to store what the store refused before`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
-    keeper.state.loaded(.success(nil), at: keeper.time)
     try keeper.give(1)
     try keeper.storeFails(1)
     _ = keeper.lines()
