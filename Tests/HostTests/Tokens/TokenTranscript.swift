@@ -56,9 +56,11 @@ struct TokenTranscript {
   }
 
   /// The upstream gives a token.
-  mutating func give(_ n: Int, life: Int64 = 7200) throws {
+  mutating func give(_ n: Int, life: Int64 = 7200) throws { give(try token(n, life: life)) }
+
+  mutating func give(_ token: Token) {
     work()
-    state.exchanged(.success(try token(n, life: life)), at: time)
+    state.exchanged(.success(token), at: time)
   }
 
   mutating func refuse(_ code: AdapterError.Code, retryAfter: Duration? = nil) {
@@ -123,7 +125,7 @@ struct TokenTranscript {
   }
 
   /// Writes down what it wants done, and does what goes without saying.
-  private mutating func work() {
+  mutating func work() {
     while case let actions = state.takeActions(), !actions.isEmpty {
       for action in actions {
         switch action {
