@@ -23,7 +23,7 @@ run: build ## build, then start the demo and print a curl line that works when p
 	@exec $(BINARY) run --demo
 
 .PHONY: test
-test: dependencies ## run every test; the last lines say how many ran
+test: test-dependencies ## run every test; the last lines say how many ran
 	@$(SWIFT) build --build-tests
 	@$(SWIFT) test --skip-build --disable-xctest
 
@@ -32,7 +32,7 @@ build: dependencies ## the release binary, .build/release/pointgate
 	@$(SWIFT) build -c release --product pointgate --static-swift-stdlib
 
 .PHONY: check
-check: dependencies ## the formatter's rules, the modules' directions, the house rules
+check: test-dependencies ## the formatter's rules, the modules' directions, the house rules
 	@$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
 	@scripts/check
 	@$(SWIFT) build --explicit-target-dependency-import-check error
@@ -47,7 +47,7 @@ fuzz: dependencies ## fuzz the HTTP parsers for a minute (SECONDS=600 for longer
 
 # Leaks are not looked for: event loops and what lives on them are meant to last as long as the process.
 .PHONY: sanitize
-sanitize: dependencies ## the unit tests under ThreadSanitizer, then under AddressSanitizer
+sanitize: test-dependencies ## the unit tests under ThreadSanitizer, then under AddressSanitizer
 	@TSAN_OPTIONS=suppressions=$(CURDIR)/scripts/tsan-suppressions $(SWIFT) test --sanitize=thread --scratch-path .build-tsan --disable-xctest $(UNIT_TESTS)
 	@ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan --disable-xctest $(UNIT_TESTS)
 
@@ -58,3 +58,8 @@ clean: ## remove everything that was built
 .PHONY: dependencies
 dependencies:
 	@scripts/install-dependencies
+
+# What the tests need beyond that: a PostgreSQL to start.
+.PHONY: test-dependencies
+test-dependencies:
+	@scripts/install-dependencies test

@@ -36,7 +36,9 @@ struct Arguments {
         guard inline == nil else { throw UsageError(sentence: "\(Spelling.printable(argument)) takes no value") }
         flags.insert(name)
       } else if argument.hasPrefix("-") {
-        throw UsageError(sentence: "unknown option '\(Spelling.printable(argument))'")
+        let known = (Array(Arguments.valued.keys) + Array(Arguments.plain.keys)).filter { $0.hasPrefix("--") }.sorted()
+        throw UsageError(
+          sentence: "unknown option '\(Spelling.printable(argument))'\(Spelling.hint(for: argument, among: known))")
       } else {
         words.append(argument)
       }
@@ -66,5 +68,23 @@ struct Arguments {
     case "json": return true
     case let other: throw UsageError(sentence: "--format is 'text' or 'json', not '\(Spelling.printable(other))'")
     }
+  }
+}
+
+extension Arguments.UsageError {
+  /// A verb without the word that belongs behind it.
+  static func incomplete(_ verb: String, _ words: [String]) -> Self {
+    Self(sentence: "\(verb) what? \(thereAre(verb, words))")
+  }
+
+  /// A verb with a word behind it that it does not have.
+  static func unknown(_ verb: String, _ word: String, among words: [String]) -> Self {
+    let hint = Spelling.hint(for: word, among: words)
+    return Self(
+      sentence: "there is no '\(verb) \(Spelling.printable(word))'\(hint.isEmpty ? "." : hint) \(thereAre(verb, words))")
+  }
+
+  private static func thereAre(_ verb: String, _ words: [String]) -> String {
+    "There are " + words.map { "'\(verb) \($0)'" }.joined(separator: ", ")
   }
 }

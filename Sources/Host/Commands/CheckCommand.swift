@@ -1,3 +1,4 @@
+import AdapterAPI
 import Glibc
 
 /// `pointgate check`
@@ -5,8 +6,29 @@ enum CheckCommand {
   static func run(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
     let isJSON = try arguments.isJSON()
     let result = try Command.source(arguments).load()
+    let status: Int32 = result.checked == nil ? 1 : 0
+    guard arguments.has("live") else {
+      Terminal.out(isJSON ? ProblemPrinter.json(result.loaded) : text(result.loaded))
+      return status
+    }
+    if !isJSON { Terminal.out(text(result.loaded)) }
+    // What 'run' refuses is not tried either: it might send a secret in plain text.
+    guard let checked = result.checked, result.loaded.stopping.isEmpty else {
+      if isJSON { Terminal.out(ProblemPrinter.json(result.loaded, steps: [])) }
+      Terminal.error("pointgate: nothing was tried, because 'run' refuses this configuration\n")
+      return 1
+    }
+    let log = Log(level: .error, format: .text, access: false)
+    let steps = CommandLoop.run { group in await LiveCheck(checked: checked, group: group, log: log).run() }
+    log.flush()
     Terminal.out(
-      isJSON ? ProblemPrinter.json(result.loaded) : ProblemPrinter.text(result.loaded, carets: isatty(1) == 1))
-    return result.checked == nil ? 1 : 0
+      isJSON
+        ? ProblemPrinter.json(result.loaded, steps: steps)
+        : "\n" + Terminal.table(steps.map(\.row)) + steps.summary + "\n")
+    return steps.exitStatus
+  }
+
+  private static func text(_ loaded: LoadedConfiguration) -> String {
+    ProblemPrinter.text(loaded, carets: isatty(1) == 1)
   }
 }

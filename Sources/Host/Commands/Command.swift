@@ -35,9 +35,6 @@ enum Command {
       case "check", "validate":
         try arguments.allow(["config", "format", "live"])
         try noMore(rest)
-        if arguments.has("live") {
-          throw Arguments.UsageError(sentence: "check --live is not built yet; plain 'check' reads the file")
-        }
         return try CheckCommand.run(arguments)
       case "routes":
         try arguments.allow(["config", "format"])
@@ -48,10 +45,11 @@ enum Command {
         try noMore(rest)
         return try ListCommands.adapters(arguments)
       case "token":
-        guard rest.first == "issue" else { throw Arguments.UsageError(sentence: "token what? There is 'token issue'") }
-        try arguments.allow(["config", "sub", "role", "ttl"])
+        return try token(rest, arguments)
+      case "init":
+        try arguments.allow([])
         try noMore(Array(rest.dropFirst()))
-        return try TokenCommand.issue(arguments)
+        return try InitCommand.run(rest)
       case "version":
         try arguments.allow(["config", "format"])
         try noMore(rest)
@@ -61,6 +59,19 @@ enum Command {
     } catch {
       Terminal.error("pointgate: \(error.sentence)\nTry 'pointgate --help'.\n")
       return 2
+    }
+  }
+
+  private static func token(_ words: [String], _ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
+    let verbs = ["issue", "status"]
+    let more = Array(words.dropFirst())
+    switch words.first {
+    case "issue":
+      try arguments.allow(["config", "sub", "role", "ttl"])
+      try noMore(more)
+      return try TokenCommand.issue(arguments)
+    case let word?: throw .unknown("token", word, among: verbs)
+    case nil: throw .incomplete("token", verbs)
     }
   }
 

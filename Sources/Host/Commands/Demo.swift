@@ -4,28 +4,9 @@ import AdapterAPI
 enum Demo {
   static func source() -> ConfigurationSource {
     var environment = Terminal.environment()
-    environment["POINTGATE_DEMO_SECRET"] = randomHex(32)
-    return ConfigurationSource(file: "demo", text: configuration, environment: environment)
+    environment["JWT_SECRET"] = randomHex(32)
+    return ConfigurationSource(file: "demo", text: Starter.demo.text, environment: environment)
   }
-
-  private static let configuration = """
-    version: 1
-    listen: {address: "127.0.0.1:8080"}
-    admin: {address: "127.0.0.1:9090"}
-    auth: {keys: [{alg: HS256, secret: {env: POINTGATE_DEMO_SECRET}}]}
-    store: {type: memory}
-    adapters: {demo: {type: mock, settings: {}}}
-    defaults: {adapter: demo}
-    routes:
-      - {method: GET, path: /api/iot/token, operation: token, reveal: masked}
-      - {method: POST, path: /api/iot/codes/values, operation: values}
-      - {method: POST, path: /api/iot/codes/history, operation: history}
-      - {method: POST, path: /api/iot/codes/set, operation: set}
-      - {method: POST, path: /api/iot/codes/force-set, operation: force-set}
-      - {method: POST, path: /api/iot/alarms, operation: alarms}
-      - {method: POST, path: /api/iot/alarm-configs, operation: alarm-configs}
-
-    """
 
   /// A greeting with a line that works when it is pasted.
   static func banner(_ gateway: Gateway) -> String {

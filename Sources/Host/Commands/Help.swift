@@ -6,10 +6,12 @@ enum Help {
     usage: pointgate VERB [-c FILE] …
 
       run            the server in the foreground; run --demo needs no configuration
-      check          reads a configuration and prints every problem
+      init           a small commented configuration to begin with
+      check          reads a configuration and prints every problem; check --live also tries it
       routes         the route table
       adapters       the vendors that are built in
       token issue    a client token, signed with the configuration's first HS256 key
+      token status   the upstreams' stored tokens: when they end, who renewed them last
       version        versions of the program and of the libraries it uses
 
       -c, --config FILE    the configuration (config/gateway.yaml unless said otherwise)
@@ -34,13 +36,27 @@ enum Help {
     example: pointgate run -c config/ecoctrl.yaml
 
     """,
+    "init": """
+    usage: pointgate init NAME
+
+    Prints a small commented configuration, alone on stdout.
+
+    \(Terminal.table(Starter.all.map { ["  " + $0.name, $0.summary] }))
+    example: pointgate init demo > gateway.yaml
+
+    """,
     "check": """
-    usage: pointgate check [-c FILE] [--format text|json]        (also: validate)
+    usage: pointgate check [-c FILE] [--live] [--format text|json]        (also: validate)
 
     Reads the configuration exactly as 'run' does and prints every problem. Starts nothing, sends nothing. Exit status 1 when
     there is an error; warnings don't count.
 
-    example: pointgate check -c config/gateway.yaml
+      --live    then tries it: resolves each upstream's name, connects, fetches one token of its own, reads one point that
+                no building has; and says what the database would be changed by. Each step with its time, ten seconds at
+                most. The stored tokens are not touched. Exit status 3 when something was not reached or did not answer
+                as it must, 1 when the database is another program's, newer, or old and may not be migrated
+
+    example: pointgate check --live -c config/gateway.yaml
 
     """,
     "routes": """
@@ -61,10 +77,17 @@ enum Help {
     """,
     "token": """
     usage: pointgate token issue --sub NAME [--role R …] [--ttl 1h] [-c FILE]
+           pointgate token status [-c FILE] [--format text|json]
 
-    Prints a client token (JWT), signed with the first HS256 key of the configuration, alone on stdout.
+    issue prints a client token (JWT), signed with the first HS256 key of the configuration, alone on stdout.
 
     example: curl -H "Authorization: Bearer $(pointgate token issue --sub me --role admin)" …
+
+    status reads the store and says for each adapter when the upstream's token ends, how old it is, who renewed it last, and
+    a fingerprint; never the token. Writes nothing. With store: {type: memory} there is nothing to read, and it says so
+    (exit status 0).
+
+    example: pointgate token status -c config/ecoctrl.yaml
 
     """,
     "version": """

@@ -46,7 +46,8 @@ enum Terminal {
       let cells = row.enumerated().map { index, cell in
         index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
       }
-      return cells.joined(separator: "  ") + "\n"
+      let line = cells.joined(separator: "  ")
+      return String(line.prefix(upTo: line.lastIndex { $0 != " " }.map(line.index(after:)) ?? line.startIndex)) + "\n"
     }.joined()
   }
 }

@@ -29,14 +29,16 @@ enum ProblemPrinter {
     return count(loaded.errorCount, "error") + ", " + count(loaded.warningCount, "warning")
   }
 
-  /// `{"problems": [{"file", "line", "column", "severity", "message"}], "errors": n, "warnings": n}`
-  static func json(_ loaded: LoadedConfiguration) -> String {
+  /// `{"problems": [{"file", "line", "column", "severity", "message"}], "errors": n, "warnings": n}`, and the steps of
+  /// `check --live` where it was one.
+  static func json(_ loaded: LoadedConfiguration, steps: [LiveStep]? = nil) -> String {
     let problems = loaded.problems.map { problem in
       "{\"file\":\(Escaping.quoted(loaded.file)),\"line\":\(problem.position.line),\"column\":\(problem.position.column),"
         + "\"severity\":\(Escaping.quoted(problem.severity.rawValue)),\"message\":\(Escaping.quoted(problem.message))}"
     }
     return "{\"problems\":[\(problems.joined(separator: ","))],\"errors\":\(loaded.errorCount),"
-      + "\"warnings\":\(loaded.warningCount)}\n"
+      + "\"warnings\":\(loaded.warningCount)"
+      + (steps.map { ",\"steps\":[\($0.map(\.json).joined(separator: ","))]" } ?? "") + "}\n"
   }
 }
 

@@ -127,6 +127,28 @@ final class UpstreamClient: HTTPClient {
     }
   }
 
+  /// Where the upstream is: its addresses, looked up where it is known by a name. Sends nothing to it.
+  func addresses(deadline: Instant) async throws(AdapterError) -> [SocketAddress] {
+    if let numeric { return numeric }
+    do {
+      return try await resolver.addresses(of: baseURL, deadline: deadline)
+    } catch {
+      throw AdapterError(.unreachable, "The upstream could not be reached.", detail: error.detail)
+    }
+  }
+
+  /// Opens one connection and keeps it for the next call. Sends nothing. Call it on one of the loops.
+  func connect(deadline: Instant) async throws(AdapterError) {
+    guard let loop = EventLoop.current, loop.index < pools.count else {
+      throw AdapterError(.unreachable, "The upstream could not be reached.", detail: "not on an event loop")
+    }
+    let pool = pools[loop.index].value
+    switch await newConnection(pool, deadline: deadline) {
+    case .success(let connection): pool.takeBack(connection)
+    case .failure(let failure): throw AdapterError(failure)
+    }
+  }
+
   private func overloaded(_ detail: String) -> AdapterError {
     AdapterError(.overloaded, "The upstream is busy; try again shortly.", detail: detail, retryAfter: .seconds(1))
   }

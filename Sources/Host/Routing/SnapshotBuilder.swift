@@ -1,5 +1,4 @@
 import AdapterAPI
-import Synchronization
 
 /// Builds a snapshot from a configuration that was found good; opens nothing.
 struct SnapshotBuilder {
@@ -15,7 +14,7 @@ struct SnapshotBuilder {
     -> Snapshot
   {
     var instances: [AdapterInstance] = []
-    for wanted in configuration.adapters where isUsed(wanted.name, in: configuration) {
+    for wanted in configuration.usedAdapters {
       let fingerprint = fingerprint(of: wanted, loaded)
       if let kept = previous?.adapters.first(where: { $0.name == wanted.name && $0.fingerprint == fingerprint }) {
         instances.append(kept)
@@ -35,11 +34,6 @@ struct SnapshotBuilder {
       configuration: configuration, routes: RouteTable(routes), adapters: instances, keys: keys, metrics: metrics)
   }
 
-  /// Only what a route or the default names is built: an adapter that nobody asks needs no token.
-  private func isUsed(_ name: String, in configuration: Configuration) -> Bool {
-    configuration.routes.contains { $0.adapter == name }
-  }
-
   /// What would make another adapter: its type and every setting, with secrets and files as they are now.
   private func fingerprint(of instance: Configuration.AdapterInstance, _ loaded: LoadedConfiguration) -> String {
     "\(instance.type) \(instance.upstream) " + loaded.resolver.resolvedText(of: instance.settings)
@@ -49,18 +43,12 @@ struct SnapshotBuilder {
     _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, _ configuration: Configuration,
     fingerprint: String, previous: Snapshot?
   ) -> AdapterInstance? {
-    guard let type = AdapterRegistry.type(named: wanted.type) else { return nil }
     let clock = LoopClock(home: group.loops[0])
-    let clients = Mutex<[UpstreamClient]>([])
     let adapterLog = log.forAdapter(wanted.name)
-    let group = group
-    let resolver = resolver
-    let context = AdapterContext(name: wanted.name, clock: clock, log: adapterLog) { baseURL in
-      let client = UpstreamClient(baseURL: baseURL, limits: wanted.upstream, group: group, resolver: resolver)
-      clients.withLock { $0.append(client) }
-      return client
+    guard let made = MadeAdapter(wanted, loaded, group: group, resolver: resolver, clock: clock, log: adapterLog) else {
+      return nil
     }
-    guard let adapter = try? type.init(settings: loaded.settings(for: wanted), context: context) else { return nil }
+    let adapter = made.adapter
     let metrics = metrics.adapter(wanted.name)
     var keeper: TokenKeeper?
     if adapter.usesToken {
@@ -73,7 +61,7 @@ struct SnapshotBuilder {
     }
     return AdapterInstance(
       configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
-      clients: clients.withLock { $0 }, home: group.loops[0])
+      clients: made.clients, home: group.loops[0])
   }
 
   /// The keeper that has this upstream's pair already, whatever else of the adapter was changed.

@@ -1,0 +1,131 @@
+import AdapterAPI
+
+/// The steps of `check --live`: each upstream that a route names, then the store.
+///
+/// Sends nothing but one token request and one read to each upstream. The token that it gets is its own: the stored pair
+/// is not looked at, so no refresh token is spent. The store is only read. Runs on the first loop of `group`.
+struct LiveCheck: Sendable {
+  let checked: CheckedConfiguration
+  let group: EventLoopGroup
+  let log: Log
+  private let resolver = Resolver()
+
+  private var loop: EventLoop { group.loops[0] }
+
+  func run() async -> [LiveStep] {
+    var steps: [LiveStep] = []
+    for wanted in checked.configuration.usedAdapters { steps += await adapter(wanted) }
+    return steps
+  }
+
+  // MARK: An adapter
+
+  private func adapter(_ wanted: Configuration.AdapterInstance) async -> [LiveStep] {
+    let subject = "adapter \(wanted.name)"
+    let clock = LoopClock(home: loop)
+    guard
+      let made = MadeAdapter(
+        wanted, checked.loaded, group: group, resolver: resolver, clock: clock, log: log.forAdapter(wanted.name))
+    else { return [] }
+    var steps: [LiveStep] = []
+    var isReached = true
+    for client in made.clients {
+      isReached = await connect(client, subject, &steps) && isReached
+    }
+    await talk(to: made.adapter, subject, isReached: isReached, &steps)
+    await made.adapter.shutdown()
+    for client in made.clients { client.shutdown() }
+    return steps
+  }
+
+  private func connect(_ client: UpstreamClient, _ subject: String, _ steps: inout [LiveStep]) async -> Bool {
+    let addresses = await measure(subject, "resolve", &steps) { (deadline) throws(AdapterError) in
+      let addresses = try await client.addresses(deadline: deadline)
+      return (addresses, addresses.prefix(4).map(\.description).joined(separator: ", "))
+    }
+    guard addresses != nil else {
+      steps.append(.skipped(subject, "connect", "there is no address"))
+      return false
+    }
+    return await measure(subject, "connect", &steps) { (deadline) throws(AdapterError) in
+      try await client.connect(deadline: deadline)
+      return ((), "")
+    } != nil
+  }
+
+  private func talk(
+    to adapter: any Adapter, _ subject: String, isReached: Bool, _ steps: inout [LiveStep]
+  ) async {
+    var token: Token?
+    if adapter.usesToken {
+      guard isReached else {
+        steps.append(.skipped(subject, "token", "there is no connection"))
+        return steps.append(.skipped(subject, "read", "there is no token"))
+      }
+      token = await measure(subject, "token", &steps) { (deadline) throws(AdapterError) in
+        let token = try await adapter.refresh(nil, deadline: deadline)
+        return (token, "good for \(TimeSpan.text(token.lifetime))")
+      }
+      if token == nil { return steps.append(.skipped(subject, "read", "there is no token")) }
+    } else if !isReached {
+      return steps.append(.skipped(subject, "read", "there is no connection"))
+    }
+    guard let request = LiveCheck.read(of: type(of: adapter)) else {
+      return steps.append(.skipped(subject, "read", "this vendor has nothing to read without knowing its points"))
+    }
+    _ = await measure(subject, "read", &steps) { [token] (deadline) throws(AdapterError) in
+      let answer = try await adapter.perform(request, Call(token: token, deadline: deadline))
+      if case .stream(_, let rest) = answer.body { rest.cancel() }
+      switch answer.verdict {
+      case .ok: return ((), request.operation.rawValue)
+      case .businessError(let code):
+        return ((), "\(request.operation.rawValue): reached, and it answers with an error of its own, code \(code)")
+      }
+    }
+  }
+
+  /// A read that the contract allows with any vendor, and that asks little: of one point that no building has.
+  private static func read(of type: any Adapter.Type) -> AdapterRequest? {
+    if type.operations.contains(.values) {
+      return AdapterRequest(operation: .values, body: Array(#"{"codes":["pointgate-check"]}"#.utf8))
+    }
+    if type.operations.contains(.alarmConfigs) { return AdapterRequest(operation: .alarmConfigs, body: []) }
+    return nil
+  }
+
+  /// Runs one step and writes down how it went; nil when it failed.
+  private func measure<Value: Sendable>(
+    _ subject: String, _ name: String, _ steps: inout [LiveStep],
+    _ work: @escaping @Sendable (Instant) async throws(AdapterError) -> (Value, note: String)
+  ) async -> Value? {
+    let start = Instant(nanoseconds: System.monotonic())
+    let result = await CommandLoop.withPatience(on: loop) { () -> Result<(Value, note: String), AdapterError> in
+      do throws(AdapterError) {
+        return .success(try await work(start + CommandLoop.patience))
+      } catch {
+        return .failure(error)
+      }
+    }
+    let time = (Instant(nanoseconds: System.monotonic()) - start).milliseconds
+    func step(_ outcome: LiveStep.Outcome, _ note: String) {
+      steps.append(LiveStep(subject: subject, name: name, outcome: outcome, milliseconds: time, note: note))
+    }
+    switch result {
+    case .success(let (value, note)):
+      step(.ok, note)
+      return value
+    case .failure(let error):
+      step(.failed, error.detail.isEmpty ? error.sentence : "\(error.sentence) (\(error.detail))")
+      return nil
+    case nil:
+      step(.failed, "It did not end within \(TimeSpan.text(CommandLoop.patience.milliseconds)).")
+      return nil
+    }
+  }
+}
+
+extension LiveStep {
+  static func skipped(_ subject: String, _ name: String, _ note: String) -> LiveStep {
+    LiveStep(subject: subject, name: name, outcome: .skipped, milliseconds: 0, note: note)
+  }
+}
