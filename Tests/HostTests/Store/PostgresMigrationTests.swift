@@ -65,8 +65,9 @@ import Testing
     #expect(lines == Migration.all.map(\.effect))
     #expect(try sql("SELECT count(*) FROM pg_class WHERE relname = 'schema_migrations'") == "0")
     for _ in 1...2 { #expect(await error(opening: database()) == nil) }
-    #expect(try sql("SELECT version, name FROM schema_migrations ORDER BY version")
-      == "1|tokens\n2|token_leases\n3|objects\n4|widgets")
+    #expect(
+      try sql("SELECT version, name FROM schema_migrations ORDER BY version")
+        == "1|tokens\n2|token_leases\n3|objects\n4|widgets")
     #expect(try sql("SELECT bool_and(applied_at > 1700000000000) FROM schema_migrations") == "t")
     #expect(try await pending(database()) == [])
   }
@@ -137,8 +138,9 @@ import Testing
     _ = try sql(Self.ecoCtrl)
     #expect(try await pending(database()).first?.contains("extends table iot_tokens") == true)
     #expect(await error(opening: database()) == nil)
-    #expect(try sql("SELECT id, access_token, refresh_token, expires_at, adapter IS NULL, version FROM iot_tokens")
-      == "1|theirs|r1|1800000000000|t|1")
+    #expect(
+      try sql("SELECT id, access_token, refresh_token, expires_at, adapter IS NULL, version FROM iot_tokens")
+        == "1|theirs|r1|1800000000000|t|1")
     // EcoCtrl goes on as before.
     _ = try sql("INSERT INTO iot_tokens (access_token, refresh_token, expires_at) VALUES ('b', 'c', 1)")
     #expect(try sql("SELECT id FROM iot_tokens WHERE access_token = 'b'") == "2")

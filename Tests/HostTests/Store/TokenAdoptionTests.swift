@@ -101,7 +101,8 @@ import Testing
       }
       #expect(pair.token.access == "theirs")
       #expect(try await store.claim(.main.adopting, holder: "a", seen: pair, for: long) == .granted)
-      #expect(try await store.save(storedToken(1), .annex.adopting, holder: "a", replacing: nil).winner?.token.refresh == "r2")
+      let outcome = try await store.save(storedToken(1), .annex.adopting, holder: "a", replacing: nil)
+      #expect(outcome.winner?.token.refresh == "r2")
     }
   }
 
@@ -122,7 +123,8 @@ import Testing
       #expect(try await stores[0].claim(.main.asDefault, holder: "a", seen: nil, for: long) == .granted)
       #expect(try await stores[0].save(storedToken(1), .main.asDefault, holder: "a", replacing: nil).savedPair != nil)
       // As EcoCtrl asks.
-      let access = try PostgresServer.shared().sql("SELECT access_token FROM iot_tokens ORDER BY id LIMIT 1", database: url)
+      let access = try PostgresServer.shared().sql(
+        "SELECT access_token FROM iot_tokens ORDER BY id LIMIT 1", database: url)
       #expect(access == "access-1")
     }
   }
