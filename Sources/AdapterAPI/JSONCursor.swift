@@ -6,6 +6,8 @@ struct JSONCursor {
   let base: UnsafePointer<UInt8>
   let end: Int
   var position = 0
+  /// `text` makes U+0000 of a lone surrogate instead of U+FFFD.
+  var marksLoneSurrogates = false
 
   init(_ base: UnsafePointer<UInt8>, count: Int) {
     self.base = base
@@ -80,6 +82,35 @@ struct JSONCursor {
       if byte == 0x22 || byte == 0x5c || byte < 0x20 || byte >= 0x80 { return }
       position &+= 1
     }
+  }
+
+  /// A string's text.
+  mutating func text() throws(JSONShape.Problem) -> String {
+    let start = position + 1
+    let escaped = try string()
+    let content = UnsafeBufferPointer(start: base + start, count: position - 1 - start)
+    guard escaped else { return String(decoding: content, as: UTF8.self) }
+    var bytes = unescaped(content)
+    if marksLoneSurrogates { Self.markLoneSurrogates(in: &bytes) }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// The three bytes that `unescaped` makes of a lone surrogate; nothing else begins so in UTF-8.
+  private static func markLoneSurrogates(in bytes: inout [UInt8]) {
+    for index in bytes.indices.dropLast(2) where bytes[index] == 0xed && bytes[index + 1] >= 0xa0 {
+      for offset in 0..<3 { bytes[index + offset] = 0 }
+    }
+  }
+
+  /// The comma before the next element or member (true), or the closing bracket.
+  mutating func another(closing: UInt8) throws(JSONShape.Problem) -> Bool {
+    skipSpace()
+    let byte = byte
+    guard byte == closing || byte == UInt8(ascii: ",") else { throw problem(.syntax) }
+    position += 1
+    if byte == closing { return false }
+    skipSpace()
+    return true
   }
 
   /// An escape, from the backslash on. A lone surrogate is allowed by the grammar (RFC 8259 §8.2).

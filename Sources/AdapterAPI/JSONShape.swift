@@ -8,7 +8,7 @@ public enum JSONShape {
   public static let maximumDepth = 64
 
   public enum Fault: UInt8, Sendable, CaseIterable {
-    case empty, notAnObject, syntax, cut, escape, controlCharacter, encoding, depth, duplicateKey, trailing
+    case empty, notAnObject, notAnArray, syntax, cut, escape, controlCharacter, encoding, depth, duplicateKey, trailing
   }
 
   /// What is wrong, and where.
@@ -25,8 +25,9 @@ public enum JSONShape {
     /// A sentence for the caller.
     public var sentence: String {
       switch fault {
-      case .empty: "The body is empty; send one JSON object."
+      case .empty: "The body is empty; send JSON."
       case .notAnObject: "The body is not a JSON object; it must start with '{' (byte \(offset))."
+      case .notAnArray: "The body is not a JSON array; it must start with '[' (byte \(offset))."
       case .syntax: "The body is not valid JSON at byte \(offset)."
       case .cut: "The body's JSON ends too early, at byte \(offset)."
       case .escape: "The body has an escape in a string that JSON does not know, at byte \(offset)."
@@ -34,7 +35,7 @@ public enum JSONShape {
       case .encoding: "The body is not valid UTF-8 at byte \(offset)."
       case .depth: "The body's JSON is nested more than \(maximumDepth) levels deep, at byte \(offset)."
       case .duplicateKey: "The body's JSON object has the same key twice, at byte \(offset); send it once."
-      case .trailing: "The body goes on after its JSON object, at byte \(offset); send one object only."
+      case .trailing: "The body goes on after its JSON, at byte \(offset); send one value only."
       }
     }
   }
@@ -58,7 +59,7 @@ public enum JSONShape {
     guard !cursor.isAtEnd else { throw Problem(.empty, at: 0) }
     guard cursor.byte == UInt8(ascii: "{") else { throw cursor.problem(.notAnObject) }
 
-    var keys = TopLevelKeys(cursor.base)
+    var keys = SeenKeys(cursor.base)
     // One bit per level, the innermost lowest: 1 for an object, 0 for an array.
     var levels: UInt64 = 0
     var depth = 0
@@ -113,7 +114,7 @@ public enum JSONShape {
   /// A key with its colon and the space behind it.
   @inline(__always)
   private static func key(
-    _ cursor: inout JSONCursor, _ keys: inout TopLevelKeys, isTop: Bool
+    _ cursor: inout JSONCursor, _ keys: inout SeenKeys, isTop: Bool
   ) throws(Problem) {
     let start = cursor.position + 1
     let escaped = try cursor.string()
@@ -127,10 +128,10 @@ public enum JSONShape {
   }
 }
 
-/// The keys that were seen at the top: the first sixteen side by side, all of them in a set when there are more.
+/// The keys that were seen in one object: the first sixteen side by side, all of them in a set when there are more.
 ///
 /// The set's hashing is seeded per process, so nobody can choose keys that collide.
-private struct TopLevelKeys {
+struct SeenKeys {
   private let base: UnsafePointer<UInt8>
   private var first = InlineArray<16, Key>(
     repeating: Key(content: UnsafeBufferPointer(start: nil, count: 0), escaped: false))

@@ -25,21 +25,32 @@ public indirect enum JSONValue: Sendable, Hashable {
   /// Parses one JSON text: any value, valid UTF-8, depth at most 64, white space around.
   public init(parsing bytes: [UInt8]) throws(JSONShape.Problem) {
     // Typed errors do not pass through `withUnsafeBufferPointer` in every toolchain; a result does.
-    let result = bytes.withUnsafeBufferPointer { buffer -> Result<JSONValue, JSONShape.Problem> in
-      guard let base = buffer.baseAddress, !buffer.isEmpty else { return .failure(JSONShape.Problem(.empty, at: 0)) }
-      var cursor = JSONCursor(base, count: buffer.count)
-      do throws(JSONShape.Problem) {
-        cursor.skipSpace()
-        guard !cursor.isAtEnd else { throw JSONShape.Problem(.empty, at: 0) }
-        let value = try Self.value(&cursor, depth: 0)
-        cursor.skipSpace()
-        guard cursor.isAtEnd else { throw cursor.problem(.trailing) }
-        return .success(value)
-      } catch {
-        return .failure(error)
-      }
+    self = try bytes.withUnsafeBufferPointer { Self.parse($0, marksLoneSurrogates: false) }.get()
+  }
+
+  /// Parses one JSON text that is to be stored: a lone surrogate becomes U+0000 instead of U+FFFD.
+  ///
+  /// No database takes either of the two; so one look for U+0000 finds both, and nothing changes unseen.
+  public init(storing bytes: UnsafeBufferPointer<UInt8>) throws(JSONShape.Problem) {
+    self = try Self.parse(bytes, marksLoneSurrogates: true).get()
+  }
+
+  private static func parse(
+    _ bytes: UnsafeBufferPointer<UInt8>, marksLoneSurrogates: Bool
+  ) -> Result<JSONValue, JSONShape.Problem> {
+    guard let base = bytes.baseAddress, !bytes.isEmpty else { return .failure(JSONShape.Problem(.empty, at: 0)) }
+    var cursor = JSONCursor(base, count: bytes.count)
+    cursor.marksLoneSurrogates = marksLoneSurrogates
+    do throws(JSONShape.Problem) {
+      cursor.skipSpace()
+      guard !cursor.isAtEnd else { throw JSONShape.Problem(.empty, at: 0) }
+      let value = try Self.value(&cursor, depth: 0)
+      cursor.skipSpace()
+      guard cursor.isAtEnd else { throw cursor.problem(.trailing) }
+      return .success(value)
+    } catch {
+      return .failure(error)
     }
-    self = try result.get()
   }
 
   /// The text, without spaces.
@@ -61,13 +72,23 @@ public indirect enum JSONValue: Sendable, Hashable {
   /// A number as a double; infinite where no double is large enough.
   public var double: Double? { if case .number(let text) = self { Double(text) } else { nil } }
 
+  /// A text or a key in it, at any depth, has U+0000.
+  public var holdsNUL: Bool {
+    switch self {
+    case .null, .flag, .number: false
+    case .string(let text): text.utf8.contains(0)
+    case .array(let elements): elements.contains { $0.holdsNUL }
+    case .object(let members): members.contains { $0.key.utf8.contains(0) || $0.value.holdsNUL }
+    }
+  }
+
   private static func value(_ cursor: inout JSONCursor, depth: Int) throws(JSONShape.Problem) -> JSONValue {
     switch cursor.byte {
     case UInt8(ascii: "{"), UInt8(ascii: "["):
       guard depth < JSONShape.maximumDepth else { throw cursor.problem(.depth) }
       return cursor.byte == UInt8(ascii: "{")
         ? try object(&cursor, depth: depth + 1) : try array(&cursor, depth: depth + 1)
-    case UInt8(ascii: "\""): return .string(try text(&cursor))
+    case UInt8(ascii: "\""): return .string(try cursor.text())
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
       let start = cursor.position
       try cursor.number()
@@ -80,13 +101,6 @@ public indirect enum JSONValue: Sendable, Hashable {
     }
   }
 
-  private static func text(_ cursor: inout JSONCursor) throws(JSONShape.Problem) -> String {
-    let start = cursor.position + 1
-    let escaped = try cursor.string()
-    let content = UnsafeBufferPointer(start: cursor.base + start, count: cursor.position - 1 - start)
-    return escaped ? String(decoding: unescaped(content), as: UTF8.self) : String(decoding: content, as: UTF8.self)
-  }
-
   private static func object(_ cursor: inout JSONCursor, depth: Int) throws(JSONShape.Problem) -> JSONValue {
     var members: [Member] = []
     cursor.position += 1
@@ -96,13 +110,13 @@ public indirect enum JSONValue: Sendable, Hashable {
       return .object([])
     }
     while true {
-      let key = try text(&cursor)
+      let key = try cursor.text()
       cursor.skipSpace()
       guard cursor.byte == UInt8(ascii: ":") else { throw cursor.problem(.syntax) }
       cursor.position += 1
       cursor.skipSpace()
       members.append(Member(key, try value(&cursor, depth: depth)))
-      guard try another(&cursor, closing: UInt8(ascii: "}")) else { return .object(members) }
+      guard try cursor.another(closing: UInt8(ascii: "}")) else { return .object(members) }
     }
   }
 
@@ -116,18 +130,7 @@ public indirect enum JSONValue: Sendable, Hashable {
     }
     while true {
       elements.append(try value(&cursor, depth: depth))
-      guard try another(&cursor, closing: UInt8(ascii: "]")) else { return .array(elements) }
+      guard try cursor.another(closing: UInt8(ascii: "]")) else { return .array(elements) }
     }
-  }
-
-  /// The comma before the next element (true), or the closing bracket.
-  private static func another(_ cursor: inout JSONCursor, closing: UInt8) throws(JSONShape.Problem) -> Bool {
-    cursor.skipSpace()
-    let byte = cursor.byte
-    guard byte == closing || byte == UInt8(ascii: ",") else { throw cursor.problem(.syntax) }
-    cursor.position += 1
-    if byte == closing { return false }
-    cursor.skipSpace()
-    return true
   }
 }

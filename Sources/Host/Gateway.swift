@@ -15,6 +15,8 @@ final class Gateway {
   private let source: ConfigurationSource
   private let group: EventLoopGroup
   private let store: Store
+  private let watch: StoreWatch
+  private let catalogue: Catalogue
   private let builder: SnapshotBuilder
   private let log: Log
   private let metrics = Metrics()
@@ -44,22 +46,19 @@ final class Gateway {
     }
     group = EventLoopGroup(count: configuration.listen.eventLoops ?? System.availableCores())
     group.start()
-    store = Gateway.store(configuration.store)
+    store = Store(StoreFactory.database(configuration.store))
+    catalogue = Catalogue(store: store)
+    watch = StoreWatch(
+      store, clock: LoopClock(home: group.loops[0]), executor: group.loops[0], health: health, metrics: metrics,
+      log: log)
     connections = ConnectionCount(limit: configuration.listen.maxConnections)
     memory = MemoryBudget(limit: configuration.listen.maxMemory)
     builder = SnapshotBuilder(
-      group: group, resolver: Resolver(), store: store, log: log, metrics: metrics, health: health)
+      group: group, resolver: Resolver(), store: store, watch: watch, log: log, metrics: metrics, health: health)
     services = group.loops.map { LoopBound(LoopServices(), on: $0) }
     snapshot = builder.build(checked.loaded, configuration, keys: checked.keys, previous: nil)
     try openStore(configuration.store)
     start(configuration)
-  }
-
-  private static func store(_ store: Configuration.Store) -> Store {
-    switch store.kind {
-    case .sqlite(let path): Store(SQLiteDatabase(path: path))
-    case .memory, .postgres: Store(SQLiteDatabase.inMemory())
-    }
   }
 
   /// Opens the store now, so that what is wrong with it is said at the start. Only a required store stops the start.
@@ -69,29 +68,30 @@ final class Gateway {
     wait(atMost: .seconds(10)) {
       do throws(StoreError) { try await store.open() } catch { failure.withLock { $0 = error } }
     }
-    metrics.setStore(isUp: failure.withLock { $0 } == nil)
     guard let error = failure.withLock({ $0 }) else { return }
     if configuration.required || error.needsOperator {
-      throw StartError(exitStatus: configuration.required && !error.needsOperator ? 3 : 1, sentence: error.sentence)
+      throw StartError(exitStatus: error.needsOperator ? 1 : 3, sentence: error.sentence)
     }
-    health.set("store", "store_unavailable")
+    watch.report(isUp: false)
     log.warning("the store can't be opened; tokens are kept in memory only", [("detail", "\(error.sentence)")])
   }
 
   private func start(_ configuration: Configuration) {
+    watch.start()
     for instance in snapshot.adapters { instance.keeper?.start() }
     let first = Mutex(snapshot)
-    let parts = (group, socket, adminSocket, connections, memory, log, metrics, health)
+    let parts = (group, socket, adminSocket, connections, memory, log, metrics, health, catalogue)
     let services = services
     let live = LiveAdapters(snapshot.adapters)
     self.live = live
     wait {
       for bound in services {
         await onLoop(bound.loop) {
-          let (group, socket, adminSocket, connections, memory, log, metrics, health) = parts
+          let (group, socket, adminSocket, connections, memory, log, metrics, health, catalogue) = parts
           let loop = bound.loop
           let pipeline = RequestPipeline(
-            loop: loop, loops: group.loops.count, snapshot: first.withLock { $0 }, log: log, metrics: metrics)
+            loop: loop, loops: group.loops.count, snapshot: first.withLock { $0 }, catalogue: catalogue, log: log,
+            metrics: metrics)
           let server = ServerContext(
             loop: loop, listen: configuration.listen, connections: connections, memory: memory, handler: pipeline)
           bound.value.pipeline = pipeline
@@ -172,6 +172,7 @@ final class Gateway {
     }
     snapshot = next
     live.set(next.adapters)
+    watch.keep(adapters: next.adapters.map(\.name))
     connections.limit = configuration.listen.maxConnections
     memory.limit = configuration.listen.maxMemory
   }
@@ -227,9 +228,9 @@ final class Gateway {
     if new.listen.address != old.listen.address { fixed("listen.address", at: new.listen.address.position) }
     if new.listen.eventLoops != old.listen.eventLoops { fixed("listen.event_loops", at: new.listen.eventLoopsPosition) }
     if new.admin.address != old.admin.address { fixed("admin.address", at: new.admin.address.position) }
-    if new.store.kind != old.store.kind || new.store.required != old.store.required {
-      fixed("store", at: new.store.position)
-    }
+    var store = new.store
+    store.position = old.store.position
+    if store != old.store { fixed("store", at: new.store.position) }
     return problems
   }
 
@@ -263,6 +264,7 @@ final class Gateway {
     }
     let keepers = snapshot.adapters.compactMap(\.keeper)
     let store = store
+    watch.stop()
     wait(atMost: .seconds(5)) {
       for bound in services { await onLoop(bound.loop) { bound.value.server?.closeAll() } }
       for keeper in keepers { await keeper.stop() }

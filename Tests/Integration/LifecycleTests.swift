@@ -122,7 +122,7 @@ struct LifecycleTests {
     "what would be unsafe to run without is a warning of check, and stops run",
     arguments: [
       ("  address: 127.0.0.1:0\n", "  address: 127.0.0.1:0\n  tls: {certificate: a.pem, key: a.key}\n", "'tls'"),
-      ("type: sqlite", "type: postgres\n  url: {env: JWT_SECRET}", "'postgres'"),
+      ("base_url: {env: BASE_URL}", "base_url: \"https://upstream.example\"", "TLS"),
     ])
   func unsafe(_ old: String, _ new: String, _ name: String) throws {
     var text = GatewayConfiguration().text

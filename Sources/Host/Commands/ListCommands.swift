@@ -69,6 +69,7 @@ extension Configuration.Route {
     switch target {
     case .operation(let operation): operation.rawValue
     case .token: "token"
+    case .resource(let kind): kind.rawValue
     case .notInForce(let word): word
     }
   }

@@ -1,8 +1,6 @@
-import CLibPQ
 import CLibYAML
 import COpenSSL
 import CSQLite
-import Glibc
 
 /// `pointgate version`
 enum VersionCommand {
@@ -10,7 +8,7 @@ enum VersionCommand {
 
   static func run(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
     let rows = [
-      ("pointgate", version), ("swift", swift), ("libpq", libpq() ?? "not installed"),
+      ("pointgate", version), ("swift", swift), ("libpq", (try? LibPQ())?.version ?? "not installed"),
       ("libyaml", String(cString: yaml_get_version_string())),
       ("openssl", String(cString: OpenSSL_version(OPENSSL_VERSION_STRING))),
       ("sqlite", String(cString: sqlite3_libversion())),
@@ -31,13 +29,5 @@ enum VersionCommand {
     #else
       "6.2"
     #endif
-  }
-
-  /// Asked of the library itself, opened for the question: it is not linked, because most gateways never use it.
-  private static func libpq() -> String? {
-    guard let library = dlopen("libpq.so.5", RTLD_LAZY), let symbol = dlsym(library, "PQlibVersion") else { return nil }
-    // `int PQlibVersion(void)` in libpq-fe.h, the same in every library that carries the name libpq.so.5.
-    let number = unsafeBitCast(symbol, to: (@convention(c) () -> Int32).self)()
-    return "\(number / 10_000).\(number % 10_000)"
   }
 }

@@ -95,6 +95,10 @@ struct Configuration: Sendable {
       case postgres(url: Secret)
     }
     var kind: Kind
+    /// Where PostgreSQL's tables are.
+    var schema = "public"
+    /// False: a database whose schema is old is refused instead of being brought up to date.
+    var migrate = true
     var required = false
     var position: SourcePosition
   }
@@ -128,7 +132,9 @@ struct Configuration: Sendable {
     enum Target: Sendable, Equatable {
       case operation(Operation)
       case token(masked: Bool)
-      /// A known operation word whose part is not built: objects, widgets, stream, adapters, status, openapi.
+      /// What the host itself keeps: everything at and below the path.
+      case resource(ResourceKind)
+      /// A known operation word whose part is not built: stream, adapters, status, openapi.
       case notInForce(String)
     }
     /// Nil: every method, and the whole resource below the path.
@@ -142,6 +148,8 @@ struct Configuration: Sendable {
     var writeRoles: [String]
     var requiresToken: Bool
     var maxBodySize: Int
+    /// Of an import into the catalogue.
+    var maxImportSize: Int
     var coalesce: Bool
     var position: SourcePosition
   }

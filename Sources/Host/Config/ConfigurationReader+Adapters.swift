@@ -175,7 +175,7 @@ extension Configuration.Route.Target {
   var usesAdapter: Bool {
     switch self {
     case .operation, .token: true
-    case .notInForce: false
+    case .resource, .notInForce: false
     }
   }
 }

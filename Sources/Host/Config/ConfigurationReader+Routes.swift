@@ -24,7 +24,9 @@ struct AdapterTable {
 }
 
 extension ConfigurationReader {
-  private static let futureOperations = ["objects", "widgets", "stream", "adapters", "status", "openapi"]
+  private static let futureOperations = ["stream", "adapters", "status", "openapi"]
+  /// What an import may be long where the configuration says nothing.
+  private static let importSize = 64 << 20
   private static let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
   func readDefaults(_ adapters: [ConfiguredAdapter]) -> Defaults {
@@ -88,6 +90,9 @@ extension ConfigurationReader {
       timeout: timeout(section, "timeout", defaults.timeout), roles: requiresToken ? roles : [],
       writeRoles: requiresToken ? writeRoles : [], requiresToken: requiresToken,
       maxBodySize: section.size("max_body_size", default: listen.maxBodySize, in: 0...(1 << 40)),
+      maxImportSize: section.contains("max_body_size")
+        ? section.size("max_body_size", default: ConfigurationReader.importSize, in: 0...(1 << 40))
+        : max(listen.maxBodySize, ConfigurationReader.importSize),
       coalesce: section.flag("coalesce", default: false), position: section.position)
     checkSafety(route, section)
     if case .operation(let operation)? = target { checkOffer(operation, adapter, adapters, section) }
@@ -105,12 +110,15 @@ extension ConfigurationReader {
     }
     if word == "token" { return .token(masked: masked) }
     if let operation = Operation(rawValue: word) { return .operation(operation) }
+    if let resource = ResourceKind(rawValue: word) { return .resource(resource) }
     if ConfigurationReader.futureOperations.contains(word) {
       section.warning("'\(word)' is not in force yet", at: "operation")
       return .notInForce(word)
     }
     if !word.isEmpty {
-      let words = Operation.allCases.map(\.rawValue) + ["token"] + ConfigurationReader.futureOperations
+      let words =
+        Operation.allCases.map(\.rawValue) + ["token"] + ResourceKind.allCases.map(\.rawValue)
+        + ConfigurationReader.futureOperations
       let hint = Spelling.hint(for: word, among: words)
       let list = hint.isEmpty ? "; known are \(words.joined(separator: ", "))" : hint
       section.error("unknown operation '\(Spelling.printable(word))' in \(section.path)\(list)", at: "operation")
@@ -165,6 +173,8 @@ extension ConfigurationReader {
         at: "operation")
     case .operation(let operation) where operation.isWrite && !route.requiresToken:
       section.warning("with auth: none everyone who reaches the gateway may write to the building", at: "auth")
+    case .resource(let kind) where !route.requiresToken:
+      section.warning("with auth: none everyone who reaches the gateway may change the \(kind.rawValue)", at: "auth")
     default: break
     }
   }

@@ -63,41 +63,6 @@ struct ConfigurationReader {
     return log
   }
 
-  private func readStore() -> Configuration.Store {
-    guard let section = root.section("store") else {
-      root.error("'store' is missing; write store: {type: sqlite, path: var/pointgate.db}, or type: memory")
-      return Configuration.Store(kind: .memory, position: root.position)
-    }
-    let type = section.choice("type", ["sqlite", "memory", "postgres"])
-    let required = section.flag("required", default: false)
-    let path = section.optionalText("path")
-    let url = section.optionalSecret("url")
-    _ = section.optionalText("schema")
-    _ = section.flag("migrate", default: true)
-    var kind = Configuration.Store.Kind.memory
-    switch type {
-    case "postgres":
-      if url == nil, !section.contains("url") { section.error("'url' is missing in store; PostgreSQL needs it") }
-      stopRun(
-        "the store type 'postgres' is not in force yet, and 'run' refuses it: tokens would be lost; use type: sqlite",
-        at: section.position(of: "type"))
-      kind = .postgres(url: url ?? Secret(""))
-    case "sqlite":
-      kind = .sqlite(path: TextFile.join(TextFile.currentDirectory(), path ?? "var/pointgate.db"))
-    default: break
-    }
-    if type != "sqlite", section.contains("path") {
-      section.warning("'path' means nothing with type: \(type)", at: "path")
-    }
-    if type != "postgres" {
-      for key in ["url", "schema", "migrate"] where section.contains(key) {
-        section.warning("'\(key)' means nothing with type: \(type)", at: key)
-      }
-    }
-    section.finish()
-    return Configuration.Store(kind: kind, required: required, position: section.position)
-  }
-
   /// The mapping under that key of the top level, or an empty one.
   func section(_ key: String) -> Settings { root.section(key) ?? root.emptySection(key) }
 

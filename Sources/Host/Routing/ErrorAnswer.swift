@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// Our error body: `{"error": …, "code": …, "requestId": …}`.
+/// Our error body: `{"error": …, "code": …, "requestId": …}`, and `errors` where fields are at fault.
 enum ErrorAnswer {
   static func body(_ error: GatewayError, requestID: String) -> [UInt8] {
     var out: [UInt8] = []
@@ -8,9 +8,27 @@ enum ErrorAnswer {
     Escaping.appendQuoted(error.sentence, to: &out)
     out.append(contentsOf: ",\"code\":\"\(error.word)\",\"requestId\":".utf8)
     Escaping.appendQuoted(requestID, to: &out)
+    if !error.problems.isEmpty { append(error.problems, to: &out) }
     out.append("}\n")
     return out
   }
+
+  private static func append(_ problems: [FieldProblem], to out: inout [UInt8]) {
+    out.append(",\"errors\":")
+    for (index, problem) in problems.enumerated() {
+      out.append(index == 0 ? "[{" : ",{")
+      if let row = problem.row { out.append(text: "\"row\":\(row),") }
+      out.append("\"field\":")
+      Escaping.appendQuoted(problem.field, limit: textLimit, to: &out)
+      out.append(",\"message\":")
+      Escaping.appendQuoted(problem.message, limit: textLimit, to: &out)
+      out.append("}")
+    }
+    out.append("]")
+  }
+
+  /// How many bytes of one text of a problem are shown: parts of it are the caller's own.
+  private static let textLimit = 400
 
   static func fields(_ error: GatewayError) -> Fields {
     var out: [UInt8] = []

@@ -16,10 +16,12 @@ final class GatewayError: Error {
   let retryAfter: Int64?
   /// The methods of `Allow` (RFC 9110 §10.2.1).
   let allow: String?
+  /// What is wrong with which field; with 422.
+  let problems: [FieldProblem]
 
   init(
     _ status: Int, _ word: StaticString, _ sentence: String, detail: String = "", retryAfter: Int64? = nil,
-    allow: String? = nil
+    allow: String? = nil, problems: [FieldProblem] = []
   ) {
     self.status = status
     self.word = word
@@ -27,6 +29,7 @@ final class GatewayError: Error {
     self.detail = detail
     self.retryAfter = retryAfter
     self.allow = allow
+    self.problems = problems
   }
 
   /// The gateway protects itself or its upstream.
@@ -51,8 +54,45 @@ final class GatewayError: Error {
   static let unsupportedMediaType = GatewayError(
     415, "unsupported_media_type", "The body must be JSON: send 'Content-Type: application/json'.")
 
+  static func unsupportedMediaType(_ sentence: String) -> GatewayError {
+    GatewayError(415, "unsupported_media_type", sentence)
+  }
+
+  /// A part of the request line that says nothing, or something else than it may.
+  static func badRequest(_ sentence: String) -> GatewayError { GatewayError(400, "bad_request", sentence) }
+
+  /// The path is a route's, and what it names is not there.
+  static func notFound(_ sentence: String) -> GatewayError { GatewayError(404, "not_found", sentence) }
+
+  static func conflict(_ sentence: String) -> GatewayError { GatewayError(409, "conflict", sentence) }
+
+  /// The first problems are listed; the sentence counts all of them.
+  static func invalidFields(_ problems: FieldProblems) -> GatewayError {
+    let sentence =
+      switch problems.count {
+      case 1: "One field can't be taken; see 'errors'."
+      case ...FieldProblems.limit: "\(problems.count) fields can't be taken; see 'errors'."
+      default: "\(problems.count) fields can't be taken; 'errors' lists the first \(FieldProblems.limit)."
+      }
+    return GatewayError(422, "invalid_field", sentence, problems: problems.listed)
+  }
+
+  /// What the store could not do; waiting may help, or an operator, whom the log and `/readyz` tell.
+  convenience init(_ error: StoreError) {
+    self.init(
+      503, "store_unavailable", "The gateway can't reach its store now; try again shortly.",
+      detail: error.description, retryAfter: error.needsOperator ? 30 : 2)
+  }
+
   static func unsupportedOperation(_ name: String) -> GatewayError {
     GatewayError(501, "unsupported_operation", "This gateway does not offer the operation '\(name)'.")
+  }
+
+  /// - Parameter import: where the same is done without asking the upstream.
+  static func noListing(import path: String) -> GatewayError {
+    GatewayError(
+      501, "unsupported_operation",
+      "The upstream of this adapter can't list its objects ('objects'); import them with POST \(path).")
   }
 
   static func noToken(_ detail: String, retryAfter: Duration?) -> GatewayError {

@@ -5,14 +5,18 @@ final class RequestPipeline: ExchangeHandler {
   let loop: EventLoop
   let log: Log
   let metrics: Metrics
+  let catalogue: Catalogue
   private(set) var snapshot: Snapshot
   private var verifier: TokenVerifier
   /// This loop's copies of the upstreams' tokens; a handful, so searched by hand.
   private var tokens: [TokenCopy] = []
   private var random = IDNumbers()
 
-  init(loop: EventLoop, loops: Int, snapshot: Snapshot, log: Log, metrics: Metrics) {
+  init(
+    loop: EventLoop, loops: Int, snapshot: Snapshot, catalogue: Catalogue, log: Log, metrics: Metrics
+  ) {
     self.loop = loop
+    self.catalogue = catalogue
     self.log = log
     self.metrics = metrics
     self.snapshot = snapshot
@@ -46,18 +50,23 @@ final class RequestPipeline: ExchangeHandler {
     do throws(GatewayError) {
       report.requestID = requestID(exchange)
       let route = try route(exchange, report)
-      let principal = try authenticate(exchange, route)
+      let action = try action(exchange, route)
+      let principal = try authenticate(exchange, route, action)
       report.subject = principal?.subject
-      let fields = forwardedFields(exchange, requestID: report.requestID)
-      let body = try await read(exchange, route)
       switch route.configuration.target {
       case .operation(let operation):
+        let fields = forwardedFields(exchange, requestID: report.requestID)
+        let body = try await read(exchange, operation, limit: route.configuration.maxBodySize)
         let request = AdapterRequest(operation: operation, fields: fields, body: body)
         let answer = try await perform(request, route, exchange, report)
         await respond(answer, route, exchange, report)
       case .token(let masked):
+        _ = try await read(exchange, limit: route.configuration.maxBodySize)
         respond(try await tokenAnswer(route, exchange, masked: masked), exchange, report)
+      case .resource(let kind):
+        respond(try await resource(kind, action, route, exchange, report), exchange, report)
       case .notInForce(let name):
+        _ = try await read(exchange, limit: route.configuration.maxBodySize)
         throw .unsupportedOperation(name)
       }
     } catch {
@@ -87,15 +96,29 @@ final class RequestPipeline: ExchangeHandler {
     }
   }
 
+  /// What the method and the path below a resource's own ask for; nil on other routes.
+  private func action(_ exchange: Exchange, _ route: Route) throws(GatewayError) -> ResourceAction? {
+    guard case .resource(let kind) = route.configuration.target else { return nil }
+    let below = route.rest(of: exchange.bytes(exchange.head.path))
+    switch ResourceAction.match(kind, method: exchange.head.method, below: below) {
+    case .action(let action): return action
+    case .notFound: throw .notFound
+    case .methodNotAllowed(let allow): throw .methodNotAllowed(allow)
+    }
+  }
+
   // MARK: authenticate
 
-  private func authenticate(_ exchange: Exchange, _ route: Route) throws(GatewayError) -> Principal? {
+  private func authenticate(
+    _ exchange: Exchange, _ route: Route, _ action: ResourceAction?
+  ) throws(GatewayError) -> Principal? {
     guard route.configuration.requiresToken else { return nil }
     switch verifier.authenticate(exchange.bytes(exchange.head.authorization), now: System.wall() / 1000) {
     case .refused(let refusal):
       throw .unauthorized(refusal.reason)
     case .principal(let principal):
-      guard route.roles.isEmpty || principal.hasAny(of: route.roles) else { throw .forbidden }
+      let roles = action?.isWrite == true ? route.writeRoles : route.roles
+      guard roles.isEmpty || principal.hasAny(of: roles) else { throw .forbidden }
       return principal
     }
   }
@@ -128,28 +151,25 @@ final class RequestPipeline: ExchangeHandler {
     return Fields(checkedBlock: block)
   }
 
-  /// The whole body, and whether it is what this route takes.
-  private func read(_ exchange: Exchange, _ route: Route) async throws(GatewayError) -> [UInt8] {
-    if case .operation = route.configuration.target, exchange.head.hasContentType,
-      !MediaType.isJSON(exchange.bytes(exchange.head.contentType))
-    {
+  /// An operation's body, whole and checked.
+  private func read(_ exchange: Exchange, _ operation: Operation, limit: Int) async throws(GatewayError) -> [UInt8] {
+    if exchange.head.hasContentType, !MediaType.isJSON(exchange.bytes(exchange.head.contentType)) {
       throw .unsupportedMediaType
     }
-    let body: [UInt8]
-    do throws(HTTPFault) {
-      let limit = route.configuration.maxBodySize
-      if let atHand = try exchange.bodyAtHand(limit: limit) {
-        body = atHand
-      } else {
-        body = try await exchange.body(limit: limit)
-      }
-    } catch {
-      throw GatewayError(error)
-    }
-    guard case .operation(let operation) = route.configuration.target else { return [] }
+    let body = try await read(exchange, limit: limit)
     if body.isEmpty, operation == .alarms || operation == .alarmConfigs { return body }
     if let problem = JSONShape.check(body) { throw .badJSON(problem.sentence) }
     return body
+  }
+
+  /// The whole body.
+  func read(_ exchange: Exchange, limit: Int) async throws(GatewayError) -> [UInt8] {
+    do throws(HTTPFault) {
+      if let atHand = try exchange.bodyAtHand(limit: limit) { return atHand }
+      return try await exchange.body(limit: limit)
+    } catch {
+      throw GatewayError(error)
+    }
   }
 
   // MARK: token
@@ -177,18 +197,27 @@ final class RequestPipeline: ExchangeHandler {
 
   // MARK: adapter
 
-  /// The operation, with one new token and one repeat where the upstream refuses ours: it refused before acting, so that a write
-  /// may be repeated too, here and nowhere else.
+  /// The operation's answer.
   private func perform(
     _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async throws(GatewayError) -> AdapterResponse {
+    report.operation = request.operation
     let adapter = route.adapter
     let deadline = exchange.began.advanced(byNanoseconds: route.timeout)
-    report.operation = request.operation
+    return try await withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
+      try await self.call(request, token, adapter, deadline: deadline, report)
+    }
+  }
+
+  /// Runs `body` with a token of the adapter's upstream; with one new token once more where the upstream refuses ours: it refused
+  /// before acting, so that a write may be repeated too, here and nowhere else.
+  func withToken<Value>(
+    of adapter: AdapterInstance, deadline: Instant, _ body: (Token?) async throws(AdapterError) -> Value
+  ) async throws(GatewayError) -> Value {
     var token = tokenAtHand(for: adapter)
     if token == nil { token = try await self.token(for: adapter, deadline: deadline) }
     do throws(AdapterError) {
-      return try await call(request, token, adapter, deadline: deadline, report)
+      return try await body(token)
     } catch {
       guard error.code == .tokenRejected, let token, let keeper = adapter.keeper else { throw GatewayError(error) }
       let fresh: Token
@@ -198,7 +227,7 @@ final class RequestPipeline: ExchangeHandler {
         throw .noToken(error.description, retryAfter: error.retryAfter)
       }
       do throws(AdapterError) {
-        return try await call(request, fresh, adapter, deadline: deadline, report)
+        return try await body(fresh)
       } catch {
         throw GatewayError(error)
       }
@@ -225,7 +254,7 @@ final class RequestPipeline: ExchangeHandler {
   }
 
   /// Tells the keeper, once for each token, that the upstream takes it.
-  private func accepted(_ token: Token, _ adapter: AdapterInstance) {
+  func accepted(_ token: Token, _ adapter: AdapterInstance) {
     guard let keeper = adapter.keeper else { return }
     let index = copy(of: keeper)
     guard tokens[index].proven != keeper.generation else { return }
@@ -260,6 +289,11 @@ final class RequestPipeline: ExchangeHandler {
         exchange.breakStream()
       }
     }
+  }
+
+  private func respond(_ answer: ResourceAnswer, _ exchange: Exchange, _ report: Report) {
+    exchange.respond(
+      answer.status, fields: answer.fields, marks: Exchange.Marks(requestID: report.requestID), body: answer.body)
   }
 
   private func respond(_ error: GatewayError, _ exchange: Exchange, _ report: Report) {

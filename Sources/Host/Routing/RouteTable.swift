@@ -6,8 +6,10 @@ final class Route: Sendable {
   let configuration: Configuration.Route
   let adapter: AdapterInstance
   let metrics: RouteMetrics
-  /// The roles that this route's operation asks for; empty: any valid token.
+  /// The roles that this route's operation asks for, reading requests where it has both kinds; empty: any valid token.
   let roles: [String]
+  /// What a writing request to a resource asks for.
+  let writeRoles: [String]
   /// Nanoseconds.
   let timeout: Int64
   /// Nil: every method.
@@ -21,11 +23,17 @@ final class Route: Sendable {
     method = configuration.method.map { RequestHead.Method(name: $0) }
     path = Array(configuration.path.utf8)
     timeout = configuration.timeout.nanoseconds
+    writeRoles = configuration.writeRoles
     if case .operation(let operation) = configuration.target, operation.isWrite {
       roles = configuration.writeRoles
     } else {
       roles = configuration.roles
     }
+  }
+
+  /// What follows this route's own path; empty, or begun with a slash.
+  func rest(of candidate: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(rebasing: candidate.dropFirst(path.count))
   }
 
   /// The path is this route's, byte for byte: no decoding, no dot segments, no second spelling.

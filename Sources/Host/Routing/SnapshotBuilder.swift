@@ -5,6 +5,7 @@ struct SnapshotBuilder {
   let group: EventLoopGroup
   let resolver: Resolver
   let store: any TokenStore
+  let watch: StoreWatch
   let log: Log
   let metrics: Metrics
   let health: Health
@@ -80,8 +81,9 @@ struct SnapshotBuilder {
   ) -> TokenKeeper {
     let identity = identity(of: adapter)
     let health = health
-    let allMetrics = self.metrics
+    let watch = watch
     let component = "adapter:\(wanted.name)"
+    let name = wanted.name
     return TokenKeeper(
       adapter: adapter, name: wanted.name, upstream: identity, store: store, window: wanted.upstream.refreshWindow,
       exchangeTimeout: wanted.upstream.totalTimeout, clock: clock, executor: group.loops[0], log: log
@@ -94,12 +96,8 @@ struct SnapshotBuilder {
       case .failed:
         metrics.recordRefresh(.failed)
         health.set(component, "no_token")
-      case .storeDown:
-        allMetrics.setStore(isUp: false)
-        health.set("store", "store_unavailable")
-      case .storeUp:
-        allMetrics.setStore(isUp: true)
-        health.clear("store", "store_unavailable")
+      case .storeDown: watch.report(adapter: name, isUp: false)
+      case .storeUp: watch.report(adapter: name, isUp: true)
       }
     }
   }

@@ -1,5 +1,5 @@
 extension Migration {
-  /// Codes and names are ordered by their bytes in both engines. `json`, not `jsonb`: numbers keep their text.
+  /// Texts are ordered by their bytes in both engines. `json`, not `jsonb`: numbers keep their text.
   static let objects = Migration(version: 3, name: "objects", table: "objects", creates: true) { dialect in
     let (uuid, text, json, bigint) =
       switch dialect {
@@ -25,16 +25,16 @@ extension Migration {
   }
 
   static let widgets = Migration(version: 4, name: "widgets", table: "dashboard_widgets", creates: true) { dialect in
-    let (uuid, json, bigint) =
+    let (uuid, text, json, bigint) =
       switch dialect {
-      case .sqlite: ("TEXT", "TEXT", "INTEGER")
-      case .postgres: ("uuid", "json", "bigint")
+      case .sqlite: ("TEXT", "TEXT", "TEXT", "INTEGER")
+      case .postgres: ("uuid", "text COLLATE \"C\"", "json", "bigint")
       }
     return [
       """
       CREATE TABLE dashboard_widgets (
         id \(uuid) PRIMARY KEY NOT NULL,
-        title text NOT NULL,
+        title \(text) NOT NULL,
         data_type text NOT NULL,
         kind text NOT NULL,
         codes \(json) NOT NULL,

@@ -9,25 +9,11 @@ final class WorkerThread: SerialExecutor {
   private let queue = JobQueue()
 
   init() {
-    let argument = Unmanaged.passRetained(queue)
-    // Signals are the main thread's: a thread inherits the mask of the one that makes it.
-    var all = sigset_t()
-    var before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        if let argument { Unmanaged<JobQueue>.fromOpaque(argument).takeRetainedValue().run() }
-        return nil
-      }, argument.toOpaque())
-    pthread_sigmask(SIG_SETMASK, &before, nil)
+    let status = StoreThread.start { [queue] in queue.run() }
     // Without a thread no job would ever run; there is nothing to go on with (limits on threads, no memory).
     guard status == 0 else {
       fatalError("The store's thread could not be made (error \(status)); raise the limit of threads.")
     }
-    pthread_detach(thread)
   }
 
   deinit { queue.finish() }

@@ -8,12 +8,18 @@ import Testing
   /// The contract's table, as far as something in the gateway gives it.
   private static let contract: [Int: Set<String>] = [
     400: ["bad_request", "bad_json"], 401: ["unauthorized"], 403: ["forbidden"], 404: ["not_found"],
-    405: ["method_not_allowed"], 408: ["request_timeout"], 413: ["body_too_large"], 414: ["uri_too_long"],
+    405: ["method_not_allowed"], 409: ["conflict"], 422: ["invalid_field"], 408: ["request_timeout"], 413: ["body_too_large"], 414: ["uri_too_long"],
     431: ["headers_too_large"], 415: ["unsupported_media_type"], 417: ["expectation_failed"],
     501: ["unsupported_operation"], 505: ["http_version"],
     502: ["upstream_unreachable", "upstream_malformed", "upstream_rejected_token"],
-    503: ["overloaded", "no_token"], 504: ["upstream_timeout"],
+    503: ["overloaded", "no_token", "store_unavailable"], 504: ["upstream_timeout"],
   ]
+
+  private static var invalid: GatewayError {
+    var problems = FieldProblems()
+    problems.add("name", "must be text", row: 7)
+    return .invalidFields(problems)
+  }
 
   private static let all: [GatewayError] = {
     let faults = HTTPFault.Code.allCases.map { GatewayError(HTTPFault($0, "what is wrong")) }
@@ -23,8 +29,11 @@ import Testing
     let own: [GatewayError] = [
       .unauthorized("why for the log"), .forbidden, .notFound, .methodNotAllowed("GET, HEAD"), .badJSON("No JSON."),
       .unsupportedMediaType, .unsupportedOperation("stream"), .noToken("down", retryAfter: nil),
+      .badRequest("No."), .notFound("There is no such object."), .conflict("It is taken."), invalid,
+      .unsupportedMediaType("Send JSON."),
     ]
-    return faults + adapters + own
+    let store = [StoreError.Code.unavailable, .full, .readOnly].map { GatewayError(StoreError($0, "for the log")) }
+    return faults + adapters + own + store
   }()
 
   @Test func `every word stands under its status, and every word of the contract is given`() {
@@ -52,12 +61,26 @@ import Testing
     for error in GatewayErrorTests.all {
       #expect(error.sentence.first?.isUppercase == true && error.sentence.hasSuffix("."), "\(error.sentence)")
       let body = ErrorAnswer.body(error, requestID: "id-1")
-      let object = try JSONSerialization.jsonObject(with: Data(body)) as? [String: String]
-      #expect(object == ["error": error.sentence, "code": error.word.description, "requestId": "id-1"])
+      let object = try JSONSerialization.jsonObject(with: Data(body)) as? [String: Any]
+      let texts = object?.compactMapValues { $0 as? String }
+      #expect(texts == ["error": error.sentence, "code": error.word.description, "requestId": "id-1"])
+      #expect((object?["errors"] != nil) == (error.status == 422))
       if !error.detail.isEmpty, error.detail != error.sentence {
         #expect(!String(decoding: body, as: UTF8.self).contains("for the log"))
       }
     }
+  }
+
+  @Test func `a 422 lists a thousand problems and counts all of them`() throws {
+    var problems = FieldProblems()
+    for row in 1...1200 { problems.add("na\"me", "must be \u{0} text", row: row) }
+    let error = GatewayError.invalidFields(problems)
+    #expect(error.sentence.contains("1200"))
+    let object = try JSONSerialization.jsonObject(with: Data(ErrorAnswer.body(error, requestID: "x"))) as? [String: Any]
+    let listed = try #require(object?["errors"] as? [[String: Any]])
+    #expect(listed.count == 1000)
+    #expect(listed[999]["row"] as? Int == 1000 && listed[0]["field"] as? String == "na\"me")
+    #expect(listed[0]["message"] as? String == "must be \u{0} text")
   }
 
   @Test func `an error's text can't leave its JSON string`() throws {

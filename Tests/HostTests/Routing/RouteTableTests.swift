@@ -7,9 +7,14 @@ import Testing
   private func match(_ lines: [(String, String)]) async throws -> [String] {
     let checked = try #require(GatewayRig.source().load().checked)
     return await withLoops { group in
+      let (store, log, metrics, health) = (
+        Store(SQLiteDatabase.inMemory()), GatewayRig.quietLog(), Metrics(), Health()
+      )
+      let watch = StoreWatch(
+        store, clock: LoopClock(home: group.loops[0]), executor: group.loops[0], health: health, metrics: metrics,
+        log: log)
       let builder = SnapshotBuilder(
-        group: group, resolver: Resolver(), store: Store(SQLiteDatabase.inMemory()), log: GatewayRig.quietLog(), metrics: Metrics(),
-        health: Health())
+        group: group, resolver: Resolver(), store: store, watch: watch, log: log, metrics: metrics, health: health)
       let snapshot = builder.build(checked.loaded, checked.configuration, keys: checked.keys, previous: nil)
       return lines.map { word, path in
         let (method, path) = (Array(word.utf8), Array(path.utf8))

@@ -6,7 +6,6 @@ import Testing
 @testable import Host
 
 @Suite struct SQLiteStoreTests {
-  private let upstream = "webtalk|http://10.0.0.1|ab12"
   private let folder = StoreFolder()
 
   private func code(opening path: String) async -> StoreError.Code? {
@@ -32,21 +31,21 @@ import Testing
   @Test func `a pair survives a process that never closed its store`() async throws {
     let path = folder.file("a.db")
     let killed = Store(SQLiteDatabase(path: path))
-    let saved = try await killed.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil).savedPair
+    let saved = try await killed.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
     // The first connection is still open: only what was committed can be seen.
     let next = Store(SQLiteDatabase(path: path))
-    #expect(try await next.load(TokenKey(adapter: "main", upstream: upstream)) == saved)
+    #expect(try await next.load(.main) == saved)
     // And the files as a kill leaves them, log included.
     for suffix in ["", "-wal"] {
       try FileManager.default.copyItem(atPath: path + suffix, toPath: folder.file("b.db") + suffix)
     }
-    #expect(try await Store(SQLiteDatabase(path: folder.file("b.db"))).load(TokenKey(adapter: "main", upstream: upstream)) == saved)
+    #expect(try await Store(SQLiteDatabase(path: folder.file("b.db"))).load(.main) == saved)
     await killed.close()
   }
 
   @Test func `the file and its log are the owner's alone and the folder is made`() async throws {
     let store = Store(SQLiteDatabase(path: folder.file("var/deep/a.db")))
-    _ = try await store.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
+    _ = try await store.save(storedToken(1), .main, holder: "me", replacing: nil)
     #expect(folder.mode("var") == 0o700)
     #expect(folder.mode("var/deep") == 0o700)
     for name in ["a.db", "a.db-wal", "a.db-shm"] { #expect(folder.mode("var/deep/" + name) == 0o600, "\(name)") }
@@ -89,7 +88,7 @@ import Testing
   @Test func `a damaged database is told from an unavailable one and mended by moving it away`() async throws {
     let path = folder.file("a.db")
     let first = Store(SQLiteDatabase(path: path))
-    _ = try await first.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
+    _ = try await first.save(storedToken(1), .main, holder: "me", replacing: nil)
     await first.close()
     let file = try #require(FileHandle(forUpdatingAtPath: path))
     try file.seek(toOffset: 4096)
@@ -100,20 +99,20 @@ import Testing
     let store = Store(SQLiteDatabase(path: path))
     #expect(
       await storeErrorCode { () throws(StoreError) in
-        _ = try await store.load(TokenKey(adapter: "main", upstream: upstream))
+        _ = try await store.load(.main)
       } == .corrupt)
     try FileManager.default.moveItem(atPath: path, toPath: path + ".damaged")
     for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
-    #expect(try await store.load(TokenKey(adapter: "main", upstream: upstream)) == nil)
+    #expect(try await store.load(.main) == nil)
   }
 
   @Test func `a file that was replaced under the open store is noticed`() async throws {
     let path = folder.file("a.db")
     let store = Store(SQLiteDatabase(path: path))
-    let first = try await store.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil).savedPair
+    let first = try await store.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
     for suffix in ["", "-wal", "-shm"] { try FileManager.default.removeItem(atPath: path + suffix) }
-    _ = try await store.save(storedToken(2), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: first)
-    #expect(try await Store(SQLiteDatabase(path: path)).load(TokenKey(adapter: "main", upstream: upstream))?.token == storedToken(2))
+    _ = try await store.save(storedToken(2), .main, holder: "me", replacing: first)
+    #expect(try await Store(SQLiteDatabase(path: path)).load(.main)?.token == storedToken(2))
   }
 
   @Test func `a file of a newer version is refused`() async throws {
@@ -140,7 +139,9 @@ import Testing
   @Test func `a database that may only be read is told so`() async throws {
     let path = folder.file("a.db")
     try await Store(SQLiteDatabase(path: path)).open()
-    let code = await storeErrorCode { () throws(StoreError) in _ = try SQLiteConnection(path: path, .readOnly) }
+    let code = await storeErrorCode { () throws(StoreError) in
+      try await Store(SQLiteDatabase(path: path, .readOnly)).release(.main, holder: "me")
+    }
     #expect(code == .readOnly)
   }
 
@@ -168,7 +169,7 @@ import Testing
     let save = { () async throws(StoreError) in
       let token = try? storedToken(1)
       guard let token else { return }
-      _ = try await store.save(token, TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
+      _ = try await store.save(token, .main, holder: "me", replacing: nil)
     }
     #expect(await storeErrorCode(save) == .unavailable)
     try other.execute("COMMIT")
@@ -178,11 +179,11 @@ import Testing
   @Test func `of two connections that saw the same row exactly one wins`() async throws {
     let path = folder.file("a.db")
     let stores = [Store(SQLiteDatabase(path: path)), Store(SQLiteDatabase(path: path))]
-    var seen = try await stores[0].save(storedToken(0), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil).savedPair
+    var seen = try await stores[0].save(storedToken(0), .main, holder: "me", replacing: nil).savedPair
     for round in 1...10 {
       let old = seen
-      async let a = stores[0].save(storedToken(2 * round), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: old)
-      async let b = stores[1].save(storedToken(2 * round + 1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: old)
+      async let a = stores[0].save(storedToken(2 * round), .main, holder: "me", replacing: old)
+      async let b = stores[1].save(storedToken(2 * round + 1), .main, holder: "me", replacing: old)
       let outcomes = try await [a, b]
       let winners = outcomes.compactMap(\.savedPair)
       #expect(winners.count == 1)
@@ -207,9 +208,9 @@ import Testing
     try foreign(
       """
       INSERT INTO iot_tokens (access_token, refresh_token, expires_at, adapter, upstream, updated_at)
-      VALUES ('a', 'r', 9000, 'main', '\(upstream)', 2000)
+      VALUES ('a', 'r', 9000, 'main', '\(TokenKey.main.upstream)', 2000)
       """, path)
-    #expect(try await store.load(TokenKey(adapter: "main", upstream: upstream))?.token.lifetime == 7000)
+    #expect(try await store.load(.main)?.token.lifetime == 7000)
   }
 
   @Test func `a row whose access token could stand in no header counts as none`() async throws {
@@ -219,10 +220,10 @@ import Testing
     try foreign(
       """
       INSERT INTO iot_tokens (access_token, refresh_token, expires_at, adapter, upstream)
-      VALUES ('a' || char(13, 10) || 'X: y', 'r', 9000, 'main', '\(upstream)')
+      VALUES ('a' || char(13, 10) || 'X: y', 'r', 9000, 'main', '\(TokenKey.main.upstream)')
       """, path)
-    #expect(try await store.load(TokenKey(adapter: "main", upstream: upstream)) == nil)
-    let saved = try await store.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
+    #expect(try await store.load(.main) == nil)
+    let saved = try await store.save(storedToken(1), .main, holder: "me", replacing: nil)
     #expect(saved.savedPair?.version == 2)
   }
 
@@ -233,7 +234,7 @@ import Testing
     try foreign("CREATE TRIGGER t BEFORE INSERT ON iot_tokens BEGIN SELECT raise(ABORT, 'no'); END", path)
     do throws(StoreError) {
       guard let token = try? storedToken(1) else { return }
-      _ = try await store.save(token, TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
+      _ = try await store.save(token, .main, holder: "me", replacing: nil)
       Issue.record("the trigger let it through")
     } catch {
       #expect(!error.description.contains("access-1") && !error.description.contains("refresh-1"))

@@ -5,13 +5,11 @@ import Testing
 
 /// What every store has to do; the keeper relies on nothing else.
 @Suite struct StoreConformance {
-  private let upstream = "webtalk|http://10.0.0.1|ab12"
-
   @Test("an empty store has no pair", arguments: StoreKind.allCases)
   func empty(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       try await store.open()
-      #expect(try await store.load(TokenKey(adapter: "main", upstream: upstream)) == nil)
+      #expect(try await store.load(.main) == nil)
     }
   }
 
@@ -19,9 +17,9 @@ import Testing
   func roundTrip(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let token = try Token(access: "a.b-c_d", refresh: "ü \u{0} \"'; --", expiresAt: .max, lifetime: -5)
-      let saved = try await store.save(token, TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
+      let saved = try await store.save(token, .main, holder: "me", replacing: nil)
       #expect(saved == .saved(StoredPair(token: token, version: 1)))
-      #expect(try await store.load(TokenKey(adapter: "main", upstream: upstream)) == StoredPair(token: token, version: 1))
+      #expect(try await store.load(.main) == StoredPair(token: token, version: 1))
     }
   }
 
@@ -29,8 +27,8 @@ import Testing
   func emptyRefresh(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let token = try Token(access: "a", refresh: "", expiresAt: 1, lifetime: 1)
-      _ = try await store.save(token, TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
-      #expect(try await store.load(TokenKey(adapter: "main", upstream: upstream))?.token == token)
+      _ = try await store.save(token, .main, holder: "me", replacing: nil)
+      #expect(try await store.load(.main)?.token == token)
     }
   }
 
@@ -39,7 +37,7 @@ import Testing
     try await withStore(kind) { store in
       var old: StoredPair?
       for n in 1...4 {
-        let outcome = try await store.save(storedToken(n), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: old)
+        let outcome = try await store.save(storedToken(n), .main, holder: "me", replacing: old)
         old = outcome.savedPair
         #expect(old?.version == Int64(n))
       }
@@ -49,41 +47,41 @@ import Testing
   @Test("adapters have a row each", arguments: StoreKind.allCases)
   func adapters(kind: StoreKind) async throws {
     try await withStore(kind) { store in
-      _ = try await store.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
-      _ = try await store.save(storedToken(2), TokenKey(adapter: "annex", upstream: upstream), holder: "me", replacing: nil)
-      #expect(try await store.load(TokenKey(adapter: "main", upstream: upstream))?.token == storedToken(1))
-      #expect(try await store.load(TokenKey(adapter: "annex", upstream: upstream))?.token == storedToken(2))
+      _ = try await store.save(storedToken(1), .main, holder: "me", replacing: nil)
+      _ = try await store.save(storedToken(2), .annex, holder: "me", replacing: nil)
+      #expect(try await store.load(.main)?.token == storedToken(1))
+      #expect(try await store.load(.annex)?.token == storedToken(2))
     }
   }
 
   @Test("a pair of another upstream is not loaded, and is replaced", arguments: StoreKind.allCases)
   func otherUpstream(kind: StoreKind) async throws {
     try await withStore(kind) { store in
-      _ = try await store.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
-      #expect(try await store.load(TokenKey(adapter: "main", upstream: "other")) == nil)
-      let outcome = try await store.save(storedToken(2), TokenKey(adapter: "main", upstream: "other"), holder: "me", replacing: nil)
+      _ = try await store.save(storedToken(1), .main, holder: "me", replacing: nil)
+      #expect(try await store.load(.elsewhere) == nil)
+      let outcome = try await store.save(storedToken(2), .elsewhere, holder: "me", replacing: nil)
       #expect(outcome.savedPair?.version == 2)
-      #expect(try await store.load(TokenKey(adapter: "main", upstream: upstream)) == nil)
-      #expect(try await store.load(TokenKey(adapter: "main", upstream: "other"))?.token == storedToken(2))
+      #expect(try await store.load(.main) == nil)
+      #expect(try await store.load(.elsewhere)?.token == storedToken(2))
     }
   }
 
   @Test("a writer who saw nothing loses against the row that is there", arguments: StoreKind.allCases)
   func lostBlind(kind: StoreKind) async throws {
     try await withStore(kind) { store in
-      let first = try await store.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil).savedPair
-      let outcome = try await store.save(storedToken(2), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil)
+      let first = try await store.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
+      let outcome = try await store.save(storedToken(2), .main, holder: "me", replacing: nil)
       #expect(outcome.winner == first)
-      #expect(try await store.load(TokenKey(adapter: "main", upstream: upstream)) == first)
+      #expect(try await store.load(.main) == first)
     }
   }
 
   @Test("a writer who saw an older row loses", arguments: StoreKind.allCases)
   func lostStale(kind: StoreKind) async throws {
     try await withStore(kind) { store in
-      let first = try await store.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil).savedPair
-      let second = try await store.save(storedToken(2), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: first).savedPair
-      let outcome = try await store.save(storedToken(3), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: first)
+      let first = try await store.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
+      let second = try await store.save(storedToken(2), .main, holder: "me", replacing: first).savedPair
+      let outcome = try await store.save(storedToken(3), .main, holder: "me", replacing: first)
       #expect(outcome.winner == second)
     }
   }
@@ -91,9 +89,9 @@ import Testing
   @Test("the same version with another refresh token is a row that changed", arguments: StoreKind.allCases)
   func lostByRefreshToken(kind: StoreKind) async throws {
     try await withStore(kind) { store in
-      let first = try await store.save(storedToken(1), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil).savedPair
+      let first = try await store.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
       let imagined = StoredPair(token: try storedToken(9), version: try #require(first).version)
-      let outcome = try await store.save(storedToken(2), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: imagined)
+      let outcome = try await store.save(storedToken(2), .main, holder: "me", replacing: imagined)
       #expect(outcome.winner == first)
     }
   }
@@ -101,12 +99,11 @@ import Testing
   @Test("of many writers who saw the same row exactly one wins", arguments: StoreKind.allCases)
   func race(kind: StoreKind) async throws {
     try await withStore(kind) { store in
-      let first = try await store.save(storedToken(0), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: nil).savedPair
-      let upstream = upstream
+      let first = try await store.save(storedToken(0), .main, holder: "me", replacing: nil).savedPair
       let outcomes = try await withThrowingTaskGroup(of: SaveOutcome.self) { group in
         for n in 1...20 {
           group.addTask {
-            try await store.save(storedToken(n), TokenKey(adapter: "main", upstream: upstream), holder: "me", replacing: first)
+            try await store.save(storedToken(n), .main, holder: "me", replacing: first)
           }
         }
         return try await group.reduce(into: []) { $0.append($1) }
@@ -123,7 +120,7 @@ import Testing
       await store.close()
       #expect(
         await storeErrorCode { () throws(StoreError) in
-          _ = try await store.load(TokenKey(adapter: "main", upstream: upstream))
+          _ = try await store.load(.main)
         } == .unavailable)
     }
   }

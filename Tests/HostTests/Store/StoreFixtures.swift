@@ -7,6 +7,9 @@ import Testing
 /// Every kind of store, for tests that all of them have to pass.
 enum StoreKind: String, CaseIterable, Sendable {
   case memory, sqlite
+
+  /// Those whose tables several processes may use at once.
+  static let shared: [StoreKind] = [.sqlite]
 }
 
 /// A folder that is gone after the test.
@@ -28,22 +31,73 @@ final class StoreFolder: Sendable {
 }
 
 /// Gives a test its store, and the file below it time to go.
-func withStore(_ kind: StoreKind, _ body: (any TokenStore) async throws -> Void) async throws {
-  switch kind {
-  case .memory: try await body(Store(SQLiteDatabase.inMemory()))
-  case .sqlite:
-    let folder = StoreFolder()
-    let store = Store(SQLiteDatabase(path: folder.file("gateway.db")))
-    try await body(store)
-    await store.close()
+func withStore(_ kind: StoreKind, _ body: (Store) async throws -> Void) async throws {
+  try await withStores(kind, 1) { stores in try await body(stores[0]) }
+}
+
+/// Several stores over the same tables, as processes have them.
+func withStores(_ kind: StoreKind, _ count: Int, _ body: ([Store]) async throws -> Void) async throws {
+  let place = try StorePlace(kind)
+  let stores = try (0..<count).map { _ in Store(try place.database()) }
+  try await body(stores)
+  for store in stores { await store.close() }
+}
+
+/// Where databases of one kind meet.
+final class StorePlace: Sendable {
+  private let kind: StoreKind
+  private let folder = StoreFolder()
+
+  init(_ kind: StoreKind) throws {
+    self.kind = kind
   }
+
+  /// Another connection to the same tables; of memory, another memory.
+  func database() throws -> any Database {
+    switch kind {
+    case .memory: SQLiteDatabase.inMemory()
+    case .sqlite: SQLiteDatabase(path: folder.file("gateway.db"))
+    }
+  }
+}
+
+extension Store {
+  /// What some other program does to the tables.
+  @discardableResult
+  func sql(_ text: String, _ values: [SQLValue] = []) async throws(StoreError) -> [SQLRow] {
+    try await database.transaction(.tokens, .writing, limit: .seconds(10)) { (session) throws(StoreError) in
+      try session.query(text, values)
+    }
+  }
+
+  /// The first column of the first row.
+  func number(_ text: String) async throws(StoreError) -> Int64? { try await sql(text).first?.integer(0) }
+}
+
+extension TokenKey {
+  static let main = TokenKey(adapter: "main", upstream: "webtalk|http://10.0.0.1|ab12")
+  static let annex = TokenKey(adapter: "annex", upstream: main.upstream)
+  /// The adapter's upstream was changed.
+  static let elsewhere = TokenKey(adapter: "main", upstream: "webtalk|http://10.0.0.2|ab12")
+
+  var asDefault: TokenKey { TokenKey(adapter: adapter, upstream: upstream, isDefault: true, adopts: adopts) }
+  var adopting: TokenKey { TokenKey(adapter: adapter, upstream: upstream, isDefault: isDefault, adopts: true) }
 }
 
 func storedToken(_ n: Int, expiresAt: Int64 = 1_800_000_000_000) throws -> Token {
   try Token(access: "access-\(n)", refresh: "refresh-\(n)", expiresAt: expiresAt, lifetime: 7_200_000)
 }
 
+extension ClaimOutcome {
+  var isHeld: Bool {
+    if case .held(let left) = self { left > .zero } else { false }
+  }
+}
+
 extension SaveOutcome {
+  var isLeased: Bool {
+    if case .leased(let left) = self { left > .zero } else { false }
+  }
   var savedPair: StoredPair? {
     if case .saved(let pair) = self { pair } else { nil }
   }

@@ -24,6 +24,8 @@ struct GatewayConfiguration {
   var defaults = ["adapter": "main", "timeout": "30s", "roles": "[]"]
   /// Keys for single routes, by operation.
   var routes: [String: [String: String]] = [:]
+  /// With the routes of objects and widgets.
+  var hasCatalogue = false
 
   private static let table = [
     ("GET", Request.token, "token"), ("POST", Request.values, "values"), ("POST", Request.history, "history"),
@@ -38,6 +40,11 @@ struct GatewayConfiguration {
     return configuration
   }
 
+  /// On the PostgreSQL that the environment names.
+  mutating func usePostgres(_ more: [String: String] = [:]) {
+    store = ["type": "postgres", "url": "{env: DATABASE_URL}"].merging(more) { $1 }
+  }
+
   /// The YAML.
   var text: String {
     var lines = ["version: 1", block("listen", listen), block("admin", admin), block("log", log)]
@@ -49,10 +56,18 @@ struct GatewayConfiguration {
     }
     lines += [block("defaults", defaults), "routes:"]
     for (method, path, operation) in Self.table {
-      let more = (routes[operation] ?? [:]).sorted { $0.key < $1.key }.map { ", \($0): \($1)" }.joined()
-      lines.append("  - {method: \(method), path: \(path), operation: \(operation)\(more)}")
+      lines.append("  - {method: \(method), path: \(path), operation: \(operation)\(options(of: operation))}")
+    }
+    if hasCatalogue {
+      for (path, operation) in [(Request.objects, "objects"), (Request.widgets, "widgets")] {
+        lines.append("  - {path: \(path), operation: \(operation)\(options(of: operation))}")
+      }
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func options(of operation: String) -> String {
+    (routes[operation] ?? [:]).sorted { $0.key < $1.key }.map { ", \($0): \($1)" }.joined()
   }
 
   private func block(_ name: String, _ keys: [String: String]) -> String {

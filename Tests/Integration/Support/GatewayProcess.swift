@@ -1,9 +1,10 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// The built binary as a process of its own, in a temporary folder that goes with it.
 final class GatewayProcess: @unchecked Sendable {
-  // Used by one test; other threads of the test only read the ports, which are set before those threads start.
+  // Used by one test; its other threads read the ports only, which have a lock.
   struct Broken: Error, CustomStringConvertible {
     let description: String
   }
@@ -11,9 +12,12 @@ final class GatewayProcess: @unchecked Sendable {
   let folder: URL
   let configFile: URL
   let environment: [String: String]
+  /// What the binary is started through: a program that executes its arguments.
+  var prefix: [String] = []
   private(set) var pid: pid_t = 0
-  private(set) var port: UInt16 = 0
-  private(set) var adminPort: UInt16 = 0
+  private let ports = Mutex<(public: UInt16, admin: UInt16)>((0, 0))
+  var port: UInt16 { ports.withLock { $0.public } }
+  var adminPort: UInt16 { ports.withLock { $0.admin } }
   /// As waitpid gave it, once it has ended.
   private var status: Int32?
 
@@ -35,7 +39,13 @@ final class GatewayProcess: @unchecked Sendable {
 
   /// Starts it and waits for the ready line.
   func start() throws {
-    try spawn(["run", "--config", configFile.path])
+    try spawnRun()
+    try waitUntilReady()
+  }
+
+  func spawnRun() throws { try spawn(["run", "--config", configFile.path]) }
+
+  func waitUntilReady() throws {
     let line = try firstValue("the ready line on stdout", within: 20) { () throws -> String? in
       if let line = standardOutput.split(separator: "\n", omittingEmptySubsequences: false).dropLast().first {
         return String(line)
@@ -49,38 +59,17 @@ final class GatewayProcess: @unchecked Sendable {
     guard let match = line.wholeMatch(of: pattern), let port = UInt16(match.1), let admin = UInt16(match.2) else {
       throw Broken(description: "not the ready line: \(line)")
     }
-    (self.port, adminPort) = (port, admin)
+    ports.withLock { $0 = (port, admin) }
   }
 
   /// Starts it with these arguments, stdout and stderr into files of the folder. stderr is appended to over restarts.
   func spawn(_ arguments: [String]) throws {
     try Data().write(to: outputFile)
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, 1, outputFile.path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-    posix_spawn_file_actions_addopen(&actions, 2, logFile.path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-    try SpawnExtensions.changeDirectory(&actions, folder.path)
-    // Sockets of tests that run beside must not live on in the gateway.
-    try SpawnExtensions.closeFrom(&actions, 3)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var (none, all) = (sigset_t(), sigset_t())
-    sigemptyset(&none)
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-
-    let binary = try Self.binary.get()
-    var argv: [UnsafeMutablePointer<CChar>?] = ([binary] + arguments).map { strdup($0) } + [nil]
-    var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0)=\($1)") } + [nil]
-    defer { for pointer in argv + envp { free(pointer) } }
+    var command = Command(prefix + [try Self.binary.get()] + arguments, environment: environment, folder: folder.path)
+    command.output = .file(outputFile.path)
+    command.errors = .file(logFile.path)
     status = nil
-    let failure = posix_spawn(&pid, binary, &actions, &attributes, &argv, &envp)
-    guard failure == 0 else { throw Broken(description: "posix_spawn: \(String(cString: strerror(failure)))") }
+    pid = try command.spawn()
   }
 
   /// Runs it to its end; the exit status.
@@ -142,27 +131,6 @@ final class GatewayProcess: @unchecked Sendable {
       throw Broken(description: "no pointgate binary; build it, or name one in POINTGATE_BINARY")
     }
     return found.path
-  }
-}
-
-/// Functions of glibc that its Swift module does not show without _GNU_SOURCE.
-private enum SpawnExtensions {
-  static func changeDirectory(_ actions: inout posix_spawn_file_actions_t, _ path: String) throws {
-    typealias Function =
-      @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, UnsafePointer<CChar>) -> Int32
-    let function = unsafeBitCast(try find("posix_spawn_file_actions_addchdir_np"), to: Function.self)
-    _ = function(&actions, path)
-  }
-
-  static func closeFrom(_ actions: inout posix_spawn_file_actions_t, _ first: Int32) throws {
-    typealias Function = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
-    let function = unsafeBitCast(try find("posix_spawn_file_actions_addclosefrom_np"), to: Function.self)
-    _ = function(&actions, first)
-  }
-
-  private static func find(_ name: String) throws -> UnsafeMutableRawPointer {
-    guard let function = dlsym(nil, name) else { throw GatewayProcess.Broken(description: "glibc has no \(name)") }
-    return function
   }
 }
 

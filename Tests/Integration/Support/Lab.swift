@@ -5,17 +5,23 @@ import Testing
 final class Lab: Sendable {
   let upstream: ScriptedUpstream
   let gateway: GatewayProcess
+  private let ownsUpstream: Bool
 
-  init(_ configuration: GatewayConfiguration = GatewayConfiguration(), environment: [String: String] = [:]) throws {
-    let upstream = try ScriptedUpstream()
+  /// - Parameter upstream: one that others use too; else it has its own.
+  init(
+    _ configuration: GatewayConfiguration = GatewayConfiguration(), upstream: ScriptedUpstream? = nil,
+    environment: [String: String] = [:], isStarted: Bool = true
+  ) throws {
+    ownsUpstream = upstream == nil
+    let upstream = try upstream ?? ScriptedUpstream()
     self.upstream = upstream
     gateway = try GatewayProcess(configuration.text, environment: Lab.environment(upstream).merging(environment) { $1 })
-    try gateway.start()
+    if isStarted { try gateway.start() }
   }
 
   deinit {
     gateway.kill()
-    upstream.stop()
+    if ownsUpstream { upstream.stop() }
   }
 
   static func environment(_ upstream: ScriptedUpstream?) -> [String: String] {
@@ -40,6 +46,23 @@ final class Lab: Sendable {
   func ask(_ path: String) throws -> Answer {
     let connection = try RawConnection(port: gateway.adminPort)
     return try connection.send("GET \(path) HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").receive(to: "GET")
+  }
+
+  /// What /readyz says: the status, and the components that have something to say.
+  func readiness() throws -> (status: String, components: [String]) {
+    let json = try ask("/readyz").json
+    let reasons = json?["reasons"] as? [[String: Any]] ?? []
+    return (json?["status"] as? String ?? "", reasons.compactMap { $0["component"] as? String })
+  }
+
+  func isDegradedByStore() throws -> Bool {
+    let readiness = try readiness()
+    return readiness.status == "degraded" && readiness.components.contains("store")
+  }
+
+  /// The upstream's token that this gateway uses.
+  func shownToken() throws -> String? {
+    try call(Request.make("GET", Request.token, body: nil), to: "GET").json?["token"] as? String
   }
 
   /// The sum of the samples of that name which have these labels; nil when there is none.

@@ -6,6 +6,8 @@ enum Request {
   static let forceSet = "/api/iot/codes/force-set"
   static let alarms = "/api/iot/alarms"
   static let token = "/api/iot/token"
+  static let objects = "/api/objects"
+  static let widgets = "/api/dashboard/widgets"
 
   static let valuesBody = #"{"codes":["P"]}"#
   static let setBody = #"{"aryPoints":[{"pointId":"P","value":1}]}"#

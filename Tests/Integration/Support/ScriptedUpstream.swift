@@ -19,6 +19,7 @@ final class ScriptedUpstream: Sendable {
     let body: [UInt8]
     let query: [String: String]
     let fields: [(name: String, value: String)]
+    let time = MonotonicTime.now
 
     func all(_ name: String) -> [String] { fields.filter { $0.name.lowercased() == name.lowercased() }.map(\.value) }
     var text: String { head + String(decoding: body, as: UTF8.self) }
@@ -112,6 +113,8 @@ final class ScriptedUpstream: Sendable {
   var calls: [Call] { state.withLock { $0.calls } }
   var dataCalls: [Call] { calls.filter { $0.kind != .authorization && $0.kind != .refresh } }
   func count(_ kinds: Call.Kind...) -> Int { calls.count { kinds.contains($0.kind) } }
+  /// How many pairs were handed out.
+  var pairs: Int { state.withLock { $0.tokens.serial } }
   var tokenCalls: Int { count(.authorization, .refresh) }
   /// How often a refresh token was shown that had been used before.
   var reusedRefreshTokens: Int { state.withLock { $0.tokens.reused } }

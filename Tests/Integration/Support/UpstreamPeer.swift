@@ -47,7 +47,14 @@ final class UpstreamPeer: Sendable {
   /// Waits, but not longer than the gateway stays; false when it went.
   func wait(_ seconds: Double) -> Bool {
     let end = MonotonicTime.now + seconds
-    while MonotonicTime.now < end {
+    return wait { MonotonicTime.now >= end }
+  }
+
+  /// The same, until the gate is open.
+  func wait(for gate: Gate) -> Bool { wait { gate.isOpen } }
+
+  private func wait(until isOver: () -> Bool) -> Bool {
+    while !isOver() {
       if socket.isPeerGone {
         state.withLock { $0.isGone = true }
         return false

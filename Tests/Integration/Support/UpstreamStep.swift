@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What the scripted upstream does with one call. Returns false to close the connection.
 struct UpstreamStep: Sendable {
   let run: @Sendable (ScriptedUpstream, UpstreamPeer, ScriptedUpstream.Call) -> Bool
@@ -23,6 +25,14 @@ struct UpstreamStep: Sendable {
   /// Waits first.
   static func delay(_ seconds: Double, then step: UpstreamStep = .normal) -> UpstreamStep {
     UpstreamStep { upstream, peer, call in peer.wait(seconds) && step.run(upstream, peer, call) }
+  }
+
+  /// Answers when the gate opens. The call takes effect then, or `isEarly`: before.
+  static func held(by gate: Gate, isEarly: Bool = false) -> UpstreamStep {
+    UpstreamStep { upstream, peer, call in
+      let early = isEarly ? upstream.answerNormally(call) : nil
+      return peer.wait(for: gate) && peer.send(early ?? upstream.answerNormally(call))
+    }
   }
 
   /// These bytes as they are; then the connection is closed, or stays.
@@ -56,4 +66,11 @@ struct UpstreamStep: Sendable {
       return peer.send(end)
     }
   }
+}
+
+/// Holds calls until it is opened.
+final class Gate: Sendable {
+  private let state = Atomic(false)
+  var isOpen: Bool { state.load(ordering: .acquiring) }
+  func open() { state.store(true, ordering: .releasing) }
 }

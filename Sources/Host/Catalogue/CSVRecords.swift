@@ -1,0 +1,121 @@
+/// Reads CSV (RFC 4180) record by record: commas, quotation marks doubled inside of quotation marks.
+///
+/// Lines end in CRLF, LF or CR. A byte order mark and empty lines at the end are skipped. What the grammar does not
+/// have (a quotation mark inside of a bare field, text behind a closing one) is a fault of its record; reading goes on
+/// with the next line.
+struct CSVRecords {
+  enum Fault: Sendable, Equatable {
+    /// A quotation mark where none may stand.
+    case strayQuote
+    case openQuote
+    case encoding
+  }
+
+  struct Record: Sendable, Equatable {
+    /// Those within the limit.
+    var fields: [String] = []
+    /// All that are there.
+    var count = 0
+    /// The line of the text that it begins in, counted from 1.
+    var line = 1
+    var fault: Fault?
+    /// The field with the fault, counted from 1.
+    var faultyField = 0
+  }
+
+  private let bytes: UnsafeBufferPointer<UInt8>
+  private let end: Int
+  private var position: Int
+  private var line = 1
+
+  init(_ bytes: UnsafeBufferPointer<UInt8>) {
+    self.bytes = bytes
+    var end = bytes.count
+    while end > 0, bytes[end - 1] == Self.lf || bytes[end - 1] == Self.cr { end -= 1 }
+    self.end = end
+    position = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
+  }
+
+  /// - Parameter limit: fields beyond that are counted only.
+  mutating func next(limit: Int) -> Record? {
+    guard position < end else { return nil }
+    var record = Record(line: line)
+    repeat { field(&record, limit) } while endOfField(&record)
+    return record
+  }
+
+  private static let quote = UInt8(ascii: "\"")
+  private static let comma = UInt8(ascii: ",")
+  private static let lf: UInt8 = 10
+  private static let cr: UInt8 = 13
+
+  private mutating func field(_ record: inout Record, _ limit: Int) {
+    record.count += 1
+    let isKept = record.count <= limit
+    var content: [UInt8] = []
+    if position < end, bytes[position] == Self.quote {
+      position += 1
+      content = quoted(&record, isKept: isKept)
+    } else {
+      let start = position
+      while position < end, !isDelimiter(bytes[position]) {
+        if bytes[position] == Self.quote { fail(&record, .strayQuote) }
+        position += 1
+      }
+      if isKept { content.append(contentsOf: bytes[start..<position]) }
+    }
+    guard isKept else { return }
+    if let text = String(validating: content, as: UTF8.self) {
+      record.fields.append(text)
+    } else {
+      record.fields.append("")
+      fail(&record, .encoding)
+    }
+  }
+
+  /// From behind the opening quotation mark to behind the closing one.
+  private mutating func quoted(_ record: inout Record, isKept: Bool) -> [UInt8] {
+    var content: [UInt8] = []
+    var start = position
+    while position < end {
+      switch bytes[position] {
+      case Self.quote:
+        if isKept { content.append(contentsOf: bytes[start..<position]) }
+        position += 1
+        guard position < end, bytes[position] == Self.quote else { return content }
+        // The second of two is the start of what comes next.
+        start = position
+      case Self.lf: line += 1
+      // CRLF is counted at its LF.
+      case Self.cr where position + 1 >= end || bytes[position + 1] != Self.lf: line += 1
+      default: break
+      }
+      position += 1
+    }
+    fail(&record, .openQuote)
+    return content
+  }
+
+  private func isDelimiter(_ byte: UInt8) -> Bool { byte == Self.comma || byte == Self.lf || byte == Self.cr }
+
+  /// - Returns: whether another field follows.
+  private mutating func endOfField(_ record: inout Record) -> Bool {
+    while position < end, !isDelimiter(bytes[position]) {
+      fail(&record, .strayQuote)
+      position += 1
+    }
+    guard position < end else { return false }
+    let byte = bytes[position]
+    position += 1
+    if byte == Self.comma { return true }
+    if byte == Self.cr, position < end, bytes[position] == Self.lf { position += 1 }
+    line += 1
+    return false
+  }
+
+  private func fail(_ record: inout Record, _ fault: Fault) {
+    guard record.fault == nil else { return }
+    record.fault = fault
+    record.faultyField = record.count
+  }
+}

@@ -1,0 +1,135 @@
+import AdapterAPI
+
+/// `/api/objects`.
+extension Catalogue {
+  func answerObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+    if request.action == .list { return try await listObjects(request) }
+    _ = try ResourceQuery(request.query, [])
+    switch request.action {
+    case .create: return try await createObject(request)
+    case .read(let id): return try await readObject(id)
+    case .replace(let id): return try await replaceObject(id, request)
+    case .patch(let id): return try await patchObject(id, request)
+    case .delete(let id): return try await deleteObject(id)
+    case .importAll: return try await importObjects(request)
+    // The list was answered above, and a sync is not asked for here.
+    case .list, .sync: throw .notFound
+    }
+  }
+
+  private func listObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+    let list = try ObjectListQuery(request.query)
+    let page: (items: [CatalogueObject], hasMore: Bool)
+    do throws(StoreError) { page = try await store.objects(list.query) } catch { throw GatewayError(error) }
+    var out: [UInt8] = []
+    CatalogueObject.append(page.items, to: &out)
+    out.append("\n")
+    let last = page.hasMore ? page.items.last : nil
+    return ResourceAnswer(200, out, link: last.map { list.link(request.path, after: $0.code) })
+  }
+
+  private func createObject(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+    let object = try object(request, id: newUUID())
+    do throws(StoreError) { try await store.create(object) } catch { throw refusal(error, code: object.code) }
+    return answer(201, object)
+  }
+
+  private func readObject(_ id: String) async throws(GatewayError) -> ResourceAnswer {
+    let id = try objectID(id)
+    let object: CatalogueObject?
+    do throws(StoreError) { object = try await store.object(id: id) } catch { throw GatewayError(error) }
+    guard let object else { throw Self.noSuchObject }
+    return answer(200, object)
+  }
+
+  private func replaceObject(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+    let new = try object(request, id: try objectID(id))
+    let result: Result<CatalogueObject, Never>?
+    do throws(StoreError) {
+      result = try await store.replace(id: new.id) { _ in .success(new) }
+    } catch {
+      throw refusal(error, code: new.code)
+    }
+    guard result != nil else { throw Self.noSuchObject }
+    return answer(200, new)
+  }
+
+  private func patchObject(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+    let id = try objectID(id)
+    let patch = ObjectDraft(try members(request))
+    let result: Result<CatalogueObject, FieldProblems>?
+    do throws(StoreError) {
+      result = try await store.replace(id: id) { patch.patch($0) }
+    } catch {
+      throw refusal(error, code: patch.code?.string ?? "")
+    }
+    switch result {
+    case .success(let object)?: return answer(200, object)
+    case .failure(let problems)?: throw .invalidFields(problems)
+    case nil: throw Self.noSuchObject
+    }
+  }
+
+  private func deleteObject(_ id: String) async throws(GatewayError) -> ResourceAnswer {
+    let id = try objectID(id)
+    let isKnown: Bool
+    do throws(StoreError) { isKnown = try await store.deleteObject(id: id) } catch { throw GatewayError(error) }
+    guard isKnown else { throw Self.noSuchObject }
+    return .deleted
+  }
+
+  private func importObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+    let objects = try ObjectImport.objects(request.body, isCSV: try request.isCSV())
+    if !objects.isEmpty {
+      let taken: [Int]
+      do throws(StoreError) {
+        taken = try await store.importObjects(objects)
+      } catch {
+        guard error.code == .conflict else { throw GatewayError(error) }
+        throw .conflict("Somebody else wrote objects with the same codes meanwhile; nothing was imported. Try again.")
+      }
+      var problems = FieldProblems()
+      for index in taken {
+        problems.add(
+          "code", "is taken: there is an object '\(Spelling.printable(objects[index].code))'", row: index + 1)
+      }
+      guard problems.isEmpty else { throw .invalidFields(problems) }
+    }
+    var out: [UInt8] = []
+    out.append(text: "{\"count\":\(objects.count),\"items\":")
+    CatalogueObject.append(objects, to: &out)
+    out.append("}\n")
+    return ResourceAnswer(201, out)
+  }
+
+  // MARK: parts
+
+  /// The body as a whole object.
+  private func object(_ request: ResourceRequest, id: String) throws(GatewayError) -> CatalogueObject {
+    var problems = FieldProblems()
+    guard let object = ObjectDraft(try members(request)).object(id: id, into: &problems) else {
+      throw .invalidFields(problems)
+    }
+    return object
+  }
+
+  /// An id that can't be one is an unknown object's.
+  private func objectID(_ text: String) throws(GatewayError) -> String {
+    guard let id = uuid(text) else { throw Self.noSuchObject }
+    return id
+  }
+
+  private static var noSuchObject: GatewayError { .notFound("There is no object with this id.") }
+
+  private func refusal(_ error: StoreError, code: String) -> GatewayError {
+    guard error.code == .conflict else { return GatewayError(error) }
+    return .conflict("The code '\(Spelling.printable(code))' is taken by another object.")
+  }
+
+  private func answer(_ status: Int, _ object: CatalogueObject) -> ResourceAnswer {
+    var out: [UInt8] = []
+    object.append(to: &out)
+    out.append("\n")
+    return ResourceAnswer(status, out)
+  }
+}

@@ -1,0 +1,149 @@
+import AdapterAPI
+
+/// What somebody says an object is, before it is checked. Nil: nothing is said.
+struct ObjectDraft: Sendable {
+  static let maximumCode = 255
+  static let maximumName = 255
+  static let maximumType = 64
+  static let maximumDescription = 500
+  /// In bytes, as JSON without spaces.
+  static let maximumMetadata = 256 << 10
+
+  var code: JSONValue?
+  var name: JSONValue?
+  var type: JSONValue?
+  var description: JSONValue?
+  var metadata: JSONValue?
+  /// Members that an object does not have: they are kept in its metadata.
+  var others: [JSONValue.Member] = []
+
+  init() {}
+
+  /// - Parameter members: each key once.
+  init(_ members: [JSONValue.Member]) {
+    for member in members {
+      switch member.key {
+      // The gateway's own: from the path, or made here.
+      case "id": break
+      case "code": code = member.value
+      case "name": name = member.value
+      case "type": type = member.value
+      case "description": description = member.value
+      case "metadata": metadata = member.value
+      default: others.append(member)
+      }
+    }
+  }
+
+  /// The object, or nil with at least one more problem.
+  func object(id: String, row: Int? = nil, into problems: inout FieldProblems) -> CatalogueObject? {
+    let before = problems.count
+    let metadata = mergedMetadata(row, &problems)
+    let code = text(code, "code", Self.maximumCode, row, &problems)
+    let name = text(name, "name", Self.maximumName, row, &problems)
+    let type = text(type, "type", Self.maximumType, row, &problems)
+    let description = text(description, "description", Self.maximumDescription, row, &problems)
+    let json = JSONValue.object(metadata).serialized
+    if json.count > Self.maximumMetadata {
+      problems.add(
+        "metadata", "has \(json.count) bytes as JSON without spaces; \(Self.maximumMetadata >> 10) KiB are allowed",
+        row: row)
+    }
+    if let code {
+      if code.isEmpty { problems.add("code", "must not be empty", row: row) }
+      if code.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
+        problems.add("code", "must not have control characters", row: row)
+      }
+    } else if self.code == nil || self.code == .null {
+      problems.add("code", "is missing; every object needs one", row: row)
+    }
+    guard problems.count == before, let code else { return nil }
+    return CatalogueObject(
+      id: id, code: code, name: name ?? code, type: type ?? "", description: description,
+      metadata: String(decoding: json, as: UTF8.self))
+  }
+
+  /// Nil for null, for nothing, and for what is wrong.
+  private func text(
+    _ value: JSONValue?, _ field: String, _ limit: Int, _ row: Int?, _ problems: inout FieldProblems
+  ) -> String? {
+    guard let value, value != .null else { return nil }
+    guard let text = value.string else {
+      problems.add(field, "must be text", row: row)
+      return nil
+    }
+    // Characters as PostgreSQL counts them: Unicode scalars.
+    if text.utf8.count > limit, text.unicodeScalars.count > limit {
+      problems.add(field, "has more than \(limit) characters", row: row)
+    }
+    return text
+  }
+
+  private func mergedMetadata(_ row: Int?, _ problems: inout FieldProblems) -> [JSONValue.Member] {
+    var members: [JSONValue.Member] = []
+    switch metadata {
+    case nil, .null?: break
+    case .object(let given)?: members = given
+    default: problems.add("metadata", "must be an object", row: row)
+    }
+    guard !others.isEmpty else { return members }
+    var known: [ObjectCode: JSONValue] = [:]
+    for member in members { known[ObjectCode(member.key)] = member.value }
+    for other in others {
+      if let value = known[ObjectCode(other.key)] {
+        if value != other.value { addContradiction(other.key, row, &problems) }
+      } else {
+        members.append(other)
+      }
+    }
+    return members
+  }
+
+  private func addContradiction(_ key: String, _ row: Int?, _ problems: inout FieldProblems) {
+    problems.add(
+      Spelling.printable(key), "stands in 'metadata' too, with another value; send it once", row: row)
+  }
+
+  /// The object with these members merged into it (RFC 7396): null brings a member's default back.
+  func patch(_ old: CatalogueObject) -> Result<CatalogueObject, FieldProblems> {
+    var problems = FieldProblems()
+    var draft = ObjectDraft()
+    draft.code = code ?? .string(old.code)
+    draft.name = name ?? .string(old.name)
+    draft.type = type ?? .string(old.type)
+    draft.description = description ?? old.description.map { .string($0) }
+    draft.metadata = metadata
+    if metadata != .null {
+      guard case .object(let stored)? = try? JSONValue(parsing: Array(old.metadata.utf8)) else {
+        problems.add("metadata", "is stored in a form that can't be merged with; replace the object with PUT")
+        return .failure(problems)
+      }
+      draft.metadata = metadata.map { MergePatch.apply($0, to: .object(stored)) } ?? .object(stored)
+    }
+    contradictions(&problems)
+    if !others.isEmpty { draft.mergeOthers(others) }
+    guard let new = draft.object(id: old.id, into: &problems), problems.isEmpty else { return .failure(problems) }
+    return .success(new)
+  }
+
+  /// A name inside `metadata` and beside it, with two values.
+  private func contradictions(_ problems: inout FieldProblems) {
+    guard !others.isEmpty, case .object(let given)? = metadata else { return }
+    var known: [ObjectCode: JSONValue] = [:]
+    for member in given { known[ObjectCode(member.key)] = member.value }
+    for other in others {
+      if let value = known[ObjectCode(other.key)], value != other.value {
+        addContradiction(other.key, nil, &problems)
+      }
+    }
+  }
+
+  private mutating func mergeOthers(_ others: [JSONValue.Member]) {
+    switch metadata {
+    case nil, .null?: metadata = .object(MergePatch.merge(others, into: []))
+    case .object(let members)?: metadata = .object(MergePatch.merge(others, into: members))
+    // No object: the check says so.
+    default: break
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import AdapterAPI
+
+/// CSV: a header line with the columns' names, then one object a line.
+extension ObjectImport {
+  static let columns = ["code", "name", "type", "description", "metadata"]
+  static let maximumColumns = 1000
+  /// Before the name of one member of the metadata, whose values are text.
+  private static let memberPrefix = "metadata."
+
+  private enum Column {
+    case code, name, type, description, metadata
+    case member(String)
+    case ignored
+  }
+
+  mutating func readCSV(_ bytes: UnsafeBufferPointer<UInt8>) {
+    var records = CSVRecords(bytes)
+    guard let header = records.next(limit: Self.maximumColumns) else {
+      add("", "The CSV is empty; it needs a header line with the column 'code'.")
+      return
+    }
+    let columns = columns(header)
+    guard problems.isEmpty else { return }
+    while let record = records.next(limit: columns.count) {
+      guard nextRow() else { return }
+      if let fault = record.fault {
+        add(fault, record, header.fields)
+      } else if record.count != columns.count {
+        add("", "has \(record.count) fields, and the header has \(columns.count) (line \(record.line))")
+      } else if let draft = draft(record, columns) {
+        take(draft)
+      }
+    }
+  }
+
+  private mutating func columns(_ header: CSVRecords.Record) -> [Column] {
+    if let fault = header.fault { add(fault, header, []) }
+    if header.count > Self.maximumColumns { add("", "The header has more than \(Self.maximumColumns) columns.") }
+    var seen: Set<ObjectCode> = []
+    var columns: [Column] = []
+    for name in header.fields {
+      if !seen.insert(ObjectCode(name)).inserted {
+        add(Spelling.printable(name), "This column stands in the header twice.")
+      }
+      columns.append(column(name))
+    }
+    if problems.isEmpty, !seen.contains(ObjectCode("code")) { add("code", "The header has no column 'code'.") }
+    return columns
+  }
+
+  private mutating func column(_ name: String) -> Column {
+    switch name {
+    case "id": return .ignored
+    case "code": return .code
+    case "name": return .name
+    case "type": return .type
+    case "description": return .description
+    case "metadata": return .metadata
+    default: break
+    }
+    if name.hasPrefix(Self.memberPrefix), name.utf8.count > Self.memberPrefix.utf8.count, !name.utf8.contains(0) {
+      return .member(String(name.dropFirst(Self.memberPrefix.count)))
+    }
+    var advice = Spelling.hint(for: name, among: Self.columns)
+    if name.contains(";") || name.contains("\t") { advice = "; columns are separated by ','" }
+    let known = (Self.columns + ["metadata.KEY", "id"]).joined(separator: ", ")
+    add(Spelling.printable(name), "The header's column is unknown; there are \(known)\(advice).")
+    return .ignored
+  }
+
+  /// An empty field says nothing. Nil where something is wrong.
+  private mutating func draft(_ record: CSVRecords.Record, _ columns: [Column]) -> ObjectDraft? {
+    var draft = ObjectDraft()
+    var isGood = true
+    for (column, text) in zip(columns, record.fields) where !text.isEmpty {
+      if case .ignored = column { continue }
+      if text.utf8.contains(0) {
+        add(name(column), "holds a NUL character, which can't be stored")
+        isGood = false
+        continue
+      }
+      switch column {
+      case .code: draft.code = .string(text)
+      case .name: draft.name = .string(text)
+      case .type: draft.type = .string(text)
+      case .description: draft.description = .string(text)
+      case .metadata:
+        draft.metadata = metadata(text)
+        if draft.metadata == nil { isGood = false }
+      case .member(let key): draft.others.append(JSONValue.Member(key, .string(text)))
+      case .ignored: break
+      }
+    }
+    return isGood ? draft : nil
+  }
+
+  private mutating func metadata(_ text: String) -> JSONValue? {
+    var text = text
+    var found = FieldProblems()
+    let row = row
+    let result = text.withUTF8 { bytes -> Result<[JSONValue.Member], JSONShape.Problem> in
+      do throws(JSONShape.Problem) {
+        return .success(try MemberReader.members(of: bytes, row: row, into: &found))
+      } catch {
+        return .failure(error)
+      }
+    }
+    switch result {
+    case .success(let members):
+      add(found)
+      return found.isEmpty ? .object(members) : nil
+    case .failure(let problem):
+      let reason = problem.fault == .duplicateKey ? "has a key twice" : "is not a JSON object"
+      add("metadata", "\(reason) (byte \(problem.offset) of the field)")
+      return nil
+    }
+  }
+
+  private func name(_ column: Column) -> String {
+    switch column {
+    case .code: "code"
+    case .name: "name"
+    case .type: "type"
+    case .description: "description"
+    case .metadata: "metadata"
+    case .member(let key): Spelling.printable(Self.memberPrefix + key)
+    case .ignored: ""
+    }
+  }
+
+  private mutating func add(_ fault: CSVRecords.Fault, _ record: CSVRecords.Record, _ names: [String]) {
+    let index = record.faultyField - 1
+    let field = names.indices.contains(index) ? Spelling.printable(names[index]) : ""
+    switch fault {
+    case .strayQuote:
+      add(
+        field,
+        "has a '\"' where none may stand; put the field in quotation marks and double the inner ones "
+          + "(line \(record.line))")
+    case .openQuote: add(field, "has an opening '\"' without a closing one (line \(record.line))")
+    case .encoding: add(field, "is not valid UTF-8 (line \(record.line)); save the file as UTF-8")
+    }
+  }
+}

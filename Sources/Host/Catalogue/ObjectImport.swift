@@ -1,0 +1,74 @@
+import AdapterAPI
+
+/// Takes many objects out of one body; all of them, or every problem.
+struct ObjectImport {
+  /// More objects than that come in several imports, so that one body can't fill the memory with small ones.
+  static let maximum = 250_000
+
+  private(set) var objects: [CatalogueObject] = []
+  private(set) var problems = FieldProblems()
+  private(set) var row = 0
+  private var rows: [ObjectCode: Int] = [:]
+
+  static func objects(_ body: [UInt8], isCSV: Bool) throws(GatewayError) -> [CatalogueObject] {
+    var reader = ObjectImport()
+    if isCSV {
+      body.withUnsafeBufferPointer { reader.readCSV($0) }
+    } else {
+      do throws(JSONShape.Problem) {
+        try body.withUnsafeBufferPointer { (bytes) throws(JSONShape.Problem) in try reader.readJSON(bytes) }
+      } catch {
+        throw .badJSON(error.sentence)
+      }
+    }
+    guard reader.problems.isEmpty else { throw .invalidFields(reader.problems) }
+    return reader.objects
+  }
+
+  private mutating func readJSON(_ bytes: UnsafeBufferPointer<UInt8>) throws(JSONShape.Problem) {
+    try JSONPieces.elements(of: bytes) { element, offset in
+      guard nextRow() else { return false }
+      var found = FieldProblems()
+      do throws(JSONShape.Problem) {
+        let members = try MemberReader.members(of: element, row: row, into: &found)
+        if found.isEmpty { take(ObjectDraft(members)) }
+      } catch {
+        switch error.fault {
+        case .notAnObject: found.add("", "must be an object", row: row)
+        case .duplicateKey: found.add("", "has the same key twice, at byte \(offset + error.offset)", row: row)
+        // The array was valid up to here.
+        default: found.add("", error.sentence, row: row)
+        }
+      }
+      add(found)
+      return true
+    }
+  }
+
+  /// Counts a row. False: there are too many, which is a problem of its own.
+  mutating func nextRow() -> Bool {
+    guard row < Self.maximum else {
+      problems.add("", "There are more than \(Self.maximum) objects; import them in several parts.", row: row + 1)
+      return false
+    }
+    row += 1
+    return true
+  }
+
+  /// The object of this row, unless something is wrong with it.
+  mutating func take(_ draft: ObjectDraft) {
+    guard let object = draft.object(id: newUUID(), row: row, into: &problems) else { return }
+    if let other = rows.updateValue(row, forKey: ObjectCode(object.code)) {
+      problems.add("code", "stands in row \(other) too: '\(Spelling.printable(object.code))'", row: row)
+    }
+    // Nothing is imported any more; only what is wrong with the rest is of interest.
+    if problems.isEmpty { objects.append(object) } else { objects = [] }
+  }
+
+  mutating func add(_ found: FieldProblems) { problems.add(found) }
+
+  /// Something that is wrong with this row.
+  mutating func add(_ field: String, _ message: @autoclosure () -> String) {
+    problems.add(field, message(), row: row == 0 ? nil : row)
+  }
+}

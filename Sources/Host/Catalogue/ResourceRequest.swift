@@ -1,0 +1,34 @@
+import AdapterAPI
+
+/// A request for something that the host keeps, after authentication and with its whole body.
+struct ResourceRequest: Sendable {
+  let kind: ResourceKind
+  let action: ResourceAction
+  /// The route's own path, for links.
+  let path: String
+  /// What follows the `?`, as it was sent.
+  let query: String
+  /// Nil when none was sent.
+  let contentType: String?
+  let body: [UInt8]
+}
+
+/// What is answered, apart from what every answer has. HEAD gets the same without the body.
+struct ResourceAnswer: Sendable {
+  let status: Int
+  let fields: Fields
+  let body: [UInt8]
+
+  /// JSON.
+  init(_ status: Int, _ body: [UInt8], link: String? = nil) {
+    self.status = status
+    self.body = body
+    var block: [UInt8] = []
+    block.append("Content-Type: application/json\r\n")
+    // A link is made of percent-encoded text only (`ResourceQuery`).
+    if let link { block.append(text: "Link: \(link)\r\n") }
+    fields = Fields(checkedBlock: block)
+  }
+
+  static let deleted = ResourceAnswer(200, Array("{\"success\":true}\n".utf8))
+}

@@ -1,0 +1,59 @@
+import AdapterAPI
+
+// store.
+
+extension ConfigurationReader {
+  func readStore() -> Configuration.Store {
+    guard let section = root.section("store") else {
+      root.error("'store' is missing; write store: {type: sqlite, path: var/pointgate.db}, or type: memory")
+      return Configuration.Store(kind: .memory, position: root.position)
+    }
+    let type = section.choice("type", ["sqlite", "memory", "postgres"])
+    let path = section.optionalText("path")
+    let url = section.optionalSecret("url")
+    var kind = Configuration.Store.Kind.memory
+    switch type {
+    case "postgres": kind = .postgres(url: readDatabaseURL(url, section))
+    case "sqlite": kind = .sqlite(path: TextFile.join(TextFile.currentDirectory(), path ?? "var/pointgate.db"))
+    default: break
+    }
+    if type != "sqlite", section.contains("path") {
+      section.warning("'path' means nothing with type: \(type)", at: "path")
+    }
+    if type != "postgres" {
+      for key in ["url", "schema", "migrate"] where section.contains(key) {
+        section.warning("'\(key)' means nothing with type: \(type)", at: key)
+      }
+    }
+    let store = Configuration.Store(
+      kind: kind, schema: readSchema(section), migrate: section.flag("migrate", default: true),
+      required: section.flag("required", default: false), position: section.position)
+    section.finish()
+    return store
+  }
+
+  /// What libpq takes: a URI, or `key=value` pairs
+  /// (https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNSTRING). Its text is never shown.
+  private func readDatabaseURL(_ url: Secret?, _ section: Settings) -> Secret {
+    guard let url else {
+      if !section.contains("url") { section.error("'url' is missing in store; PostgreSQL needs it") }
+      return Secret("")
+    }
+    let text = url.exposed
+    if !text.isEmpty, !text.hasPrefix("postgres://"), !text.hasPrefix("postgresql://"), !text.contains("=") {
+      section.error("'url' in store is no address of a database; write it like postgres://user@host/name", at: "url")
+    }
+    return url
+  }
+
+  private func readSchema(_ section: Settings) -> String {
+    let schema = section.text("schema", default: "public")
+    let isPlain = schema.utf8.allSatisfy {
+      (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 95
+    }
+    if !schema.isEmpty, !isPlain || schema.utf8.count > 63 || schema.hasPrefix("pg_") {
+      section.error("'schema' in store must be letters, digits and '_', 63 at most, and not begin with pg_", at: "schema")
+    }
+    return schema
+  }
+}

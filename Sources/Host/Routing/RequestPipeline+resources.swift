@@ -1,0 +1,69 @@
+import AdapterAPI
+
+/// What the host keeps itself: objects and widgets.
+extension RequestPipeline {
+  /// Reads the body, and has the catalogue answer; a sync asks the adapter first.
+  func resource(
+    _ kind: ResourceKind, _ action: ResourceAction?, _ route: Route, _ exchange: Exchange, _ report: Report
+  ) async throws(GatewayError) -> ResourceAnswer {
+    guard let action else { throw .notFound }
+    let head = exchange.head
+    // Copied now: the head is gone after the first wait.
+    let query = String(decoding: exchange.bytes(head.query), as: UTF8.self)
+    let contentType = head.hasContentType ? String(decoding: exchange.bytes(head.contentType), as: UTF8.self) : nil
+    let limit = action == .importAll ? route.configuration.maxImportSize : route.configuration.maxBodySize
+    let body = try await read(exchange, limit: limit)
+    if action == .sync { return try await sync(query, route, exchange, report) }
+    return try await catalogue.answer(
+      ResourceRequest(
+        kind: kind, action: action, path: route.configuration.path, query: query, contentType: contentType, body: body))
+  }
+
+  // MARK: sync
+
+  /// So many objects of one adapter are taken at most.
+  private static let maximumListed = 1_000_000
+
+  private func sync(
+    _ query: String, _ route: Route, _ exchange: Exchange, _ report: Report
+  ) async throws(GatewayError) -> ResourceAnswer {
+    let wish = try SyncQuery(query, adapter: route.adapter.name)
+    guard let adapter = snapshot.adapters.first(where: { $0.name == wish.adapter }) else {
+      throw GatewayError(
+        422, "invalid_field", "No adapter of that name is in use; there are \(names).",
+        problems: [FieldProblem(row: nil, field: "adapter", message: "is none of \(names)")])
+    }
+    guard type(of: adapter.adapter).listsObjects else {
+      throw .noListing(import: "\(route.configuration.path)/import")
+    }
+    let deadline = exchange.began.advanced(byNanoseconds: route.timeout)
+    let listed = try await list(adapter, deadline: deadline, report)
+    return try await catalogue.sync(adapter: adapter.name, listed: listed, dryRun: wish.isDryRun)
+  }
+
+  private var names: String { snapshot.adapters.map(\.name).joined(separator: ", ") }
+
+  /// Everything that the adapter has, page by page.
+  private func list(
+    _ adapter: AdapterInstance, deadline: Instant, _ report: Report
+  ) async throws(GatewayError) -> [ListedObject] {
+    var listed: [ListedObject] = []
+    var cursor: String?
+    repeat {
+      let page = try await withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
+        let page = try await adapter.adapter.objects(
+          cursor, Call(token: token, deadline: deadline, requestID: report.requestID))
+        if let token { self.accepted(token, adapter) }
+        return page
+      }
+      listed += page.objects
+      guard page.next == nil || (!page.objects.isEmpty && page.next != cursor), listed.count <= Self.maximumListed else {
+        throw GatewayError(
+          502, "upstream_malformed", "The upstream's list of points does not end.",
+          detail: "\(listed.count) objects so far")
+      }
+      cursor = page.next
+    } while cursor != nil
+    return listed
+  }
+}

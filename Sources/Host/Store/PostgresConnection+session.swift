@@ -1,0 +1,67 @@
+import CLibPQ
+
+extension PostgresConnection: SQLSession {
+  var dialect: SQLDialect { .postgres }
+
+  func query(_ sql: String, _ values: [SQLValue]) throws(StoreError) -> [SQLRow] {
+    try statement(sql, values)?.rows ?? []
+  }
+
+  func run(_ sql: String, _ values: [SQLValue]) throws(StoreError) -> Int {
+    try statement(sql, values)?.changes ?? 0
+  }
+
+  /// Through COPY.
+  func insert(into table: String, _ columns: [String], _ rows: [[SQLValue]]) throws(StoreError) {
+    if rows.isEmpty { return }
+    try checkTime()
+    let list = columns.map(Migrations.quoted).joined(separator: ", ")
+    let sql = "COPY \(Migrations.quoted(table)) (\(list)) FROM STDIN"
+    guard try exchange({ libpq.sendQuery($0, sql) })?.status == PGRES_COPY_IN else { throw lost() }
+    var lines = PostgresCopyLines()
+    for row in rows {
+      guard lines.append(row) else {
+        // The server ends the transaction with an error.
+        guard libpq.putCopyEnd(handle, "a value can't be kept") == 1 else { throw lost() }
+        _ = try? results()
+        throw .postgresNUL
+      }
+      if lines.bytes.count >= 1 << 16 { try put(&lines) }
+    }
+    try put(&lines)
+    // 0: no room in line; there is always some, because `put` leaves the line empty.
+    guard libpq.putCopyEnd(handle, nil) == 1 else { throw lost() }
+    let result = try results()
+    guard result?.status != PGRES_COPY_IN else { throw lost() }
+  }
+
+  private func put(_ lines: inout PostgresCopyLines) throws(StoreError) {
+    let sent = lines.bytes.withUnsafeBytes { bytes in
+      libpq.putCopyData(handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))
+    }
+    guard lines.bytes.isEmpty || sent == 1 else { throw lost() }
+    lines.bytes.removeAll(keepingCapacity: true)
+    try flush()
+  }
+
+  /// The unnamed statement, everything as text: the server finds out the parameters' types.
+  private func statement(_ sql: String, _ values: [SQLValue]) throws(StoreError) -> LibPQResult? {
+    try checkTime()
+    // The protocol counts parameters in 16 bits.
+    guard values.count <= Int(UInt16.max) else {
+      throw StoreError(.unavailable, "A statement has more parameters than PostgreSQL takes (65535).")
+    }
+    guard !sql.holdsNUL, let parameters = PostgresParameters(values) else { throw .postgresNUL }
+    let result = try exchange { connection in
+      parameters.withPointers { libpq.sendQueryParams(connection, sql, Int32(values.count), nil, $0, nil, nil, 0) }
+    }
+    guard result?.status != PGRES_COPY_IN else { throw lost() }
+    return result
+  }
+
+  /// Between two statements the time is looked at here; within one, by the server.
+  private func checkTime() throws(StoreError) {
+    guard !isLost else { throw .postgresLost }
+    guard .current < deadline else { throw .postgresSilent }
+  }
+}

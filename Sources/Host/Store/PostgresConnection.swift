@@ -1,0 +1,166 @@
+import AdapterAPI
+import CLibPQ
+import Glibc
+
+/// One connection to PostgreSQL, never waited for beyond a deadline. Not `Sendable`: it belongs to one thread.
+///
+/// libpq is kept from blocking; waiting is done here, in poll(2), where the store's end and the deadline interrupt it.
+/// A connection whose answer did not come is lost: nobody knows what it would say next.
+final class PostgresConnection {
+  let libpq: LibPQ
+  let handle: LibPQ.Connection
+  private let stop: PostgresSignal
+  /// Of everything that waits.
+  var deadline = Instant.distantFuture
+  /// Good for nothing any more.
+  private(set) var isLost = false
+  /// Lost because nothing came before the deadline: the server, or the way to it, is frozen.
+  private(set) var isSilent = false
+  /// Lost because the store ends.
+  private(set) var isStopped = false
+  /// SQLSTATE of the first error of the transaction.
+  var firstState: String?
+
+  init(_ handle: LibPQ.Connection, _ libpq: LibPQ, stop: PostgresSignal) {
+    self.handle = handle
+    self.libpq = libpq
+    self.stop = stop
+  }
+
+  deinit {
+    // So that not even the polite goodbye is sent into a dead network.
+    if isLost { shutdown(libpq.socket(handle), Int32(SHUT_RDWR)) }
+    libpq.finish(handle)
+  }
+
+  // MARK: Connecting
+
+  /// - Parameter hidden: what no error may show, beside the password.
+  func establish(until deadline: Instant, hiding hidden: [String]) throws(StoreError) {
+    self.deadline = deadline
+    // It would write to standard error.
+    _ = libpq.setNoticeReceiver(handle, { _, _ in }, nil)
+    // Errors as "FATAL:  28P01": there is no other way to the code of one that ends the attempt.
+    _ = libpq.setErrorVerbosity(handle, PQERRORS_SQLSTATE)
+    var state = PGRES_POLLING_WRITING
+    if libpq.status(handle) == CONNECTION_BAD { state = PGRES_POLLING_FAILED }
+    while state != PGRES_POLLING_OK {
+      switch state {
+      case PGRES_POLLING_READING: try wait(for: POLLIN)
+      case PGRES_POLLING_WRITING: try wait(for: POLLOUT)
+      default:
+        isLost = true
+        throw refusal(hiding: hidden)
+      }
+      state = libpq.connectPoll(handle)
+    }
+    guard libpq.setNonblocking(handle, 1) == 0 else { throw lost() }
+  }
+
+  private func refusal(hiding hidden: [String]) -> StoreError {
+    let text = libpq.errorMessage(handle).map { String(cString: $0) } ?? ""
+    let lines = text.split(separator: "\n").filter { !$0.hasPrefix("\t") }
+    if let state = lines.last.flatMap({ Self.sqlState(endOf: $0) }) { return StoreError(sqlState: state) }
+    let password = libpq.pass(handle).map { String(cString: $0) } ?? ""
+    let secrets = (hidden + [password]).filter { !$0.isEmpty }
+    let reason = lines.joined(separator: "; ")
+    let isPublic = !secrets.contains { Self.holds(reason, $0) } && reason.utf8.count <= 500
+    return StoreError(
+      .unavailable, "PostgreSQL can't be reached" + (isPublic && !reason.isEmpty ? ": \(reason)." : "."))
+  }
+
+  private static func holds(_ text: String, _ part: String) -> Bool {
+    let (text, part) = (Array(text.utf8), Array(part.utf8))
+    guard part.count <= text.count else { return false }
+    return (0...(text.count - part.count)).contains { text[$0..<($0 + part.count)].elementsEqual(part) }
+  }
+
+  /// `…failed: FATAL:  28P01`
+  static func sqlState(endOf line: Substring) -> String? {
+    let state = line.suffix(5)
+    let before = line.dropLast(5)
+    guard state.utf8.count == 5, before.hasSuffix(":  ") else { return nil }
+    return state.utf8.allSatisfy { (48...57).contains($0) || (65...90).contains($0) } ? String(state) : nil
+  }
+
+  // MARK: Waiting
+
+  private func wait(for events: Int32) throws(StoreError) {
+    var entries = [
+      pollfd(fd: libpq.socket(handle), events: Int16(events), revents: 0),
+      pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0),
+    ]
+    guard PostgresSignal.poll(&entries, until: deadline) else {
+      isLost = true
+      isSilent = true
+      throw .postgresSilent
+    }
+    guard entries[1].revents == 0 else {
+      isLost = true
+      isStopped = true
+      throw .closed
+    }
+  }
+
+  /// Waits for input, taking it in.
+  func receive() throws(StoreError) {
+    try wait(for: POLLIN)
+    guard libpq.consumeInput(handle) == 1 else { throw lost() }
+  }
+
+  func lost() -> StoreError {
+    isLost = true
+    return .postgresLost
+  }
+
+  // MARK: One exchange
+
+  /// Sends what `send` puts in line, and returns its last result; the first error, if there was one, is thrown.
+  func exchange(_ send: (LibPQ.Connection) -> Int32) throws(StoreError) -> LibPQResult? {
+    guard !isLost, send(handle) == 1 else { throw lost() }
+    return try results()
+  }
+
+  func results() throws(StoreError) -> LibPQResult? {
+    try flush()
+    var last: LibPQResult?
+    var failed: LibPQResult?
+    while let result = try next() {
+      switch result.status {
+      case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: last = result
+      case PGRES_COPY_IN:
+        // Stays so until the data are there.
+        return result
+      case PGRES_FATAL_ERROR, PGRES_BAD_RESPONSE: if failed == nil { failed = result }
+      default: throw lost()
+      }
+    }
+    if libpq.status(handle) == CONNECTION_BAD { isLost = true }
+    guard let failed else {
+      if isLost { throw .postgresLost }
+      return last
+    }
+    guard let state = failed.state else { throw lost() }
+    if firstState == nil { firstState = state }
+    throw StoreError(sqlState: state, constraint: failed.constraint, table: failed.table)
+  }
+
+  /// Everything that is in line is with the kernel. Reads meanwhile: a server that can't get rid of its answers does
+  /// not read either.
+  func flush() throws(StoreError) {
+    while true {
+      switch libpq.flush(handle) {
+      case 0: return
+      case 1:
+        try wait(for: POLLIN | POLLOUT)
+        guard libpq.consumeInput(handle) == 1 else { throw lost() }
+      default: throw lost()
+      }
+    }
+  }
+
+  private func next() throws(StoreError) -> LibPQResult? {
+    while libpq.isBusy(handle) == 1 { try receive() }
+    return libpq.getResult(handle).map { LibPQResult($0, libpq) }
+  }
+}

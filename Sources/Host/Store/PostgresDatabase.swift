@@ -1,0 +1,124 @@
+import AdapterAPI
+import Synchronization
+
+/// PostgreSQL as the gateway's store, for any number of processes.
+///
+/// Tokens have a connection of their own; the catalogue has up to three. Callers never wait beyond their limit, whatever
+/// state the server or the way to it is in: a timer gives them their answer, and a worker that hangs is not waited for.
+/// While the server is away, callers are told so at once, and one of them at a time finds out whether it is back.
+final class PostgresDatabase: Database {
+  private let schema: PostgresSchema
+  private let tokens: PostgresLane
+  private let catalogue: PostgresLane
+  private let listener: PostgresListener
+  private let threads = PostgresThreads()
+  private let timers = PostgresTimers()
+  private let stop = PostgresSignal()
+  private let number = Atomic<UInt64>(0)
+
+  /// For opening: connecting, and perhaps waiting for another process that migrates.
+  private static let openingTime = PostgresEndpoint.patience + PostgresSchema.patience
+  private static let lookingTime = Duration.seconds(10)
+  /// At the end, work under way has the first time to finish; then its connections are cut. The second is everybody's.
+  private static let finishingTime = Duration.milliseconds(1200)
+  private static let closingTime = Duration.milliseconds(1800)
+
+  /// - Parameters:
+  ///   - url: in libpq's words: `postgresql://…`, or `host=… dbname=…`.
+  ///   - schema: of our tables; need not exist yet.
+  ///   - migrate: whether the schema may be changed.
+  init(url: Secret, schema: String, migrate: Bool) {
+    let endpoint = PostgresEndpoint(url: url, schema: schema)
+    self.schema = PostgresSchema(name: schema, mayMigrate: migrate)
+    tokens = PostgresLane(size: 1, endpoint, self.schema, threads, stop: stop)
+    catalogue = PostgresLane(size: 3, endpoint, self.schema, threads, stop: stop)
+    listener = PostgresListener(endpoint, schema: schema, threads)
+  }
+
+  deinit {
+    end()
+    cut()
+    timers.finish()
+  }
+
+  var sharing: StoreSharing { .network }
+
+  func open() async throws(StoreError) {
+    try await transaction(.tokens, .reading, limit: Self.openingTime) { (_) throws(StoreError) in }
+  }
+
+  func transaction<Value: Sendable>(
+    _ lane: StoreLane, _ access: StoreAccess, limit: Duration,
+    _ body: @escaping @Sendable (any SQLSession) throws(StoreError) -> Value
+  ) async throws(StoreError) -> Value {
+    try await perform(lane, PostgresWork(id: next(), access: access, due: .current + limit), limit, body)
+  }
+
+  func pendingMigrations() async throws(StoreError) -> [String] {
+    let limit = Self.lookingTime
+    let work = PostgresWork(id: next(), access: .reading, due: .current + limit, needsSchema: false)
+    return try await perform(.catalogue, work, limit) { [schema] (session) throws(StoreError) in
+      try schema.pending(session)
+    }
+  }
+
+  func onTokenChange(_ handler: @escaping @Sendable (_ adapter: String, _ version: Int64) -> Void) {
+    listener.listen(handler)
+  }
+
+  func close() async {
+    end()
+    let now = Instant.current
+    do throws(StoreError) {
+      try timers.add(next(), at: now + Self.finishingTime) { [self] in cut() }
+      try timers.add(next(), at: now + Self.closingTime) { [threads] in threads.giveUp() }
+    } catch {
+      // Nobody keeps the time; so nothing may take any.
+      cut()
+    }
+    await threads.end()
+    cut()
+    timers.finish()
+  }
+
+  // MARK: Pieces
+
+  private func next() -> UInt64 { number.wrappingAdd(1, ordering: .relaxed).newValue }
+
+  private func perform<Value: Sendable>(
+    _ name: StoreLane, _ work: PostgresWork, _ limit: Duration,
+    _ body: @escaping @Sendable (any SQLSession) throws(StoreError) -> Value
+  ) async throws(StoreError) -> Value {
+    let lane =
+      switch name {
+      case .tokens: tokens
+      case .catalogue: catalogue
+      }
+    let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
+      let call = PostgresCall(work, continuation, body)
+      do throws(StoreError) {
+        try timers.add(work.id, at: work.due) {
+          lane.forget(work.id)
+          call.fail(.postgresOverdue(limit))
+        }
+        lane.submit(call)
+      } catch { call.fail(error) }
+    }
+    timers.cancel(work.id)
+    return try result.get()
+  }
+
+  /// No new work.
+  private func end() {
+    listener.close()
+    tokens.close()
+    catalogue.close()
+  }
+
+  /// No more waiting for the server.
+  private func cut() {
+    stop.raise()
+    tokens.abandon()
+    catalogue.abandon()
+  }
+}

@@ -1,0 +1,52 @@
+import Synchronization
+
+/// The threads of one database, to know when the last has ended.
+final class PostgresThreads: Sendable {
+  private struct State {
+    var count = 0
+    var waiting: [CheckedContinuation<Void, Never>] = []
+  }
+
+  private let state = Mutex(State())
+
+  /// - Returns: false when there is no thread to be had.
+  func start(_ body: @escaping @Sendable () -> Void) -> Bool {
+    state.withLock { $0.count += 1 }
+    let status = StoreThread.start { [self] in
+      body()
+      leave()
+    }
+    if status != 0 { leave() }
+    return status == 0
+  }
+
+  private func leave() {
+    let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+      state.count -= 1
+      guard state.count == 0 else { return [] }
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for continuation in waiting { continuation.resume() }
+  }
+
+  /// Waits until no thread runs, or nobody wants to wait any more.
+  func end() async {
+    await withCheckedContinuation { continuation in
+      let isOver = state.withLock { state in
+        if state.count > 0 { state.waiting.append(continuation) }
+        return state.count == 0
+      }
+      if isOver { continuation.resume() }
+    }
+  }
+
+  /// Lets go who waits for the end; threads that hang end when they can.
+  func giveUp() {
+    let waiting = state.withLock { state in
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for continuation in waiting { continuation.resume() }
+  }
+}

@@ -1,0 +1,100 @@
+import Foundation
+import Testing
+
+@testable import Host
+
+/// How a SQLite file's schema comes up to date.
+@Suite struct MigrationTests {
+  private let folder = StoreFolder()
+
+  private var path: String { folder.file("a.db") }
+
+  private func store(_ mode: SQLiteConnection.Mode = .writable(mayMigrate: true)) -> Store {
+    Store(SQLiteDatabase(path: path, mode))
+  }
+
+  /// A file as the first version of the gateway left it, with one row.
+  private func makeFirstVersion() throws {
+    let connection = try SQLiteConnection(path: path)
+    try connection.execute(
+      """
+      DROP TABLE objects; DROP TABLE dashboard_widgets; DROP TABLE iot_tokens;
+      DELETE FROM schema_migrations WHERE version > 1;
+      """)
+    for statement in Migration.tokens.statements(.sqlite) { try connection.execute(statement) }
+    try connection.execute(
+      """
+      INSERT INTO iot_tokens (access_token, refresh_token, expires_at, adapter, upstream, version, lifetime_ms)
+      VALUES ('a', 'r', 9000, 'main', '\(TokenKey.main.upstream)', 5, 7000)
+      """)
+  }
+
+  @Test func `every step has a number of its own, in order, and says what it does`() {
+    #expect(Migration.all.map(\.version) == Array(1...Int64(Migration.all.count)))
+    #expect(Set(Migration.all.map(\.name)).count == Migration.all.count)
+    #expect(Migration.all.map(\.effect).first == "1 tokens: creates table iot_tokens")
+    #expect(Migration.tokenLeases.effect.contains("adds updated_by, lease_holder, lease_until to table iot_tokens"))
+  }
+
+  @Test func `an older file is extended and keeps its rows`() async throws {
+    try makeFirstVersion()
+    let pending = try await store().database.pendingMigrations()
+    #expect(pending.map { $0.prefix(2) } == ["2 ", "3 ", "4 "])
+    let pair = try #require(try await store().load(.main))
+    #expect(pair.version == 5 && pair.token.access == "a" && pair.token.lifetime == 7000)
+    #expect(try await store().claim(.main, holder: "a", seen: pair, for: .seconds(5)) == .granted)
+    #expect(try await store().database.pendingMigrations() == [])
+  }
+
+  @Test func `what is pending is told and nothing is done`() async throws {
+    let names = try await store().database.pendingMigrations()
+    #expect(names.count == 1 && names[0].contains("makes the file"))
+    #expect(!FileManager.default.fileExists(atPath: path))
+    try makeFirstVersion()
+    for _ in 1...2 { #expect(try await store().database.pendingMigrations().count == 3) }
+  }
+
+  @Test func `with migrate false an old schema is refused and left, and a current one works`() async throws {
+    func outdated() async -> StoreError? {
+      do throws(StoreError) {
+        try await store(.writable(mayMigrate: false)).open()
+        return nil
+      } catch { return error }
+    }
+    #expect(await outdated()?.code == .outdated)
+    #expect(!FileManager.default.fileExists(atPath: path))
+    try makeFirstVersion()
+    let error = await outdated()
+    #expect(error?.code == .outdated && error?.sentence.contains("migrate") == true)
+    #expect(error?.sentence.contains("3 objects: creates table objects") == true)
+    #expect(try await store().database.pendingMigrations().count == 3)
+    let reading = await storeErrorCode { () throws(StoreError) in _ = try await store(.readOnly).tokenRows() }
+    #expect(reading == .outdated)
+    try await store().open()
+    #expect(await outdated() == nil)
+  }
+
+  @Test func `a step that fails leaves the file as it was`() async throws {
+    try makeFirstVersion()
+    let connection = try SQLiteConnection(path: folder.file("b.db"))
+    try connection.execute("DELETE FROM schema_migrations WHERE version = 4; DROP TABLE dashboard_widgets")
+    // An index takes the name too.
+    try connection.execute("CREATE INDEX dashboard_widgets ON objects (name)")
+    let code = await storeErrorCode { () throws(StoreError) in
+      try await SQLiteDatabase(path: folder.file("b.db")).open()
+    }
+    #expect(code == .unavailable)
+    #expect(try connection.integer("SELECT max(version) FROM schema_migrations") == 3)
+  }
+
+  @Test func `a table that is in the way of a step is another program's`() async throws {
+    try makeFirstVersion()
+    let connection = try SQLiteConnection(path: folder.file("b.db"))
+    try connection.execute("DELETE FROM schema_migrations WHERE version >= 3; DROP TABLE objects")
+    let code = await storeErrorCode { () throws(StoreError) in
+      try await SQLiteDatabase(path: folder.file("b.db")).open()
+    }
+    #expect(code == .foreign)
+    #expect(try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'objects'") == 0)
+  }
+}

@@ -1,0 +1,166 @@
+import Testing
+
+@testable import Host
+
+/// Pages of objects, and what is found in them.
+@Suite struct ObjectListTests {
+  @Test("a list is in the order of the codes' bytes", arguments: StoreKind.allCases)
+  func order(kind: StoreKind) async throws {
+    let sorted = [" ", "-", "0", "10", "2", "A", "AA", "B", "Z", "_", "a", "a b", "ab", "z", "Ä", "ä", "Ω", "～", "🌡"]
+    try await withStore(kind) { store in
+      try await fill(store, sorted.shuffled())
+      #expect(try await codes(store) == sorted)
+      for index in sorted.indices {
+        #expect(try await codes(store, after: sorted[index]) == Array(sorted[(index + 1)...]))
+      }
+    }
+  }
+
+  @Test("a page has as many as were asked for, and says whether there are more", arguments: StoreKind.allCases)
+  func pages(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      try await fill(store, (1...5).map { "C\($0)" })
+      for limit in 1...6 {
+        let page = try await store.objects(ObjectQuery(limit: limit))
+        #expect(page.items.map(\.code) == (1...min(limit, 5)).map { "C\($0)" })
+        #expect(page.hasMore == (limit < 5))
+      }
+      #expect(try await store.objects(ObjectQuery(after: "C5", limit: 1)).hasMore == false)
+      #expect(try await store.objects(ObjectQuery(after: "C4", limit: 1)).hasMore == false)
+      #expect(try await codes(store, after: "C31") == ["C4", "C5"])
+    }
+  }
+
+  @Test("a page of more than a batch is whole", arguments: StoreKind.allCases)
+  func longPage(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let all = (1000..<1000 + 2 * ObjectQuery.batch + 1).map { "C\($0)" }
+      try await fill(store, all)
+      #expect(try await codes(store, limit: 1000) == all)
+      let page = try await store.objects(ObjectQuery(limit: 2 * ObjectQuery.batch))
+      #expect(page.items.map(\.code) == all.dropLast())
+      #expect(page.hasMore)
+    }
+  }
+
+  @Test("a page of much metadata ends early, and the next one goes on", arguments: StoreKind.allCases)
+  func heavyPage(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let metadata = #"{"text":""# + String(repeating: "x", count: 250_000) + #""}"#
+      let objects = (100..<180).map {
+        CatalogueObject(id: id($0), code: "C\($0)", name: "", metadata: metadata)
+      }
+      #expect(try await store.importObjects(objects) == [])
+      let first = try await store.objects(ObjectQuery(limit: 1000))
+      #expect(first.items.count == ObjectQuery.pageBytes / metadata.utf8.count + 1)
+      #expect(first.hasMore)
+      let second = try await store.objects(ObjectQuery(after: first.items.last?.code, limit: 1000))
+      #expect(second.hasMore == false)
+      #expect(first.items + second.items == objects)
+    }
+  }
+
+  @Test("pages show each object once while others come and go", arguments: StoreKind.allCases)
+  func cursor(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let stable = (10..<40).map { "C\($0)" }
+      try await fill(store, stable)
+      var seen: [String] = []
+      var after: String?
+      var turn = 0
+      while true {
+        let page = try await store.objects(ObjectQuery(after: after, limit: 4))
+        seen += page.items.map(\.code)
+        guard page.hasMore, let last = page.items.last else { break }
+        after = last.code
+        // One before, one right behind, and one that was seen goes.
+        turn += 1
+        try await store.create(CatalogueObject(id: id(1000 + turn), code: "A\(turn)", name: ""))
+        try await store.create(CatalogueObject(id: id(2000 + turn), code: "\(last.code)+", name: ""))
+        #expect(try await store.deleteObject(id: last.id))
+      }
+      #expect(seen.filter { stable.contains($0) } == stable)
+      #expect(Set(seen).count == seen.count)
+      #expect(turn > 5)
+    }
+  }
+
+  @Test("a type is matched as a whole, and pages go on within it", arguments: StoreKind.allCases)
+  func types(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let types = ["sensor", "meter", "Sensor", "", "sensor", "sensors", "sensor"]
+      let objects = types.enumerated().map {
+        CatalogueObject(id: id($0.offset), code: "C\($0.offset)", name: "", type: $0.element)
+      }
+      #expect(try await store.importObjects(objects) == [])
+      #expect(try await codes(store, type: "sensor") == ["C0", "C4", "C6"])
+      #expect(try await codes(store, type: "") == ["C3"])
+      #expect(try await codes(store, type: "%") == [])
+      let page = try await store.objects(ObjectQuery(type: "sensor", after: "C0", limit: 1))
+      #expect(page.items.map(\.code) == ["C4"])
+      #expect(page.hasMore)
+    }
+  }
+
+  @Test(
+    "a search finds parts of code or name, with no special characters", arguments: StoreKind.allCases,
+    [
+      ("", ["100%", "AB1", "A_1", "back\\slash", "o'clock", "straße", "ÜBER"]),
+      ("a", ["AB1", "A_1", "back\\slash", "straße", "ÜBER"]),
+      ("B", ["AB1", "back\\slash", "ÜBER"]),
+      ("_", ["A_1"]), ("a_1", ["A_1"]), ("%", ["100%"]), ("100%", ["100%"]), ("\\", ["back\\slash"]),
+      ("\\s", ["back\\slash"]), ("'", ["o'clock"]), ("ß", ["straße"]), ("ü", []), ("Ü", ["ÜBER"]), ("ARIUM", ["ÜBER"]),
+      ("no such", []), ("1\0", []), ("_1%", []), (String(repeating: "a", count: 100_000), []),
+    ])
+  func search(kind: StoreKind, search: (text: String, found: [String])) async throws {
+    try await withStore(kind) { store in
+      let all = ["AB1", "A_1", "100%", "back\\slash", "o'clock", "straße"]
+      try await fill(store, all)
+      try await store.create(CatalogueObject(id: id(100), code: "ÜBER", name: "Herbarium"))
+      #expect(try await codes(store, text: search.text) == search.found)
+    }
+  }
+
+  @Test("filters are all fulfilled", arguments: StoreKind.allCases)
+  func combined(kind: StoreKind) async throws {
+    try await withStore(kind) { store async throws in
+      let objects = (0..<20).map {
+        CatalogueObject(id: id($0), code: "C\(10 + $0)", name: $0 % 2 == 0 ? "even" : "odd", type: "t\($0 % 3)")
+      }
+      #expect(try await store.importObjects(objects) == [])
+      #expect(try await codes(store, type: "t0", text: "EVEN", after: "C16") == ["C22", "C28"])
+      #expect(try await codes(store, type: "t0\0", text: "EVEN") == [])
+    }
+  }
+
+  @Test(
+    "an index leads to the beginning of a page, and nothing is sorted", arguments: StoreKind.allCases,
+    [ObjectQuery(limit: 9), ObjectQuery(type: "meter", limit: 9), ObjectQuery(text: "x", limit: 9)])
+  func plan(kind: StoreKind, query: ObjectQuery) async throws {
+    try await withStore(kind) { store in
+      try await fill(store, ["A", "B"])
+      let plan = try await store.database.transaction(.catalogue, .reading, limit: .seconds(10)) {
+        (session) throws(StoreError) in
+        if session.dialect == .postgres {
+          // Two rows are not worth an index; what matters is that there is one.
+          for way in ["seqscan", "bitmapscan", "sort"] { try session.run("SET LOCAL enable_\(way) = off") }
+        }
+        let (sql, filters) = query.statement(session.dialect)
+        let explain = session.dialect == .postgres ? "EXPLAIN" : "EXPLAIN QUERY PLAN"
+        return try session.query("\(explain) \(sql)", [.text("A")] + filters + [.integer(10)])
+          .flatMap { row in row.values.indices.map { row.text($0) } }.joined(separator: "\n")
+      }
+      #expect(plan.contains("Index Cond:") || plan.contains("USING INDEX"), "\(plan)")
+      let bounds =
+        query.type == nil
+        ? ["code > 'A'", "code>?"] : ["ROW(type, code) > ROW('meter'::text, 'A'::text)", "(type,code)>(?,?) AND type<?"]
+      #expect(bounds.contains { plan.contains($0) }, "\(plan)")
+      #expect(!plan.contains("Sort") && !plan.contains("B-TREE"), "\(plan)")
+    }
+  }
+
+  private func fill(_ store: Store, _ codes: [String]) async throws {
+    let objects = codes.enumerated().map { CatalogueObject(id: id($0.offset), code: $0.element, name: "") }
+    #expect(try await store.importObjects(objects) == [])
+  }
+}

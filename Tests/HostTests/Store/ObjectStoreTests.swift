@@ -1,0 +1,170 @@
+import Testing
+
+@testable import Host
+
+/// What every store has to do with objects.
+@Suite struct ObjectStoreTests {
+  @Test("what was created is read again, all of it", arguments: StoreKind.allCases)
+  func roundTrip(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let object = CatalogueObject(
+        id: id(1), code: "C_5001 ü'\"\\;--", name: "Zuluft 温度 🌡", type: "sensor", description: "",
+        metadata: #"{"unit":"°C","range":{"min":-1.10,"max":1e400},"serial":12345678901234567890,"a":" ","b":[]}"#)
+      try await store.create(object)
+      try await store.create(CatalogueObject(id: id(2), code: "plain", name: "plain"))
+      #expect(try await store.object(id: id(1)) == object)
+      #expect(
+        try await store.object(id: id(2))
+          == CatalogueObject(id: id(2), code: "plain", name: "plain", type: "", description: nil, metadata: "{}"))
+    }
+  }
+
+  @Test("texts come back byte for byte, also where Unicode takes them for equal", arguments: StoreKind.allCases)
+  func bytes(kind: StoreKind) async throws {
+    try await withStore(kind) { store async throws in
+      let composed = CatalogueObject(id: id(1), code: "caf\u{e9}", name: "n\u{e9}")
+      let decomposed = CatalogueObject(id: id(2), code: "cafe\u{301}", name: "ne\u{301}")
+      #expect(try await store.importObjects([composed, decomposed]) == [])
+      #expect(try await store.object(id: id(1)).map { Array(($0.code + $0.name).utf8) } == Array("caf\u{e9}n\u{e9}".utf8))
+      #expect(
+        try await store.object(id: id(2)).map { Array(($0.code + $0.name).utf8) } == Array("cafe\u{301}ne\u{301}".utf8))
+    }
+  }
+
+  @Test("nobody has an unknown id", arguments: StoreKind.allCases)
+  func unknown(kind: StoreKind) async throws {
+    try await withStore(kind) { store async throws in
+      #expect(try await store.object(id: id(1)) == nil)
+      #expect(try await store.replace(id: id(1)) { .success($0) as Result<_, Never> } == nil)
+      #expect(try await store.deleteObject(id: id(1)) == false)
+    }
+  }
+
+  @Test("a code belongs to one object", arguments: StoreKind.allCases)
+  func uniqueCode(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let first = CatalogueObject(id: id(1), code: "A", name: "first")
+      try await store.create(first)
+      #expect(
+        await storeErrorCode { () throws(StoreError) in
+          try await store.create(CatalogueObject(id: id(2), code: "A", name: "second"))
+        } == .conflict)
+      #expect(try await codes(store) == ["A"])
+      #expect(try await store.object(id: id(1)) == first)
+      try await store.create(CatalogueObject(id: id(2), code: "a", name: "another case is another code"))
+      #expect(
+        await storeErrorCode { () throws(StoreError) in
+          _ = try await store.replace(id: id(2)) { .success($0.with(code: "A")) as Result<_, Never> }
+        } == .conflict)
+      #expect(try await store.object(id: id(2))?.code == "a")
+    }
+  }
+
+  @Test("a deleted object is gone, and its code is free", arguments: StoreKind.allCases)
+  func delete(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      try await store.create(CatalogueObject(id: id(1), code: "A", name: "A"))
+      try await store.create(CatalogueObject(id: id(2), code: "B", name: "B"))
+      #expect(try await store.deleteObject(id: id(1)))
+      #expect(try await store.deleteObject(id: id(1)) == false)
+      try await store.create(CatalogueObject(id: id(3), code: "A", name: "A"))
+      #expect(try await store.object(id: id(1)) == nil)
+      #expect(try await codes(store) == ["A", "B"])
+    }
+  }
+
+  @Test("a change replaces everything but the id", arguments: StoreKind.allCases)
+  func replace(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let old = CatalogueObject(id: id(1), code: "A", name: "A", type: "t", description: "d", metadata: #"{"a":1}"#)
+      try await store.create(old)
+      try await store.create(CatalogueObject(id: id(2), code: "B", name: "B"))
+      let new = CatalogueObject(id: id(9), code: "C", name: "N", type: "", description: nil, metadata: #"{"a":1.0}"#)
+      let answer = try await store.replace(id: id(1)) { seen -> Result<CatalogueObject, Never> in
+        #expect(seen == old)
+        return .success(new)
+      }
+      #expect(answer == .success(new.with(id: id(1))))
+      #expect(try await store.object(id: id(1)) == new.with(id: id(1)))
+      #expect(try await store.object(id: id(2))?.name == "B")
+    }
+  }
+
+  @Test("a refused change changes nothing, and says why", arguments: StoreKind.allCases)
+  func refusal(kind: StoreKind) async throws {
+    struct Refused: Error, Equatable {}
+    try await withStore(kind) { store in
+      try await store.create(CatalogueObject(id: id(1), code: "A", name: "A"))
+      #expect(try await store.replace(id: id(1)) { _ in .failure(Refused()) } == .failure(Refused()))
+      #expect(try await store.object(id: id(1)) == CatalogueObject(id: id(1), code: "A", name: "A"))
+    }
+  }
+
+  @Test("changes of one object at the same time lose nothing", arguments: StoreKind.allCases)
+  func concurrentChanges(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let id = id(1)
+      try await store.create(CatalogueObject(id: id, code: "A", name: ""))
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for n in 0..<20 {
+          group.addTask {
+            _ = try await store.replace(id: id) { old -> Result<CatalogueObject, Never> in
+              var new = old
+              new.name += "\(n),"
+              return .success(new)
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      let name = try await store.object(id: id)?.name ?? ""
+      #expect(Set(name.split(separator: ",").compactMap { Int($0) }) == Set(0..<20))
+    }
+  }
+
+  @Test(
+    "texts that look like SQL are texts", arguments: StoreKind.allCases,
+    ["'; DROP TABLE objects; --", "$1", "?", "x' OR '1'='1", "\\'; SELECT 1", "E'\\x00'", "\"objects\"", "\t\n\r", "\\."])
+  func injection(kind: StoreKind, text: String) async throws {
+    try await withStore(kind) { store in
+      let object = CatalogueObject(id: id(1), code: text, name: text, type: text, description: text)
+      #expect(try await store.importObjects([object]) == [])
+      #expect(try await store.object(id: id(1)) == object)
+      #expect(try await codes(store, type: text, text: text) == [text])
+      #expect(try await codes(store, after: text) == [])
+      let answer = try await store.replace(id: id(1)) { old -> Result<CatalogueObject, Never> in .success(old) }
+      #expect(answer == .success(object))
+    }
+  }
+
+  @Test("a closed store says so", arguments: StoreKind.allCases)
+  func closed(kind: StoreKind) async throws {
+    try await withStore(kind) { store async throws in
+      await store.close()
+      #expect(
+        await storeErrorCode { () throws(StoreError) in _ = try await store.object(id: id(1)) } == .unavailable)
+    }
+  }
+}
+
+/// A UUID that tells its number.
+func id(_ number: Int) -> String {
+  let digits = String(number)
+  return "00000000-0000-4000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits
+}
+
+/// The codes of one page.
+func codes(
+  _ store: Store, type: String? = nil, text: String? = nil, after: String? = nil, limit: Int = 1000
+) async throws -> [String] {
+  try await store.objects(ObjectQuery(type: type, text: text, after: after, limit: limit)).items.map(\.code)
+}
+
+extension CatalogueObject {
+  func with(id: String? = nil, code: String? = nil) -> CatalogueObject {
+    var object = self
+    object.id = id ?? self.id
+    object.code = code ?? self.code
+    return object
+  }
+}

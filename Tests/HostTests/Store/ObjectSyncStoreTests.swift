@@ -1,0 +1,130 @@
+import Testing
+
+@testable import Host
+
+/// What a sync reads and writes; what it makes of it is `SyncMerge`'s.
+@Suite struct ObjectSyncStoreTests {
+  @Test("a sync sees what its adapter listed and the codes that are listed, and nothing else", arguments: StoreKind.allCases)
+  func scope(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let mine = SyncedObject(object: object(1, "mine"), source: "main", synced: #"{"name":"1.10"}"#)
+      let others = SyncedObject(object: object(2, "others"), source: "annex", synced: "{}")
+      let third = SyncedObject(object: object(3, "third"), source: "annex", synced: "{}")
+      try await write(store, SyncChanges(created: [mine, others, third]))
+      try await store.create(object(4, "by hand"))
+      try await store.create(object(5, "caf\u{e9}"))
+      try await store.create(object(6, "cafe\u{301}"))
+      let seen = try await read(store, codes: ["mine", "others", "by hand", "caf\u{e9}", "cafe\u{301}", "new"])
+      #expect(
+        seen == [
+          ObjectCode("mine"): mine, ObjectCode("others"): others,
+          ObjectCode("by hand"): SyncedObject(object: object(4, "by hand")),
+          ObjectCode("caf\u{e9}"): SyncedObject(object: object(5, "caf\u{e9}")),
+          ObjectCode("cafe\u{301}"): SyncedObject(object: object(6, "cafe\u{301}")),
+        ])
+      #expect(try await read(store, codes: []).map(\.value) == [mine])
+    }
+  }
+
+  @Test("what a sync makes anew and anew writes is written, ids stay", arguments: StoreKind.allCases)
+  func writing(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      for number in 1...3 { try await store.create(object(number, "C\(number)")) }
+      let updated = SyncedObject(
+        object: CatalogueObject(id: id(2), code: "C2", name: "new", type: "meter", metadata: #"{"a":1e400}"#),
+        source: "main", synced: #"{"a":1e400}"#)
+      let created = SyncedObject(object: object(4, "C4"), source: "main", synced: "{}")
+      try await write(store, SyncChanges(created: [created], updated: [updated]))
+      #expect(try await store.objects(ObjectQuery(limit: 10)).items == [object(1, "C1"), updated.object, object(3, "C3"), created.object])
+      #expect(try await read(store, codes: []) == [ObjectCode("C2"): updated, ObjectCode("C4"): created])
+    }
+  }
+
+  @Test("a change by hand leaves what the sync wrote beside it", arguments: StoreKind.allCases)
+  func handEdit(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let row = SyncedObject(object: object(1, "C1"), source: "main", synced: #"{"name":"C1"}"#)
+      try await write(store, SyncChanges(created: [row]))
+      _ = try await store.replace(id: id(1)) { old -> Result<CatalogueObject, Never> in
+        .success(CatalogueObject(id: old.id, code: old.code, name: "edited"))
+      }
+      var expected = row
+      expected.object.name = "edited"
+      #expect(try await read(store, codes: []) == [ObjectCode("C1"): expected])
+    }
+  }
+
+  @Test("a dry run writes nothing, and reports", arguments: StoreKind.allCases)
+  func dryRun(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let created = SyncedObject(object: object(1, "C1"), source: "main", synced: "{}")
+      let report = try await store.sync("main", codes: ["C1"], writes: false) { _ in
+        (SyncChanges(created: [created]), "would create 1")
+      }
+      #expect(report == "would create 1")
+      #expect(try await codes(store) == [])
+    }
+  }
+
+  @Test("a sync that can't be written whole is not written at all", arguments: StoreKind.allCases)
+  func allOrNothing(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      try await store.create(object(1, "C1"))
+      let changes = SyncChanges(
+        created: [SyncedObject(object: object(2, "C2")), SyncedObject(object: object(3, "C2"))],
+        updated: [SyncedObject(object: CatalogueObject(id: id(1), code: "C1", name: "new"))])
+      #expect(
+        await storeErrorCode { () throws(StoreError) in
+          try await store.sync("main", codes: [], writes: true) { _ in (changes, ()) }
+        } == .conflict)
+      #expect(try await store.objects(ObjectQuery(limit: 10)).items == [object(1, "C1")])
+    }
+  }
+
+  @Test("a sync and changes by hand at the same time lose nothing", arguments: StoreKind.allCases)
+  func concurrentEdits(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let count = 20
+      try await write(
+        store,
+        SyncChanges(created: (0..<count).map { SyncedObject(object: object($0, "C\($0)"), source: "main", synced: "{}") }))
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for number in 0..<count {
+          group.addTask {
+            _ = try await store.replace(id: id(number)) { old -> Result<CatalogueObject, Never> in
+              .success(CatalogueObject(id: old.id, code: old.code, name: old.name + " edited", type: old.type))
+            }
+          }
+          if number % 5 == 0 {
+            group.addTask {
+              try await store.sync("main", codes: [], writes: true) { rows in
+                let updated = rows.values.map { row in
+                  var row = row
+                  row.object.type += "."
+                  return row
+                }
+                return (SyncChanges(updated: updated), ())
+              }
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      let items = try await store.objects(ObjectQuery(limit: 100)).items
+      #expect(items.count == count)
+      #expect(items.allSatisfy { $0.name == "\($0.code) edited" && $0.type == "...." })
+    }
+  }
+
+  private func object(_ number: Int, _ code: String) -> CatalogueObject {
+    CatalogueObject(id: id(number), code: code, name: code)
+  }
+
+  private func write(_ store: Store, _ changes: SyncChanges) async throws {
+    try await store.sync("main", codes: [], writes: true) { _ in (changes, ()) }
+  }
+
+  private func read(_ store: Store, codes: [String]) async throws -> [ObjectCode: SyncedObject] {
+    try await store.sync("main", codes: codes, writes: false) { (SyncChanges(), $0) }
+  }
+}

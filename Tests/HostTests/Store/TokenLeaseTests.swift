@@ -1,0 +1,271 @@
+import AdapterAPI
+import Testing
+
+@testable import Host
+
+/// What the lease in a token's row promises, on every engine.
+@Suite struct TokenLeaseTests {
+  private let long = Duration.seconds(30)
+
+  @Test("who claims first has the lease, and may take it again", arguments: StoreKind.allCases)
+  func first(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      #expect(try await store.claim(.main, holder: "a", seen: nil, for: long) == .granted)
+      #expect(try await store.claim(.main, holder: "a", seen: nil, for: long) == .granted)
+      let second = try await store.claim(.main, holder: "b", seen: nil, for: long)
+      guard case .held(let left) = second else {
+        Issue.record("two have the lease: \(second)")
+        return
+      }
+      #expect(left > .seconds(20) && left <= long)
+      #expect(try await store.claim(.annex, holder: "b", seen: nil, for: long) == .granted)
+    }
+  }
+
+  @Test("a lease that stands for no pair yet is no pair", arguments: StoreKind.allCases)
+  func placeholder(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      _ = try await store.claim(.main, holder: "a", seen: nil, for: long)
+      #expect(try await store.load(.main) == nil)
+      #expect(try await store.tokenRows().map(\.fingerprint) == [nil])
+      let saved = try await store.save(storedToken(1), .main, holder: "a", replacing: nil)
+      #expect(saved.savedPair?.version == 1)
+      #expect(try await store.load(.main) == saved.savedPair)
+    }
+  }
+
+  @Test("a lease that is given back without a pair leaves no row", arguments: StoreKind.allCases)
+  func releasedPlaceholder(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      _ = try await store.claim(.main, holder: "a", seen: nil, for: long)
+      try await store.release(.main, holder: "b")
+      #expect(try await store.number("SELECT count(*) FROM iot_tokens") == 1)
+      try await store.release(.main, holder: "a")
+      #expect(try await store.number("SELECT count(*) FROM iot_tokens") == 0)
+      #expect(try await store.claim(.main, holder: "b", seen: nil, for: long) == .granted)
+    }
+  }
+
+  @Test("giving the lease back leaves the pair and its version", arguments: StoreKind.allCases)
+  func released(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let pair = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
+      #expect(try await store.claim(.main, holder: "a", seen: pair, for: long) == .granted)
+      try await store.release(.main, holder: "b")
+      #expect(try await store.claim(.main, holder: "b", seen: pair, for: long).isHeld)
+      try await store.release(.main, holder: "a")
+      #expect(try await store.load(.main) == pair)
+      #expect(try await store.claim(.main, holder: "b", seen: pair, for: long) == .granted)
+    }
+  }
+
+  @Test("a row that changed is told before anybody gets or is refused the lease", arguments: StoreKind.allCases)
+  func changed(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let first = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
+      let second = try #require(try await store.save(storedToken(2), .main, holder: "a", replacing: first).savedPair)
+      #expect(try await store.claim(.main, holder: "b", seen: nil, for: long) == .changed(second))
+      #expect(try await store.claim(.main, holder: "b", seen: first, for: long) == .changed(second))
+      #expect(try await store.claim(.main, holder: "a", seen: second, for: long) == .granted)
+      #expect(try await store.claim(.main, holder: "b", seen: first, for: long) == .changed(second))
+      #expect(try await store.claim(.main, holder: "b", seen: second, for: long).isHeld)
+    }
+  }
+
+  @Test("somebody who writes without knowing versions is noticed", arguments: StoreKind.allCases)
+  func foreignWriter(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let pair = try #require(try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair)
+      try await store.sql("UPDATE iot_tokens SET access_token = 'theirs', refresh_token = 'r2', expires_at = 9000")
+      guard case .changed(let theirs) = try await store.claim(.main, holder: "a", seen: pair, for: long) else {
+        Issue.record("the change was not seen")
+        return
+      }
+      #expect(theirs.token.access == "theirs" && theirs.version == pair.version)
+      #expect(try await store.save(storedToken(2), .main, holder: "a", replacing: pair).winner == theirs)
+      #expect(try await store.save(storedToken(2), .main, holder: "a", replacing: theirs).savedPair?.version == 2)
+    }
+  }
+
+  @Test("saving gives the lease back, and is refused while somebody else has it", arguments: StoreKind.allCases)
+  func saving(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let pair = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
+      #expect(try await store.claim(.main, holder: "a", seen: pair, for: long) == .granted)
+      #expect(try await store.save(storedToken(9), .main, holder: "b", replacing: pair).isLeased)
+      #expect(try await store.save(storedToken(9), .elsewhere, holder: "b", replacing: nil).isLeased)
+      #expect(try await store.load(.main) == pair)
+      let next = try await store.save(storedToken(2), .main, holder: "a", replacing: pair).savedPair
+      #expect(try await store.extend(.main, holder: "a", for: long) == false)
+      #expect(try await store.claim(.main, holder: "b", seen: next, for: long) == .granted)
+    }
+  }
+
+  @Test("a writer who lost against the row gives the lease back too", arguments: StoreKind.allCases)
+  func lostGivesBack(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let pair = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
+      _ = try await store.claim(.main, holder: "a", seen: pair, for: long)
+      try await store.sql("UPDATE iot_tokens SET refresh_token = 'r2'")
+      let winner = try await store.save(storedToken(2), .main, holder: "a", replacing: pair).winner
+      #expect(winner?.token.refresh == "r2")
+      #expect(try await store.claim(.main, holder: "b", seen: winner, for: long) == .granted)
+    }
+  }
+
+  @Test("a lease ends by the database's clock, and its holder can't save any more", arguments: StoreKind.allCases)
+  func expiry(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let pair = try await store.save(storedToken(1), .main, holder: "frozen", replacing: nil).savedPair
+      #expect(try await store.claim(.main, holder: "frozen", seen: pair, for: .milliseconds(300)) == .granted)
+      #expect(try await store.claim(.main, holder: "next", seen: pair, for: long).isHeld)
+      try await granted(store, .main, holder: "next", seen: pair)
+      #expect(try await store.extend(.main, holder: "frozen", for: long) == false)
+      #expect(try await store.save(storedToken(2), .main, holder: "frozen", replacing: pair).isLeased)
+      try await store.release(.main, holder: "frozen")
+      #expect(try await store.save(storedToken(3), .main, holder: "next", replacing: pair).savedPair?.version == 2)
+      #expect(try await store.save(storedToken(2), .main, holder: "frozen", replacing: pair).winner?.version == 2)
+    }
+  }
+
+  @Test("the first lease of all ends as well", arguments: StoreKind.allCases)
+  func expiryOfPlaceholder(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      _ = try await store.claim(.main, holder: "killed", seen: nil, for: .milliseconds(200))
+      try await granted(store, .main, holder: "next", seen: nil)
+      #expect(try await store.save(storedToken(1), .main, holder: "next", replacing: nil).savedPair?.version == 1)
+    }
+  }
+
+  @Test("a lease lasts as long as it is extended", arguments: StoreKind.allCases)
+  func extending(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      _ = try await store.claim(.main, holder: "a", seen: nil, for: .milliseconds(50))
+      #expect(try await store.extend(.main, holder: "a", for: long))
+      guard case .held(let left) = try await store.claim(.main, holder: "b", seen: nil, for: long) else {
+        Issue.record("the extension did not count")
+        return
+      }
+      #expect(left > .seconds(20))
+      #expect(try await store.extend(.main, holder: "b", for: long) == false)
+      #expect(try await store.extend(.annex, holder: "a", for: long) == false)
+    }
+  }
+
+  @Test("a lease that ran out and that nobody took may go on", arguments: StoreKind.allCases)
+  func lateExtension(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      _ = try await store.claim(.main, holder: "a", seen: nil, for: .zero)
+      #expect(try await store.extend(.main, holder: "a", for: long))
+      #expect(try await store.claim(.main, holder: "b", seen: nil, for: long).isHeld)
+    }
+  }
+
+  @Test("a lease from before the clock was set back does not count", arguments: StoreKind.allCases)
+  func clockSetBack(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      _ = try await store.claim(.main, holder: "a", seen: nil, for: .seconds(100_000))
+      #expect(try await store.claim(.main, holder: "b", seen: nil, for: long).isHeld)
+      try await store.sql("UPDATE iot_tokens SET lease_until = \(Int64.max)")
+      #expect(try await store.claim(.main, holder: "b", seen: nil, for: long) == .granted)
+    }
+  }
+
+  @Test("a row of another upstream is leased as it is and overwritten", arguments: StoreKind.allCases)
+  func otherUpstream(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let old = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
+      #expect(try await store.claim(.elsewhere, holder: "a", seen: nil, for: long) == .granted)
+      #expect(try await store.load(.main) == old)
+      #expect(try await store.load(.elsewhere) == nil)
+      let saved = try await store.save(storedToken(2), .elsewhere, holder: "a", replacing: nil).savedPair
+      #expect(saved?.version == 2)
+      #expect(try await store.load(.elsewhere) == saved)
+      #expect(try await store.load(.main) == nil)
+    }
+  }
+
+  @Test("a row that was deleted by hand is made again", arguments: StoreKind.allCases)
+  func deleted(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let pair = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
+      try await store.sql("DELETE FROM iot_tokens")
+      #expect(try await store.extend(.main, holder: "a", for: long) == false)
+      #expect(try await store.save(storedToken(2), .main, holder: "a", replacing: pair).savedPair?.version == 2)
+      #expect(try await store.load(.main)?.token == storedToken(2))
+    }
+  }
+
+  @Test("what a person sees of a row is never the token", arguments: StoreKind.allCases)
+  func rows(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      _ = try await store.save(storedToken(1), .main, holder: "host-1", replacing: nil)
+      _ = try await store.claim(.annex, holder: "host-2", seen: nil, for: long)
+      let rows = try await store.tokenRows()
+      let first = try #require(rows.first)
+      #expect(rows.map(\.adapter) == ["main", "annex"])
+      #expect(rows.map(\.isLeased) == [false, true])
+      #expect(first.upstream == "webtalk http://10.0.0.1")
+      #expect(first.expiresAt == 1_800_000_000_000 && first.version == 1 && first.updatedBy == "host-1")
+      #expect(first.updatedAt ?? 0 > 1_700_000_000_000)
+      #expect(first.fingerprint == String(sha256Hex("access-1".utf8).prefix(8)))
+      #expect(!"\(rows)".contains("access-1") && !"\(rows)".contains("refresh-1") && !"\(rows)".contains("ab12"))
+    }
+  }
+
+  // MARK: Several connections
+
+  @Test("of many who claim at once exactly one has the lease", arguments: StoreKind.shared)
+  func claimers(kind: StoreKind) async throws {
+    try await withStores(kind, 4) { stores in
+      let long = long
+      var pair: StoredPair?
+      for round in 1...8 {
+        let seen = pair
+        let outcomes = try await withThrowingTaskGroup(of: (Int, ClaimOutcome).self) { group in
+          for (index, store) in stores.enumerated() {
+            group.addTask { (index, try await store.claim(.main, holder: "h\(index)", seen: seen, for: long)) }
+          }
+          return try await group.reduce(into: []) { $0.append($1) }
+        }
+        let winners = outcomes.filter { $0.1 == .granted }
+        #expect(winners.count == 1)
+        #expect(outcomes.filter(\.1.isHeld).count == 3)
+        let (index, _) = try #require(winners.first)
+        if round % 2 == 0 {
+          pair = try await stores[index].save(storedToken(round), .main, holder: "h\(index)", replacing: seen).savedPair
+          #expect(pair != nil)
+        } else {
+          try await stores[index].release(.main, holder: "h\(index)")
+        }
+      }
+      #expect(pair?.version == 4)
+    }
+  }
+
+  @Test("of many who save the first pair at once exactly one wins", arguments: StoreKind.shared)
+  func firstSavers(kind: StoreKind) async throws {
+    try await withStores(kind, 4) { stores in
+      let outcomes = try await withThrowingTaskGroup(of: SaveOutcome.self) { group in
+        for (index, store) in stores.enumerated() {
+          group.addTask { try await store.save(storedToken(index), .main, holder: "h\(index)", replacing: nil) }
+        }
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      let winners = outcomes.compactMap(\.savedPair)
+      #expect(winners.count == 1)
+      #expect(outcomes.compactMap(\.winner) == Array(repeating: winners.first, count: 3))
+      #expect(try await stores[0].number("SELECT count(*) FROM iot_tokens") == 1)
+    }
+  }
+
+  /// Asks until the lease that is in the way has run out.
+  private func granted(_ store: Store, _ key: TokenKey, holder: String, seen: StoredPair?) async throws {
+    let deadline = ContinuousClock.now + .seconds(20)
+    while ContinuousClock.now < deadline {
+      if try await store.claim(key, holder: holder, seen: seen, for: long) == .granted { return }
+      await Task.yield()
+    }
+    Issue.record("the lease never ended")
+  }
+}

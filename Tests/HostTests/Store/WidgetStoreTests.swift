@@ -1,0 +1,112 @@
+import Testing
+
+@testable import Host
+
+/// What every store has to do with widgets.
+@Suite struct WidgetStoreTests {
+  @Test("what was created is read again, all of it", arguments: StoreKind.allCases)
+  func roundTrip(kind: StoreKind) async throws {
+    try await withStore(kind) { store async throws in
+      let widget = full(1)
+      #expect(try await store.create(widget))
+      #expect(try await store.create(DashboardWidget(id: id(2), title: "plain", kind: "value")))
+      #expect(try await store.widget(id: id(1)) == widget)
+      #expect(
+        try await store.widget(id: id(2))
+          == DashboardWidget(
+            id: id(2), title: "plain", dataType: "iot", kind: "value", codes: [], layout: .init(x: 0, y: 0, w: 1, h: 1),
+            options: "{}", sortOrder: 0))
+    }
+  }
+
+  @Test("the list is by sort order, then title, then id", arguments: StoreKind.allCases)
+  func order(kind: StoreKind) async throws {
+    try await withStore(kind) { store async throws in
+      let rows = [(5, -1, "z"), (4, 0, "A"), (3, 0, "B"), (1, 0, "a"), (2, 0, "a"), (7, 0, "ä"), (6, 2, "A"), (8, 10, "A")]
+      for (number, order, title) in rows.shuffled() {
+        #expect(
+          try await store.create(DashboardWidget(id: id(number), title: title, kind: "value", sortOrder: order)))
+      }
+      #expect(try await store.widgets().map(\.id) == rows.map { id($0.0) })
+    }
+  }
+
+  @Test("nobody has an unknown id", arguments: StoreKind.allCases)
+  func unknown(kind: StoreKind) async throws {
+    try await withStore(kind) { store async throws in
+      #expect(try await store.widget(id: id(1)) == nil)
+      #expect(try await store.replace(full(1)) == false)
+      #expect(try await store.deleteWidget(id: id(1)) == false)
+      #expect(try await store.widgets() == [])
+    }
+  }
+
+  @Test("a replaced widget is the new one, a deleted one is gone", arguments: StoreKind.allCases)
+  func replace(kind: StoreKind) async throws {
+    try await withStore(kind) { store async throws in
+      let other = full(2)
+      #expect(try await store.create(full(1)))
+      #expect(try await store.create(other))
+      let new = DashboardWidget(
+        id: id(1), title: "new", dataType: "other", kind: "trend", codes: ["x"], layout: .init(x: 5, y: 6, w: 7, h: 8),
+        options: #"{"max":1.10}"#, sortOrder: 9)
+      #expect(try await store.replace(new))
+      #expect(try await store.widgets() == [other, new])
+      #expect(try await store.deleteWidget(id: id(1)))
+      #expect(try await store.widgets() == [other])
+    }
+  }
+
+  @Test("an id belongs to one widget", arguments: StoreKind.allCases)
+  func uniqueID(kind: StoreKind) async throws {
+    try await withStore(kind) { store async throws in
+      #expect(try await store.create(full(1)))
+      #expect(
+        await storeErrorCode { () throws(StoreError) in
+          _ = try await store.create(DashboardWidget(id: id(1), title: "second", kind: "value"))
+        } == .conflict)
+      #expect(try await store.widgets() == [full(1)])
+    }
+  }
+
+  @Test("there are never more than there may be, however many are created at once", arguments: StoreKind.allCases)
+  func maximum(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      try await fill(store, Store.maximumWidgets - 2)
+      let created = try await withThrowingTaskGroup(of: Bool.self) { group in
+        for number in 0..<8 {
+          group.addTask {
+            try await store.create(DashboardWidget(id: id(2000 + number), title: "w", kind: "value"))
+          }
+        }
+        return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+      }
+      #expect(created == 2)
+      #expect(try await store.widgets().count == Store.maximumWidgets)
+      #expect(try await store.deleteWidget(id: id(0)))
+      #expect(try await store.create(full(3000)))
+    }
+  }
+
+  private func fill(_ store: Store, _ count: Int) async throws {
+    let columns = [
+      "id", "title", "data_type", "kind", "codes", "layout_x", "layout_y", "layout_w", "layout_h", "options",
+      "sort_order", "updated_at",
+    ]
+    let texts: [SQLValue] = [.text("w"), .text("iot"), .text("value"), .text("[]")]
+    let rest: [SQLValue] = [.integer(0), .integer(0), .integer(1), .integer(1), .text("{}"), .integer(0), .integer(0)]
+    let rows = (0..<count).map { [.text(id($0))] + texts + rest }
+    try await store.database.transaction(.catalogue, .writing, limit: .seconds(60)) { (session) throws(StoreError) in
+      try session.insert(into: "dashboard_widgets", columns, rows)
+    }
+  }
+
+  private func full(_ number: Int) -> DashboardWidget {
+    DashboardWidget(
+      id: id(number), title: "Zuluft 'ü' \"\\ $1 🌡", dataType: "iot", kind: "gauge",
+      codes: ["C_5001", "a,b", "\"quoted\"", "\\", "{}", "ü 🌡", "'; DROP TABLE dashboard_widgets; --"],
+      layout: .init(x: 0, y: 10_000, w: 3, h: 2),
+      options: #"{"max":1.10,"min":-1e400,"serial":12345678901234567890,"labels":{"0":"off"}}"#,
+      sortOrder: -2_147_483_648)
+  }
+}
