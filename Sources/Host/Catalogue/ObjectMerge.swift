@@ -1,0 +1,83 @@
+import AdapterAPI
+
+/// The merge of one stored object with what an adapter lists for its code; `SyncMerge` has the rules.
+struct ObjectMerge {
+  private let old: SyncedObject
+  private let upstream: CatalogueObject
+  private let upstreamMetadata: [JSONValue.Member]
+  private let ours: [JSONValue.Member]
+  private let base: SyncBase
+  private var newBase = SyncBase()
+  /// The object's fields that the merge changed, and keys as `metadata.unit`.
+  private(set) var changed: [String] = []
+
+  /// Nil: the stored metadata is no JSON object.
+  init?(_ old: SyncedObject, _ upstream: CatalogueObject, _ metadata: [JSONValue.Member]) {
+    guard case .object(let ours)? = try? JSONValue(parsing: Array(old.object.metadata.utf8)) else { return nil }
+    self.old = old
+    self.upstream = upstream
+    self.ours = ours
+    upstreamMetadata = metadata
+    base = SyncBase(old.synced)
+  }
+
+  mutating func merged(source: String) -> SyncedObject {
+    var object = old.object
+    let name = merge("name", .string(object.name), base.name.map { .string($0) }, .string(upstream.name))
+    object.name = name.value?.string ?? object.name
+    newBase.name = name.base?.string
+    let type = merge("type", .string(object.type), base.type.map { .string($0) }, .string(upstream.type))
+    object.type = type.value?.string ?? object.type
+    newBase.type = type.base?.string
+    let text = merge(
+      "description", JSONValue(object.description), base.description, JSONValue(upstream.description))
+    object.description = text.value?.string
+    newBase.description = text.base
+    let metadata = mergeMetadata()
+    // What did not change keeps its bytes.
+    if changed.contains(where: { $0.hasPrefix("metadata.") }) {
+      object.metadata = String(decoding: JSONValue.object(metadata).serialized, as: UTF8.self)
+    }
+    return SyncedObject(object: object, source: source, synced: newBase.text)
+  }
+
+  /// One value of three; nil: it is not there.
+  ///
+  /// - Returns: what it is from now on, and what the next merge compares it with.
+  private mutating func merge(
+    _ field: @autoclosure () -> String, _ ours: JSONValue?, _ base: JSONValue?, _ upstream: JSONValue?
+  ) -> (value: JSONValue?, base: JSONValue?) {
+    if ours == upstream { return (ours, upstream) }
+    guard ours == base else { return (ours, base) }
+    changed.append(field())
+    return (upstream, upstream)
+  }
+
+  /// Ours keep their places; new keys come behind them.
+  private mutating func mergeMetadata() -> [JSONValue.Member] {
+    let mine = Self.table(ours)
+    let theirs = Self.table(upstreamMetadata)
+    let before = Self.table(base.metadata)
+    var keys = ours.map(\.key)
+    keys += upstreamMetadata.map(\.key).filter { mine[ObjectCode($0)] == nil }
+    keys += base.metadata.map(\.key).filter { mine[ObjectCode($0)] == nil && theirs[ObjectCode($0)] == nil }
+    var merged: [JSONValue.Member] = []
+    for key in keys {
+      let code = ObjectCode(key)
+      let new = merge("metadata.\(key)", mine[code], before[code], theirs[code])
+      if let value = new.value { merged.append(.init(key, value)) }
+      if let value = new.base { newBase.metadata.append(.init(key, value)) }
+    }
+    return merged
+  }
+
+  private static func table(_ members: [JSONValue.Member]) -> [ObjectCode: JSONValue] {
+    var table: [ObjectCode: JSONValue] = [:]
+    for member in members { table[ObjectCode(member.key)] = member.value }
+    return table
+  }
+}
+
+extension JSONValue {
+  fileprivate init(_ text: String?) { self = text.map { .string($0) } ?? .null }
+}
