@@ -83,12 +83,17 @@ import Testing
     #expect(error?.status == 400 && error?.word.description == "bad_json", "\(body.prefix(60))")
   }
 
-  @Test func `nesting is taken as deep as it may be, listed and patched`() async throws {
-    let deep = String(repeating: "[", count: 63) + String(repeating: "]", count: 63)
-    let object = try await rig.create(#"{"code":"A","x":\#(deep)}"#)
-    #expect(object.metadata == #"{"x":\#(deep)}"#)
-    let patched = StoredObject(try await rig.ask(.patch(id: object.id), #"{"y":\#(deep)}"#))
-    #expect(patched.metadata == #"{"x":\#(deep),"y":\#(deep)}"#)
+  @Test func `an object is taken as deep as a body may be, and can be sent back as it was answered`() async throws {
+    func deep(_ levels: Int) -> String {
+      String(repeating: "[", count: levels) + String(repeating: "]", count: levels)
+    }
+    let object = try await rig.create(#"{"code":"A","x":\#(deep(62))}"#)
+    #expect(object.metadata == #"{"x":\#(deep(62))}"#)
+    let patched = StoredObject(try await rig.ask(.patch(id: object.id), #"{"y":\#(deep(62))}"#))
+    #expect(patched.metadata == #"{"x":\#(deep(62)),"y":\#(deep(62))}"#)
+    let answer = try await rig.ask(.read(id: object.id)).body
+    #expect(try await rig.ask(.replace(id: object.id), answer).body == answer)
+    #expect(await rig.refusal(.create, #"{"code":"B","x":\#(deep(63))}"#)?.places == ["metadata"])
   }
 
   @Test func `the body's type is looked at`() async throws {
