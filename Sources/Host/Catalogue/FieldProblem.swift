@@ -9,7 +9,7 @@ struct FieldProblem: Sendable, Equatable {
 }
 
 /// Problems as they are found. Only the first ones are kept, so that a hostile body can't fill the memory; all count.
-struct FieldProblems: Error, Equatable {
+struct FieldProblems: Error, Sendable, Equatable {
   static let limit = 1000
   private(set) var listed: [FieldProblem] = []
   private(set) var count = 0

@@ -19,7 +19,9 @@ struct SnapshotBuilder {
       let fingerprint = fingerprint(of: wanted, loaded)
       if let kept = previous?.adapters.first(where: { $0.name == wanted.name && $0.fingerprint == fingerprint }) {
         instances.append(kept)
-      } else if let made = make(wanted, loaded, fingerprint: fingerprint, previous: previous) {
+      } else if let made = make(
+        wanted, loaded, configuration, fingerprint: fingerprint, previous: previous)
+      {
         instances.append(made)
       }
     }
@@ -39,7 +41,8 @@ struct SnapshotBuilder {
   }
 
   private func make(
-    _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, fingerprint: String, previous: Snapshot?
+    _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, _ configuration: Configuration,
+    fingerprint: String, previous: Snapshot?
   ) -> AdapterInstance? {
     let clock = LoopClock(home: group.loops[0])
     let adapterLog = log.forAdapter(wanted.name)
@@ -52,7 +55,10 @@ struct SnapshotBuilder {
     if adapter.usesToken {
       let before = previous?.adapters.first { $0.name == wanted.name }?.keeper
       keeper = before.flatMap { takenOver($0, for: adapter, wanted) }
-      if keeper == nil { keeper = self.keeper(for: adapter, wanted, clock: clock, log: adapterLog, metrics: metrics) }
+      if keeper == nil {
+        let key = tokenKey(for: adapter, wanted.name, configuration)
+        keeper = self.keeper(for: adapter, wanted, key, clock: clock, log: adapterLog, metrics: metrics)
+      }
     }
     return AdapterInstance(
       configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
@@ -75,23 +81,34 @@ struct SnapshotBuilder {
     return "\(upstream.type)|\(upstream.address)|\(sha256Hex(upstream.account.exposed.utf8))"
   }
 
+  /// A row that names no adapter, as EcoCtrl writes it, belongs to the only webtalk adapter; with several, to nobody.
+  private func tokenKey(for adapter: any Adapter, _ name: String, _ configuration: Configuration) -> TokenKey {
+    let webtalks = configuration.adapters.filter { $0.type == "webtalk" }
+    return TokenKey(
+      adapter: name, upstream: identity(of: adapter), isDefault: name == configuration.defaultAdapter,
+      adopts: webtalks.count == 1 && webtalks.first?.name == name)
+  }
+
   private func keeper(
-    for adapter: any Adapter, _ wanted: Configuration.AdapterInstance, clock: LoopClock, log: any AdapterLog,
-    metrics: AdapterMetrics
+    for adapter: any Adapter, _ wanted: Configuration.AdapterInstance, _ key: TokenKey, clock: LoopClock,
+    log: any AdapterLog, metrics: AdapterMetrics
   ) -> TokenKeeper {
-    let identity = identity(of: adapter)
     let health = health
     let watch = watch
     let component = "adapter:\(wanted.name)"
     let name = wanted.name
     return TokenKeeper(
-      adapter: adapter, name: wanted.name, upstream: identity, store: store, window: wanted.upstream.refreshWindow,
+      adapter: adapter, key: key, holder: LeaseHolder.new(), store: store, window: wanted.upstream.refreshWindow,
       exchangeTimeout: wanted.upstream.totalTimeout, clock: clock, executor: group.loops[0], log: log
     ) { event in
       switch event {
       case .refreshed, .authorized:
         metrics.recordRefresh(event == .refreshed ? .refreshed : .authorized)
         health.clear(component, "no_token")
+      case .detached:
+        metrics.recordRefresh(.detached)
+        health.clear(component, "no_token")
+      case .adopted: health.clear(component, "no_token")
       case .rejected: metrics.recordRefresh(.rejected)
       case .failed:
         metrics.recordRefresh(.failed)

@@ -13,13 +13,13 @@ struct HeldToken: Sendable, Equatable {
   var isRejected = false
   /// The upstream has accepted it at least once.
   var isProven = false
-  /// The upstream refused its refresh token; only authorizing helps.
-  var isRefreshDead = false
+  /// Authorized without the lease while a store that others share was away; this process's alone until it is stored.
+  var isDetached = false
 
   func isUsable(_ now: Instant) -> Bool { !isRejected && now < expires }
 
-  /// What a refresh can start from.
-  var refreshable: Token? { isRefreshDead || token.refresh.isEmpty ? nil : token }
+  /// Until when an away store is waited for before this token is replaced without it: half of the window is left.
+  var lastChance: Instant { isRejected ? Instant(nanoseconds: .min) : refreshAt + (expires - refreshAt) / 2 }
 
   /// Just received: its whole life is before it, whatever the wall clocks on both sides say.
   static func fresh(_ token: Token, now: Instant, timing: TokenTiming) -> HeldToken {

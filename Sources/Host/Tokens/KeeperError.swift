@@ -46,5 +46,9 @@ struct KeeperError: Error, Sendable, Equatable, CustomStringConvertible {
 /// What happened to a token, as `gateway_token_refresh_total` counts it, and how the store is.
 enum TokenEvent: String, Sendable, CaseIterable {
   case refreshed, authorized, rejected, failed
+  /// Authorized without the lease while the store was away.
+  case detached
+  /// Another process renewed it, and its pair is used.
+  case adopted
   case storeDown, storeUp
 }

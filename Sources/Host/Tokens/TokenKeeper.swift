@@ -25,6 +25,8 @@ final class TokenKeeper: Sendable {
 
     /// Of the token that is in use; nil while there is none.
     var expiresAtSeconds: Int64?
+    /// It was obtained without the lease while the store was away, and is this process's alone.
+    var isDetached = false
     var degraded: [Reason]
   }
 
@@ -44,8 +46,8 @@ final class TokenKeeper: Sendable {
     var nextID: TokenWaiters.ID = 0
   }
 
-  let name: String
-  let upstream: String
+  private let key: TokenKey
+  private let holder: String
   private let store: any TokenStore
   private let clock: any GatewayClock
   private let executor: (any TaskExecutor)?
@@ -54,25 +56,28 @@ final class TokenKeeper: Sendable {
   private let guarded: Mutex<Guarded>
   private let published = Atomic<Int>(0)
 
+  var name: String { key.adapter }
+  var upstream: String { key.upstream }
+
   /// - Parameters:
-  ///   - upstream: the identity `type|address|hash of the account` that the stored pair is bound to.
+  ///   - holder: this process, distinct from every other that may use the store.
   ///   - executor: where the keeper's tasks run; nil: the global one.
   ///   - events: called outside of any lock, on any thread.
   init(
-    adapter: any Adapter, name: String, upstream: String, store: any TokenStore, window: Duration,
+    adapter: any Adapter, key: TokenKey, holder: String, store: any TokenStore, window: Duration,
     exchangeTimeout: Duration, clock: any GatewayClock, executor: (any TaskExecutor)?, log: any AdapterLog,
     events: @escaping @Sendable (TokenEvent) -> Void,
     jitter: @escaping @Sendable (Duration) -> Duration = TokenTiming.random
   ) {
-    self.name = name
-    self.upstream = upstream
+    self.key = key
+    self.holder = holder
     self.store = store
     self.clock = clock
     self.executor = executor
     self.log = log
     self.events = events
     let timing = TokenTiming(window: window, exchangeTimeout: exchangeTimeout, jitter: jitter)
-    guarded = Mutex(Guarded(state: TokenState(timing: timing), adapter: adapter))
+    guarded = Mutex(Guarded(state: TokenState(timing: timing, sharing: store.sharing), adapter: adapter))
   }
 
   deinit { guarded.withLock { $0.timer?.cancel() } }
@@ -155,6 +160,9 @@ final class TokenKeeper: Sendable {
   /// did): it tells an upstream that ends tokens early from one that refuses all it gives.
   func accepted(_ token: Token) { guarded.withLock { $0.state.accept(token) } }
 
+  /// Another process says that it stored that version of this adapter's pair. Only a hint: the row is looked at.
+  func noticed(version: Int64) { update { state, time in state.noticed(version, at: time) } }
+
   func status() -> Status {
     let now = clock.now()
     return guarded.withLock { guarded in
@@ -162,8 +170,10 @@ final class TokenKeeper: Sendable {
       var reasons: [Status.Reason] = []
       if let since = state.failingSince { reasons.append(Status.Reason(code: "token_refresh_failing", since: since)) }
       if let since = state.storeDownSince { reasons.append(Status.Reason(code: "store_unavailable", since: since)) }
-      let expires = state.held.flatMap { $0.isUsable(now) ? $0.token.expiresAt / 1000 : nil }
-      return Status(expiresAtSeconds: expires, degraded: reasons)
+      let inUse = state.held.flatMap { $0.isUsable(now) ? $0 : nil }
+      return Status(
+        expiresAtSeconds: inUse.map { $0.token.expiresAt / 1000 }, isDetached: inUse?.isDetached ?? false,
+        degraded: reasons)
     }
   }
 
@@ -228,6 +238,9 @@ final class TokenKeeper: Sendable {
   private func perform(_ action: TokenState.Action, _ guarded: inout Guarded, _ outside: inout Outside) {
     switch action {
     case .load: run { await self.load() }
+    case .claim(let seen): run { await self.claim(seen: seen) }
+    case .extend: run { await self.extend() }
+    case .release: run { await self.release() }
     case .save(let token, let old): run { await self.save(token, replacing: old) }
     case .exchange(let current, let deadline):
       guarded.exchange = run { await self.exchange(current, deadline: deadline) }
@@ -252,18 +265,42 @@ final class TokenKeeper: Sendable {
 
   private func load() async {
     let result: Result<StoredPair?, StoreError>
+    do throws(StoreError) { result = .success(try await store.load(key)) } catch { result = .failure(error) }
+    update { state, time in state.loaded(result, at: time) }
+  }
+
+  private func claim(seen: StoredPair?) async {
+    let result: Result<ClaimOutcome, StoreError>
     do throws(StoreError) {
-      result = .success(try await store.load(TokenKey(adapter: name, upstream: upstream)))
+      result = .success(try await store.claim(key, holder: holder, seen: seen, for: TokenTiming.lease))
     } catch {
       result = .failure(error)
     }
-    update { state, time in state.loaded(result, at: time) }
+    update { state, time in state.claimed(result, at: time) }
+  }
+
+  private func extend() async {
+    let result: Result<Bool, StoreError>
+    do throws(StoreError) {
+      result = .success(try await store.extend(key, holder: holder, for: TokenTiming.lease))
+    } catch {
+      result = .failure(error)
+    }
+    update { state, time in state.extended(result, at: time) }
+  }
+
+  private func release() async {
+    let result: Result<Void, StoreError>
+    do throws(StoreError) { result = .success(try await store.release(key, holder: holder)) } catch {
+      result = .failure(error)
+    }
+    update { state, time in state.released(result, at: time) }
   }
 
   private func save(_ token: Token, replacing old: StoredPair?) async {
     let result: Result<SaveOutcome, StoreError>
     do throws(StoreError) {
-      result = .success(try await store.save(token, TokenKey(adapter: name, upstream: upstream), holder: "", replacing: old))
+      result = .success(try await store.save(token, key, holder: holder, replacing: old))
     } catch {
       result = .failure(error)
     }

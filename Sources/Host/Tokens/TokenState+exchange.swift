@@ -4,24 +4,40 @@ import AdapterAPI
 extension TokenState {
   func mayBegin(_ now: Instant) -> Bool { phase == .running && exchange == nil && backoff.notBefore <= now }
 
-  /// Starts an exchange; `mayBegin` has been asked.
+  /// A call to the upstream is under way.
+  var isCalling: Bool {
+    switch exchange?.step {
+    case .refreshing, .authorizing: true
+    case .claiming, .saving, nil: false
+    }
+  }
+
+  /// Starts an exchange; `mayBegin` has been asked. It is over already when the store was seen to have a good pair.
   mutating func begin(at time: ClockReading) {
-    exchange = Exchange(step: .consulting, started: time.now, deadline: .distantFuture)
-    if let current = held?.refreshable { refresh(current, at: time) } else { consult(at: time) }
+    exchange = Exchange(started: time.now)
+    claimAt = time.now
+    if !takeOver(at: time) { goOnClaiming(at: time) }
   }
 
-  private mutating func refresh(_ current: Token, at time: ClockReading) {
-    spentRefresh = current.refresh
-    call(.refreshing(current), current, at: time)
+  /// What a refresh starts from: the newest pair that is known, unless its refresh token is known to be dead.
+  private var renewable: Token? {
+    var newest = unsaved
+    if newest == nil, let stored = base?.token, held == nil || isNews(stored) { newest = stored }
+    newest = newest ?? held?.token
+    guard let newest, !newest.refresh.isEmpty, newest.refresh != deadRefresh else { return nil }
+    return newest
   }
 
-  /// Before authorizing: another process may have stored a newer pair, and authorizing could make that one void.
-  private mutating func consult(at time: ClockReading) {
-    // A store that is busy already does not answer in time.
-    guard storeJob == nil else { return call(.authorizing, nil, at: time) }
-    exchange?.step = .consulting
-    exchange?.deadline = .distantFuture
-    startLoad(at: time)
+  /// Calls the upstream: with the lease, or without where the store's being away allows it.
+  mutating func proceed(at time: ClockReading) {
+    // The last call failed, and the store has nothing better.
+    guard backoff.notBefore <= time.now else { return giveUp(at: time) }
+    if exchange?.isDetached != true, let current = renewable {
+      renewed = current
+      call(.refreshing(current), current, at: time)
+    } else {
+      call(.authorizing, nil, at: time)
+    }
   }
 
   private mutating func call(_ step: Step, _ current: Token?, at time: ClockReading) {
@@ -41,77 +57,92 @@ extension TokenState {
       act(.emit(.refreshed))
       obtained(token, at: time)
     case (.success(let token), .authorizing):
-      act(.emit(.authorized))
+      act(.emit(exchange?.isDetached == true ? .detached : .authorized))
       obtained(token, at: time)
-    case (.failure(let error), .refreshing) where error.code == .refreshRejected:
+    case (.failure(let error), .refreshing(let current)) where error.code == .refreshRejected:
       act(.emit(.rejected))
       act(.log(.warning, "The upstream refused the refresh token", detail: error.detail))
-      held?.isRefreshDead = true
-      consult(at: time)
+      deadRefresh = current.refresh
+      claimAgain(at: time)
     case (.failure(let error), .refreshing), (.failure(let error), .authorizing):
       act(.emit(.failed))
       failed(error, at: time)
-    case (_, .consulting), (_, .saving): break
+    case (_, .claiming), (_, .saving): break
     }
   }
 
-  /// What the store said to an exchange that was about to authorize: a pair that is news, or nil.
-  mutating func consulted(_ pair: StoredPair?, at time: ClockReading) {
-    guard let pair, pair.token.access != held?.token.access, pair.token.access != refusedAccess,
-      pair.token.refresh != spentRefresh || pair.token.refresh.isEmpty
-    else { return call(.authorizing, nil, at: time) }
-    let stored = HeldToken.stored(pair.token, at: time, timing: timing)
-    if stored.isUsable(time.now) {
-      act(.log(.info, "Another process has renewed the token; its pair is used", detail: ""))
-      adopt(stored, at: time)
-    } else if let current = stored.refreshable {
-      held = stored
-      refresh(current, at: time)
-    } else {
-      call(.authorizing, nil, at: time)
-    }
+  /// Looks what stands in the store and takes the lease again, in one: another process may have stored a newer pair,
+  /// and authorizing could make that one void.
+  private mutating func claimAgain(at time: ClockReading) {
+    guard phase == .running else { return giveUp(at: time) }
+    exchange?.step = .claiming
+    exchange?.deadline = .distantFuture
+    claimAt = time.now
   }
 
   private mutating func obtained(_ token: Token, at time: ClockReading) {
     let token = Self.corrected(token, at: time)
     unsaved = token
+    deadRefresh = nil
     lostSaves = 0
-    saveBackoff.reset()
-    let fresh = HeldToken.fresh(token, now: time.now, timing: timing)
-    if storeJob == nil {
+    saveAt = time.now
+    var fresh = HeldToken.fresh(token, now: time.now, timing: timing)
+    fresh.isDetached = exchange?.isDetached == true
+    if storeDownSince != nil || isStoreDawdling {
+      // Not waited for; `settle` saves when it can.
+      adopt(fresh, at: time)
+    } else {
       exchange?.step = .saving(fresh)
       exchange?.deadline = .distantFuture
-      startSave(token, at: time)
-    } else {
-      // The store dawdles since before; its turn comes when it has answered.
-      adopt(fresh, at: time)
     }
   }
 
   private mutating func failed(_ error: AdapterError, at time: ClockReading) {
-    exchange = nil
     failure = error
     backoff.fail(time.now, atLeast: error.retryAfter ?? .zero)
     setFailing(true, at: time)
     act(.log(.warning, "The upstream gave no new token", detail: "\(error)"))
+    // The lease has ended meanwhile, as after standing still: then somebody else may have done better.
+    let isOverrun = exchange?.isDetached == false && storeDownSince == nil && (lease.map { $0.until <= time.now } ?? true)
+    if isOverrun, !waiters.isEmpty, held?.isUsable(time.now) != true {
+      claimAgain(at: time)
+    } else {
+      giveUp(at: time)
+    }
+  }
+
+  /// Ends the exchange without a new token.
+  mutating func giveUp(at time: ClockReading) {
+    exchange = nil
     guard !waiters.isEmpty else { return }
     if let held, held.isUsable(time.now) {
       act(.resume(waiters.removeAll(), .success(held.token)))
     } else {
-      act(.resume(waiters.removeAll(), .failure(refusal(time.now))))
+      act(.resume(waiters.removeAll(), .failure(phase == .running ? refusal(time.now) : KeeperError(.stopped))))
     }
   }
 
   /// Puts a token into use; ends the exchange.
   mutating func adopt(_ new: HeldToken, at time: ClockReading) {
     exchange = nil
-    held = new
     failure = nil
     setFailing(false, at: time)
     // With too many strikes the doubling goes on: the next refusal is likely.
     if strikes <= TokenTiming.freeRejections { backoff.reset() }
+    hold(new, at: time)
+  }
+
+  /// Gives a token to everybody; an exchange that is wanted goes on.
+  mutating func hold(_ new: HeldToken, at time: ClockReading) {
+    held = new
     act(.publish)
-    if !waiters.isEmpty, new.isUsable(time.now) { act(.resume(waiters.removeAll(), .success(new.token))) }
+    serveWaiters(at: time)
+  }
+
+  /// Who waits gets the token in hand, when it is good.
+  mutating func serveWaiters(at time: ClockReading) {
+    guard let held, held.isUsable(time.now), !waiters.isEmpty else { return }
+    act(.resume(waiters.removeAll(), .success(held.token)))
   }
 
   /// The store and other programs read `expiresAt` by our wall clock; an upstream whose clock is off is translated.

@@ -1,63 +1,157 @@
 import AdapterAPI
 
-/// The store's part: loading at start, saving, losing a race, being down.
+/// The store's part: loading, saving, losing a race, being down.
 extension TokenState {
+  static let dawdling = StoreError(.unavailable, "The store has not answered for some time.")
+
+  var isStoreDawdling: Bool { storeJob != nil && storeDue == nil }
+
+  /// Another process has stored something newer than what is known here.
+  var isHinted: Bool { hinted.map { $0 > base?.version ?? 0 } ?? false }
+
   mutating func start(at time: ClockReading) {
     guard phase == .new else { return }
     phase = .loading
     startLoad(at: time)
   }
 
-  mutating func startLoad(at time: ClockReading) {
-    storeJob = .load
-    storeDue = time.now + TokenTiming.storePatience
+  mutating func startJob(_ job: StoreJob, patience: Duration = TokenTiming.storePatience, at time: ClockReading) {
+    storeJob = job
+    storeStarted = time.now
+    storeDue = time.now + patience
+  }
+
+  /// - Returns: when the job that has ended was started.
+  mutating func endJob() -> Instant {
+    storeJob = nil
+    storeDue = nil
+    lookAt = nil
+    return storeStarted
+  }
+
+  private mutating func startLoad(at time: ClockReading) {
+    hinted = nil
+    startJob(.load, at: time)
     act(.load)
   }
 
-  mutating func startSave(_ token: Token, at time: ClockReading) {
-    storeJob = .save(token)
-    storeDue = time.now + TokenTiming.storePatience
-    act(.save(token, replacing: base))
+  // MARK: What others stored
+
+  /// Another process says that it stored that version.
+  mutating func noticed(_ version: Int64, at time: ClockReading) {
+    hinted = max(hinted ?? version, version)
+    if isHinted {
+      claimAt = min(claimAt, time.now)
+      saveAt = min(saveAt, time.now)
+    }
+    settle(at: time)
+  }
+
+  /// Looks at the row, so that a message that got lost costs seconds, and a store that is back is noticed. With a pair
+  /// to be saved the saving does that.
+  mutating func look(at time: ClockReading) {
+    guard phase == .running, exchange == nil, storeJob == nil, unsaved == nil else { return }
+    if lookAt == nil {
+      lookAt = timing.next(time.now, in: storeDownSince == nil ? TokenTiming.look : TokenTiming.lookWhileDown)
+    }
+    if isHinted || (sharing != .process && lookAt.map { $0 <= time.now } == true) { startLoad(at: time) }
+  }
+
+  /// Not what this process had, renewed or was refused itself.
+  func isNews(_ token: Token) -> Bool {
+    func isKnown(_ known: Token?) -> Bool {
+      guard let known else { return false }
+      // An upstream may give the same access token again, for longer.
+      return known.access == token.access && token.expiresAt <= known.expiresAt
+    }
+    return !isKnown(held?.token) && !isKnown(renewed) && token.access != refusedAccess
+  }
+
+  /// The stored pair takes the place of the one in hand: of two that are good, the one that expires last wins.
+  private func isBetter(_ theirs: HeldToken, _ now: Instant) -> Bool {
+    guard theirs.isUsable(now), isNews(theirs.token) else { return false }
+    guard let held, held.isUsable(now) else { return true }
+    return theirs.token.expiresAt >= held.token.expiresAt
+  }
+
+  /// Before an exchange: uses what somebody else stored, as far as it is good.
+  ///
+  /// - Returns: whether it made the exchange needless.
+  mutating func takeOver(at time: ClockReading) -> Bool {
+    guard let stored = base?.token, isNews(stored) else { return false }
+    let theirs = HeldToken.stored(stored, at: time, timing: timing)
+    if theirs.isUsable(time.now), time.now < theirs.refreshAt {
+      adoptTheirs(theirs, at: time)
+      return true
+    }
+    if isBetter(theirs, time.now) {
+      unsaved = nil
+      hold(theirs, at: time)
+    }
+    return false
+  }
+
+  private mutating func adoptTheirs(_ theirs: HeldToken, at time: ClockReading) {
+    unsaved = nil
+    deadRefresh = nil
+    lostSaves = 0
+    act(.emit(.adopted))
+    act(.log(.info, "Another process has renewed the token; its pair is used", detail: ""))
+    adopt(theirs, at: time)
   }
 
   /// The store answered a `.load`.
   mutating func loaded(_ result: Result<StoredPair?, StoreError>, at time: ClockReading) {
     defer { settle(at: time) }
-    storeJob = nil
-    storeDue = nil
-    var pair: StoredPair?
-    let known = base
+    _ = endJob()
     switch result {
     case .success(let found):
       setStoreDown(nil, at: time)
-      pair = found
-      base = found
+      // What was obtained meanwhile is stored over what was known when it was asked for, or not at all.
+      if exchange == nil || isClaiming { look(found, at: time) }
     case .failure(let error): setStoreDown(error, at: time)
     }
-    if phase == .loading {
-      phase = .running
-      if let pair { held = .stored(pair.token, at: time, timing: timing) }
-      answerWaiters(at: time)
-    } else if case .consulting = exchange?.step {
-      consulted(pair.flatMap { $0.isUnchanged(since: known) ? nil : $0 }, at: time)
-    } else if held == nil, exchange == nil, let pair {
-      // Too late for the start, and still in time to be of use.
-      held = .stored(pair.token, at: time, timing: timing)
-      act(.publish)
+    if phase == .loading { phase = .running }
+  }
+
+  private mutating func look(_ found: StoredPair?, at time: ClockReading) {
+    let known = base
+    base = found
+    guard let found, !found.isUnchanged(since: known) else { return }
+    let theirs = HeldToken.stored(found.token, at: time, timing: timing)
+    if held == nil {
+      held = theirs
+      if theirs.isUsable(time.now) { hold(theirs, at: time) }
+    } else if isClaiming {
+      _ = takeOver(at: time)
+    } else if isBetter(theirs, time.now) {
+      adoptTheirs(theirs, at: time)
     }
   }
 
-  private mutating func answerWaiters(at time: ClockReading) {
-    guard let held, held.isUsable(time.now) else { return }
-    act(.publish)
-    if !waiters.isEmpty { act(.resume(waiters.removeAll(), .success(held.token))) }
+  // MARK: Saving
+
+  /// Saves what waits for it: what an exchange obtained, or what is in use already.
+  mutating func save(at time: ClockReading) {
+    guard let token = unsaved, storeJob == nil, saveAt <= time.now, maySave else { return }
+    hinted = nil
+    startJob(.save(token), at: time)
+    act(.save(token, replacing: base))
+  }
+
+  /// While an exchange is on its way to a newer pair, the older one is not worth the lease that saving gives back.
+  var maySave: Bool {
+    switch exchange?.step {
+    case nil: phase == .running || phase == .stopping
+    case .saving: true
+    case .claiming, .refreshing, .authorizing: false
+    }
   }
 
   /// The store answered a `.save` of `token`.
   mutating func saved(_ result: Result<SaveOutcome, StoreError>, of token: Token, at time: ClockReading) {
     defer { settle(at: time) }
-    storeJob = nil
-    storeDue = nil
+    _ = endJob()
     switch result {
     case .success(.saved(let pair)):
       setStoreDown(nil, at: time)
@@ -69,51 +163,60 @@ extension TokenState {
     case .success(.lost(let winner)):
       setStoreDown(nil, at: time)
       lost(to: winner, at: time)
-    case .success(.leased):
-      saveBackoff.fail(time.now)
-      adoptUnsaved(at: time)
+    case .success(.leased(let rest)):
+      // This process stood still for too long: the other one's pair is waited for, unless it gives up.
+      setStoreDown(nil, at: time)
+      lease = nil
+      saveAt = isHinted ? time.now : time.now + pause(rest)
+      if phase == .stopping {
+        adoptUnsaved(at: time)
+        saveAt = .distantFuture
+      }
     case .failure(let error):
       setStoreDown(error, at: time)
-      saveBackoff.fail(time.now)
-      adoptUnsaved(at: time)
+      saveFailed(at: time)
     }
   }
 
   private mutating func kept(_ pair: StoredPair, at time: ClockReading) {
+    // A call that is under way has the lease anew.
+    if !isCalling { lease = nil }
     base = pair
     lostSaves = 0
-    saveBackoff.reset()
     // A still newer one may have come meanwhile.
     if unsaved?.access == pair.token.access { unsaved = nil }
-    if case .saving(let fresh) = exchange?.step, fresh.token.access == pair.token.access { adopt(fresh, at: time) }
+    if held?.token.access == pair.token.access { held?.isDetached = false }
+    if case .saving(var fresh) = exchange?.step, fresh.token.access == pair.token.access {
+      fresh.isDetached = false
+      adopt(fresh, at: time)
+    }
   }
 
-  /// Somebody else wrote first: their pair is used, since the upstream may have made ours void by giving theirs; unless
-  /// it is an old one, that is, over, refused, or the very one that was renewed.
+  /// Somebody else wrote first. A pair that nobody uses yet gives way to theirs, since the upstream may have made it
+  /// void by giving theirs; of one that is in use since the store was away, the one that expires last wins.
   private mutating func lost(to winner: StoredPair, at time: ClockReading) {
     base = winner
-    let theirs = HeldToken.stored(winner.token, at: time, timing: timing)
-    let isOld =
-      !theirs.isUsable(time.now) || winner.token.access == refusedAccess
-      || (winner.token.refresh == spentRefresh && !winner.token.refresh.isEmpty)
-    if !isOld {
-      unsaved = nil
-      lostSaves = 0
-      act(.log(.info, "Another process has renewed the token first; its pair is used", detail: ""))
-      adopt(theirs, at: time)
+    guard maySave else {
+      // An exchange is on its way to a newer pair; it may see that there is one.
+      if isClaiming { _ = takeOver(at: time) }
       return
     }
+    let theirs = HeldToken.stored(winner.token, at: time, timing: timing)
+    var (lastWins, isOursGood) = (true, held?.isUsable(time.now) == true)
+    if case .saving(let fresh) = exchange?.step { (lastWins, isOursGood) = (fresh.isDetached, true) }
+    let isOursLater = lastWins && isOursGood && winner.token.expiresAt < unsaved?.expiresAt ?? .min
+    if theirs.isUsable(time.now), isNews(theirs.token), !isOursLater { return adoptTheirs(theirs, at: time) }
     lostSaves += 1
     // `settle` saves again, now in the place of the winner.
-    if lostSaves >= 3 {
-      saveBackoff.fail(time.now)
-      adoptUnsaved(at: time)
-    } else if case .saving(let fresh) = exchange?.step {
-      startSave(fresh.token, at: time)
-    }
+    if lostSaves >= 3 { saveFailed(at: time) }
   }
 
-  /// The store failed or dawdles: the token is used without it.
+  private mutating func saveFailed(at time: ClockReading) {
+    saveAt = timing.next(time.now, in: TokenTiming.lookWhileDown)
+    adoptUnsaved(at: time)
+  }
+
+  /// The store fails or dawdles: the token is used without it.
   mutating func adoptUnsaved(at time: ClockReading) {
     if case .saving(let fresh) = exchange?.step { adopt(fresh, at: time) }
   }

@@ -10,20 +10,25 @@ extension TokenState {
       next = min(next ?? instant, instant)
     }
     consider(storeDue)
-    if let exchange, !exchange.isCancelled, exchange.deadline != .distantFuture {
-      consider(exchange.deadline + TokenTiming.exchangeGrace)
-    }
-    if phase == .running {
-      if exchange == nil, let held { consider(max(aheadOfNeed(held), backoff.notBefore)) }
-      if unsaved != nil, storeJob == nil { consider(saveBackoff.notBefore) }
+    if isCalling, let exchange, !exchange.isCancelled { consider(exchange.deadline + TokenTiming.exchangeGrace) }
+    if mayExtend { consider(lease?.extendAt) }
+    consider(claimWake)
+    if unsaved != nil, storeJob == nil, maySave { consider(saveAt) }
+    if phase == .running, exchange == nil {
+      if let held { consider(max(aheadOfNeed(held), backoff.notBefore)) }
+      if storeJob == nil, unsaved == nil, sharing != .process { consider(lookAt) }
     }
     return next
   }
 
   mutating func tick(at time: ClockReading) {
     let now = time.now
+    if storeJob != nil, let wake, wake + TokenTiming.stall <= now {
+      // This process stood still, and the store's answer may be here already, unread.
+      storeDue = now + TokenTiming.downPatience
+    }
     if let due = storeDue, due <= now { storeDawdles(at: time) }
-    if let running = exchange, !running.isCancelled, running.deadline != .distantFuture,
+    if isCalling, let running = exchange, !running.isCancelled,
       running.deadline + TokenTiming.exchangeGrace <= now
     {
       // The next one waits for its end all the same: two with one refresh token would void each other.
@@ -44,14 +49,10 @@ extension TokenState {
 
   private mutating func storeDawdles(at time: ClockReading) {
     storeDue = nil
-    setStoreDown(StoreError(.unavailable, "The store has not answered for some time."), at: time)
-    if phase == .loading {
-      phase = .running
-    } else if case .consulting = exchange?.step {
-      consulted(nil, at: time)
-    } else {
-      adoptUnsaved(at: time)
-    }
+    setStoreDown(Self.dawdling, at: time)
+    if phase == .loading { phase = .running }
+    storeIsAway(Self.dawdling, at: time)
+    adoptUnsaved(at: time)
   }
 
   /// When the keeper renews by itself: before callers notice; at once when the token can't be used any more.
@@ -69,13 +70,12 @@ extension TokenState {
         begin(at: time)
       }
     }
-    if exchange == nil, phase != .new, phase != .loading, !waiters.isEmpty {
-      let error = phase == .running ? refusal(now) : KeeperError(.stopped)
-      act(.resume(waiters.removeAll(), .failure(error)))
-    }
-    if let token = unsaved, storeJob == nil, phase == .running || phase == .stopping, saveBackoff.notBefore <= now {
-      startSave(token, at: time)
-    }
+    goOnClaiming(at: time)
+    if exchange == nil, phase != .new, phase != .loading, !waiters.isEmpty { giveUp(at: time) }
+    extendLease(at: time)
+    save(at: time)
+    releaseLease(at: time)
+    look(at: time)
     if phase == .stopping { stopIfIdle() }
   }
 
@@ -86,8 +86,10 @@ extension TokenState {
     guard phase != .stopping else { return }
     guard phase != .stopped else { return act(.stopped) }
     phase = .stopping
+    // No call to the upstream has begun yet.
+    if isClaiming { giveUp(at: time) }
     // One last attempt, whatever the waiting.
-    saveBackoff.reset()
+    saveAt = min(saveAt, time.now)
     settle(at: time)
   }
 

@@ -5,16 +5,20 @@ import AdapterAPI
 /// Every method takes the time, changes the state and appends to `actions` what the driver (`TokenKeeper`) has to do.
 /// At most one exchange with the upstream is under way, and at most one job at the store.
 ///
-/// An exchange runs through `Step`s: refresh → (refresh token refused: look whether somebody else stored a newer pair →
-/// authorize) → save → use. The new pair is stored before anybody uses it, since the old refresh token may be dead
-/// already; only a store that fails or dawdles is not waited for.
+/// An exchange runs through `Step`s: claim the row's lease → refresh → (refresh token refused: claim again, which looks
+/// whether somebody else stored a newer pair → authorize) → save → use. The new pair is stored before anybody uses it,
+/// since the old refresh token may be dead already; only a store that fails or dawdles is not waited for. What is done
+/// without the store, and why, is in docs/decisions/0004-replicas.md.
 struct TokenState: Sendable {
   enum Action: Sendable {
     case load
+    case claim(seen: StoredPair?)
+    case extend
+    case release
+    case save(Token, replacing: StoredPair?)
     /// Nil: authorize.
     case exchange(Token?, deadline: Instant)
     case cancelExchange
-    case save(Token, replacing: StoredPair?)
     case resume([TokenWaiters.ID], Result<Token, KeeperError>)
     /// The token in use changed, or is no longer to be used: copies are stale.
     case publish
@@ -33,28 +37,47 @@ struct TokenState: Sendable {
   enum Phase: Sendable { case new, loading, running, stopping, stopped }
 
   enum Step: Sendable {
+    /// Asks the store for the lease, or waits until it asks again.
+    case claiming
     /// With that token's refresh token.
     case refreshing(Token)
-    /// Looks into the store before it authorizes.
-    case consulting
     case authorizing
     /// Obtained, and waits for the store.
     case saving(HeldToken)
   }
 
   struct Exchange: Sendable {
-    var step: Step
+    var step = Step.claiming
     let started: Instant
     /// Of the call to the upstream that is under way.
-    var deadline: Instant
+    var deadline = Instant.distantFuture
     var isCancelled = false
+    /// Without the lease, since a store that others share is away.
+    var isDetached = false
+    /// How often the row had changed when the lease was asked for.
+    var changes = 0
+
+    init(started: Instant) { self.started = started }
   }
 
   enum StoreJob: Sendable, Equatable {
-    case load
+    case load, claim, extend, release
     case save(Token)
   }
 
+  /// The lease of the token's row, as far as is known: the store decides.
+  struct Lease: Sendable {
+    /// By this process's clock, counted from the asking: the store's own end is not earlier.
+    var until: Instant
+    var extendAt: Instant
+
+    init(asked: Instant) {
+      until = asked + TokenTiming.lease
+      extendAt = asked + TokenTiming.lease / 3
+    }
+  }
+
+  let sharing: StoreSharing
   var timing: TokenTiming
   private(set) var actions: [Action] = []
   var phase = Phase.new
@@ -66,19 +89,28 @@ struct TokenState: Sendable {
   var failure: AdapterError?
   var waiters = TokenWaiters()
 
-  // The store (`TokenState+store`).
+  // The store (`TokenState+store`, `TokenState+lease`).
   var storeJob: StoreJob?
+  var storeStarted = Instant(nanoseconds: .min)
   /// When the job counts as dawdling; nil: it does already, or there is none.
   var storeDue: Instant?
   /// What stands in the store, as far as is known.
   var base: StoredPair?
-  /// In use, and not stored yet.
+  /// Obtained, and not stored yet.
   var unsaved: Token?
-  var saveBackoff = TokenBackoff()
+  var lease: Lease?
+  /// The lease is not asked for, and the unsaved pair not stored, and the row not looked at, before.
+  var claimAt = Instant(nanoseconds: .min)
+  var saveAt = Instant(nanoseconds: .min)
+  var lookAt: Instant?
+  /// Another process has said that this version is in the store; nobody has looked since.
+  var hinted: Int64?
   var lostSaves = 0
 
-  /// The refresh token that the last refresh used up.
-  var spentRefresh: String?
+  /// What the last refresh began with: in the store, it is no news.
+  var renewed: Token?
+  /// A refresh token that the upstream refused; only authorizing helps.
+  var deadRefresh: String?
   /// The access token that the upstream refused last.
   var refusedAccess: String?
   /// Tokens in a row that were refused young.
@@ -88,7 +120,10 @@ struct TokenState: Sendable {
   private(set) var failingSince: Int64?
   private(set) var storeDownSince: Int64?
 
-  init(timing: TokenTiming) { self.timing = timing }
+  init(timing: TokenTiming, sharing: StoreSharing) {
+    self.timing = timing
+    self.sharing = sharing
+  }
 
   mutating func takeActions() -> [Action] {
     defer { actions.removeAll() }
@@ -111,7 +146,10 @@ struct TokenState: Sendable {
     guard let held, held.isUsable(now) else { return wait(id, deadline: deadline, at: time) }
     if now < held.refreshAt { return .token(held.token) }
     if mayBegin(now) { begin(at: time) }
-    guard let exchange, now < exchange.started + TokenTiming.patience, now < deadline else { return .token(held.token) }
+    guard let exchange, now < exchange.started + TokenTiming.patience, now < deadline, !isClaimingInVain else {
+      // Beginning may have found a better one in the store.
+      return .token(self.held?.token ?? held.token)
+    }
     waiters.add(id, due: exchange.started + TokenTiming.patience, deadline: deadline)
     return .wait
   }
@@ -152,6 +190,8 @@ struct TokenState: Sendable {
       case .running:
         guard mayBegin(time.now) else { return .fail(refusal(time.now)) }
         begin(at: time)
+        // The store may have had a good one.
+        if let held, held.isUsable(time.now) { return .token(held.token) }
       }
     }
     waiters.add(id, due: deadline, deadline: deadline)
@@ -163,6 +203,8 @@ struct TokenState: Sendable {
     guard var rejected = held else { return }
     rejected.isRejected = true
     held = rejected
+    // Who waits for an away store with a good token in hand does not wait any longer.
+    claimAt = time.now
     refusedAccess = rejected.token.access
     act(.publish)
     act(.log(.info, "The upstream refused the access token", detail: ""))

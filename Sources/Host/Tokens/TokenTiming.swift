@@ -22,6 +22,17 @@ struct TokenTiming: Sendable {
   static let patience = Duration.seconds(1)
   /// How long a new pair waits to be stored before it is used.
   static let storePatience = Duration.seconds(2)
+  /// The same while the store is known to be away, and for claims that callers without any token wait for.
+  static let downPatience = Duration.milliseconds(500)
+  /// How long the lease of the token's row is good; it is extended every third of it.
+  static let lease = Duration.seconds(5)
+  /// How often the row is looked at while nothing else asks the store, and how often an away store is tried.
+  static let look = Duration.seconds(3)
+  static let lookWhileDown = Duration.seconds(1)
+  /// The shortest wait before the store is asked the same again.
+  static let shortestPoll = Duration.milliseconds(10)
+  /// An alarm that comes later than this tells that the process stood still.
+  static let stall = Duration.milliseconds(500)
   /// How long after its deadline an exchange that goes on is cancelled.
   static let exchangeGrace = Duration.seconds(1)
   /// A token refused at this age or earlier was never good.
@@ -34,11 +45,22 @@ struct TokenTiming: Sendable {
   /// Wall clocks that differ by less count as equal.
   static let clockTolerance: Int64 = 5000
 
+  /// How often a lease that somebody else has is asked for.
+  static func poll(_ sharing: StoreSharing) -> Duration {
+    switch sharing {
+    case .network: .milliseconds(250)
+    case .process, .machine: .milliseconds(50)
+    }
+  }
+
   init(window: Duration, exchangeTimeout: Duration, jitter: @escaping @Sendable (Duration) -> Duration = Self.random) {
     self.window = max(window, .zero)
     self.exchangeTimeout = exchangeTimeout
     self.jitter = jitter
   }
+
+  /// `interval` from now, or a little earlier, so that replicas spread.
+  func next(_ now: Instant, in interval: Duration) -> Instant { now + (interval - jitter(interval / 4)) }
 
   static let random: @Sendable (Duration) -> Duration = { .nanoseconds(Int64.random(in: 0...max($0.nanoseconds, 0))) }
 }

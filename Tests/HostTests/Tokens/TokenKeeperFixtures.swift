@@ -139,9 +139,20 @@ final class TokenTestStore: TokenStore {
   var sharing: StoreSharing { .process }
   func claim(
     _ key: TokenKey, holder: String, seen: StoredPair?, for time: Duration
-  ) async throws(StoreError) -> ClaimOutcome { .granted }
-  func extend(_ key: TokenKey, holder: String, for time: Duration) async throws(StoreError) -> Bool { true }
-  func release(_ key: TokenKey, holder: String) async throws(StoreError) {}
+  ) async throws(StoreError) -> ClaimOutcome {
+    try check()
+    return try await inner.claim(key, holder: holder, seen: seen, for: time)
+  }
+
+  func extend(_ key: TokenKey, holder: String, for time: Duration) async throws(StoreError) -> Bool {
+    try check()
+    return try await inner.extend(key, holder: holder, for: time)
+  }
+
+  func release(_ key: TokenKey, holder: String) async throws(StoreError) {
+    try check()
+    try await inner.release(key, holder: holder)
+  }
 
   func load(_ key: TokenKey) async throws(StoreError) -> StoredPair? {
     try check()
@@ -189,7 +200,8 @@ struct TokenBench {
     let adapter = TokenTestAdapter(clock: clock)
     self.adapter = adapter
     keeper = TokenKeeper(
-      adapter: adapter, name: "main", upstream: "u", store: store, window: .seconds(300), exchangeTimeout: .seconds(10),
+      adapter: adapter, key: TokenKey(adapter: "main", upstream: "u"), holder: "\(ObjectIdentifier(adapter))", store: store,
+      window: .seconds(300), exchangeTimeout: .seconds(10),
       clock: clock, executor: executor, log: log, events: { [log] in log.note($0) }, jitter: { _ in .zero })
   }
 

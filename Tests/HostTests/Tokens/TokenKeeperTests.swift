@@ -183,7 +183,9 @@ import Testing
     }
     let token = try await bench.keeper.token(deadline: bench.deadline())
     #expect(bench.keeper.status() == .init(expiresAtSeconds: token.expiresAt / 1000, degraded: []))
-    #expect(bench.log.events == [.failed, .failed, .authorized])
+    // The clock may have been quicker than the store.
+    let events = bench.log.events.filter { $0 != .storeDown && $0 != .storeUp }
+    #expect(events == [.failed, .failed, .authorized])
   }
 
   @Test func `with the store down the token is used and stored as soon as it is up`() async throws {

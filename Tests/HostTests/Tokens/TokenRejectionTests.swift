@@ -127,6 +127,7 @@ import Testing
     var keeper = try TokenTranscript.holding()
     _ = try keeper.replace(1)
     _ = try keeper.replace(1)
+    keeper.work()
     let cancelled = [keeper.state.cancel(2), keeper.state.cancel(2)]
     #expect(cancelled == [true, false])
     #expect(keeper.lines() == ["publish", "refresh R1", "fail 2: cancelled"])

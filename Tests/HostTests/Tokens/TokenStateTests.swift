@@ -17,8 +17,6 @@ import Testing
   @Test func `the first caller makes it authorize and gets the token when it is stored`() throws {
     var keeper = TokenTranscript.started()
     #expect(keeper.ask() == "wait")
-    #expect(keeper.lines() == ["load"])
-    keeper.state.loaded(.success(nil), at: keeper.time)
     #expect(keeper.lines() == ["authorize"])
     try keeper.give(1)
     #expect(keeper.lines() == ["authorized", "save A1"])
@@ -164,17 +162,15 @@ import Testing
   @Test func `without a valid token everybody fails with the exchange and later ones at once`() throws {
     var keeper = TokenTranscript.started()
     #expect(keeper.ask() == "wait")
-    keeper.state.loaded(.success(nil), at: keeper.time)
     #expect(keeper.ask() == "wait")
     keeper.refuse(.malformed)
-    #expect(keeper.lines() == ["load", "authorize", "failed", "fail 1 2: noToken, 1000 ms"])
+    #expect(keeper.lines() == ["authorize", "failed", "fail 1 2: noToken, 1000 ms"])
     #expect(keeper.ask() == "noToken, 1000 ms")
     keeper.pass(.seconds(1))
     #expect(keeper.lines() == [])
     #expect(keeper.ask() == "wait")
-    keeper.state.loaded(.success(nil), at: keeper.time)
     keeper.refuse(.refreshRejected)
-    #expect(keeper.lines() == ["load", "authorize", "failed", "fail 4: noToken, 2000 ms"])
+    #expect(keeper.lines() == ["authorize", "failed", "fail 4: noToken, 2000 ms"])
     keeper.pass(.milliseconds(500))
     #expect(keeper.ask() == "noToken, 1500 ms")
   }
@@ -182,12 +178,10 @@ import Testing
   @Test func `the upstream's own wish for a pause is kept, within a minute`() {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
-    keeper.state.loaded(.success(nil), at: keeper.time)
     keeper.refuse(.unreachable, retryAfter: .seconds(20))
     #expect(keeper.ask() == "noToken, 20000 ms")
     keeper.pass(.seconds(20))
     _ = keeper.ask()
-    keeper.state.loaded(.success(nil), at: keeper.time)
     keeper.refuse(.unreachable, retryAfter: .seconds(86400))
     #expect(keeper.ask() == "noToken, 60000 ms")
   }
@@ -196,9 +190,11 @@ import Testing
     var keeper = try TokenTranscript.holding(life: 10)
     keeper.pass(.seconds(10))
     #expect(keeper.ask() == "wait")
+    keeper.work()
+    keeper.grants = false
     keeper.refuse(.refreshRejected)
-    #expect(keeper.lines() == ["refresh R1", "rejected", "load"])
-    keeper.state.loaded(.success(StoredPair(token: try keeper.token(1), version: 1)), at: keeper.time)
+    #expect(keeper.lines() == ["refresh R1", "rejected", "claim A1#1"])
+    keeper.claim(.granted)
     #expect(keeper.lines() == ["authorize"])
     try keeper.give(2)
     #expect(keeper.lines() == ["authorized", "save A2 over A1#1"])
@@ -208,36 +204,39 @@ import Testing
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     keeper.refuse(.refreshRejected)
-    keeper.state.loaded(.success(nil), at: keeper.time)
     keeper.refuse(.unreachable)
-    #expect(keeper.lines() == ["refresh R1", "rejected", "load", "authorize", "failed"])
+    #expect(keeper.lines() == ["refresh R1", "rejected", "authorize", "failed"])
     #expect(keeper.ask() == "A1")
     keeper.pass(.seconds(1))
-    keeper.state.loaded(.success(nil), at: keeper.time)
-    #expect(keeper.lines() == ["load", "authorize"])
+    #expect(keeper.lines() == ["authorize"])
   }
 
   @Test func `another process's newer pair is used instead of authorizing`() throws {
     var keeper = try TokenTranscript.holding(life: 10)
     keeper.pass(.seconds(10))
     #expect(keeper.ask() == "wait")
+    keeper.work()
+    keeper.grants = false
     keeper.refuse(.refreshRejected)
-    keeper.state.loaded(.success(StoredPair(token: try keeper.token(5), version: 2)), at: keeper.time)
-    #expect(keeper.lines() == ["refresh R1", "rejected", "load", "publish", "give A5 to 2"])
+    keeper.claim(.changed(StoredPair(token: try keeper.token(5), version: 2)))
+    #expect(
+      keeper.lines() == ["refresh R1", "rejected", "claim A1#1", "adopted", "publish", "give A5 to 2", "release"])
   }
 
   @Test func `another process's newer pair that is over as well is refreshed`() throws {
     var keeper = try TokenTranscript.holding(life: 10)
     keeper.pass(.seconds(10))
+    keeper.work()
+    keeper.grants = false
     keeper.refuse(.refreshRejected)
-    keeper.state.loaded(.success(StoredPair(token: try keeper.token(5, life: -1), version: 2)), at: keeper.time)
-    #expect(keeper.lines() == ["refresh R1", "rejected", "load", "refresh R5"])
+    keeper.claim(.changed(StoredPair(token: try keeper.token(5, life: -1), version: 2)))
+    keeper.claim(.granted)
+    #expect(keeper.lines() == ["refresh R1", "rejected", "claim A1#1", "claim A5#2", "refresh R5"])
   }
 
   @Test func `an exchange past its deadline is cancelled and the next one waits for its end`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask(within: .seconds(100))
-    keeper.state.loaded(.success(nil), at: keeper.time)
     _ = keeper.lines()
     keeper.pass(.milliseconds(10_999))
     #expect(keeper.lines() == [])

@@ -5,12 +5,17 @@ import AdapterAPI
 /// Drives a `TokenState` by hand and writes down what it wants done, one short line per action.
 struct TokenTranscript {
   var state: TokenState
+  /// The lease is there for the asking, and not written about.
+  var grants = true
+  private var written: [String] = []
   var time = ClockReading(now: Instant(nanoseconds: 1_000_000_000_000), wall: 1_800_000_000_000)
   private var lastID: UInt64 = 0
 
-  init(window: Duration = .seconds(300), exchangeTimeout: Duration = .seconds(10)) {
-    state = TokenState(
-      timing: TokenTiming(window: window, exchangeTimeout: exchangeTimeout, jitter: { _ in .zero }))
+  init(
+    window: Duration = .seconds(300), exchangeTimeout: Duration = .seconds(10), sharing: StoreSharing = .process
+  ) {
+    let timing = TokenTiming(window: window, exchangeTimeout: exchangeTimeout, jitter: { _ in .zero })
+    state = TokenState(timing: timing, sharing: sharing)
   }
 
   /// A keeper that has started with that pair.
@@ -28,7 +33,6 @@ struct TokenTranscript {
   static func holding(life: Int64 = 7200, window: Duration = .seconds(300)) throws -> TokenTranscript {
     var transcript = TokenTranscript.started(window: window)
     _ = transcript.ask()
-    transcript.state.loaded(.success(nil), at: transcript.time)
     try transcript.give(1, life: life)
     try transcript.keep(1, version: 1, life: life)
     _ = transcript.lines()
@@ -52,37 +56,60 @@ struct TokenTranscript {
   }
 
   /// The upstream gives a token.
-  mutating func give(_ n: Int, life: Int64 = 7200) throws {
-    state.exchanged(.success(try token(n, life: life)), at: time)
+  mutating func give(_ n: Int, life: Int64 = 7200) throws { give(try token(n, life: life)) }
+
+  mutating func give(_ token: Token) {
+    work()
+    state.exchanged(.success(token), at: time)
   }
 
   mutating func refuse(_ code: AdapterError.Code, retryAfter: Duration? = nil) {
+    work()
     state.exchanged(.failure(AdapterError(code, "no", retryAfter: retryAfter)), at: time)
   }
 
   /// The store keeps a token.
   mutating func keep(_ n: Int, version: Int64, life: Int64 = 7200) throws {
+    work()
     let token = try token(n, life: life)
     state.saved(.success(.saved(StoredPair(token: token, version: version))), of: token, at: time)
   }
 
   mutating func lose(_ n: Int, to winner: StoredPair) throws {
+    work()
     state.saved(.success(.lost(winner)), of: try token(n), at: time)
   }
 
   static let down = StoreError(.unavailable, "The store is down.")
 
-  mutating func storeFails(_ n: Int) throws { state.saved(.failure(Self.down), of: try token(n), at: time) }
+  mutating func storeFails(_ n: Int) throws {
+    work()
+    state.saved(.failure(Self.down), of: try token(n), at: time)
+  }
+
+  /// The store answers a claim.
+  mutating func claim(_ outcome: ClaimOutcome?) {
+    work()
+    state.claimed(outcome.map { .success($0) } ?? .failure(Self.down), at: time)
+  }
+
+  /// The store answers a load.
+  mutating func load(_ pair: StoredPair?) {
+    work()
+    state.loaded(.success(pair), at: time)
+  }
 
   /// Lets time pass, with every alarm on its second.
   mutating func pass(_ duration: Duration) {
     let end = ClockReading(now: time.now + duration, wall: time.wall + duration.milliseconds)
+    work()
     while let wake = state.wake, wake <= end.now {
       if wake > time.now {
         time.wall += (wake - time.now).milliseconds
         time.now = wake
       }
       state.tick(at: time)
+      work()
       if let next = state.wake, next <= time.now { break }
     }
     time = end
@@ -91,11 +118,33 @@ struct TokenTranscript {
 
   // MARK: What it wants done
 
-  mutating func lines() -> [String] { state.takeActions().compactMap(Self.line) }
+  mutating func lines() -> [String] {
+    work()
+    defer { written.removeAll() }
+    return written
+  }
+
+  /// Writes down what it wants done, and does what goes without saying.
+  mutating func work() {
+    while case let actions = state.takeActions(), !actions.isEmpty {
+      for action in actions {
+        switch action {
+        case .claim where grants: state.claimed(.success(.granted), at: time)
+        case .extend where grants: state.extended(.success(true), at: time)
+        case .release where grants: state.released(.success(()), at: time)
+        default: if let line = Self.line(action) { written.append(line) }
+        }
+      }
+    }
+  }
 
   private static func line(_ action: TokenState.Action) -> String? {
     switch action {
     case .load: "load"
+    case .claim(nil): "claim"
+    case .claim(let seen?): "claim \(seen.token.access)#\(seen.version)"
+    case .extend: "extend"
+    case .release: "release"
     case .exchange(nil, _): "authorize"
     case .exchange(let token?, _): "refresh \(token.refresh)"
     case .cancelExchange: "cancel"
