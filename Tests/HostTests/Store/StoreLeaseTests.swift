@@ -5,7 +5,7 @@ import Testing
 @testable import Host
 
 /// What the lease in a token's row promises, on every engine.
-@Suite(.blocking, .serialized) struct TokenLeaseTests {
+@Suite(.blocking, .serialized) struct StoreLeaseTests {
   private let long = Duration.seconds(30)
 
   @Test("who claims first has the lease, and may take it again", arguments: StoreKind.allCases)
