@@ -84,6 +84,9 @@ final class Gateway {
     let services = services
     let live = LiveAdapters(snapshot.adapters)
     self.live = live
+    store.database.onTokenChange { name, version in
+      live.all.first { $0.name == name }?.keeper?.noticed(version: version)
+    }
     wait {
       for bound in services {
         await onLoop(bound.loop) {

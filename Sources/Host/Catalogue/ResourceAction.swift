@@ -64,4 +64,4 @@ enum ResourceAction: Sendable, Equatable {
 }
 
 /// What the host keeps and serves itself.
-enum ResourceKind: Sendable { case objects, widgets }
+enum ResourceKind: String, Sendable, CaseIterable { case objects, widgets }
