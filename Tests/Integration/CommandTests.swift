@@ -164,3 +164,80 @@ struct CommandTests {
     #expect(away.standardOutput.isEmpty && away.log.hasPrefix("pointgate: ") && !away.log.contains("hunter2"))
   }
 }
+
+/// The same verbs over a real PostgreSQL.
+@Suite("Commands over PostgreSQL", .blocking)
+struct PostgresCommandTests {
+  private let server: PostgresServer
+  private let database: String
+
+  init() throws {
+    server = try PostgresServer.shared()
+    database = try server.newDatabase()
+  }
+
+  private func configuration(_ more: [String: String] = [:]) -> GatewayConfiguration {
+    var configuration = GatewayConfiguration()
+    configuration.store = ["type": "postgres", "url": "{env: DATABASE_URL}"].merging(more) { $1 }
+    return configuration
+  }
+
+  private func run(_ words: [String], _ configuration: GatewayConfiguration) throws -> (status: Int32, out: String) {
+    let upstream = try ScriptedUpstream()
+    let program = try GatewayProcess(
+      configuration.text, environment: Lab.environment(upstream).merging(["DATABASE_URL": database]) { $1 })
+    let status = try program.run(words + ["-c", program.configFile.path], within: 60)
+    return (status, program.standardOutput + program.log)
+  }
+
+  private var tables: String {
+    get throws {
+      try server.sql(
+        "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+        database: database)
+    }
+  }
+
+  @Test("check --live says what a migration would do, and does nothing of it")
+  func pending() throws {
+    let fresh = try run(["check", "--live"], configuration(["schema": "pointgate"]))
+    #expect(fresh.status == 0 && fresh.out.contains("creates schema pointgate"))
+    for table in ["iot_tokens", "objects", "dashboard_widgets"] { #expect(fresh.out.contains(table)) }
+    let forbidden = try run(["check", "--live"], configuration(["migrate": "false"]))
+    #expect(forbidden.status == 1 && forbidden.out.contains("migrate: false"))
+    let status = try run(["token", "status"], configuration())
+    #expect(status.status == 0 && status.out.contains("Nothing is stored"))
+    #expect(try tables == "0")
+  }
+
+  @Test("check --live refuses EcoCtrl's tables and names the mend")
+  func foreign() throws {
+    try server.sql("CREATE TABLE objects (id uuid, model_id uuid NOT NULL, code varchar(255))", database: database)
+    let result = try run(["check", "--live"], configuration())
+    #expect(result.status == 1 && result.out.contains("store: {schema: pointgate}"))
+    #expect(try run(["check", "--live"], configuration(["schema": "pointgate"])).status == 0)
+    #expect(try tables == "1")
+  }
+
+  @Test("a gateway's token is told of from another process, and check --live finds nothing more to do")
+  func used() throws {
+    let lab = try Lab(configuration(), environment: ["DATABASE_URL": database])
+    #expect(try lab.call().status == 200)
+    let row = try eventuallyStored()
+    let looker = try GatewayProcess(
+      configuration().text, environment: Lab.environment(lab.upstream).merging(["DATABASE_URL": database]) { $1 })
+    #expect(try looker.run(["token", "status", "-c", looker.configFile.path], within: 60) == 0)
+    #expect(looker.standardOutput.contains("good") && looker.standardOutput.contains(lab.upstream.url))
+    #expect(try looker.run(["check", "--live", "-c", looker.configFile.path], within: 60) == 0)
+    #expect(looker.standardOutput.contains("up to date"))
+    #expect(try eventuallyStored() == row)
+    for secret in lab.upstream.secrets { #expect(!(looker.standardOutput + looker.log).contains(secret)) }
+  }
+
+  private func eventuallyStored() throws -> String {
+    try firstValue("the stored token") { () -> String? in
+      let row = try server.sql("SELECT access_token, version FROM iot_tokens WHERE version > 0", database: database)
+      return row.isEmpty ? nil : row
+    }
+  }
+}

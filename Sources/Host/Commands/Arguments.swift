@@ -81,7 +81,8 @@ extension Arguments.UsageError {
   static func unknown(_ verb: String, _ word: String, among words: [String]) -> Self {
     let hint = Spelling.hint(for: word, among: words)
     return Self(
-      sentence: "there is no '\(verb) \(Spelling.printable(word))'\(hint.isEmpty ? "." : hint) \(thereAre(verb, words))")
+      sentence: "there is no '\(verb) \(Spelling.printable(word))'\(hint.isEmpty ? "." : hint) \(thereAre(verb, words))"
+    )
   }
 
   private static func thereAre(_ verb: String, _ words: [String]) -> String {
