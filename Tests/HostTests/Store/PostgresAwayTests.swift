@@ -131,22 +131,24 @@ import Testing
         SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
         WHERE query = 'SELECT pg_sleep(601)' AND state = 'active' AND datname = current_database() AND $1 = 'end'
         """
-      let ended = Mutex<[StoreError?]>([])
-      let sleepers = (0..<3).map { _ in
-        Task {
+      let ended = Errors()
+      var sleepers: [Task<StoreError?, Never>] = []
+      for _ in 0..<3 {
+        let sleeper = Task {
           let error = await storeError { () throws(StoreError) in
             try await database.rows("SELECT pg_sleep(601)", limit: .seconds(100))
           }
-          ended.withLock { $0.append(error) }
+          ended.list.withLock { $0.append(error) }
           return error
         }
+        sleepers.append(sleeper)
       }
       let running = asleep.replacing("count(pg_cancel_backend(pid))", with: "count(*)").replacing("$1", with: "'end'")
       try await until {
-        let isOver = ended.withLock { !$0.isEmpty }
+        let isOver = ended.list.withLock { !$0.isEmpty }
         return try isOver || PostgresServer.shared().sql(running, database: url) == "3"
       }
-      #expect(ended.withLock { $0 } == [])
+      #expect(ended.list.withLock { $0 } == [])
       try await database.rows(Self.ping, [], .tokens)
       let late = await storeError { () throws(StoreError) in
         try await database.rows(Self.ping, limit: .milliseconds(200))
@@ -234,6 +236,10 @@ import Testing
     try await until {
       try server.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = 'test1'", database: "postgres") == "0"
     }
+  }
+
+  private final class Errors: Sendable {
+    let list = Mutex<[StoreError?]>([])
   }
 
   /// This process's open connections to a port of this machine.
