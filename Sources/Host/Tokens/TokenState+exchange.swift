@@ -104,8 +104,8 @@ extension TokenState {
     setFailing(true, at: time)
     act(.log(.warning, "The upstream gave no new token", detail: "\(error)"))
     // The lease has ended meanwhile, as after standing still: then somebody else may have done better.
-    let isOverrun = exchange?.isDetached == false && storeDownSince == nil && (lease.map { $0.until <= time.now } ?? true)
-    if isOverrun, !waiters.isEmpty, held?.isUsable(time.now) != true {
+    let isOverrun = lease.map { $0.until <= time.now } ?? (storeDownSince == nil)
+    if isOverrun, exchange?.isDetached == false, !waiters.isEmpty, held?.isUsable(time.now) != true {
       claimAgain(at: time)
     } else {
       giveUp(at: time)

@@ -69,7 +69,12 @@ extension TokenState {
       claimAt = isHinted ? time.now : time.now + pause(rest)
     case .failure(let error):
       setStoreDown(error, at: time)
-      storeIsAway(error, at: time)
+      if asked + TokenTiming.storePatience < time.now {
+        // Nor is a failure from before standing still.
+        claimAt = time.now
+      } else {
+        storeIsAway(error, at: time)
+      }
     }
   }
 

@@ -75,10 +75,14 @@ extension TokenState {
     return theirs.token.expiresAt >= held.token.expiresAt
   }
 
-  /// Remembers what stands in the store; what is news there makes up for a refresh token that was refused.
+  /// Remembers what stands in the store. What is news there makes up for a refresh token that was refused, and for an
+  /// unsaved pair that does not expire later.
   mutating func learn(_ pair: StoredPair) {
     base = pair
-    if isNews(pair.token), pair.token.refresh != deadRefresh { deadRefresh = nil }
+    guard isNews(pair.token) else { return }
+    if pair.token.refresh != deadRefresh { deadRefresh = nil }
+    if case .saving = exchange?.step { return }
+    if let ours = unsaved, pair.token.expiresAt >= ours.expiresAt { unsaved = nil }
   }
 
   /// Before an exchange: uses what somebody else stored, as far as it is good.

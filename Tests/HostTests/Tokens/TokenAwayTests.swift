@@ -144,8 +144,7 @@ import Testing
     #expect(keeper.lines() == ["claim A1#1", "storeUp", "refresh R1"])
   }
 
-  @Test func `a refresh token refused while the store goes away leads to authorizing without it, when it is due`() throws
-  {
+  @Test func `a refresh token refused while the store goes away leads to authorizing when it is due`() throws {
     var keeper = try away(after: .seconds(6900))
     keeper.claim(.granted)
     _ = keeper.lines()

@@ -200,8 +200,8 @@ struct TokenBench {
     let adapter = TokenTestAdapter(clock: clock)
     self.adapter = adapter
     keeper = TokenKeeper(
-      adapter: adapter, key: TokenKey(adapter: "main", upstream: "u"), holder: "\(ObjectIdentifier(adapter))", store: store,
-      window: .seconds(300), exchangeTimeout: .seconds(10),
+      adapter: adapter, key: TokenKey(adapter: "main", upstream: "u"), holder: "\(ObjectIdentifier(adapter))",
+      store: store, window: .seconds(300), exchangeTimeout: .seconds(10),
       clock: clock, executor: executor, log: log, events: { [log] in log.note($0) }, jitter: { _ in .zero })
   }
 

@@ -24,43 +24,24 @@ final class TokenSimulation {
     }
   }
 
-  final class Process {
-    let number: Int
-    var state: TokenState
-    /// Another one after every death: also the name that the lease is held by.
-    var life = 0
-    var isAlive = false
-    var isFrozen = false
-    var inbox: [(Process) -> Void] = []
-    var tickNumber = 0
-    var lastDetached: Instant?
-
-    var holder: String { "\(number)/\(life)" }
-
-    init(number: Int, state: TokenState) {
-      self.number = number
-      self.state = state
-    }
-  }
-
   let trouble: Trouble
   let sharing: StoreSharing
-  private(set) var violations: [String] = []
+  var violations: [String] = []
   /// What happened, for whoever looks into a failure.
-  private(set) var history: [String] = []
+  var history: [String] = []
   private(set) var processes: [Process] = []
-  private(set) var served = 0
-  private(set) var rejections = 0
+  var served = 0
+  var rejections = 0
   var store = SimulatedStore()
   var upstream = SimulatedUpstream()
   /// How often a process died or stood still.
   private(set) var interruptions = 0
 
   private(set) var now = Instant(nanoseconds: 1_000_000_000_000)
-  private var random: TokenRandom
+  var random: TokenRandom
   private var events: [(at: Instant, number: Int, body: () -> Void)] = []
   private var eventNumber = 0
-  private var lastID: TokenWaiters.ID = 0
+  var lastID: TokenWaiters.ID = 0
   private var isCalm = false
 
   init(seed: UInt64, trouble: Trouble, sharing: StoreSharing = .network, processes count: Int = 3) {
@@ -73,7 +54,7 @@ final class TokenSimulation {
     }
   }
 
-  private var time: ClockReading { ClockReading(now: now, wall: wall) }
+  var time: ClockReading { ClockReading(now: now, wall: wall) }
   var wall: Int64 { 1_800_000_000_000 + (now.nanoseconds - 1_000_000_000_000) / 1_000_000 }
 
   private func newState() -> TokenState {
@@ -189,7 +170,7 @@ final class TokenSimulation {
   }
 
   /// Comes to the process when it runs; never to its successor.
-  private func deliver(_ process: Process, _ life: Int, _ body: @escaping (Process) -> Void) {
+  func deliver(_ process: Process, _ life: Int, _ body: @escaping (Process) -> Void) {
     guard process.isAlive, process.life == life else { return }
     let full: (Process) -> Void = { process in
       body(process)
@@ -199,7 +180,7 @@ final class TokenSimulation {
   }
 
   /// Does what the state wants done.
-  private func act(_ process: Process) {
+  func act(_ process: Process) {
     while case let actions = process.state.takeActions(), !actions.isEmpty {
       for action in actions { perform(action, process) }
     }
@@ -296,115 +277,5 @@ final class TokenSimulation {
       answer(isLost ? .failure(error) : .success(value))
     }
     after(0...10) { arrive(patience: 20) }
-  }
-
-  // MARK: The upstream
-
-  private func exchange(
-    _ current: Token?, isDetached: Bool, _ holder: String, _ process: Process
-  ) -> Result<Token, AdapterError> {
-    check(isDetached: isDetached, current, process)
-    note("\(holder) exchanges \(current?.refresh ?? "nothing"), spent: \(current.map { upstream.isSpent($0.refresh) } ?? false)")
-    guard upstream.spend(current, at: now) else {
-      return .failure(AdapterError(.refreshRejected, "single use"))
-    }
-    if !isDetached, store.holder == holder { store.exchanges += 1 }
-    if store.exchanges > 1, trouble.isDisjoint(with: [.outages, .hangs]) {
-      violate("two exchanges under one lease of \(holder)")
-    }
-    return .success(upstream.give(wall: wall, at: now))
-  }
-
-  private func check(isDetached: Bool, _ current: Token?, _ process: Process) {
-    let isRecent = store.lastTrouble.map { now - $0 < .seconds(4) } ?? false || store.isDown || store.isHanging
-    if isDetached {
-      if !isRecent { violate("\(process.holder) is detached although the store is well") }
-      // After standing still a token may be refused young.
-      if !trouble.contains(.freezes), let last = process.lastDetached, now - last < .milliseconds(1400) {
-        violate("\(process.holder) is detached twice in one life")
-      }
-      process.lastDetached = now
-    } else if current == nil, let pair = store.pair, !upstream.isSpent(pair.token.refresh) {
-      violate("\(process.holder) authorizes although the stored refresh token is good")
-    }
-  }
-
-  // MARK: Callers
-
-  /// One caller after the other, for as long as the process lives.
-  private func call(_ process: Process) {
-    let life = process.life
-    after(30...150) {
-      guard process.isAlive, process.life == life else { return }
-      if !process.isFrozen {
-        self.lastID += 1
-        if let token = process.state.ready(self.now) {
-          self.answer(.success(token), process)
-        } else {
-          let answer = process.state.ask(self.lastID, deadline: self.now + .seconds(20), at: self.time)
-          self.settle(answer, process)
-        }
-      }
-      self.call(process)
-    }
-  }
-
-  private func settle(_ answer: TokenState.Answer, _ process: Process) {
-    switch answer {
-    case .wait: break
-    case .token(let token): self.answer(.success(token), process)
-    case .fail(let error): self.answer(.failure(error), process)
-    }
-    act(process)
-  }
-
-  private func answer(_ result: Result<Token, KeeperError>, _ process: Process) {
-    switch result {
-    case .failure(let error): violate("\(process.holder): a caller fails: \(error)")
-    case .success(let token):
-      served += 1
-      guard !upstream.isGood(token, at: now) else { return }
-      // The answer's way took some of its life.
-      rejections += 1
-      lastID += 1
-      let (id, life) = (lastID, process.life)
-      after(1...20) {
-        self.deliver(process, life) { process in
-          let answer = process.state.replace(token, id, deadline: self.now + .seconds(20), at: self.time)
-          self.settle(answer, process)
-        }
-      }
-    }
-  }
-
-  private func note(_ text: String) {
-    history.append("\((now.nanoseconds - 1_000_000_000_000) / 1_000_000) ms: \(text)")
-  }
-
-  /// With the last things that led to it.
-  private func violate(_ text: String) {
-    note(text)
-    violations.append(history.suffix(12).joined(separator: "\n"))
-  }
-
-  /// Everybody uses what stands in the store.
-  var isUnited: Bool {
-    processes.allSatisfy { $0.isAlive && $0.state.unsaved == nil && $0.state.held?.token == store.pair?.token }
-  }
-}
-
-/// SplitMix64.
-struct TokenRandom {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func number(_ range: ClosedRange<Int>) -> Int {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    z ^= z >> 31
-    return range.lowerBound + Int(z % UInt64(range.count))
   }
 }

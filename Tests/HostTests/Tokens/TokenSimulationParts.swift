@@ -2,6 +2,27 @@ import AdapterAPI
 
 @testable import Host
 
+extension TokenSimulation {
+  final class Process {
+    let number: Int
+    var state: TokenState
+    /// Another one after every death: also the name that the lease is held by.
+    var life = 0
+    var isAlive = false
+    var isFrozen = false
+    var inbox: [(Process) -> Void] = []
+    var tickNumber = 0
+    var lastDetached: Instant?
+
+    var holder: String { "\(number)/\(life)" }
+
+    init(number: Int, state: TokenState) {
+      self.number = number
+      self.state = state
+    }
+  }
+}
+
 /// The row, as `TokenStore` describes it.
 struct SimulatedStore {
   var pair: StoredPair?
@@ -84,4 +105,20 @@ struct SimulatedUpstream {
   func isSpent(_ refresh: String) -> Bool { spent.contains(refresh) }
 
   func isGood(_ token: Token, at now: Instant) -> Bool { ends[token.access].map { $0 > now } ?? false }
+}
+
+/// SplitMix64.
+struct TokenRandom {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func number(_ range: ClosedRange<Int>) -> Int {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    z ^= z >> 31
+    return range.lowerBound + Int(z % UInt64(range.count))
+  }
 }
