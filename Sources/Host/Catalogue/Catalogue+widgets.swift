@@ -3,6 +3,85 @@ import AdapterAPI
 /// `/api/dashboard/widgets`.
 extension Catalogue {
   func answerWidgets(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
-    throw .unsupportedOperation("widgets")
+    _ = try ResourceQuery(request.query, [])
+    switch request.action {
+    case .list: return try await listWidgets()
+    case .create: return try await createWidget(request)
+    case .read(let id): return try await readWidget(id)
+    case .replace(let id): return try await replaceWidget(id, request)
+    case .delete(let id): return try await deleteWidget(id)
+    // No path leads here (`ResourceAction.match`).
+    case .patch, .importAll, .sync: throw .notFound
+    }
+  }
+
+  private func listWidgets() async throws(GatewayError) -> ResourceAnswer {
+    do throws(StoreError) {
+      var out: [UInt8] = [UInt8(ascii: "[")]
+      for (index, widget) in try await store.widgets().enumerated() {
+        if index > 0 { out.append(UInt8(ascii: ",")) }
+        widget.append(to: &out)
+      }
+      out.append("]\n")
+      return ResourceAnswer(200, out)
+    } catch {
+      throw GatewayError(error)
+    }
+  }
+
+  private func createWidget(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+    let widget = try widget(request, id: newUUID())
+    let isCreated: Bool
+    do throws(StoreError) { isCreated = try await store.create(widget) } catch { throw GatewayError(error) }
+    guard isCreated else {
+      throw .conflict("There are \(Store.maximumWidgets) widgets already, and no more may be; delete one first.")
+    }
+    return answer(201, widget)
+  }
+
+  private func readWidget(_ id: String) async throws(GatewayError) -> ResourceAnswer {
+    let id = try widgetID(id)
+    let widget: DashboardWidget?
+    do throws(StoreError) { widget = try await store.widget(id: id) } catch { throw GatewayError(error) }
+    guard let widget else { throw Self.noSuchWidget }
+    return answer(200, widget)
+  }
+
+  private func replaceWidget(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+    let widget = try widget(request, id: try widgetID(id))
+    let isKnown: Bool
+    do throws(StoreError) { isKnown = try await store.replace(widget) } catch { throw GatewayError(error) }
+    guard isKnown else { throw Self.noSuchWidget }
+    return answer(200, widget)
+  }
+
+  private func deleteWidget(_ id: String) async throws(GatewayError) -> ResourceAnswer {
+    let id = try widgetID(id)
+    let isKnown: Bool
+    do throws(StoreError) { isKnown = try await store.deleteWidget(id: id) } catch { throw GatewayError(error) }
+    guard isKnown else { throw Self.noSuchWidget }
+    return .deleted
+  }
+
+  /// The body as a widget.
+  private func widget(_ request: ResourceRequest, id: String) throws(GatewayError) -> DashboardWidget {
+    var reader = WidgetReader()
+    guard let widget = reader.widget(try members(request), id: id) else { throw .invalidFields(reader.problems) }
+    return widget
+  }
+
+  /// An id that can't be one is an unknown widget's.
+  private func widgetID(_ text: String) throws(GatewayError) -> String {
+    guard let id = uuid(text) else { throw Self.noSuchWidget }
+    return id
+  }
+
+  private static var noSuchWidget: GatewayError { .notFound("There is no widget with this id.") }
+
+  private func answer(_ status: Int, _ widget: DashboardWidget) -> ResourceAnswer {
+    var out: [UInt8] = []
+    widget.append(to: &out)
+    out.append("\n")
+    return ResourceAnswer(status, out)
   }
 }

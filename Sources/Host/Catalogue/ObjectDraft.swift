@@ -8,6 +8,8 @@ struct ObjectDraft: Sendable {
   static let maximumDescription = 500
   /// In bytes, as JSON without spaces.
   static let maximumMetadata = 256 << 10
+  /// With the object around it, as deep as a body may be: what was answered can be sent again.
+  static let maximumDepth = JSONShape.maximumDepth - 1
 
   var code: JSONValue?
   var name: JSONValue?
@@ -43,7 +45,11 @@ struct ObjectDraft: Sendable {
     let name = text(name, "name", Self.maximumName, row, &problems)
     let type = text(type, "type", Self.maximumType, row, &problems)
     let description = text(description, "description", Self.maximumDescription, row, &problems)
-    let json = JSONValue.object(metadata).serialized
+    let value = JSONValue.object(metadata)
+    if value.isDeeper(than: Self.maximumDepth) {
+      problems.add("metadata", "is nested more than \(Self.maximumDepth) levels deep", row: row)
+    }
+    let json = value.serialized
     if json.count > Self.maximumMetadata {
       problems.add(
         "metadata", "has \(json.count) bytes as JSON without spaces; \(Self.maximumMetadata >> 10) KiB are allowed",
@@ -144,6 +150,16 @@ struct ObjectDraft: Sendable {
     case .object(let members)?: metadata = .object(MergePatch.merge(others, into: members))
     // No object: the check says so.
     default: break
+    }
+  }
+}
+
+extension JSONValue {
+  fileprivate func isDeeper(than limit: Int) -> Bool {
+    switch self {
+    case .null, .flag, .number, .string: false
+    case .array(let elements): limit == 0 || elements.contains { $0.isDeeper(than: limit - 1) }
+    case .object(let members): limit == 0 || members.contains { $0.value.isDeeper(than: limit - 1) }
     }
   }
 }

@@ -97,18 +97,18 @@ extension ObjectImport {
   private mutating func metadata(_ text: String) -> JSONValue? {
     var text = text
     var found = FieldProblems()
-    let row = row
     let result = text.withUTF8 { bytes -> Result<[JSONValue.Member], JSONShape.Problem> in
       do throws(JSONShape.Problem) {
-        return .success(try MemberReader.members(of: bytes, row: row, into: &found))
+        return .success(try MemberReader.members(of: bytes, into: &found))
       } catch {
         return .failure(error)
       }
     }
     switch result {
     case .success(let members):
-      add(found)
-      return found.isEmpty ? .object(members) : nil
+      guard let problem = found.listed.first else { return .object(members) }
+      add("metadata", problem.message)
+      return nil
     case .failure(let problem):
       let reason = problem.fault == .duplicateKey ? "has a key twice" : "is not a JSON object"
       add("metadata", "\(reason) (byte \(problem.offset) of the field)")

@@ -47,7 +47,6 @@ struct SyncMerge: Sendable {
     ]
     for (field, text) in texts where text.utf8.contains(0) { problems.add(field, "holds a NUL character") }
     if metadata.holdsNUL { problems.add("metadata", "holds a NUL character") }
-    if metadata.isDeeper(than: JSONShape.maximumDepth) { problems.add("metadata", "is nested too deep") }
     if Set(item.metadata.map { ObjectCode($0.key) }).count < item.metadata.count {
       problems.add("metadata", "has a key twice")
     }
@@ -105,15 +104,5 @@ struct SyncMerge: Sendable {
     if !object.type.isEmpty { fields.append("type") }
     if object.description != nil { fields.append("description") }
     return fields + metadata.map { "metadata.\($0.key)" }
-  }
-}
-
-extension JSONValue {
-  fileprivate func isDeeper(than limit: Int) -> Bool {
-    switch self {
-    case .null, .flag, .number, .string: false
-    case .array(let elements): limit == 0 || elements.contains { $0.isDeeper(than: limit - 1) }
-    case .object(let members): limit == 0 || members.contains { $0.value.isDeeper(than: limit - 1) }
-    }
   }
 }

@@ -70,6 +70,10 @@ enum Command {
       try arguments.allow(["config", "sub", "role", "ttl"])
       try noMore(more)
       return try TokenCommand.issue(arguments)
+    case "status":
+      try arguments.allow(["config", "format"])
+      try noMore(more)
+      return try TokenStatusCommand.run(arguments)
     case let word?: throw .unknown("token", word, among: verbs)
     case nil: throw .incomplete("token", verbs)
     }

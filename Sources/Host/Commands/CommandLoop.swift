@@ -7,6 +7,9 @@ enum CommandLoop {
   /// How long one step of a command may take.
   static let patience = Duration.seconds(10)
 
+  static let storeTimeout = StoreError(
+    .unavailable, "The store did not answer within \(TimeSpan.text(patience.milliseconds)).")
+
   /// Runs the work on a loop of its own, and waits for it on this thread.
   static func run<Value: Sendable>(_ work: @escaping @Sendable (EventLoopGroup) async -> Value) -> Value {
     // A socket whose other end is gone answers EPIPE instead.
@@ -19,9 +22,9 @@ enum CommandLoop {
     return result.take()
   }
 
-  /// The work's value; nil when it takes longer than `patience`. Then it is cancelled and left alone. Call it on the loop.
+  /// The work's value; nil when it takes longer than that. Then it is cancelled and left alone. Call it on the loop.
   static func withPatience<Value: Sendable>(
-    on loop: EventLoop, _ work: @escaping @Sendable () async -> Value
+    _ patience: Duration = patience, on loop: EventLoop, _ work: @escaping @Sendable () async -> Value
   ) async -> Value? {
     let wait = LoopWait<Value>(loop: loop)
     let bound = LoopBound(wait, on: loop)

@@ -15,7 +15,42 @@ struct LiveCheck: Sendable {
   func run() async -> [LiveStep] {
     var steps: [LiveStep] = []
     for wanted in checked.configuration.usedAdapters { steps += await adapter(wanted) }
+    steps.append(await store())
     return steps
+  }
+
+  // MARK: The store
+
+  private func store() async -> LiveStep {
+    let configuration = checked.configuration.store
+    if case .memory = configuration.kind {
+      return LiveStep(subject: "store", name: "schema", outcome: .ok, milliseconds: 0, note: "memory: nothing to reach")
+    }
+    let database = StoreFactory.database(configuration, isReadOnly: true)
+    let start = Instant(nanoseconds: System.monotonic())
+    let result = await CommandLoop.withPatience(on: loop) { () -> Result<[String], StoreError> in
+      do throws(StoreError) { return .success(try await database.pendingMigrations()) } catch { return .failure(error) }
+    }
+    let time = (Instant(nanoseconds: System.monotonic()) - start).milliseconds
+    await database.close()
+    let (outcome, note) = LiveCheck.verdict(result ?? .failure(CommandLoop.storeTimeout), configuration)
+    return LiveStep(subject: "store", name: "schema", outcome: outcome, milliseconds: time, note: note)
+  }
+
+  /// What a look at the schema means for `run`.
+  static func verdict(
+    _ pending: Result<[String], StoreError>, _ store: Configuration.Store
+  ) -> (LiveStep.Outcome, note: String) {
+    switch pending {
+    case .success([]): return (.ok, "up to date")
+    case .success(let steps):
+      let list = steps.joined(separator: "; ")
+      if case .postgres = store.kind, !store.migrate {
+        return (.bad, "Older than this version needs (\(list)), and 'store: {migrate: false}' forbids to change it.")
+      }
+      return (.ok, "'run' would do this: \(list)")
+    case .failure(let error): return (error.needsOperator ? .bad : .failed, error.sentence)
+    }
   }
 
   // MARK: An adapter

@@ -38,6 +38,13 @@ enum Terminal {
     return result
   }
 
+  /// Foreign text without what a terminal would obey.
+  static func printable(_ text: String) -> String {
+    var bytes: [UInt8] = []
+    Escaping.append(text, limit: 200, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
   /// Columns of text, each as wide as its widest entry.
   static func table(_ rows: [[String]]) -> String {
     guard let first = rows.first else { return "" }

@@ -17,8 +17,7 @@ final class LibPQ: Sendable {
   // Connecting
   let conninfoParse: @convention(c) @Sendable (Text?, UnsafeMutablePointer<MutableText?>?) -> Options?
   let conninfoFree: @convention(c) @Sendable (Options?) -> Void
-  let connectStartParams:
-    @convention(c) @Sendable (UnsafePointer<Text?>?, UnsafePointer<Text?>?, Int32) -> Connection?
+  let connectStartParams: @convention(c) @Sendable (UnsafePointer<Text?>?, UnsafePointer<Text?>?, Int32) -> Connection?
   let connectPoll: @convention(c) @Sendable (Connection?) -> PostgresPollingStatusType
   let setNonblocking: @convention(c) @Sendable (Connection?, Int32) -> Int32
   let setErrorVerbosity: @convention(c) @Sendable (Connection?, PGVerbosity) -> PGVerbosity
@@ -71,7 +70,8 @@ final class LibPQ: Sendable {
     }
     func symbol<Function>(_ name: String) throws(StoreError) -> Function {
       guard let address = dlsym(library, name) else {
-        throw StoreError(.unavailable, "PostgreSQL's client library lacks '\(name)'; install libpq5, version 12 or later.")
+        throw StoreError(
+          .unavailable, "PostgreSQL's client library lacks '\(name)'; install libpq5, version 12 or later.")
       }
       return unsafeBitCast(address, to: Function.self)
     }

@@ -37,7 +37,9 @@ final class LibPQResult {
   }
 
   private func value(_ row: Int32, _ column: Int32) -> SQLValue {
-    guard libpq.getisnull(handle, row, column) == 0, let start = libpq.getvalue(handle, row, column) else { return .null }
+    guard libpq.getisnull(handle, row, column) == 0, let start = libpq.getvalue(handle, row, column) else {
+      return .null
+    }
     let length = Int(libpq.getlength(handle, row, column))
     let bytes = UnsafeRawBufferPointer(start: start, count: length)
     return .text(String(decoding: bytes, as: UTF8.self))

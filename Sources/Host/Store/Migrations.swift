@@ -63,9 +63,11 @@ struct Migrations {
 
   private func plan() throws(StoreError) -> Plan {
     var plan = Plan()
-    if case .schema(let schema) = home, try session.query(
-      "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", [.text(schema)]
-    ).isEmpty {
+    if case .schema(let schema) = home,
+      try session.query(
+        "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", [.text(schema)]
+      ).isEmpty
+    {
       plan.newSchema = schema
       plan.lines.append("creates schema \(schema)")
     }
@@ -163,7 +165,8 @@ struct Migrations {
       StoreError(
         .foreign,
         "The PostgreSQL schema '\(schema)' has a table '\(table)' of another program, which is left as it is; give the "
-          + "gateway a schema of its own: store: {schema: \(schema == "pointgate" ? "pointgate_gateway" : "pointgate")}.")
+          + "gateway a schema of its own: store: {schema: \(schema == "pointgate" ? "pointgate_gateway" : "pointgate")}."
+      )
     }
   }
 

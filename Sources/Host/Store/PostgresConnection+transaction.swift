@@ -31,6 +31,7 @@ extension PostgresConnection {
       try begin(access, schema: schema, until: deadline)
       try body(self)
       // The body may have swallowed it; the server has not.
+      if isLost { throw .postgresLost }
       if let firstState { throw StoreError(sqlState: firstState) }
       guard Instant.current < deadline else { throw .postgresSilent }
       isCommitting = true

@@ -62,6 +62,8 @@ final class PostgresConnection {
     let lines = text.split(separator: "\n").filter { !$0.hasPrefix("\t") }
     if let state = lines.last.flatMap({ Self.sqlState(endOf: $0) }) { return StoreError(sqlState: state) }
     let password = libpq.pass(handle).map { String(cString: $0) } ?? ""
+    // What the url's parser let pass and the connection could not use.
+    if lines.first?.hasPrefix("invalid ") == true { return .postgresAddress }
     let secrets = (hidden + [password]).filter { !$0.isEmpty }
     let reason = lines.joined(separator: "; ")
     let isPublic = !secrets.contains { Self.holds(reason, $0) } && reason.utf8.count <= 500

@@ -54,17 +54,14 @@ final class PostgresEndpoint: Sendable {
 
   /// libpq quotes a url that it does not understand, password and all; so it is asked beforehand and its words dropped.
   private func checkURL(_ libpq: LibPQ) throws(StoreError) {
-    if !url.exposed.holdsNUL, !schema.holdsNUL {
+    if !url.exposed.isEmpty, !url.exposed.holdsNUL, !schema.holdsNUL {
       var message: LibPQ.MutableText?
       let options = libpq.conninfoParse(url.exposed, &message)
       libpq.freemem(message)
       libpq.conninfoFree(options)
       if options != nil { return }
     }
-    throw StoreError(
-      .unavailable,
-      "'store.url' is no address of a PostgreSQL database; write postgresql://user:password@host:5432/database, "
-        + "with % escapes for what is special in a url.")
+    throw .postgresAddress
   }
 
   private func start(_ parameters: [(String, String)], _ libpq: LibPQ) -> LibPQ.Connection? {

@@ -47,6 +47,10 @@ extension StoreError {
     }
   }
 
+  static let postgresAddress = StoreError(
+    .unavailable,
+    "'store.url' is no address of a PostgreSQL database; write postgresql://user:password@host:5432/database, "
+      + "with % escapes for what is special in a url.")
   static let postgresLost = StoreError(.unavailable, "The connection to PostgreSQL broke off.")
   static let postgresSilent = StoreError(.unavailable, "PostgreSQL did not answer in time.")
   static let postgresUnknown = StoreError(

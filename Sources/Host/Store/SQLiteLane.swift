@@ -22,7 +22,7 @@ actor SQLiteLane {
     self.patience = patience
   }
 
-  func open() throws(StoreError) { _ = try connected(for: .writing) }
+  func open() throws(StoreError) { _ = try connected(for: .writing, wait: patience) }
 
   func transaction<Value: Sendable>(
     _ access: StoreAccess, until deadline: ContinuousClock.Instant,
@@ -31,7 +31,7 @@ actor SQLiteLane {
     if deadline <= .now {
       throw StoreError(.unavailable, "The store has so much to do that this work's turn did not come in time.")
     }
-    let connection = try connected(for: access)
+    let connection = try connected(for: access, wait: min(patience, deadline - .now))
     // Memory has nobody to be damaged by, and would be lost with its connection.
     defer { if connection.isBroken, path != nil { self.connection = nil } }
     return try connection.transaction(access, until: deadline, wait: patience, body)
@@ -53,16 +53,18 @@ actor SQLiteLane {
     connection = nil
   }
 
-  private func connected(for access: StoreAccess) throws(StoreError) -> SQLiteConnection {
+  private func connected(for access: StoreAccess, wait: Duration) throws(StoreError) -> SQLiteConnection {
     if isClosed { throw .closed }
     if let connection, connection.isInPlace, access == .reading || !isFallback { return connection }
     connection = nil
     isFallback = false
     do throws(StoreError) {
-      connection = try open(mode)
+      connection = try open(mode, wait: wait)
     } catch {
       // What can't be written can still be read.
-      guard access == .reading, error.code == .readOnly, let fallback = try? open(.readOnly) else { throw error }
+      guard access == .reading, error.code == .readOnly, let fallback = try? open(.readOnly, wait: wait) else {
+        throw error
+      }
       isFallback = true
       connection = fallback
     }
@@ -70,8 +72,8 @@ actor SQLiteLane {
     return connection
   }
 
-  private func open(_ mode: SQLiteConnection.Mode) throws(StoreError) -> SQLiteConnection {
-    let connection = try SQLiteConnection(path: path, mode, wait: patience)
+  private func open(_ mode: SQLiteConnection.Mode, wait: Duration) throws(StoreError) -> SQLiteConnection {
+    let connection = try SQLiteConnection(path: path, mode, wait: wait)
     if mode == .readOnly { try Migrations.run(connection, file: connection.name, mayMigrate: false) }
     return connection
   }

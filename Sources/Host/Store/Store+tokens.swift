@@ -62,7 +62,8 @@ extension Store: TokenStore {
     var attempts = 1
     while true {
       do throws(StoreError) {
-        return try await database.transaction(.tokens, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
+        return try await database.transaction(.tokens, .writing, limit: Self.shortWork) {
+          (session) throws(StoreError) in
           try body(TokenTable(session))
         }
       } catch {

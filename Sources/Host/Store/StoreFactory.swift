@@ -1,11 +1,12 @@
-/// Makes the database that the configuration names. Opens nothing.
+import AdapterAPI
+
+/// Makes the engine that the configuration names; opens nothing.
 enum StoreFactory {
-  /// - Parameter isReadOnly: for a look from outside: nothing is made, migrated or written.
+  /// - Parameter isReadOnly: for a look from outside: nothing is made or migrated.
   static func database(_ store: Configuration.Store, isReadOnly: Bool = false) -> any Database {
     switch store.kind {
-    case .sqlite(let path):
-      SQLiteDatabase(path: path, isReadOnly ? .readOnly : .writable(mayMigrate: true))
     case .memory: SQLiteDatabase.inMemory()
+    case .sqlite(let path): SQLiteDatabase(path: path, isReadOnly ? .readOnly : .writable(mayMigrate: true))
     case .postgres(let url):
       PostgresDatabase(url: url, schema: store.schema, migrate: store.migrate && !isReadOnly)
     }

@@ -80,7 +80,7 @@ enum ClaimOutcome: Sendable, Equatable {
 /// How a compare-and-swap ended.
 enum SaveOutcome: Sendable, Equatable {
   case saved(StoredPair)
-  /// Somebody else changed the row meanwhile; this is what stands there now.
+  /// Somebody else changed the row meanwhile; this is what stands there now. The lease was given back.
   case lost(StoredPair)
   /// Somebody else has the lease, for that long unless they extend it or give it back. Nothing was written.
   case leased(Duration)

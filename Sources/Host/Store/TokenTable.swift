@@ -70,7 +70,8 @@ struct TokenTable {
   func insertPlaceholder(_ key: TokenKey, holder: String, for time: Duration) throws(StoreError) {
     // Version 0: the first pair is number 1.
     try insert(
-      key, [("access_token", ""), ("refresh_token", ""), ("lease_holder", holder)].map { ($0.0, .text($0.1)) }
+      key,
+      [("access_token", ""), ("refresh_token", ""), ("lease_holder", holder)].map { ($0.0, .text($0.1)) }
         + [("expires_at", .integer(0)), ("version", .integer(0))],
       clock: ("lease_until", Self.milliseconds(time)))
   }
@@ -142,7 +143,8 @@ struct TokenTable {
 
   private func lowest(_ record: TokenRecord) throws(StoreError) -> Int64 {
     let isLowest = try session.query(
-      "SELECT 1 FROM iot_tokens WHERE id < $1 LIMIT 1", [.integer(record.id)]).isEmpty
+      "SELECT 1 FROM iot_tokens WHERE id < $1 LIMIT 1", [.integer(record.id)]
+    ).isEmpty
     return isLowest ? record.id : try idBelowAll() ?? record.id
   }
 

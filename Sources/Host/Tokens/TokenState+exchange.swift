@@ -19,13 +19,14 @@ extension TokenState {
     if !takeOver(at: time) { goOnClaiming(at: time) }
   }
 
-  /// What a refresh starts from: the newest pair that is known, unless its refresh token is known to be dead.
+  /// What a refresh starts from: the newest pair that is known. Nothing while its refresh token is known to be dead: an
+  /// older pair's is so too.
   private var renewable: Token? {
+    guard deadRefresh == nil else { return nil }
     var newest = unsaved
     if newest == nil, let stored = base?.token, held == nil || isNews(stored) { newest = stored }
     newest = newest ?? held?.token
-    guard let newest, !newest.refresh.isEmpty, newest.refresh != deadRefresh else { return nil }
-    return newest
+    return newest.flatMap { $0.refresh.isEmpty ? nil : $0 }
   }
 
   /// Calls the upstream: with the lease, or without where the store's being away allows it.

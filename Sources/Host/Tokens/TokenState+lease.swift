@@ -38,7 +38,9 @@ extension TokenState {
     guard let held, held.isUsable(now) else {
       return storeDownSince == nil ? TokenTiming.storePatience : TokenTiming.downPatience
     }
-    return min(TokenTiming.storePatience, held.lastChance > now ? held.lastChance - now : (held.expires - now) / 2)
+    let rest = held.lastChance > now ? held.lastChance - now : (held.expires - now) / 2
+    // A store that is well needs some milliseconds too, even when the token ends right now.
+    return min(TokenTiming.storePatience, max(rest, TokenTiming.downPatience))
   }
 
   /// The store answered a `.claim`.
@@ -56,7 +58,7 @@ extension TokenState {
     case .success(.changed(let pair)):
       setStoreDown(nil, at: time)
       guard isClaiming else { return }
-      base = pair
+      learn(pair)
       exchange?.changes += 1
       let changes = exchange?.changes ?? 0
       claimAt = changes <= 3 ? time.now : time.now + TokenTiming.poll(sharing)

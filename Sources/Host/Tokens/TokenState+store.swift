@@ -18,6 +18,7 @@ extension TokenState {
   mutating func startJob(_ job: StoreJob, patience: Duration = TokenTiming.storePatience, at time: ClockReading) {
     storeJob = job
     storeStarted = time.now
+    storeWatched = time.now
     storeDue = time.now + patience
   }
 
@@ -74,6 +75,12 @@ extension TokenState {
     return theirs.token.expiresAt >= held.token.expiresAt
   }
 
+  /// Remembers what stands in the store; what is news there makes up for a refresh token that was refused.
+  mutating func learn(_ pair: StoredPair) {
+    base = pair
+    if isNews(pair.token), pair.token.refresh != deadRefresh { deadRefresh = nil }
+  }
+
   /// Before an exchange: uses what somebody else stored, as far as it is good.
   ///
   /// - Returns: whether it made the exchange needless.
@@ -93,7 +100,6 @@ extension TokenState {
 
   private mutating func adoptTheirs(_ theirs: HeldToken, at time: ClockReading) {
     unsaved = nil
-    deadRefresh = nil
     lostSaves = 0
     act(.emit(.adopted))
     act(.log(.info, "Another process has renewed the token; its pair is used", detail: ""))
@@ -118,6 +124,7 @@ extension TokenState {
     let known = base
     base = found
     guard let found, !found.isUnchanged(since: known) else { return }
+    learn(found)
     let theirs = HeldToken.stored(found.token, at: time, timing: timing)
     if held == nil {
       held = theirs
@@ -152,6 +159,8 @@ extension TokenState {
   mutating func saved(_ result: Result<SaveOutcome, StoreError>, of token: Token, at time: ClockReading) {
     defer { settle(at: time) }
     _ = endJob()
+    // A save that was decided on gave the lease back.
+    if case .success = result { lease = nil }
     switch result {
     case .success(.saved(let pair)):
       setStoreDown(nil, at: time)
@@ -166,7 +175,6 @@ extension TokenState {
     case .success(.leased(let rest)):
       // This process stood still for too long: the other one's pair is waited for, unless it gives up.
       setStoreDown(nil, at: time)
-      lease = nil
       saveAt = isHinted ? time.now : time.now + pause(rest)
       if phase == .stopping {
         adoptUnsaved(at: time)
@@ -179,8 +187,6 @@ extension TokenState {
   }
 
   private mutating func kept(_ pair: StoredPair, at time: ClockReading) {
-    // A call that is under way has the lease anew.
-    if !isCalling { lease = nil }
     base = pair
     lostSaves = 0
     // A still newer one may have come meanwhile.
@@ -195,7 +201,7 @@ extension TokenState {
   /// Somebody else wrote first. A pair that nobody uses yet gives way to theirs, since the upstream may have made it
   /// void by giving theirs; of one that is in use since the store was away, the one that expires last wins.
   private mutating func lost(to winner: StoredPair, at time: ClockReading) {
-    base = winner
+    learn(winner)
     guard maySave else {
       // An exchange is on its way to a newer pair; it may see that there is one.
       if isClaiming { _ = takeOver(at: time) }

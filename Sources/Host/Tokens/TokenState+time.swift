@@ -9,7 +9,7 @@ extension TokenState {
       guard let instant else { return }
       next = min(next ?? instant, instant)
     }
-    consider(storeDue)
+    consider(storeDue.map { min($0, storeWatched + TokenTiming.watch) })
     if isCalling, let exchange, !exchange.isCancelled { consider(exchange.deadline + TokenTiming.exchangeGrace) }
     if mayExtend { consider(lease?.extendAt) }
     consider(claimWake)
@@ -23,10 +23,7 @@ extension TokenState {
 
   mutating func tick(at time: ClockReading) {
     let now = time.now
-    if storeJob != nil, let wake, wake + TokenTiming.stall <= now {
-      // This process stood still, and the store's answer may be here already, unread.
-      storeDue = now + TokenTiming.downPatience
-    }
+    if storeJob != nil { watchStore(now) }
     if let due = storeDue, due <= now { storeDawdles(at: time) }
     if isCalling, let running = exchange, !running.isCancelled,
       running.deadline + TokenTiming.exchangeGrace <= now
@@ -45,6 +42,15 @@ extension TokenState {
       }
     }
     settle(at: time)
+  }
+
+  /// Only time in which this process runs counts against the store: after it stood still, the answer may be here and
+  /// unread.
+  private mutating func watchStore(_ now: Instant) {
+    if let wake, wake + TokenTiming.stall <= now {
+      storeDue = max(storeDue.map { $0 + (now - wake) } ?? now, now + TokenTiming.watch)
+    }
+    storeWatched = now
   }
 
   private mutating func storeDawdles(at time: ClockReading) {

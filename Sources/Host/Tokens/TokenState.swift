@@ -94,6 +94,8 @@ struct TokenState: Sendable {
   var storeStarted = Instant(nanoseconds: .min)
   /// When the job counts as dawdling; nil: it does already, or there is none.
   var storeDue: Instant?
+  /// When an alarm last found the job under way.
+  var storeWatched = Instant(nanoseconds: .min)
   /// What stands in the store, as far as is known.
   var base: StoredPair?
   /// Obtained, and not stored yet.
@@ -109,7 +111,7 @@ struct TokenState: Sendable {
 
   /// What the last refresh began with: in the store, it is no news.
   var renewed: Token?
-  /// A refresh token that the upstream refused; only authorizing helps.
+  /// A refresh token that the upstream refused; only authorizing helps, or a pair from somebody else.
   var deadRefresh: String?
   /// The access token that the upstream refused last.
   var refusedAccess: String?

@@ -31,8 +31,10 @@ struct TokenTiming: Sendable {
   static let lookWhileDown = Duration.seconds(1)
   /// The shortest wait before the store is asked the same again.
   static let shortestPoll = Duration.milliseconds(10)
-  /// An alarm that comes later than this tells that the process stood still.
-  static let stall = Duration.milliseconds(500)
+  /// How often a store that answers late is watched, and how late an alarm may be before it tells that the process
+  /// itself stood still.
+  static let watch = Duration.milliseconds(250)
+  static let stall = Duration.milliseconds(100)
   /// How long after its deadline an exchange that goes on is cancelled.
   static let exchangeGrace = Duration.seconds(1)
   /// A token refused at this age or earlier was never good.

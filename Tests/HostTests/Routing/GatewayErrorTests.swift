@@ -8,7 +8,8 @@ import Testing
   /// The contract's table, as far as something in the gateway gives it.
   private static let contract: [Int: Set<String>] = [
     400: ["bad_request", "bad_json"], 401: ["unauthorized"], 403: ["forbidden"], 404: ["not_found"],
-    405: ["method_not_allowed"], 409: ["conflict"], 422: ["invalid_field"], 408: ["request_timeout"], 413: ["body_too_large"], 414: ["uri_too_long"],
+    405: ["method_not_allowed"], 409: ["conflict"],
+    422: ["invalid_field"], 408: ["request_timeout"], 413: ["body_too_large"], 414: ["uri_too_long"],
     431: ["headers_too_large"], 415: ["unsupported_media_type"], 417: ["expectation_failed"],
     501: ["unsupported_operation"], 505: ["http_version"],
     502: ["upstream_unreachable", "upstream_malformed", "upstream_rejected_token"],

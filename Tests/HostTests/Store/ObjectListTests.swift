@@ -153,7 +153,8 @@ import Testing
       #expect(plan.contains("Index Cond:") || plan.contains("USING INDEX"), "\(plan)")
       let bounds =
         query.type == nil
-        ? ["code > 'A'", "code>?"] : ["ROW(type, code) > ROW('meter'::text, 'A'::text)", "(type,code)>(?,?) AND type<?"]
+        ? ["code > 'A'", "code>?"]
+        : ["ROW(type, code) > ROW('meter'::text, 'A'::text)", "(type,code)>(?,?) AND type<?"]
       #expect(bounds.contains { plan.contains($0) }, "\(plan)")
       #expect(!plan.contains("Sort") && !plan.contains("B-TREE"), "\(plan)")
     }

@@ -25,7 +25,8 @@ import Testing
       let composed = CatalogueObject(id: id(1), code: "caf\u{e9}", name: "n\u{e9}")
       let decomposed = CatalogueObject(id: id(2), code: "cafe\u{301}", name: "ne\u{301}")
       #expect(try await store.importObjects([composed, decomposed]) == [])
-      #expect(try await store.object(id: id(1)).map { Array(($0.code + $0.name).utf8) } == Array("caf\u{e9}n\u{e9}".utf8))
+      #expect(
+        try await store.object(id: id(1)).map { Array(($0.code + $0.name).utf8) } == Array("caf\u{e9}n\u{e9}".utf8))
       #expect(
         try await store.object(id: id(2)).map { Array(($0.code + $0.name).utf8) } == Array("cafe\u{301}ne\u{301}".utf8))
     }
@@ -124,7 +125,10 @@ import Testing
 
   @Test(
     "texts that look like SQL are texts", arguments: StoreKind.allCases,
-    ["'; DROP TABLE objects; --", "$1", "?", "x' OR '1'='1", "\\'; SELECT 1", "E'\\x00'", "\"objects\"", "\t\n\r", "\\."])
+    [
+      "'; DROP TABLE objects; --", "$1", "?", "x' OR '1'='1", "\\'; SELECT 1", "E'\\x00'", "\"objects\"", "\t\n\r",
+      "\\.",
+    ])
   func injection(kind: StoreKind, text: String) async throws {
     try await withStore(kind) { store in
       let object = CatalogueObject(id: id(1), code: text, name: text, type: text, description: text)

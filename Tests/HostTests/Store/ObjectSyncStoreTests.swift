@@ -4,7 +4,9 @@ import Testing
 
 /// What a sync reads and writes; what it makes of it is `SyncMerge`'s.
 @Suite struct ObjectSyncStoreTests {
-  @Test("a sync sees what its adapter listed and the codes that are listed, and nothing else", arguments: StoreKind.allCases)
+  @Test(
+    "a sync sees what its adapter listed and the codes that are listed, and nothing else", arguments: StoreKind.allCases
+  )
   func scope(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let mine = SyncedObject(object: object(1, "mine"), source: "main", synced: #"{"name":"1.10"}"#)
@@ -35,7 +37,10 @@ import Testing
         source: "main", synced: #"{"a":1e400}"#)
       let created = SyncedObject(object: object(4, "C4"), source: "main", synced: "{}")
       try await write(store, SyncChanges(created: [created], updated: [updated]))
-      #expect(try await store.objects(ObjectQuery(limit: 10)).items == [object(1, "C1"), updated.object, object(3, "C3"), created.object])
+      #expect(
+        try await store.objects(ObjectQuery(limit: 10)).items == [
+          object(1, "C1"), updated.object, object(3, "C3"), created.object,
+        ])
       #expect(try await read(store, codes: []) == [ObjectCode("C2"): updated, ObjectCode("C4"): created])
     }
   }
@@ -87,7 +92,8 @@ import Testing
       let count = 20
       try await write(
         store,
-        SyncChanges(created: (0..<count).map { SyncedObject(object: object($0, "C\($0)"), source: "main", synced: "{}") }))
+        SyncChanges(
+          created: (0..<count).map { SyncedObject(object: object($0, "C\($0)"), source: "main", synced: "{}") }))
       try await withThrowingTaskGroup(of: Void.self) { group in
         for number in 0..<count {
           group.addTask {

@@ -47,7 +47,8 @@ import Testing
   @Test func `what a value says is never SQL`() async throws {
     let database = database()
     try await makeThings(database)
-    let hostile = ["'; DROP TABLE things; --", "\u{0}", "a\u{0}b", "ü💡", "", "$1", String(repeating: "x", count: 100_000)]
+    let long = String(repeating: "x", count: 100_000)
+    let hostile = ["'; DROP TABLE things; --", "\u{0}", "a\u{0}b", "ü💡", "", "$1", long]
     try await database.transaction(.catalogue, .writing, limit: .seconds(5)) { (session) throws(StoreError) in
       try session.insert(into: "things", ["name"], hostile.map { [.text($0)] })
     }
@@ -109,9 +110,10 @@ import Testing
     }
     #expect(code == .unavailable)
     #expect(ContinuousClock.now - start < .seconds(10))
-    #expect(try await database.transaction(.catalogue, .reading, limit: .seconds(5)) { (session) throws(StoreError) in
-      try session.query("SELECT 1").count
-    } == 1)
+    let next = try await database.transaction(.catalogue, .reading, limit: .seconds(5)) {
+      (session) throws(StoreError) in try session.query("SELECT 1").count
+    }
+    #expect(next == 1)
   }
 
   @Test func `more statements than are kept prepared all work`() async throws {

@@ -1,15 +1,16 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
 
 /// Every kind of store, for tests that all of them have to pass.
 enum StoreKind: String, CaseIterable, Sendable {
-  case memory, sqlite
+  case memory, sqlite, postgres
 
   /// Those whose tables several processes may use at once.
-  static let shared: [StoreKind] = [.sqlite]
+  static let shared: [StoreKind] = [.sqlite, .postgres]
 }
 
 /// A folder that is gone after the test.
@@ -47,9 +48,11 @@ func withStores(_ kind: StoreKind, _ count: Int, _ body: ([Store]) async throws 
 final class StorePlace: Sendable {
   private let kind: StoreKind
   private let folder = StoreFolder()
+  private let url: String
 
   init(_ kind: StoreKind) throws {
     self.kind = kind
+    url = kind == .postgres ? try PostgresServer.shared().newDatabase() : ""
   }
 
   /// Another connection to the same tables; of memory, another memory.
@@ -57,6 +60,7 @@ final class StorePlace: Sendable {
     switch kind {
     case .memory: SQLiteDatabase.inMemory()
     case .sqlite: SQLiteDatabase(path: folder.file("gateway.db"))
+    case .postgres: PostgresDatabase(url: Secret(url), schema: "public", migrate: true)
     }
   }
 }

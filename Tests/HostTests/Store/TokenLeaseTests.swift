@@ -1,10 +1,11 @@
 import AdapterAPI
+import TestSupport
 import Testing
 
 @testable import Host
 
 /// What the lease in a token's row promises, on every engine.
-@Suite struct TokenLeaseTests {
+@Suite(.blocking, .serialized) struct TokenLeaseTests {
   private let long = Duration.seconds(30)
 
   @Test("who claims first has the lease, and may take it again", arguments: StoreKind.allCases)

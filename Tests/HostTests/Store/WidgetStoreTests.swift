@@ -22,7 +22,9 @@ import Testing
   @Test("the list is by sort order, then title, then id", arguments: StoreKind.allCases)
   func order(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
-      let rows = [(5, -1, "z"), (4, 0, "A"), (3, 0, "B"), (1, 0, "a"), (2, 0, "a"), (7, 0, "ä"), (6, 2, "A"), (8, 10, "A")]
+      let rows = [
+        (5, -1, "z"), (4, 0, "A"), (3, 0, "B"), (1, 0, "a"), (2, 0, "a"), (7, 0, "ä"), (6, 2, "A"), (8, 10, "A"),
+      ]
       for (number, order, title) in rows.shuffled() {
         #expect(
           try await store.create(DashboardWidget(id: id(number), title: title, kind: "value", sortOrder: order)))

@@ -1,0 +1,61 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+/// A catalogue over a store in memory, asked as the pipeline asks it.
+struct CatalogueRig {
+  let catalogue = Catalogue(store: Store(SQLiteDatabase.inMemory()))
+
+  func ask(
+    _ action: ResourceAction, _ body: String = "", query: String = "", type: String? = "application/json"
+  ) async throws(GatewayError) -> ResourceAnswer {
+    try await ask(action, Array(body.utf8), query: query, type: type)
+  }
+
+  func ask(
+    _ action: ResourceAction, _ body: [UInt8], query: String = "", type: String? = "application/json"
+  ) async throws(GatewayError) -> ResourceAnswer {
+    try await catalogue.answer(
+      ResourceRequest(
+        kind: .objects, action: action, path: "/api/objects", query: query, contentType: type, body: body))
+  }
+
+  /// The error that an action must end in.
+  func refusal(
+    _ action: ResourceAction, _ body: String = "", query: String = "", type: String? = "application/json"
+  ) async -> GatewayError? {
+    do throws(GatewayError) {
+      let answer = try await ask(action, body, query: query, type: type)
+      Issue.record("taken: \(String(decoding: answer.body, as: UTF8.self).prefix(200))")
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  @discardableResult
+  func create(_ body: String) async throws -> StoredObject { StoredObject(try await ask(.create, body)) }
+
+  func list(_ query: String = "") async throws -> [StoredObject] {
+    let value = try JSONValue(parsing: try await ask(.list, query: query).body)
+    return (value.array ?? []).map(StoredObject.init)
+  }
+}
+
+/// An answered object.
+struct StoredObject {
+  let value: JSONValue
+  init(_ value: JSONValue) { self.value = value }
+  init(_ answer: ResourceAnswer) { value = (try? JSONValue(parsing: answer.body)) ?? .null }
+
+  var id: String { self["id"] }
+  var metadata: String { value["metadata"].map { String(decoding: $0.serialized, as: UTF8.self) } ?? "" }
+  subscript(field: String) -> String { value[field]?.string ?? "" }
+}
+
+extension GatewayError {
+  /// Each problem as `row.field`, or `field`.
+  var places: [String] { problems.map { ($0.row.map { "\($0)." } ?? "") + $0.field } }
+}

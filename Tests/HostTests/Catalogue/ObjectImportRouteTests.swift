@@ -1,0 +1,104 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct ObjectImportRouteTests {
+  private let rig = CatalogueRig()
+
+  private func csv(_ text: String) async throws -> [StoredObject] {
+    let answer = try await rig.ask(.importAll, text, type: "text/csv; charset=\"UTF-8\"")
+    let value = try JSONValue(parsing: answer.body)
+    let items = value["items"]?.array ?? []
+    #expect(answer.status == 201 && value["count"]?.double == Double(items.count))
+    return items.map(StoredObject.init)
+  }
+
+  @Test func `an array is imported in its order`() async throws {
+    let answer = try await rig.ask(
+      .importAll, #" [ {"code":"b","metadata":{"n":1.10}} , {"code":"a","status":"on"} ] "#)
+    let items = (try JSONValue(parsing: answer.body)["items"]?.array ?? []).map(StoredObject.init)
+    #expect(answer.status == 201 && items.map { $0["code"] } == ["b", "a"])
+    #expect(items.map(\.metadata) == [#"{"n":1.10}"#, #"{"status":"on"}"#])
+    #expect(try await rig.list().map(\.value) == items.reversed().map(\.value))
+    #expect(try await rig.ask(.importAll, "[]").body == Array("{\"count\":0,\"items\":[]}\n".utf8))
+  }
+
+  @Test func `CSV is imported, quotes, byte order mark and line breaks and all`() async throws {
+    let items = try await csv(
+      "\u{feff}id,code,name,metadata,metadata.unit,description\r\n"
+        + "x,A-1,\"Pump \"\"1\"\"\",\"{\"\"range\"\":{\"\"min\"\":1.0}}\",°C,\"two\r\nlines\"\r\n"
+        + ",A-2,,,,\r\n\r\n")
+    #expect(items.map { $0["name"] } == ["Pump \"1\"", "A-2"])
+    #expect(items.map(\.metadata) == [#"{"range":{"min":1.0},"unit":"°C"}"#, "{}"])
+    #expect(items[0]["description"] == "two\r\nlines" && items[1].value["description"] == .null)
+    #expect(items[0].id != "x")
+  }
+
+  @Test func `every bad row is named, and nothing is written`() async throws {
+    try await rig.create(#"{"code":"taken"}"#)
+    let error = await rig.refusal(
+      .importAll,
+      #"[{"code":"a"},{"name":"b"},7,{"code":"a"},{"code":"c","x":{"k":1,"k":2}},{"code":"d","name":1,"type":2},{"code":"\u0000"}]"#
+    )
+    #expect(error?.status == 422)
+    #expect(error?.places == ["2.code", "3.", "4.code", "5.", "6.name", "6.type", "7.code"])
+    #expect(error?.problems[2].message.contains("row 1") == true)
+    let taken = await rig.refusal(.importAll, #"[{"code":"x"},{"code":"taken"}]"#)
+    #expect(taken?.status == 422 && taken?.places == ["2.code"])
+    #expect(try await rig.list().map { $0["code"] } == ["taken"])
+  }
+
+  private static let badCSV: [(String, [String])] = [
+    ("", [""]), ("\n\n", [""]), ("name\nx", ["code"]), ("code,code\na,b", ["code"]), ("code,Name\na,b", ["Name"]),
+    ("code;name\na;b", ["code;name"]), ("code,\na,b", [""]), ("code,metadata.\na,b", ["metadata."]),
+    ("code,name\na\nb,c,d\n", ["1.", "2."]), ("code\na\n\nb", ["2.code"]), ("code,name\n,n", ["1.code"]),
+    ("code,name\na\"b,n\n\"c\"d,n\ne,\"n", ["1.code", "2.code", "3.name"]),
+    ("code,metadata\na,[]\nb,\"{\"\"a\"\":1,\"\"a\"\":2}\"\nc,{}x", ["1.metadata", "2.metadata", "3.metadata"]),
+    ("code,metadata,metadata.u\na,\"{\"\"u\"\":1}\",1", ["1.u"]), ("code\na\nb\na", ["3.code"]),
+    ("code,name\na,\u{0}", ["1.name"]), ("code,metadata\na,\"{\"\"u\"\":\"\"\\ud800\"\"}\"", ["1.metadata"]),
+  ]
+
+  @Test func `CSV that is not fully understood is refused, row and column named`() async throws {
+    for (text, places) in Self.badCSV {
+      let error = await rig.refusal(.importAll, text, type: "text/csv")
+      #expect(error?.status == 422 && error?.places == places, "\(text.debugDescription)")
+    }
+    #expect(try await rig.list().isEmpty)
+  }
+
+  @Test(arguments: ["", "{}", "null", "[", #"[{"code":"a"}"#, #"[{"code":"a"},]"#, "[] []", "\u{feff}[]"])
+  func `what is no array is refused`(body: String) async {
+    #expect(await rig.refusal(.importAll, body)?.word.description == "bad_json", "\(body)")
+  }
+
+  @Test func `a hundred thousand objects are read, and a thousand problems of them listed`() throws {
+    var json = "["
+    var csv = "code,name,metadata.unit\n"
+    for row in 0..<100_000 {
+      json += (row == 0 ? "" : ",") + #"{"code":"C_\#(row)","name":"Point \#(row)","metadata":{"unit":"C","n":1.50}}"#
+      csv += "C_\(row),Point \(row),C\n"
+    }
+    let good = try ObjectImport.objects(Array((json + "]").utf8), isCSV: false)
+    #expect(good.count == 100_000 && good.last?.metadata == #"{"unit":"C","n":1.50}"#)
+    #expect(try ObjectImport.objects(Array(csv.utf8), isCSV: true).last?.metadata == #"{"unit":"C"}"#)
+    do throws(GatewayError) {
+      _ = try ObjectImport.objects(
+        Array("[\([String](repeating: "1", count: 200_000).joined(separator: ","))]".utf8), isCSV: false)
+      Issue.record("taken")
+    } catch {
+      #expect(error.problems.count == 1000 && error.sentence.contains("200000"))
+    }
+  }
+
+  @Test func `more objects than may be imported at once are refused before they cost memory`() {
+    let body = "[" + String(repeating: "{},", count: ObjectImport.maximum + 5) + "{}]"
+    do throws(GatewayError) {
+      _ = try ObjectImport.objects(Array(body.utf8), isCSV: false)
+      Issue.record("taken")
+    } catch {
+      #expect(error.status == 422 && error.sentence.contains("\(ObjectImport.maximum + 1)"))
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import AdapterAPI
+import Foundation
+import Testing
+
+@testable import Host
+
+@Suite struct ObjectRouteTests {
+  private let rig = CatalogueRig()
+
+  @Test func `a list goes page by page in the order of the codes' bytes`() async throws {
+    for code in ["b", "a", "Z", "ä", "c"] { try await rig.create(#"{"code":"\#(code)","type":"t"}"#) }
+    var codes: [String] = []
+    var query: String? = "limit=2&type=t"
+    while let asked = query {
+      let answer = try await rig.ask(.list, query: asked)
+      let page = try JSONValue(parsing: answer.body).array ?? []
+      #expect(page.count <= 2)
+      codes += page.compactMap { $0["code"]?.string }
+      let link = answer.fields["link"]
+      query = link.flatMap { $0.split(separator: "?").last?.split(separator: ">").first }.map(String.init)
+      if let link { #expect(link.hasPrefix("</api/objects?type=t&limit=2&cursor=")) }
+    }
+    #expect(codes == ["Z", "a", "b", "c", "ä"])
+    #expect(try await rig.list("q=A").map { $0["code"] } == ["a"])
+    #expect(try await rig.ask(.list, query: "type=none").body == Array("[]\n".utf8))
+  }
+
+  @Test func `unknown objects, and ids that can't be any, are 404 whatever is asked`() async throws {
+    for id in ["", "7", "import2", newUUID(), newUUID() + "0", "%00", "../x", "zzzzzzzz-0000-4000-8000-000000000000"] {
+      for action in [ResourceAction.read(id: id), .delete(id: id)] {
+        #expect(await rig.refusal(action)?.status == 404, "\(action)")
+      }
+      #expect(await rig.refusal(.replace(id: id), #"{"code":"A"}"#)?.status == 404)
+      #expect(await rig.refusal(.patch(id: id), #"{"code":"A"}"#)?.status == 404)
+    }
+    #expect(try await rig.list().isEmpty, "PUT never creates")
+  }
+
+  @Test func `PUT is the whole object, and what it does not say gets its default`() async throws {
+    let old = try await rig.create(#"{"code":"A","name":"n","type":"t","description":"d","metadata":{"a":1}}"#)
+    let new = StoredObject(try await rig.ask(.replace(id: old.id), #"{"code":"B","id":"other","status":"on"}"#))
+    #expect(new.id == old.id && new["code"] == "B" && new["name"] == "B" && new["type"].isEmpty)
+    #expect(new.value["description"] == .null && new.metadata == #"{"status":"on"}"#)
+    #expect(try await rig.list().map(\.value) == [new.value])
+  }
+
+  @Test func `PATCH changes what it says, and null brings the default back`() async throws {
+    let old = try await rig.create(
+      #"{"code":"A","name":"n","type":"t","description":"d","metadata":{"a":1.50,"b":{"c":1,"d":2},"z":0}}"#)
+    func patch(_ body: String) async throws -> StoredObject {
+      StoredObject(try await rig.ask(.patch(id: old.id), body))
+    }
+    #expect(try await patch("{}").value == old.value)
+    let one = try await patch(#"{"metadata":{"b":{"c":null,"e":3},"z":null},"status":"on","id":"x"}"#)
+    #expect(one.metadata == #"{"a":1.50,"b":{"d":2,"e":3},"status":"on"}"# && one["name"] == "n" && one.id == old.id)
+    let two = try await patch(#"{"name":null,"type":null,"description":null,"status":null}"#)
+    #expect(two["name"] == "A" && two["type"].isEmpty && two.value["description"] == .null)
+    #expect(two.metadata == #"{"a":1.50,"b":{"d":2,"e":3}}"#)
+    #expect(try await patch(#"{"metadata":null,"k":1}"#).metadata == #"{"k":1}"#)
+  }
+
+  @Test func `a PATCH is checked as a whole object is, and refused whole`() async throws {
+    let old = try await rig.create(#"{"code":"A","metadata":{"a":1}}"#)
+    let table = [
+      (#"{"code":null,"name":7}"#, ["name", "code"]), (#"{"metadata":[]}"#, ["metadata"]),
+      (#"{"metadata":{"u":1},"u":2}"#, ["u"]), (#"{"name":"\u0000"}"#, ["name"]),
+      (#"{"metadata":{"u":1},"u":null}"#, ["u"]),
+    ]
+    for (body, fields) in table {
+      let error = await rig.refusal(.patch(id: old.id), body)
+      #expect(error?.status == 422 && error?.places == fields, "\(body)")
+    }
+    #expect(StoredObject(try await rig.ask(.read(id: old.id))).value == old.value)
+  }
+
+  @Test func `a taken code is a conflict, on every way to it`() async throws {
+    try await rig.create(#"{"code":"A"}"#)
+    let other = try await rig.create(#"{"code":"B"}"#)
+    for error in [
+      await rig.refusal(.create, #"{"code":"A"}"#), await rig.refusal(.replace(id: other.id), #"{"code":"A"}"#),
+      await rig.refusal(.patch(id: other.id), #"{"code":"A"}"#),
+    ] {
+      #expect(error?.status == 409 && error?.word.description == "conflict")
+      #expect(error?.sentence.contains("'A'") == true)
+    }
+  }
+
+  @Test func `DELETE says so, once`() async throws {
+    let object = try await rig.create(#"{"code":"A"}"#)
+    let answer = try await rig.ask(.delete(id: object.id))
+    #expect(answer.status == 200 && answer.body == Array("{\"success\":true}\n".utf8))
+    #expect(await rig.refusal(.delete(id: object.id))?.status == 404)
+  }
+
+  @Test func `query parameters are refused where there are none`() async throws {
+    #expect(await rig.refusal(.create, #"{"code":"A"}"#, query: "dryRun=true")?.status == 400)
+    #expect(try await rig.list().isEmpty)
+  }
+
+  @Test func `a store that is closed is 503 with a time to come back`() async throws {
+    await rig.catalogue.store.close()
+    for action in [ResourceAction.list, .read(id: newUUID()), .delete(id: newUUID())] {
+      let error = await rig.refusal(action)
+      #expect(error?.status == 503 && error?.word.description == "store_unavailable" && error?.retryAfter != nil)
+    }
+    #expect(await rig.refusal(.importAll, #"[{"code":"A"}]"#)?.status == 503)
+  }
+}

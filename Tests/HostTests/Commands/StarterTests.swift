@@ -1,0 +1,53 @@
+import Testing
+
+@testable import Host
+
+/// What `init` prints.
+@Suite struct StarterTests {
+  static let environment = [
+    "JWT_SECRET": "0123456789abcdef0123456789abcdef", "BASE_URL": "http://127.0.0.1:9/base", "APP_ID": "app-1",
+    "DATABASE_URL": "postgres://h/d",
+  ]
+
+  /// EcoCtrl shows its token to everybody who is logged in; the text says that `check` warns of that.
+  @Test(arguments: [("demo", 0), ("ecoctrl", 1), ("two-vendors", 0)])
+  func `each passes check, but for what its comments say`(name: String, warnings: Int) throws {
+    let starter = try #require(Starter.named(name))
+    let result = ConfigurationSource(file: name, text: starter.text, environment: Self.environment).load()
+    let lines = result.loaded.problems.map { ProblemPrinter.line($0, file: name) }
+    #expect(result.checked != nil && lines.count == warnings, "\(lines)")
+    #expect(result.loaded.stopping.isEmpty)
+    if warnings > 0 { #expect(starter.text.contains("\"pointgate check\" warns about that")) }
+  }
+
+  @Test func `those that lie in config are the same there`() throws {
+    #expect(try ShippedConfigurationTests.text("demo.yaml") == Starter.demo.text)
+    #expect(try ShippedConfigurationTests.text("ecoctrl.yaml") == Starter.ecoctrl.text)
+  }
+
+  @Test func `each begins with a comment and offers the catalogue and the dashboard`() {
+    #expect(Starter.all.map(\.name) == ["demo", "ecoctrl", "two-vendors"])
+    for starter in Starter.all {
+      #expect(starter.text.hasPrefix("# ") && starter.text.hasSuffix("}\n"), "\(starter.name)")
+      #expect(starter.text.contains("operation: objects}") && starter.text.contains("operation: widgets}"))
+    }
+  }
+
+  @Test func `two vendors serve the same operation under paths of their own`() throws {
+    let source = ConfigurationSource(
+      file: "two-vendors", text: Starter.twoVendors.text, environment: Self.environment)
+    let checked = try #require(source.load().checked)
+    let values = checked.configuration.routes.filter { $0.target == .operation(.values) }
+    #expect(values.map(\.adapter) == ["main", "demo"])
+  }
+
+  @Test func `EcoCtrl's database is used in a schema of the gateway's own`() throws {
+    let source = ConfigurationSource(file: "ecoctrl", text: Starter.ecoctrl.text, environment: Self.environment)
+    let store = try #require(source.load().checked).configuration.store
+    guard case .postgres = store.kind else {
+      Issue.record("not PostgreSQL")
+      return
+    }
+    #expect(store.schema == "pointgate" && store.migrate)
+  }
+}

@@ -1,0 +1,252 @@
+import AdapterAPI
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Host
+
+/// The server restarts, freezes, kills connections, or is not there.
+@Suite("PostgreSQL: a server in trouble", .blocking, .timeLimit(.minutes(2))) struct PostgresAwayTests {
+  private static let ping = "SELECT 1"
+
+  @Test func `a restart between two transactions is not noticed`() async throws {
+    let server = try PostgresServer()
+    let database = PostgresDatabase(try server.newDatabase())
+    for mode in [PostgresServer.StopMode.fast, .immediate] {
+      for lane in StoreLane.allCases { try await database.rows(Self.ping, [], lane) }
+      server.stop(mode)
+      try server.start()
+      for lane in StoreLane.allCases { try await database.rows(Self.ping, [], lane) }
+    }
+    await database.close()
+  }
+
+  @Test func `a server that is gone is said at once, and its return noticed`() async throws {
+    let server = try PostgresServer()
+    let database = PostgresDatabase(try server.newDatabase())
+    try await database.rows(Self.ping)
+    server.stop(.immediate)
+    for _ in 0..<200 {
+      let error = await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) }
+      #expect(error?.code == .unavailable)
+    }
+    try server.start()
+    // Longer than the longest back-off, and no restart of ours.
+    let start = ContinuousClock.now
+    try await until {
+      await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) } == nil
+    }
+    #expect(ContinuousClock.now - start < .seconds(5))
+    try await until { await storeError { () throws(StoreError) in try await database.rows(Self.ping) } == nil }
+    await database.close()
+  }
+
+  @Test func `a frozen server costs the first caller its limit, and the others nothing`() async throws {
+    let server = try PostgresServer()
+    let database = PostgresDatabase(try server.newDatabase())
+    try await database.rows(Self.ping, [], .tokens)
+    server.freeze()
+    let start = ContinuousClock.now
+    let first = await storeError { () throws(StoreError) in
+      try await database.rows(Self.ping, [], .tokens, limit: .seconds(1))
+    }
+    #expect(first?.code == .unavailable)
+    #expect(ContinuousClock.now - start < .seconds(2))
+    // As long as its connection is not given up they may wait for it; afterwards nobody does, but for one at a time who
+    // tries to connect.
+    try await until {
+      await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) } != nil
+    }
+    let probe = Task {
+      await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens, limit: .seconds(60)) }
+    }
+    for _ in 0..<100 {
+      let error = await storeError { () throws(StoreError) in
+        try await database.rows(Self.ping, [], .tokens, limit: .seconds(60))
+      }
+      #expect(error?.code == .unavailable)
+    }
+    _ = await probe.value
+    server.thaw()
+    let thawed = ContinuousClock.now
+    try await until {
+      await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) } == nil
+    }
+    #expect(ContinuousClock.now - thawed < .seconds(6))
+    await database.close()
+  }
+
+  @Test func `a statement that takes too long is ended on the server too, and its connection lives on`() async throws {
+    try await withPostgres { database, url in
+      let pid = try await database.rows("SELECT pg_backend_pid()", [], .tokens).first?.text(0)
+      let error = await storeError { () throws(StoreError) in
+        try await database.rows("SELECT pg_sleep(600)", [], .tokens, limit: .milliseconds(300))
+      }
+      #expect(error?.code == .unavailable)
+      try await until {
+        let running = try PostgresServer.shared().sql(
+          "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' "
+            + "AND pid <> pg_backend_pid() AND datname = current_database()", database: url)
+        return running == "0"
+      }
+      #expect(try await database.rows("SELECT pg_backend_pid()", [], .tokens).first?.text(0) == pid)
+    }
+  }
+
+  @Test func `a connection that is killed in the middle is replaced, and the work done once`() async throws {
+    try await withPostgres { database, _ in
+      try await database.rows("CREATE TABLE notes (n bigint)")
+      let turns = Mutex(0)
+      try await database.transaction(.tokens, .writing, limit: .seconds(30)) { (session) throws(StoreError) in
+        let turn = turns.withLock { turns in
+          turns += 1
+          return turns
+        }
+        try session.run("INSERT INTO notes VALUES ($1)", [.integer(Int64(turn))])
+        if turn == 1 { _ = try? session.query("SELECT pg_terminate_backend(pg_backend_pid())") }
+      }
+      #expect(try await database.rows("SELECT n FROM notes").map { $0.integer(0) } == [2])
+    }
+  }
+
+  @Test func `work that loses every connection fails, and harms nobody else`() async throws {
+    try await withPostgres { database, _ in
+      let turns = Mutex(0)
+      let error = await storeError { () throws(StoreError) in
+        try await database.transaction(.tokens, .writing, limit: .seconds(30)) { (session) throws(StoreError) in
+          turns.withLock { $0 += 1 }
+          _ = try session.query("SELECT pg_terminate_backend(pg_backend_pid())")
+        }
+      }
+      #expect(error?.code == .unavailable)
+      #expect(turns.withLock { $0 } == 2)
+      try await database.rows(Self.ping, [], .tokens)
+    }
+  }
+
+  @Test func `lanes do not wait for each other, and no caller beyond its limit`() async throws {
+    try await withPostgres { database, url in
+      let asleep = """
+        SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
+        WHERE query = 'SELECT pg_sleep(601)' AND state = 'active' AND datname = current_database() AND $1 = 'end'
+        """
+      let ended = Mutex<[StoreError?]>([])
+      let sleepers = (0..<3).map { _ in
+        Task {
+          let error = await storeError { () throws(StoreError) in
+            try await database.rows("SELECT pg_sleep(601)", limit: .seconds(100))
+          }
+          ended.withLock { $0.append(error) }
+          return error
+        }
+      }
+      let running = asleep.replacing("count(pg_cancel_backend(pid))", with: "count(*)").replacing("$1", with: "'end'")
+      try await until {
+        let isOver = ended.withLock { !$0.isEmpty }
+        return try isOver || PostgresServer.shared().sql(running, database: url) == "3"
+      }
+      #expect(ended.withLock { $0 } == [])
+      try await database.rows(Self.ping, [], .tokens)
+      let late = await storeError { () throws(StoreError) in
+        try await database.rows(Self.ping, limit: .milliseconds(200))
+      }
+      #expect(late?.sentence.contains("200 ms") == true)
+      let waiters = (0..<64).map { _ in
+        Task {
+          await storeError { () throws(StoreError) in
+            try await database.rows(Self.ping, limit: .seconds(100))
+          }
+        }
+      }
+      // The queue is full when the next one is sent away at once; those before it that are, have a short limit.
+      try await until {
+        await storeError { () throws(StoreError) in try await database.rows(Self.ping, limit: .milliseconds(50)) }
+          == .postgresBusy
+      }
+      #expect(try await database.rows(asleep, [.text("end")], .tokens).first?.integer(0) == 3)
+      for sleeper in sleepers { #expect(await sleeper.value?.code == .unavailable) }
+      for waiter in waiters { #expect(await waiter.value == nil) }
+    }
+  }
+
+  @Test func `closing waits for what is under way, and not for a frozen server`() async throws {
+    let server = try PostgresServer()
+    let database = PostgresDatabase(try server.newDatabase())
+    database.onTokenChange { _, _ in }
+    try await database.rows("CREATE TABLE notes (text text)")
+    let isRunning = Mutex(false)
+    let work = Task {
+      try await database.transaction(.catalogue, .writing, limit: .seconds(60)) { (session) throws(StoreError) in
+        isRunning.withLock { $0 = true }
+        _ = try session.query("SELECT pg_sleep(0.3)")
+        try session.run("INSERT INTO notes VALUES ('kept')")
+      }
+    }
+    try await until { isRunning.withLock { $0 } }
+    await database.close()
+    try await work.value
+    #expect(try server.sql("SELECT text FROM notes", database: "test1") == "kept")
+    #expect(await storeError { () throws(StoreError) in try await database.rows(Self.ping) } == .closed)
+
+    let other = PostgresDatabase(server.url(of: "test1"))
+    other.onTokenChange { _, _ in }
+    for lane in StoreLane.allCases { try await other.rows(Self.ping, [], lane) }
+    server.freeze()
+    let callers = (0..<5).map { _ in
+      Task {
+        await storeError { () throws(StoreError) in
+          try await other.rows(Self.ping, limit: .seconds(120))
+        }
+      }
+    }
+    let start = ContinuousClock.now
+    await other.close()
+    #expect(ContinuousClock.now - start < .seconds(3))
+    for caller in callers { #expect(await caller.value?.code == .unavailable) }
+    server.thaw()
+  }
+
+  @Test func `two hundred reconnects leak neither descriptors nor threads nor sessions`() async throws {
+    let server = try PostgresServer()
+    let url = try server.newDatabase()
+    let kill = """
+      SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()
+      """
+    let database = PostgresDatabase(url)
+    for turn in 0..<200 {
+      // Each lane kills the other's connection.
+      try await database.rows(kill, [], turn % 2 == 0 ? .tokens : .catalogue)
+    }
+    let sessions = try server.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = 'test1'", database: "postgres")
+    #expect(try #require(Int(sessions)) <= 3)
+    let sockets = Self.sockets(to: server.port)
+    #expect(sockets <= 3)
+    for _ in 0..<20 {
+      let other = PostgresDatabase(url)
+      other.onTokenChange { _, _ in }
+      try await other.rows(Self.ping)
+      await other.close()
+    }
+    await database.close()
+    try await until { Self.sockets(to: server.port) == 0 }
+    try await until {
+      try server.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = 'test1'", database: "postgres") == "0"
+    }
+  }
+
+  /// This process's open connections to a port of this machine.
+  private static func sockets(to port: UInt16) -> Int {
+    let own = Set(
+      ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).compactMap { name in
+        try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + name)
+      })
+    let remote = ":" + String(port, radix: 16, uppercase: true)
+    let lines = ((try? String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)) ?? "").split(separator: "\n")
+    return lines.count { line in
+      let words = line.split(separator: " ")
+      return words.count > 9 && words[2].hasSuffix(remote) && own.contains("socket:[\(words[9])]")
+    }
+  }
+}

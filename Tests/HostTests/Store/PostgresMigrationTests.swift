@@ -1,0 +1,209 @@
+import AdapterAPI
+import TestSupport
+import Testing
+
+@testable import Host
+
+/// How a PostgreSQL schema comes up to date, and what it leaves alone.
+@Suite(.blocking, .serialized) struct PostgresMigrationTests {
+  private let server: PostgresServer
+  private let url: String
+
+  private static let ecoCtrl = """
+    CREATE TABLE iot_tokens (id serial PRIMARY KEY, access_token text NOT NULL, refresh_token text NOT NULL,
+      expires_at bigint NOT NULL);
+    INSERT INTO iot_tokens (access_token, refresh_token, expires_at) VALUES ('theirs', 'r1', 1800000000000)
+    """
+  private static let catalogue = """
+    CREATE TABLE models (id uuid PRIMARY KEY);
+    CREATE TABLE objects (id uuid PRIMARY KEY, code varchar(255), name varchar(255),
+      model_id uuid NOT NULL REFERENCES models ON DELETE CASCADE);
+    CREATE TABLE dashboard_widgets (id uuid PRIMARY KEY, metric_key varchar(50) NOT NULL UNIQUE)
+    """
+
+  init() throws {
+    server = try PostgresServer.shared()
+    url = try server.newDatabase()
+  }
+
+  private func sql(_ text: String) throws -> String { try server.sql(text, database: url) }
+
+  private func database(schema: String = "public", migrate: Bool = true, user: String? = nil) -> PostgresDatabase {
+    let url = user.map { self.url.replacing("postgres@", with: "\($0)@") } ?? self.url
+    return PostgresDatabase(url: Secret(url), schema: schema, migrate: migrate)
+  }
+
+  private func error(opening database: PostgresDatabase) async -> StoreError? {
+    var found: StoreError?
+    do throws(StoreError) { try await database.open() } catch { found = error }
+    await database.close()
+    return found
+  }
+
+  private func pending(_ database: PostgresDatabase) async throws(StoreError) -> [String] {
+    let lines: [String]
+    do throws(StoreError) { lines = try await database.pendingMigrations() } catch {
+      await database.close()
+      throw error
+    }
+    await database.close()
+    return lines
+  }
+
+  /// All that is there, to see that nothing was touched.
+  private func everything() throws -> String {
+    try sql(
+      """
+      SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND a.attnum > 0 ORDER BY 1, 2, a.attnum
+      """) + sql("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1")
+  }
+
+  @Test func `an empty database gets every step once, and tells before what it will be`() async throws {
+    let lines = try await pending(database())
+    #expect(lines == Migration.all.map(\.effect))
+    #expect(try sql("SELECT count(*) FROM pg_class WHERE relname = 'schema_migrations'") == "0")
+    for _ in 1...2 { #expect(await error(opening: database()) == nil) }
+    #expect(
+      try sql("SELECT version, name FROM schema_migrations ORDER BY version")
+        == "1|tokens\n2|token_leases\n3|objects\n4|widgets")
+    #expect(try sql("SELECT bool_and(applied_at > 1700000000000) FROM schema_migrations") == "t")
+    #expect(try await pending(database()) == [])
+  }
+
+  @Test func `both engines have the same tables and columns`() async throws {
+    #expect(await error(opening: database()) == nil)
+    let sqlite = try SQLiteConnection(path: nil)
+    for table in ["iot_tokens", "objects", "dashboard_widgets", "schema_migrations"] {
+      let theirs = try sql(
+        "SELECT string_agg(column_name, ' ' ORDER BY ordinal_position) FROM information_schema.columns "
+          + "WHERE table_schema = 'public' AND table_name = '\(table)'")
+      let ours = try sqlite.query("SELECT name FROM pragma_table_info($1) ORDER BY cid", [.text(table)])
+      #expect(ours.map { $0.text(0) }.joined(separator: " ") == theirs, "\(table)")
+    }
+  }
+
+  @Test func `a schema that is missing is made`() async throws {
+    let name = "point \"gate\""
+    #expect(try await pending(database(schema: name)).first == "creates schema \(name)")
+    #expect(await error(opening: database(schema: name, migrate: false))?.code == .outdated)
+    #expect(await error(opening: database(schema: name)) == nil)
+    #expect(try sql("SELECT count(*) FROM \"point \"\"gate\"\"\".objects") == "0")
+    #expect(try sql("SELECT count(*) FROM pg_class WHERE relname = 'objects'") == "1")
+    #expect(try await pending(database(schema: name)) == [])
+  }
+
+  @Test func `many that open the same empty database at once migrate it once`() async throws {
+    let databases = (0..<4).map { _ in database(schema: "pointgate") }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for database in databases { group.addTask { try await database.open() } }
+      try await group.waitForAll()
+    }
+    #expect(try sql("SELECT count(*) FROM pointgate.schema_migrations") == "4")
+    for database in databases { await database.close() }
+  }
+
+  @Test(arguments: [
+    "CREATE TABLE objects (id uuid)",
+    "CREATE TABLE dashboard_widgets (x integer)",
+    "CREATE VIEW objects AS SELECT 1 AS x",
+    // As Rails has it.
+    "CREATE TABLE schema_migrations (version varchar NOT NULL PRIMARY KEY)",
+    "CREATE TABLE schema_migrations (version text, name text, applied_at bigint)",
+    "CREATE TABLE iot_tokens (id serial PRIMARY KEY, token text)",
+    "CREATE TABLE iot_tokens (id serial, access_token text, refresh_token text, expires_at timestamptz)",
+    "CREATE TABLE iot_tokens (id serial, access_token text, refresh_token text, expires_at bigint, owner text)",
+  ])
+  func `a table of another program is never touched, and the sentence names the mend`(table: String) async throws {
+    _ = try sql(table)
+    let before = try everything()
+    let error = await error(opening: database())
+    #expect(error?.code == .foreign)
+    #expect(error?.sentence.contains("store: {schema: pointgate}") == true)
+    #expect(await storeErrorCode { () throws(StoreError) in _ = try await pending(database()) } == .foreign)
+    #expect(try everything() == before)
+    #expect(await self.error(opening: database(schema: "pointgate")) == nil)
+  }
+
+  @Test func `nothing of EcoCtrl's is altered when one of its tables is in the way`() async throws {
+    _ = try sql(Self.ecoCtrl)
+    _ = try sql(Self.catalogue)
+    let before = try everything()
+    #expect(await error(opening: database())?.code == .foreign)
+    #expect(try everything() == before)
+  }
+
+  @Test func `EcoCtrl's table of tokens is extended and its row stays as it is`() async throws {
+    _ = try sql(Self.ecoCtrl)
+    #expect(try await pending(database()).first?.contains("extends table iot_tokens") == true)
+    #expect(await error(opening: database()) == nil)
+    #expect(
+      try sql("SELECT id, access_token, refresh_token, expires_at, adapter IS NULL, version FROM iot_tokens")
+        == "1|theirs|r1|1800000000000|t|1")
+    // EcoCtrl goes on as before.
+    _ = try sql("INSERT INTO iot_tokens (access_token, refresh_token, expires_at) VALUES ('b', 'c', 1)")
+    #expect(try sql("SELECT id FROM iot_tokens WHERE access_token = 'b'") == "2")
+  }
+
+  @Test func `a schema of our own takes EcoCtrl's pair over, once, and leaves it there`() async throws {
+    _ = try sql(Self.ecoCtrl)
+    _ = try sql(Self.catalogue)
+    let before = try everything()
+    let store = Store(database(schema: "pointgate"))
+    let pair = try #require(try await store.load(.main.adopting))
+    #expect(pair.token.access == "theirs" && pair.token.refresh == "r1")
+    await store.close()
+    #expect(try sql("SELECT * FROM public.iot_tokens") == "1|theirs|r1|1800000000000")
+    _ = try sql("DELETE FROM pointgate.iot_tokens")
+    let again = Store(database(schema: "pointgate"))
+    #expect(try await again.load(.main.adopting) == nil)
+    await again.close()
+    _ = try sql("DROP SCHEMA pointgate CASCADE")
+    #expect(try everything() == before)
+  }
+
+  @Test func `a pair that a gateway in public uses is not copied`() async throws {
+    _ = try sql(Self.ecoCtrl)
+    #expect(await error(opening: database()) == nil)
+    #expect(await error(opening: database(schema: "pointgate")) == nil)
+    #expect(try sql("SELECT count(*) FROM pointgate.iot_tokens") == "0")
+  }
+
+  @Test func `with migrate false nothing is changed, and a current schema works`() async throws {
+    let before = try everything()
+    let error = await error(opening: database(migrate: false))
+    #expect(error?.code == .outdated && error?.sentence.contains("store: {migrate: false}") == true)
+    #expect(try everything() == before)
+    #expect(await self.error(opening: database()) == nil)
+    #expect(await self.error(opening: database(migrate: false)) == nil)
+  }
+
+  @Test func `a newer schema is refused`() async throws {
+    #expect(await error(opening: database()) == nil)
+    _ = try sql("INSERT INTO schema_migrations VALUES (999, 'future', 0)")
+    #expect(await error(opening: database())?.code == .newer)
+  }
+
+  @Test func `a role that may make nothing works where nothing is pending`() async throws {
+    let role = "plain\(url.split(separator: "/").last ?? "")"
+    _ = try sql("CREATE ROLE \(role) LOGIN")
+    #expect(await error(opening: database(user: role))?.code == .unavailable)
+    #expect(try await pending(database(user: role)).count == Migration.all.count)
+    #expect(await error(opening: database()) == nil)
+    _ = try sql("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO \(role)")
+    _ = try sql("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO \(role)")
+    let store = Store(database(user: role))
+    #expect(try await store.claim(.main, holder: "a", seen: nil, for: .seconds(30)) == .granted)
+    #expect(try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair?.version == 1)
+    await store.close()
+  }
+
+  @Test func `a role that may not read EcoCtrl's table gets an empty one of its own`() async throws {
+    _ = try sql(Self.ecoCtrl)
+    let role = "maker\(url.split(separator: "/").last ?? "")"
+    _ = try sql("CREATE ROLE \(role) LOGIN; CREATE SCHEMA pointgate AUTHORIZATION \(role)")
+    #expect(await error(opening: database(schema: "pointgate", user: role)) == nil)
+    #expect(try sql("SELECT count(*) FROM pointgate.iot_tokens") == "0")
+  }
+}

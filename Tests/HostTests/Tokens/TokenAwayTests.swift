@@ -1,0 +1,244 @@
+import AdapterAPI
+import Testing
+
+@testable import Host
+
+/// The store is away: what is done without the lease, when, and how it ends.
+@Suite struct TokenAwayTests {
+  private func pair(_ n: Int, life: Int64 = 7200, version: Int64 = 1) throws -> StoredPair {
+    StoredPair(token: try TokenTranscript().token(n, life: life), version: version)
+  }
+
+  /// A keeper that found `A1` in the store, which from then on fails.
+  private func away(
+    _ sharing: StoreSharing = .network, life: Int64 = 7200, after passed: Duration
+  ) throws -> TokenTranscript {
+    var keeper = TokenTranscript(sharing: sharing)
+    keeper.grants = false
+    keeper.state.start(at: keeper.time)
+    keeper.load(try pair(1, life: life))
+    let end = keeper.time.now + passed
+    while keeper.time.now < end {
+      keeper.pass(min(.seconds(1), end - keeper.time.now))
+      if keeper.state.storeJob == .load { keeper.state.loaded(.failure(TokenTranscript.down), at: keeper.time) }
+    }
+    _ = keeper.lines()
+    return keeper
+  }
+
+  /// Lets time pass; the store refuses every claim.
+  private func refusing(_ keeper: inout TokenTranscript, _ duration: Duration) -> [String] {
+    var lines: [String] = []
+    let end = keeper.time.now + duration
+    while keeper.time.now < end {
+      keeper.pass(min(.milliseconds(50), end - keeper.time.now))
+      if keeper.state.storeJob == .claim { keeper.claim(nil) }
+      lines += keeper.lines()
+    }
+    return lines
+  }
+
+  // MARK: A store that others share
+
+  @Test func `while the token is good nobody waits and the store is tried each second`() throws {
+    var keeper = try away(after: .seconds(6900))
+    #expect(keeper.state.storeDownSince != nil)
+    // In the window already, and still at once.
+    #expect(keeper.ask() == "A1")
+    let tried = refusing(&keeper, .seconds(100))
+    #expect(Set(tried) == ["claim A1#1"])
+    #expect((95...105).contains(tried.count), "\(tried.count)")
+    #expect(keeper.ask() == "A1")
+  }
+
+  @Test func `callers that wait for a renewal are served when the store turns out to be away`() throws {
+    var keeper = TokenTranscript(sharing: .network)
+    keeper.grants = false
+    keeper.state.start(at: keeper.time)
+    keeper.load(try pair(1, life: 200))
+    keeper.time.now = keeper.time.now + .seconds(101)
+    _ = keeper.lines()
+    #expect(keeper.ask() == "wait")
+    keeper.claim(nil)
+    #expect(keeper.lines() == ["claim A1#1", "storeDown", "give A1 to 1"])
+  }
+
+  @Test func `with half of the window left it authorizes for itself, once, and never refreshes`() throws {
+    var keeper = try away(after: .seconds(6900))
+    let before = refusing(&keeper, .milliseconds(149_900))
+    #expect(!before.contains("authorize"))
+    let after = refusing(&keeper, .milliseconds(200))
+    #expect(after.last == "authorize")
+    #expect(keeper.lines() == [])
+    try keeper.give(2)
+    // In use at once; the store gets it when it is back.
+    #expect(keeper.lines() == ["detached", "publish", "save A2 over A1#1"])
+    #expect(keeper.state.held?.isDetached == true)
+    for _ in 1...100 {
+      try keeper.storeFails(2)
+      keeper.pass(.seconds(1))
+      #expect(keeper.lines() == ["save A2 over A1#1"])
+      #expect(keeper.ask() == "A2")
+    }
+  }
+
+  @Test func `a store that answers nothing costs no more time than one that fails`() throws {
+    var keeper = TokenTranscript(sharing: .network)
+    keeper.grants = false
+    keeper.state.start(at: keeper.time)
+    keeper.load(try pair(1, life: 3))
+    _ = keeper.lines()
+    keeper.pass(.milliseconds(1500))
+    #expect(keeper.ask() == "wait")
+    #expect(keeper.lines() == ["claim A1#1"])
+    keeper.pass(.milliseconds(750))
+    #expect(keeper.lines() == ["storeDown", "give A1 to 1", "authorize"])
+    try keeper.give(2, life: 3)
+    // Not even its saving is begun: one job at a time.
+    #expect(keeper.lines() == ["detached", "publish"])
+  }
+
+  @Test func `a refused token is replaced at once`() throws {
+    var keeper = try away(after: .seconds(60))
+    #expect(try keeper.replace(1) == "wait")
+    keeper.claim(nil)
+    #expect(keeper.lines() == ["publish", "claim A1#1", "authorize"])
+  }
+
+  @Test func `a token that is refused while the store is waited for is replaced at once`() throws {
+    var keeper = try away(after: .seconds(6900))
+    _ = refusing(&keeper, .seconds(10))
+    #expect(keeper.state.isClaiming)
+    #expect(try keeper.replace(1) == "wait")
+    keeper.state.tick(at: keeper.time)
+    if keeper.state.storeJob == .claim { keeper.claim(nil) }
+    #expect(keeper.lines() == ["publish", "claim A1#1", "authorize"])
+  }
+
+  @Test func `a cold start authorizes for itself`() throws {
+    var keeper = TokenTranscript(sharing: .network)
+    keeper.grants = false
+    keeper.state.start(at: keeper.time)
+    #expect(keeper.ask() == "wait")
+    keeper.state.loaded(.failure(TokenTranscript.down), at: keeper.time)
+    keeper.claim(nil)
+    try keeper.give(1)
+    #expect(
+      keeper.lines() == ["load", "storeDown", "claim", "authorize", "detached", "publish", "give A1 to 1", "save A1"])
+  }
+
+  @Test func `a cold start waits two seconds for a store that does not answer`() throws {
+    var keeper = TokenTranscript(sharing: .network)
+    keeper.grants = false
+    keeper.state.start(at: keeper.time)
+    #expect(keeper.ask() == "wait")
+    keeper.pass(.seconds(2))
+    #expect(keeper.lines() == ["load", "storeDown", "authorize"])
+  }
+
+  @Test func `a store that comes back while it is asked for the lease costs no authorizing`() throws {
+    var keeper = try away(after: .seconds(6900))
+    _ = refusing(&keeper, .seconds(100))
+    keeper.pass(.seconds(1))
+    keeper.claim(.granted)
+    #expect(keeper.lines() == ["claim A1#1", "storeUp", "refresh R1"])
+  }
+
+  @Test func `a refresh token refused while the store goes away leads to authorizing without it, when it is due`() throws
+  {
+    var keeper = try away(after: .seconds(6900))
+    keeper.claim(.granted)
+    _ = keeper.lines()
+    keeper.refuse(.refreshRejected)
+    keeper.claim(nil)
+    #expect(keeper.lines() == ["rejected", "claim A1#1", "storeDown"])
+    #expect(keeper.ask() == "A1")
+    #expect(refusing(&keeper, .seconds(151)).contains("authorize"))
+  }
+
+  @Test func `a pair obtained under the lease and not stored is no detached one`() throws {
+    var keeper = try away(after: .seconds(6900))
+    keeper.claim(.granted)
+    try keeper.give(2)
+    keeper.work()
+    try keeper.storeFails(2)
+    #expect(keeper.lines().suffix(4) == ["refreshed", "save A2 over A1#1", "storeDown", "publish"])
+    #expect(keeper.state.held?.isDetached == false)
+  }
+
+  // MARK: Back again
+
+  private func detached(life: Int64 = 7200) throws -> TokenTranscript {
+    var keeper = try away(after: .seconds(60))
+    _ = try keeper.replace(1)
+    keeper.claim(nil)
+    try keeper.give(2, life: life)
+    keeper.work()
+    try keeper.storeFails(2)
+    keeper.pass(.seconds(1))
+    _ = keeper.lines()
+    return keeper
+  }
+
+  @Test func `the detached pair is stored when nobody else stored one`() throws {
+    var keeper = try detached()
+    try keeper.keep(2, version: 2)
+    #expect(keeper.lines() == ["storeUp"])
+    #expect(keeper.state.held?.isDetached == false)
+    #expect(keeper.state.unsaved == nil)
+  }
+
+  @Test func `a stored pair that expires later wins`() throws {
+    var keeper = try detached()
+    try keeper.lose(2, to: try pair(3, life: 9000, version: 2))
+    #expect(keeper.lines() == ["storeUp", "adopted", "publish"])
+    #expect(keeper.ask() == "A3")
+    #expect(keeper.state.unsaved == nil)
+  }
+
+  @Test func `a stored pair that expires earlier is overwritten`() throws {
+    var keeper = try detached()
+    try keeper.lose(2, to: try pair(3, life: 3600, version: 2))
+    #expect(keeper.lines() == ["storeUp", "save A2 over A3#2"])
+    try keeper.keep(2, version: 3)
+    #expect(keeper.ask() == "A2")
+  }
+
+  @Test func `a lease that somebody has is waited for with the detached pair in use`() throws {
+    var keeper = try detached()
+    keeper.state.saved(.success(.leased(.seconds(4))), of: try keeper.token(2), at: keeper.time)
+    #expect(keeper.ask() == "A2")
+    keeper.pass(.milliseconds(250))
+    #expect(keeper.lines() == ["storeUp", "save A2 over A1#1"])
+  }
+
+  @Test func `a look notices that the store is back`() throws {
+    var keeper = try away(after: .seconds(60))
+    keeper.pass(.seconds(1))
+    keeper.load(try pair(1))
+    #expect(keeper.lines() == ["load", "storeUp"])
+    keeper.pass(.milliseconds(2999))
+    #expect(keeper.lines() == [])
+  }
+
+  // MARK: A file that nobody can write
+
+  @Test(arguments: [StoreError.Code.full, .readOnly])
+  func `with a file that can't be written the refresh goes on without the lease`(code: StoreError.Code) throws {
+    var keeper = TokenTranscript(sharing: .machine)
+    keeper.grants = false
+    keeper.state.start(at: keeper.time)
+    keeper.load(try pair(1, life: -5))
+    keeper.state.claimed(.failure(StoreError(code, "No.")), at: keeper.time)
+    #expect(keeper.lines() == ["load", "claim A1#1", "storeDown", "refresh R1"])
+    try keeper.give(2)
+    #expect(keeper.lines() == ["refreshed", "publish", "save A2 over A1#1"])
+    #expect(keeper.state.held?.isDetached == false)
+  }
+
+  @Test func `a file that is busy is waited for until half of the window is left`() throws {
+    var keeper = try away(.machine, after: .seconds(6900))
+    #expect(Set(refusing(&keeper, .milliseconds(149_900))) == ["claim A1#1"])
+    #expect(refusing(&keeper, .milliseconds(200)).last == "refresh R1")
+  }
+}

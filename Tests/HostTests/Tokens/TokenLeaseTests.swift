@@ -1,0 +1,319 @@
+import AdapterAPI
+import Testing
+
+@testable import Host
+
+/// The lease of the token's row, between processes that share a store.
+@Suite struct TokenLeaseTests {
+  private func pair(_ n: Int, life: Int64 = 7200, version: Int64 = 1) throws -> StoredPair {
+    StoredPair(token: try TokenTranscript().token(n, life: life), version: version)
+  }
+
+  /// A keeper that found `A1` in a store that others use too, and answers no claim by itself. With one that is over it
+  /// has claimed the lease.
+  private func sharing(_ sharing: StoreSharing = .network, life: Int64 = 7200) throws -> TokenTranscript {
+    var keeper = TokenTranscript(sharing: sharing)
+    keeper.grants = false
+    keeper.state.start(at: keeper.time)
+    keeper.load(try pair(1, life: life))
+    _ = keeper.lines()
+    return keeper
+  }
+
+  /// Lets time pass and answers every look with what the keeper knows already.
+  private func rest(_ keeper: inout TokenTranscript, _ duration: Duration) {
+    let end = keeper.time.now + duration
+    while keeper.time.now < end {
+      keeper.pass(min(.seconds(1), end - keeper.time.now))
+      if keeper.state.storeJob == .load { keeper.load(keeper.state.base) }
+    }
+    _ = keeper.lines()
+  }
+
+  // MARK: Taking it
+
+  @Test func `the upstream is asked only when the lease is granted`() throws {
+    var keeper = try sharing()
+    rest(&keeper, .seconds(6900))
+    #expect(keeper.ask() == "wait")
+    #expect(keeper.state.isClaiming)
+    keeper.claim(.granted)
+    #expect(keeper.lines() == ["refresh R1"])
+    try keeper.give(2)
+    #expect(keeper.lines() == ["refreshed", "save A2 over A1#1"])
+    try keeper.keep(2, version: 2)
+    // Saving gave the lease back.
+    #expect(keeper.lines() == ["publish", "give A2 to 1"])
+    #expect(keeper.state.lease == nil)
+  }
+
+  @Test func `who finds that the pair was renewed meanwhile uses it and asks the upstream nothing`() throws {
+    var keeper = try sharing(life: -1)
+    #expect(keeper.ask() == "wait")
+    keeper.claim(.changed(try pair(2, version: 2)))
+    #expect(keeper.lines() == ["adopted", "publish", "give A2 to 1"])
+    #expect(keeper.state.exchange == nil)
+  }
+
+  @Test func `a renewed pair that is over too is renewed, from its own refresh token`() throws {
+    var keeper = try sharing(life: -1)
+    #expect(keeper.ask() == "wait")
+    _ = keeper.lines()
+    keeper.claim(.changed(try pair(2, life: -1, version: 2)))
+    #expect(keeper.lines() == ["claim A2#2"])
+    keeper.claim(.granted)
+    #expect(keeper.lines() == ["refresh R2"])
+  }
+
+  @Test(arguments: [(StoreSharing.network, 250), (.machine, 50)])
+  func `a lease that somebody has is asked for again soon`(sharing: StoreSharing, poll: Int) throws {
+    var keeper = try self.sharing(sharing, life: -1)
+    #expect(keeper.ask() == "wait")
+    for _ in 1...3 {
+      keeper.claim(.held(.seconds(4)))
+      keeper.pass(.milliseconds(poll - 1))
+      #expect(keeper.lines() == [])
+      keeper.pass(.milliseconds(1))
+      #expect(keeper.lines() == ["claim A1#1"])
+    }
+    keeper.claim(.held(.milliseconds(20)))
+    keeper.pass(.milliseconds(20))
+    #expect(keeper.lines() == ["claim A1#1"])
+  }
+
+  @Test func `a message that there is a new version makes it look at once`() throws {
+    var keeper = try sharing(life: -1)
+    #expect(keeper.ask() == "wait")
+    keeper.claim(.held(.seconds(4)))
+    keeper.state.noticed(2, at: keeper.time)
+    #expect(keeper.lines() == ["claim A1#1"])
+    // Also when it comes while the claim is under way, whose answer may be older.
+    keeper.state.noticed(2, at: keeper.time)
+    #expect(keeper.lines() == [])
+    keeper.claim(.held(.seconds(4)))
+    #expect(keeper.lines() == ["claim A1#1"])
+  }
+
+  @Test func `while somebody else renews, callers get the old token after a second at most`() throws {
+    var keeper = try sharing()
+    rest(&keeper, .seconds(6899))
+    keeper.pass(.seconds(1))
+    keeper.claim(.held(.seconds(5)))
+    #expect(keeper.ask() == "wait")
+    keeper.grants = false
+    for _ in 1...3 {
+      keeper.pass(.milliseconds(250))
+      keeper.claim(.held(.seconds(5)))
+    }
+    #expect(keeper.lines() == ["claim A1#1", "claim A1#1", "claim A1#1", "claim A1#1"])
+    keeper.pass(.milliseconds(250))
+    #expect(keeper.lines() == ["give A1 to 1", "claim A1#1"])
+    #expect(keeper.ask() == "A1")
+  }
+
+  @Test func `a grant that took longer than the lease lasts is not trusted`() throws {
+    var keeper = try sharing(life: -1)
+    #expect(keeper.ask() == "wait")
+    // The process stood still: no alarm in between.
+    keeper.time.now = keeper.time.now + .seconds(6)
+    keeper.time.wall += 6000
+    keeper.claim(.granted)
+    #expect(keeper.lines() == ["claim A1#1"])
+  }
+
+  // MARK: Keeping it
+
+  @Test func `the lease is extended every third of it while the upstream takes its time`() throws {
+    var keeper = try sharing(life: -1)
+    #expect(keeper.ask() == "wait")
+    keeper.claim(.granted)
+    #expect(keeper.lines() == ["refresh R1"])
+    keeper.pass(.milliseconds(1666))
+    #expect(keeper.lines() == [])
+    keeper.pass(.milliseconds(1))
+    #expect(keeper.lines() == ["extend"])
+    keeper.state.extended(.success(true), at: keeper.time)
+    keeper.pass(.milliseconds(1667))
+    #expect(keeper.lines() == ["extend"])
+    // What the store says to it changes nothing.
+    keeper.state.extended(.success(false), at: keeper.time)
+    try keeper.give(2)
+    #expect(keeper.lines() == ["refreshed", "save A2 over A1#1"])
+  }
+
+  @Test func `a pair that comes while the lease is being extended is saved after that`() throws {
+    var keeper = try sharing(life: -1)
+    keeper.claim(.granted)
+    keeper.pass(.milliseconds(1700))
+    try keeper.give(2)
+    #expect(keeper.lines() == ["refresh R1", "extend", "refreshed"])
+    keeper.state.extended(.success(true), at: keeper.time)
+    #expect(keeper.lines() == ["save A2 over A1#1"])
+  }
+
+  @Test func `a call that ignores its cancellation loses the lease in the end`() throws {
+    var keeper = try sharing(life: -1)
+    keeper.claim(.granted)
+    var extensions = 0
+    for _ in 1...600 {
+      keeper.pass(.milliseconds(100))
+      guard keeper.state.storeJob == .extend else { continue }
+      extensions += 1
+      keeper.state.extended(.success(true), at: keeper.time)
+    }
+    // 11 seconds until it is cancelled; nothing in the 49 afterwards.
+    #expect((6...7).contains(extensions), "\(extensions)")
+  }
+
+  // MARK: Giving it back
+
+  @Test func `a passing failure gives the lease back and waits`() throws {
+    var keeper = try sharing()
+    rest(&keeper, .seconds(6900))
+    keeper.claim(.granted)
+    keeper.refuse(.unreachable)
+    #expect(keeper.lines() == ["refresh R1", "failed", "release"])
+    keeper.state.released(.success(()), at: keeper.time)
+    keeper.pass(.seconds(1))
+    #expect(keeper.lines() == ["claim A1#1"])
+  }
+
+  @Test func `a refused refresh token makes it look at the row before it authorizes under the same lease`() throws {
+    var keeper = try sharing()
+    rest(&keeper, .seconds(6900))
+    keeper.claim(.granted)
+    keeper.refuse(.refreshRejected)
+    #expect(keeper.lines() == ["refresh R1", "rejected", "claim A1#1"])
+    keeper.claim(.granted)
+    #expect(keeper.lines() == ["authorize"])
+    try keeper.give(2)
+    #expect(keeper.lines() == ["authorized", "save A2 over A1#1"])
+  }
+
+  @Test func `the end gives the lease back when the call has ended`() throws {
+    var keeper = try sharing()
+    rest(&keeper, .seconds(6900))
+    keeper.claim(.granted)
+    keeper.state.stop(at: keeper.time)
+    #expect(keeper.lines() == ["refresh R1"])
+    keeper.refuse(.unreachable)
+    #expect(keeper.lines() == ["failed", "release"])
+    keeper.state.released(.success(()), at: keeper.time)
+    #expect(keeper.lines() == ["stopped"])
+  }
+
+  @Test func `the end while the lease is asked for asks nothing of the upstream and gives it back`() throws {
+    var keeper = try sharing(life: -1)
+    #expect(keeper.ask() == "wait")
+    keeper.state.stop(at: keeper.time)
+    #expect(keeper.lines() == ["fail 1: stopped"])
+    keeper.claim(.granted)
+    #expect(keeper.lines() == ["release"])
+    keeper.state.released(.success(()), at: keeper.time)
+    #expect(keeper.lines() == ["stopped"])
+  }
+
+  // MARK: Standing still
+
+  @Test func `a pair obtained by somebody whose lease has gone is not used, theirs is`() throws {
+    var keeper = try sharing(life: -1)
+    #expect(keeper.ask() == "wait")
+    keeper.claim(.granted)
+    try keeper.give(2)
+    keeper.work()
+    keeper.state.saved(.success(.leased(.seconds(3))), of: try keeper.token(2), at: keeper.time)
+    _ = keeper.lines()
+    keeper.pass(.milliseconds(250))
+    #expect(keeper.lines() == ["save A2 over A1#1"])
+    try keeper.lose(2, to: try pair(3, version: 2))
+    #expect(keeper.lines() == ["adopted", "publish", "give A3 to 1"])
+  }
+
+  @Test func `when the one who took the lease gives up, the refused pair is stored after all`() throws {
+    var keeper = try sharing(life: -1)
+    keeper.claim(.granted)
+    try keeper.give(2)
+    keeper.work()
+    keeper.state.saved(.success(.leased(.milliseconds(100))), of: try keeper.token(2), at: keeper.time)
+    keeper.pass(.milliseconds(100))
+    try keeper.keep(2, version: 2)
+    #expect(keeper.lines() == ["refresh R1", "refreshed", "save A2 over A1#1", "save A2 over A1#1", "publish"])
+  }
+
+  @Test func `a failure after the lease has ended makes it look before callers fail`() throws {
+    var keeper = try sharing(life: -1)
+    #expect(keeper.ask() == "wait")
+    keeper.claim(.granted)
+    keeper.time.now = keeper.time.now + .seconds(12)
+    keeper.time.wall += 12_000
+    keeper.refuse(.timeout)
+    #expect(keeper.lines() == ["refresh R1", "failed", "claim A1#1"])
+    keeper.claim(.changed(try pair(2, version: 2)))
+    #expect(keeper.lines() == ["adopted", "publish", "give A2 to 1", "release"])
+  }
+
+  @Test func `a late alarm gives the store its time again`() throws {
+    var keeper = try sharing(life: -1)
+    #expect(keeper.ask() == "wait")
+    keeper.time.now = keeper.time.now + .seconds(8)
+    keeper.time.wall += 8000
+    keeper.state.tick(at: keeper.time)
+    // The store was not away: this process was.
+    #expect(keeper.lines() == [])
+    keeper.claim(.changed(try pair(2, version: 2)))
+    #expect(keeper.lines() == ["adopted", "publish", "give A2 to 1"])
+  }
+
+  // MARK: The slow look
+
+  @Test func `the row is looked at every three seconds and a later pair is used`() throws {
+    var keeper = try sharing()
+    keeper.pass(.milliseconds(2999))
+    #expect(keeper.lines() == [])
+    keeper.pass(.milliseconds(1))
+    #expect(keeper.lines() == ["load"])
+    keeper.load(try pair(1))
+    #expect(keeper.lines() == [])
+    keeper.pass(.seconds(3))
+    keeper.load(try pair(2, life: 9000, version: 2))
+    #expect(keeper.lines() == ["load", "adopted", "publish"])
+    #expect(keeper.ask() == "A2")
+  }
+
+  @Test func `a pair that ends earlier than the one in hand is known and not used`() throws {
+    var keeper = try sharing()
+    keeper.pass(.seconds(3))
+    keeper.load(try pair(2, life: 60, version: 2))
+    #expect(keeper.lines() == ["load"])
+    #expect(keeper.ask() == "A1")
+    #expect(keeper.state.base?.version == 2)
+  }
+
+  @Test func `a stored pair that is good makes a renewal needless when the one in hand is refused`() throws {
+    var keeper = try sharing()
+    keeper.pass(.seconds(3))
+    keeper.load(try pair(2, life: 3600, version: 2))
+    _ = keeper.lines()
+    #expect(try keeper.replace(1) == "A2")
+    #expect(keeper.lines() == ["publish", "adopted", "publish"])
+  }
+
+  @Test func `a process that stores for itself never looks`() throws {
+    var keeper = try TokenTranscript.holding()
+    keeper.pass(.seconds(6000))
+    #expect(keeper.lines() == [])
+  }
+
+  @Test func `one's own message is no reason to look`() throws {
+    var keeper = try sharing()
+    rest(&keeper, .seconds(6900))
+    keeper.claim(.granted)
+    try keeper.give(2)
+    _ = keeper.lines()
+    keeper.state.noticed(2, at: keeper.time)
+    try keeper.keep(2, version: 2)
+    #expect(keeper.lines() == ["publish"])
+    keeper.state.noticed(3, at: keeper.time)
+    #expect(keeper.lines() == ["load"])
+  }
+}

@@ -1,0 +1,166 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The verbs that look: the built binary, its streams and its exit status.
+@Suite("Commands", .blocking)
+struct CommandTests {
+  private func program(_ configuration: GatewayConfiguration, _ upstream: ScriptedUpstream?) throws -> GatewayProcess {
+    try GatewayProcess(configuration.text, environment: Lab.environment(upstream))
+  }
+
+  private func check(_ program: GatewayProcess, _ more: String...) throws -> Int32 {
+    try program.run(["check", "--live", "-c", program.configFile.path] + more, within: 60)
+  }
+
+  private func steps(_ program: GatewayProcess) throws -> [String: [String: Any]] {
+    let json = try #require(
+      try JSONSerialization.jsonObject(with: Data(program.standardOutput.utf8)) as? [String: Any])
+    let steps = try #require(json["steps"] as? [[String: Any]])
+    return Dictionary(
+      steps.map { ("\($0["subject"] as? String ?? "") \($0["step"] as? String ?? "")", $0) },
+      uniquingKeysWith: { first, _ in first })
+  }
+
+  @Test("init prints a configuration that check takes, alone on stdout")
+  func initialize() throws {
+    let program = try program(GatewayConfiguration(), nil)
+    for name in ["demo", "ecoctrl", "two-vendors"] {
+      #expect(try program.run(["init", name]) == 0)
+      #expect(program.log.isEmpty)
+      try program.write(program.standardOutput)
+      #expect(try program.run(["check", "-c", program.configFile.path]) == (name == "ecoctrl" ? 1 : 0))
+      // EcoCtrl's names a database, and there is no DATABASE_URL here.
+      #expect(program.standardOutput.contains("DATABASE_URL") == (name == "ecoctrl"))
+    }
+    for words in [["init"], ["init", "dmeo"], ["init", "demo", "more"], ["init", "demo", "--live"]] {
+      #expect(try program.run(words) == 2)
+      #expect(program.standardOutput.isEmpty)
+    }
+    #expect(program.log.contains("did you mean 'demo'? There are 'init demo', 'init ecoctrl', 'init two-vendors'"))
+  }
+
+  @Test("check --live fetches one token, reads once, and changes nothing")
+  func live() throws {
+    let upstream = try ScriptedUpstream()
+    let program = try program(GatewayConfiguration(), upstream)
+    #expect(try check(program) == 0)
+    let lines = program.standardOutput.split(separator: "\n")
+    for step in ["resolve", "connect", "token", "read"] {
+      let line = try Regex("adapter main +\(step) +ok +[0-9]+ ms.*")
+      #expect(lines.contains { $0.wholeMatch(of: line) != nil }, "\(step)")
+    }
+    #expect(lines.contains { $0.hasPrefix("store") && $0.contains("makes the file") })
+    #expect(lines.last == "5 steps, none failed")
+    #expect(upstream.count(.authorization) == 1 && upstream.count(.refresh) == 0)
+    #expect(upstream.dataCalls.map(\.kind) == [.values])
+    let files = try FileManager.default.contentsOfDirectory(atPath: program.folder.path)
+    #expect(!files.contains { $0.hasPrefix("pointgate.db") })
+    for secret in upstream.secrets + [Secrets.appID, Secrets.jwt] {
+      #expect(!program.standardOutput.contains(secret) && !program.log.contains(secret))
+    }
+  }
+
+  @Test("an error of the upstream's own counts as reached, and is said")
+  func businessError() throws {
+    let upstream = try ScriptedUpstream()
+    upstream.script(.answer(#"{"code":500,"error":"no"}"#))
+    let program = try program(GatewayConfiguration(), upstream)
+    #expect(try check(program, "--format", "json") == 0)
+    let read = try #require(try steps(program)["adapter main read"])
+    #expect(read["outcome"] as? String == "ok")
+    #expect((read["note"] as? String)?.contains("code 500") == true)
+  }
+
+  @Test("what is not reached is status 3, and everything else is tried all the same")
+  func unreached() throws {
+    let upstream = try ScriptedUpstream()
+    upstream.stop()
+    var configuration = GatewayConfiguration()
+    configuration.routes["alarms"] = ["adapter": "demo"]
+    let program = try program(configuration, upstream)
+    #expect(try check(program, "--format", "json") == 3)
+    let steps = try steps(program)
+    #expect(steps["adapter main connect"]?["outcome"] as? String == "failed")
+    #expect(steps["adapter main token"]?["outcome"] as? String == "skipped")
+    #expect(steps["adapter demo read"]?["outcome"] as? String == "ok")
+    #expect(steps["store schema"]?["outcome"] as? String == "ok")
+  }
+
+  @Test("an upstream that refuses the application, or speaks no JSON, is status 3")
+  func refused() throws {
+    let upstream = try ScriptedUpstream()
+    let program = try program(GatewayConfiguration(), upstream)
+    upstream.scriptTokens(.answer(#"{"code":304,"error":"invalid appId"}"#))
+    #expect(try check(program, "--format", "json") == 3)
+    let token = try #require(try steps(program)["adapter main token"])
+    #expect((token["note"] as? String)?.contains("code 304") == true)
+    upstream.script(.answer("<html>"))
+    #expect(try check(program, "--format", "json") == 3)
+    #expect(try steps(program)["adapter main read"]?["outcome"] as? String == "failed")
+  }
+
+  @Test("a file that is another program's database is status 1")
+  func foreign() throws {
+    let upstream = try ScriptedUpstream()
+    let program = try program(GatewayConfiguration(), upstream)
+    try Data("this is no database, and long enough to be looked at".utf8)
+      .write(to: program.folder.appending(path: "pointgate.db"))
+    #expect(try check(program, "--format", "json") == 1)
+    #expect(try steps(program)["store schema"]?["outcome"] as? String == "bad")
+  }
+
+  @Test("nothing is tried with a configuration that is wrong")
+  func wrongConfiguration() throws {
+    let upstream = try ScriptedUpstream()
+    let program = try program(GatewayConfiguration(), upstream)
+    try program.write(GatewayConfiguration().text + "nonsense: 1\n")
+    #expect(try check(program) == 1)
+    #expect(upstream.calls.isEmpty)
+    #expect(program.standardOutput.contains("unknown key 'nonsense'"))
+  }
+
+  @Test("token status tells of the stored token what is no secret, and makes nothing")
+  func tokenStatus() throws {
+    let lab = try Lab()
+    let status = ["token", "status", "-c", lab.gateway.configFile.path]
+    let other = try GatewayProcess(GatewayConfiguration().text, environment: Lab.environment(lab.upstream))
+    #expect(try other.run(["token", "status", "-c", other.configFile.path]) == 0)
+    #expect(other.standardOutput.contains("Nothing is stored"))
+    let files = try FileManager.default.contentsOfDirectory(atPath: other.folder.path)
+    #expect(!files.contains { $0.hasPrefix("pointgate.db") })
+
+    #expect(try lab.call().status == 200)
+    // The same folder, so that the relative path of the database is the same file.
+    let looker = try GatewayProcess(
+      GatewayConfiguration().text.replacing("pointgate.db", with: lab.gateway.folder.path + "/pointgate.db"),
+      environment: Lab.environment(lab.upstream))
+    #expect(try looker.run(["token", "status", "-c", looker.configFile.path, "--format", "json"]) == 0)
+    let json = try #require(
+      try JSONSerialization.jsonObject(with: Data(looker.standardOutput.utf8)) as? [String: Any])
+    let main = try #require((json["adapters"] as? [[String: Any]])?.first { $0["adapter"] as? String == "main" })
+    #expect(main["state"] as? String == "good" && main["version"] as? Int == 1)
+    #expect((main["fingerprint"] as? String)?.count == 8)
+    #expect((main["upstream"] as? String) == "webtalk \(lab.upstream.url)")
+    #expect(try looker.run(Array(status.prefix(2)) + ["-c", looker.configFile.path]) == 0)
+    #expect(looker.standardOutput.contains("good"))
+    for secret in lab.upstream.secrets + [Secrets.appID] {
+      #expect(!looker.standardOutput.contains(secret) && !looker.log.contains(secret))
+    }
+  }
+
+  @Test("token status says that a memory store keeps nothing, and that a store is not reached")
+  func tokenStatusElsewhere() throws {
+    var configuration = GatewayConfiguration()
+    configuration.store = ["type": "memory"]
+    let memory = try program(configuration, nil)
+    #expect(try memory.run(["token", "status", "-c", memory.configFile.path]) == 0)
+    #expect(memory.standardOutput.contains("nothing outlives it"))
+    configuration.store = ["type": "postgres", "url": "{env: DATABASE_URL}"]
+    let away = try GatewayProcess(
+      configuration.text,
+      environment: Lab.environment(nil).merging(["DATABASE_URL": "postgres://me:hunter2@127.0.0.1:9/none"]) { $1 })
+    #expect(try away.run(["token", "status", "-c", away.configFile.path], within: 60) == 3)
+    #expect(away.standardOutput.isEmpty && away.log.hasPrefix("pointgate: ") && !away.log.contains("hunter2"))
+  }
+}
