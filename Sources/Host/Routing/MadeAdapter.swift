@@ -24,8 +24,13 @@ struct MadeAdapter: Sendable {
 }
 
 extension Configuration {
-  /// Only what a route names: an adapter that nobody asks is not made, and needs no token.
+  /// What a route names, and where objects are routed, all that can list some: a sync names its adapter itself. One that
+  /// nobody asks is not made, and needs no token.
   var usedAdapters: [AdapterInstance] {
-    adapters.filter { adapter in routes.contains { $0.adapter == adapter.name } }
+    let hasSync = routes.contains { $0.target == .resource(.objects) }
+    return adapters.filter { adapter in
+      routes.contains { $0.adapter == adapter.name }
+        || hasSync && AdapterRegistry.type(named: adapter.type)?.listsObjects == true
+    }
   }
 }

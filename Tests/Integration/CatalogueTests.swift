@@ -1,0 +1,226 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("The catalogue of objects over HTTP", .blocking)
+struct CatalogueTests {
+  @Test("an object lives: made, read, listed, replaced, patched, deleted", arguments: Engine.allCases)
+  func life(_ engine: Engine) throws {
+    let catalogue = try CatalogueLab(on: engine)
+    let empty = try catalogue.get(Request.objects)
+    #expect(empty.status == 200 && empty.text.filter { !$0.isWhitespace } == "[]")
+    let made = try catalogue.post(
+      #"{"id":"x","code":"C_1","name":"Größe","type":"sensor","metadata":{"range":{"min":0,"max":1.10},"n":12345678901234567890}}"#
+    )
+    #expect(made.status == 201)
+    #expect(made["Content-Type"]?.hasPrefix("application/json") == true)
+    let id = try #require(made.json?["id"] as? String)
+    #expect(UUID(uuidString: id) != nil, "the caller's id is ignored")
+    let path = "\(Request.objects)/\(id)"
+    let read = try catalogue.get(path)
+    #expect(read.status == 200)
+    #expect(read.json?["name"] as? String == "Größe")
+    #expect(read.json?["description"] is NSNull)
+    #expect(read.text.contains("12345678901234567890") && read.text.contains("1.10"), "numbers keep their text")
+    #expect(try catalogue.codes() == ["C_1"])
+
+    let put = try catalogue.send("PUT", path, #"{"code":"C_2","name":"b","type":"meter","description":"d"}"#)
+    #expect(put.status == 200)
+    #expect(try catalogue.get(path).json?["metadata"] as? [String: Int] == [:], "PUT replaces the whole")
+    let patch = try catalogue.send("PATCH", path, #"{"description":null,"metadata":{"unit":"°C"}}"#)
+    #expect(patch.status == 200)
+    #expect(patch.json?["code"] as? String == "C_2")
+    #expect(patch.json?["description"] is NSNull)
+    #expect((patch.json?["metadata"] as? [String: Any])?["unit"] as? String == "°C")
+
+    let deleted = try catalogue.send("DELETE", path, nil)
+    #expect(deleted.status == 200)
+    #expect(deleted.json?["success"] as? Bool == true)
+    for method in ["GET", "DELETE"] { #expect(try catalogue.send(method, path, nil).status == 404) }
+    let whole = #"{"code":"C_3","name":"b","type":"meter"}"#
+    for method in ["PUT", "PATCH"] { #expect(try catalogue.send(method, path, whole).status == 404) }
+    #expect(try catalogue.codes().isEmpty)
+  }
+
+  @Test("a code is there once: 409", arguments: Engine.allCases)
+  func conflict(_ engine: Engine) throws {
+    let catalogue = try CatalogueLab(on: engine)
+    _ = try catalogue.create("A")
+    let second = try catalogue.create("B")
+    let answers = [
+      try catalogue.post(#"{"code":"A","name":"x","type":"meter"}"#),
+      try catalogue.send("PUT", "\(Request.objects)/\(second)", #"{"code":"A","name":"x","type":"meter"}"#),
+      try catalogue.send("PATCH", "\(Request.objects)/\(second)", #"{"code":"A"}"#),
+    ]
+    for answer in answers {
+      #expect(answer.status == 409)
+      #expect(answer.errorCode == "conflict")
+    }
+    #expect(try catalogue.codes() == ["A", "B"])
+  }
+
+  @Test("ten callers make the same object at once: one succeeds", arguments: Engine.allCases)
+  func race(_ engine: Engine) throws {
+    let catalogue = try CatalogueLab(on: engine)
+    let connections = try (0..<10).map { _ in try catalogue.lab.connect() }
+    for connection in connections {
+      connection.send(Request.make("POST", Request.objects, body: #"{"code":"A","name":"x","type":"meter"}"#))
+    }
+    let statuses = try connections.map { try $0.receive().status }
+    #expect(statuses.sorted() == [201] + Array(repeating: 409, count: 9))
+    #expect(try catalogue.codes() == ["A"])
+  }
+
+  @Test("what is no object is 422 with the field, and nothing is written", arguments: Engine.allCases)
+  func refusals(_ engine: Engine) throws {
+    let catalogue = try CatalogueLab(on: engine)
+    let bad: [(body: String, field: String)] = [
+      (#"{"name":"a","type":"meter"}"#, "code"), (#"{"code":"","name":"a","type":"meter"}"#, "code"),
+      (#"{"code":7,"name":"a","type":"meter"}"#, "code"),
+      (#"{"code":"A","name":["a"],"type":"meter"}"#, "name"), (#"{"code":"A","name":"a","type":{}}"#, "type"),
+      (#"{"code":"A","name":"a","type":"meter","description":5}"#, "description"),
+      (#"{"code":"A","name":"a","type":"meter","metadata":[]}"#, "metadata"),
+      (#"{"code":"A","name":"a\u0000b","type":"meter"}"#, "name"),
+      (#"{"code":"A","name":"a","type":"meter","metadata":{"x":{"y":"\u0000"}}}"#, "metadata"),
+      (#"{"code":"\#(String(repeating: "é", count: 256))","name":"a","type":"meter"}"#, "code"),
+      (
+        #"{"code":"A","name":"a","type":"meter","description":"\#(String(repeating: "x", count: 501))"}"#, "description"
+      ),
+      (
+        #"{"code":"A","name":"a","type":"meter","metadata":{"x":"\#(String(repeating: "x", count: 262_144))"}}"#,
+        "metadata"
+      ),
+    ]
+    for (body, field) in bad {
+      let answer = try catalogue.post(body)
+      #expect(answer.status == 422, "\(body.prefix(80)): \(answer.text.prefix(200))")
+      #expect(answer.errorCode == "invalid_field")
+      #expect(
+        answer.badFields.contains { $0 == field || $0.hasPrefix(field + ".") },
+        "\(body.prefix(80)): \(answer.text.prefix(200))")
+    }
+    for body in ["", "{", "[]", "7", "{\"code\":\"\u{1}\"}"] {
+      let answer = try catalogue.post(body)
+      #expect([400, 422].contains(answer.status), "\(body): \(answer.status)")
+    }
+    #expect(try catalogue.send("POST", Request.objects, "code=A", contentType: "text/plain").status == 415)
+    let large =
+      #"{"code":"A","name":"a","type":"meter","metadata":{"x":"\#(String(repeating: "x", count: 10 << 20))"}}"#
+    #expect([413, 422].contains(try catalogue.post(large).status))
+    #expect(try catalogue.codes().isEmpty)
+    try catalogue.lab.expectHealthy()
+  }
+
+  @Test("strings that look like SQL are strings", arguments: Engine.allCases)
+  func injection(_ engine: Engine) throws {
+    let catalogue = try CatalogueLab(on: engine)
+    let hostile = [
+      "'; DROP TABLE objects; --", "' OR '1'='1", "$1", "\\'; SELECT 1", "%", "_", "\\", "a%b", "NULL", "?1", ":x",
+      "𝒳 ' \u{202E}",
+    ]
+    for text in hostile {
+      let quoted = text.replacingOccurrences(of: "\\", with: "\\\\")
+      let id = try catalogue.create(quoted, name: quoted, more: #","metadata":{"k":"\#(quoted)"}"#)
+      let json = try catalogue.get("\(Request.objects)/\(id)").json
+      #expect(json?["code"] as? String == text)
+      #expect((json?["metadata"] as? [String: Any])?["k"] as? String == text)
+      let found = try catalogue.codes("?q=\(escaped(text))")
+      #expect(found.contains(text))
+      #expect(found.allSatisfy { $0.localizedCaseInsensitiveContains(text) }, "\(text) is no pattern: \(found)")
+      #expect(try catalogue.codes("?type=\(escaped(text))").isEmpty)
+      #expect(try catalogue.get("\(Request.objects)/\(escaped(text))").status == 404)
+    }
+    #expect(try catalogue.codes().count == hostile.count)
+    #expect(try catalogue.get("\(Request.objects)?cursor=\(escaped("' OR 1=1"))").status < 500)
+  }
+
+  @Test("lists are in byte order, filtered, searched, and paged by Link", arguments: Engine.allCases)
+  func lists(_ engine: Engine) throws {
+    let catalogue = try CatalogueLab(on: engine)
+    let codes = ["B", "a", "A", "Z", "ä", "b", "A_1", "A-1", "𝒳", "￮"]
+    for (index, code) in codes.enumerated() {
+      let answer = try catalogue.post(
+        #"{"code":"\#(code)","name":"Name \#(index)","type":"\#(index % 2 == 0 ? "meter" : "sensor")"}"#)
+      #expect(answer.status == 201)
+    }
+    let inOrder = codes.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    #expect(try catalogue.codes() == inOrder)
+    #expect(Set(try catalogue.codes("?type=meter")) == ["B", "A", "ä", "A_1", "𝒳"])
+    #expect(try catalogue.codes("?q=NAME%203") == ["Z"])
+    #expect(Set(try catalogue.codes("?q=a_")) == ["A_1"], "an underscore is no wildcard")
+
+    var (seen, path, pages): ([String], String?, Int) = ([], "\(Request.objects)?limit=3", 0)
+    while let at = path, pages < 20 {
+      let answer = try catalogue.get(at)
+      #expect(answer.status == 200)
+      seen += answer.list.compactMap { $0["code"] as? String }
+      (path, pages) = (answer.next, pages + 1)
+    }
+    #expect(seen == inOrder)
+    #expect(pages == 4)
+    for query in ["?limit=0", "?limit=1001", "?limit=x", "?limit=99999999999999999999", "?cursor=%00"] {
+      #expect([400, 422].contains(try catalogue.get(Request.objects + query).status), "\(query)")
+    }
+  }
+
+  @Test("who may: 404 and 405 before 401, reading roles, writing roles", arguments: Engine.allCases)
+  func roles(_ engine: Engine) throws {
+    let catalogue = try CatalogueLab(on: engine) { configuration in
+      configuration.routes["objects"] = ["roles": "[viewer, editor]", "write_roles": "[editor]"]
+    }
+    let id = UUID().uuidString.lowercased()
+    for path in ["/api/objectsx", "\(Request.objects)/\(id)/more", "\(Request.objects)/"] {
+      #expect(try catalogue.get(path, token: nil).status == 404, "\(path)")
+    }
+    for (method, path) in [
+      ("DELETE", Request.objects), ("PUT", Request.objects), ("POST", "\(Request.objects)/\(id)"),
+      ("GET", "\(Request.objects)/import"), ("GET", "\(Request.objects)/sync"),
+    ] {
+      let answer = try catalogue.send(method, path, nil, token: nil)
+      #expect(answer.status == 405, "\(method) \(path)")
+      #expect(answer["Allow"] != nil)
+    }
+    #expect(try catalogue.get(Request.objects, token: nil).status == 401)
+    #expect(try catalogue.send("POST", Request.objects, "{", token: nil).status == 401)
+    let (viewer, editor) = (JWT.caller(role: "viewer"), JWT.caller(role: "editor"))
+    #expect(try catalogue.get(Request.objects).status == 403)
+    #expect(try catalogue.get(Request.objects, token: viewer).status == 200)
+    #expect(try catalogue.get("\(Request.objects)/\(id)", token: viewer).status == 404)
+    let object = #"{"code":"A","name":"a","type":"meter"}"#
+    for (method, path, body) in [
+      ("POST", Request.objects, object), ("PUT", "\(Request.objects)/\(id)", object),
+      ("PATCH", "\(Request.objects)/\(id)", "{}"), ("DELETE", "\(Request.objects)/\(id)", nil),
+      ("POST", "\(Request.objects)/import", "[]"), ("POST", "\(Request.objects)/sync?adapter=demo", nil),
+    ] {
+      #expect(try catalogue.send(method, path, body, token: viewer).status == 403, "\(method) \(path)")
+    }
+    #expect(try catalogue.send("POST", Request.objects, object, token: editor).status == 201)
+  }
+
+  @Test("--demo keeps its catalogue in memory")
+  func demo() throws {
+    let gateway = try GatewayProcess("", environment: Lab.environment(nil))
+    try gateway.spawn(["run", "--demo"])
+    let pattern = #/ready http://127\.0\.0\.1:(\d+)/#
+    let port = try firstValue("the ready line", within: 20) {
+      gateway.standardOutput.firstMatch(of: pattern).flatMap { UInt16($0.1) }
+    }
+    let bearer = try firstValue("a token that can be pasted") {
+      (gateway.log + gateway.standardOutput).firstMatch(of: /Bearer ([A-Za-z0-9_.-]+)/).map { String($0.1) }
+    }
+    let made = try RawConnection(port: port).send(
+      Request.make("POST", Request.objects, body: #"{"code":"ZZZ","name":"a","type":"meter"}"#, token: bearer)
+    ).receive()
+    #expect(made.status == 201)
+    let found = try RawConnection(port: port).send(
+      Request.make("GET", "\(Request.objects)?q=ZZZ", body: nil, token: bearer)
+    ).receive(to: "GET")
+    #expect(found.list.count == 1)
+    let files = try FileManager.default.contentsOfDirectory(atPath: gateway.folder.path)
+    #expect(Set(files).isSubset(of: ["gateway.yaml", "stdout", "stderr"]), "\(files)")
+  }
+
+  private func escaped(_ text: String) -> String {
+    text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+  }
+}

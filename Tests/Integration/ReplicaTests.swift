@@ -1,0 +1,182 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Several gateways on one store", .blocking)
+struct ReplicaTests {
+  @Test(
+    "three on short tokens under load: one authorization, one refresh per expiry, the same token everywhere",
+    arguments: Engine.allCases)
+  func oneRefreshPerExpiry(_ engine: Engine) throws {
+    let fleet = try Fleet(3, on: engine, tokenLife: 4)
+    let crowds = fleet.labs.map { Crowd($0, threads: 1, connectionsPerThread: 20) }
+    defer { for crowd in crowds { crowd.end() } }
+    try eventually("three renewals", within: 20) {
+      fleet.upstream.count(.refresh) >= 3 || crowds.contains { !$0.failures.isEmpty }
+    }
+    for crowd in crowds { crowd.end() }
+    for crowd in crowds {
+      #expect(
+        crowd.failures.isEmpty, "\(crowd.failures.count) of \(crowd.answers), first: \(crowd.failures.first ?? "")")
+      #expect(crowd.answers >= 20)
+    }
+    #expect(fleet.upstream.count(.authorization) == 1)
+    #expect(fleet.upstream.reusedRefreshTokens == 0)
+    // A second refresh of the same expiry would follow the first at once.
+    let times = fleet.upstream.calls.filter { $0.kind == .refresh }.map { $0.time }
+    for (one, next) in zip(times, times.dropFirst()) { #expect(next - one > 0.5) }
+    fleet.upstream.tokenLife = 7200
+    fleet.upstream.revokeAccess()
+    for lab in fleet.labs { try lab.expectHealthy() }
+    #expect(fleet.upstream.isAccessToken(try fleet.commonToken()))
+    #expect(fleet.upstream.reusedRefreshTokens == 0)
+  }
+
+  @Test("three that start at once, with many first callers each, authorize once", arguments: Engine.allCases)
+  func coldStart(_ engine: Engine) throws {
+    let fleet = try Fleet(3, on: engine)
+    let connections = try fleet.labs.flatMap { lab in try (0..<30).map { _ in try lab.connect() } }
+    for connection in connections { connection.send(Request.make()) }
+    for connection in connections { #expect(try connection.receive(within: 15).status == 200) }
+    #expect(fleet.upstream.tokenCalls == 1)
+    _ = try fleet.commonToken()
+    #expect(fleet.upstream.tokenCalls == 1)
+  }
+
+  @Test("a token that the upstream refuses is renewed once for all", arguments: Engine.allCases)
+  func refusedToken(_ engine: Engine) throws {
+    let fleet = try Fleet(3, on: engine)
+    for lab in fleet.labs { #expect(try lab.call().status == 200) }
+    fleet.upstream.revokeAccess()
+    let connections = try fleet.labs.flatMap { lab in try (0..<20).map { _ in try lab.connect() } }
+    for connection in connections { connection.send(Request.make()) }
+    for connection in connections { #expect(try connection.receive(within: 15).status == 200) }
+    #expect(fleet.upstream.count(.refresh) == 1)
+    #expect(fleet.upstream.count(.authorization) == 1)
+  }
+
+  /// How far the refresher's call got before it was killed or frozen.
+  enum Progress: CaseIterable {
+    /// The upstream has not acted on it: the refresh token is still good.
+    case asked
+    /// The upstream has rotated the pair, and nobody knows the new one.
+    case rotated
+  }
+
+  @Test(
+    "the refresher is killed in the middle of its exchange: another one goes on", arguments: Engine.allCases,
+    Progress.allCases)
+  func killed(_ engine: Engine, _ progress: Progress) throws {
+    let fleet = try Fleet(2, on: engine)
+    for lab in fleet.labs { #expect(try lab.call().status == 200) }
+    _ = try holdRefresh(of: fleet.labs[0], progress)
+    fleet.labs[0].gateway.kill()
+    try untilGood(fleet.labs[1])
+    #expect(fleet.upstream.count(.authorization) == (progress == .asked ? 1 : 2))
+    #expect(fleet.upstream.reusedRefreshTokens == (progress == .asked ? 0 : 1))
+    let token = try fleet.labs[1].shownToken()
+    let calls = fleet.upstream.tokenCalls
+    try fleet.labs[0].gateway.start()
+    #expect(try fleet.labs[0].call().status == 200)
+    #expect(try fleet.commonToken() == token)
+    #expect(fleet.upstream.tokenCalls == calls)
+  }
+
+  @Test(
+    "the refresher is frozen in the middle of its exchange: another one goes on, and is not overwritten later",
+    arguments: Engine.allCases, Progress.allCases)
+  func frozen(_ engine: Engine, _ progress: Progress) throws {
+    let fleet = try Fleet(2, on: engine)
+    for lab in fleet.labs { #expect(try lab.call().status == 200) }
+    let gate = try holdRefresh(of: fleet.labs[0], progress)
+    fleet.labs[0].gateway.signal(SIGSTOP)
+    defer { fleet.labs[0].gateway.signal(SIGCONT) }
+    try untilGood(fleet.labs[1])
+    let token = try fleet.labs[1].shownToken()
+    #expect(fleet.upstream.count(.authorization) == (progress == .asked ? 1 : 2))
+    gate.open()
+    fleet.labs[0].gateway.signal(SIGCONT)
+    try untilGood(fleet.labs[0])
+    #expect(try fleet.commonToken() == token)
+    #expect(fleet.upstream.count(.authorization) == (progress == .asked ? 1 : 2))
+  }
+
+  @Test(
+    "a refresh token that others have used meanwhile is no reason to authorize: the row is read again first",
+    arguments: Engine.allCases)
+  func rejectedRefresh(_ engine: Engine) throws {
+    let fleet = try Fleet(2, on: engine)
+    for lab in fleet.labs { #expect(try lab.call().status == 200) }
+    // The second one sleeps through a renewal, and wakes up with a pair that is used up.
+    fleet.labs[1].gateway.signal(SIGSTOP)
+    defer { fleet.labs[1].gateway.signal(SIGCONT) }
+    fleet.upstream.revokeAccess()
+    try untilGood(fleet.labs[0])
+    fleet.labs[1].gateway.signal(SIGCONT)
+    try untilGood(fleet.labs[1])
+    _ = try fleet.commonToken()
+    #expect(fleet.upstream.count(.authorization) == 1)
+    #expect(fleet.upstream.count(.refresh) == 1)
+    #expect(fleet.upstream.reusedRefreshTokens == 0)
+  }
+
+  @Test("killed, frozen, and the database restarted, under load: 200, or 503 with Retry-After")
+  func turmoil() throws {
+    let server = try PostgresServer()
+    let fleet = try Fleet(3, on: .postgres, tokenLife: 4, database: server.newDatabase())
+    let crowds = fleet.labs.map { Crowd($0, threads: 1, connectionsPerThread: 20, isPatient: true) }
+    defer {
+      for lab in fleet.labs { lab.gateway.signal(SIGCONT) }
+      for crowd in crowds { crowd.end() }
+    }
+    func more(_ count: Int) throws { for crowd in crowds { try crowd.more(count) } }
+    func renewal(among crowds: [Crowd]) throws {
+      let before = fleet.upstream.count(.refresh, .authorization)
+      try eventually("another token", within: 10) {
+        fleet.upstream.count(.refresh, .authorization) > before || crowds.contains { !$0.failures.isEmpty }
+      }
+    }
+    try more(100)
+    fleet.labs[0].gateway.kill()
+    try renewal(among: Array(crowds[1...]))
+    try fleet.labs[0].gateway.start()
+    fleet.labs[1].gateway.signal(SIGSTOP)
+    try renewal(among: [crowds[0], crowds[2]])
+    fleet.labs[1].gateway.signal(SIGCONT)
+    server.stop(.immediate)
+    try more(100)
+    try server.start()
+    try renewal(among: crowds)
+    server.stop(.fast)
+    try server.start()
+    try more(100)
+    for crowd in crowds { crowd.end() }
+    for crowd in crowds {
+      #expect(
+        crowd.failures.isEmpty, "\(crowd.failures.count) of \(crowd.answers), first: \(crowd.failures.first ?? "")")
+    }
+    _ = try fleet.commonToken()
+    for lab in fleet.labs { try eventually("ready again") { try lab.readiness().status == "ready" } }
+  }
+
+  /// Lets the upstream refuse the token, and a call of this gateway lead to a refresh that stays under way.
+  private func holdRefresh(of lab: Lab, _ progress: Progress) throws -> Gate {
+    let gate = Gate()
+    lab.upstream.scriptTokens(.held(by: gate, isEarly: progress == .rotated))
+    lab.upstream.revokeAccess()
+    let connection = try lab.connect()
+    connection.send(Request.make())
+    try eventually("the refresh to be under way") { lab.upstream.count(.refresh) == 1 }
+    if progress == .rotated { try eventually("a new pair") { lab.upstream.pairs == 2 } }
+    return gate
+  }
+
+  /// Calls until it answers with 200. Until then no valid token can exist.
+  private func untilGood(_ lab: Lab) throws {
+    try eventually("a good answer", within: 20) {
+      let answer = try lab.call(within: 20)
+      if answer.status != 200 { #expect(answer.status == 503 && answer["Retry-After"] != nil, "\(answer.text)") }
+      return answer.status == 200
+    }
+  }
+}

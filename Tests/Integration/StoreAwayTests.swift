@@ -1,0 +1,225 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("The store goes away", .blocking)
+struct StoreAwayTests {
+  /// One gateway on a PostgreSQL of its own.
+  private struct Away {
+    let server: PostgresServer
+    let database: String
+    let lab: Lab
+
+    init(
+      _ settings: [String: String] = [:], isStopped: Bool = false, isStarted: Bool = true, tokenLife: Double = 7200
+    ) throws {
+      server = try PostgresServer()
+      database = try server.newDatabase()
+      if isStopped { server.stop(.immediate) }
+      var configuration = GatewayConfiguration.upstream(["max_in_flight": "64", "queue": "{size: 1000, wait: 10s}"])
+      configuration.hasCatalogue = true
+      configuration.usePostgres(settings)
+      let upstream = try ScriptedUpstream()
+      upstream.tokenLife = tokenLife
+      lab = try Lab(configuration, upstream: upstream, environment: ["DATABASE_URL": database], isStarted: isStarted)
+    }
+
+    func storedToken() throws -> String? { try? server.sql("SELECT access_token FROM iot_tokens", database: database) }
+
+    /// Everything is as if nothing had happened, within 5 seconds.
+    func expectRecovery() throws {
+      try eventually("ready again", within: 5) { try lab.readiness().status == "ready" }
+      try eventually("objects again", within: 1) { try objects().status == 200 }
+      #expect(try lab.metric("gateway_store_up") == 1)
+    }
+
+    func objects() throws -> Answer { try lab.call(Request.make("GET", Request.objects, body: nil), to: "GET") }
+  }
+
+  @Test(
+    "PostgreSQL stopped under load: reads go on, objects say 503, and all is well within 5 seconds of its return",
+    arguments: [PostgresServer.StopMode.immediate, .fast])
+  func stopped(_ mode: PostgresServer.StopMode) throws {
+    let away = try Away()
+    #expect(try away.objects().status == 200)
+    let crowd = Crowd(away.lab, threads: 2, connectionsPerThread: 10)
+    defer { crowd.end() }
+    try crowd.more(100)
+    away.server.stop(mode)
+    try crowd.more(200)
+    let answer = try away.objects()
+    #expect(answer.status == 503)
+    #expect(answer.errorCode == "store_unavailable")
+    #expect(answer["Retry-After"] != nil)
+    try eventually("degraded by the store") { try away.lab.isDegradedByStore() }
+    #expect(try away.lab.metric("gateway_store_up") == 0)
+    #expect(try away.lab.ask("/livez").status == 200)
+    try crowd.more(200)
+    try away.server.start()
+    try away.expectRecovery()
+    try crowd.more(100)
+    crowd.end()
+    #expect(crowd.failures.isEmpty, "\(crowd.failures.first ?? "")")
+    #expect(crowd.longestWait < 2, "nobody waits for the store")
+    #expect(away.lab.upstream.tokenCalls == 1)
+    #expect(!away.lab.gateway.log.contains("postgres://"))
+  }
+
+  @Test("PostgreSQL frozen: reads go on, objects say 503, and all is well when it is thawed")
+  func frozen() throws {
+    let away = try Away()
+    let crowd = Crowd(away.lab, threads: 2, connectionsPerThread: 10)
+    defer { crowd.end() }
+    try crowd.more(100)
+    away.server.freeze()
+    defer { away.server.thaw() }
+    let connection = try away.lab.connect()
+    connection.send(Request.make("GET", Request.objects, body: nil))
+    try crowd.more(200)
+    let answer = try connection.receive(to: "GET", within: 20)
+    #expect(answer.status == 503)
+    #expect(answer["Retry-After"] != nil)
+    try eventually("degraded by the store", within: 10) { try away.lab.isDegradedByStore() }
+    away.server.thaw()
+    try away.expectRecovery()
+    crowd.end()
+    #expect(crowd.failures.isEmpty, "\(crowd.failures.first ?? "")")
+    #expect(crowd.longestWait < 2, "nobody waits for the store")
+    #expect(away.lab.upstream.tokenCalls == 1)
+  }
+
+  @Test("a start without the database: it serves and says degraded; the pair and the tables come with the database")
+  func coldStart() throws {
+    let away = try Away(isStopped: true)
+    for _ in 0..<3 { #expect(try away.lab.call(within: 15).status == 200) }
+    try eventually("degraded by the store") { try away.lab.isDegradedByStore() }
+    #expect(try away.objects().errorCode == "store_unavailable")
+    #expect(away.lab.upstream.count(.authorization) == 1)
+    try away.server.start()
+    try away.expectRecovery()
+    let shown = try away.lab.shownToken()
+    try eventually("the pair in the database") { try away.storedToken() == shown }
+    #expect(away.lab.upstream.tokenCalls == 1)
+  }
+
+  @Test("a store that is required has to be there at the start: exit 3, and no password in the message")
+  func required() throws {
+    let away = try Away(["required": "true"], isStopped: true, isStarted: false)
+    let gateway = away.lab.gateway
+    #expect(try gateway.run(["run", "--config", gateway.configFile.path]) == 3)
+    #expect(gateway.standardOutput.isEmpty)
+    #expect(gateway.log.contains("error: "), "\(gateway.log)")
+    #expect(!gateway.log.contains("postgres://"))
+    try away.server.start()
+    try gateway.start()
+    try away.lab.expectHealthy()
+  }
+
+  @Test("tables of somebody else are never touched: exit 1, and the mend is named")
+  func foreignTable() throws {
+    let away = try Away(isStarted: false)
+    try away.server.sql("CREATE TABLE objects(model_id uuid NOT NULL)", database: away.database)
+    let gateway = away.lab.gateway
+    #expect(try gateway.run(["run", "--config", gateway.configFile.path]) == 1)
+    #expect(gateway.log.contains("objects") && gateway.log.contains("schema"), "\(gateway.log)")
+    #expect(
+      try away.server.sql(
+        "SELECT count(*) FROM information_schema.columns WHERE table_name = 'objects'",
+        database: away.database) == "1")
+  }
+
+  @Test(
+    "a token that falls due meanwhile: each authorizes for itself, nobody spends the shared one, the last pair wins")
+  func fallsDue() throws {
+    let server = try PostgresServer()
+    let database = try server.newDatabase()
+    let fleet = try Fleet(2, on: .postgres, tokenLife: 4, database: database)
+    let crowds = fleet.labs.map { Crowd($0, threads: 1, connectionsPerThread: 10) }
+    defer { for crowd in crowds { crowd.end() } }
+    for crowd in crowds { try crowd.more(50) }
+    server.stop(.immediate)
+    let refreshes = fleet.upstream.count(.refresh)
+    fleet.upstream.tokenLife = 7200
+    try eventually("a pair of their own for both", within: 10) {
+      try fleet.labs.allSatisfy { try $0.metric("gateway_token_refresh_total", ["outcome": "detached"]) == 1 }
+    }
+    for lab in fleet.labs { #expect(try lab.isDegradedByStore()) }
+    #expect(fleet.upstream.count(.authorization) == 3)
+    #expect(fleet.upstream.count(.refresh) == refreshes)
+    for crowd in crowds { try crowd.more(50) }
+    try server.start()
+    let token = try fleet.commonToken()
+    try eventually("the pair in the database") {
+      try server.sql("SELECT access_token FROM iot_tokens", database: database) == token
+    }
+    for lab in fleet.labs { try eventually("ready again") { try lab.readiness().status == "ready" } }
+    for crowd in crowds {
+      crowd.end()
+      #expect(crowd.failures.isEmpty, "\(crowd.failures.first ?? "")")
+    }
+    #expect(fleet.upstream.count(.authorization) == 3)
+    #expect(fleet.upstream.reusedRefreshTokens == 0)
+  }
+
+  @Test("a full disk below SQLite: the new pair serves from memory, and is written when there is room again")
+  func fullDisk() throws {
+    let upstream = try ScriptedUpstream()
+    var configuration = GatewayConfiguration()
+    configuration.hasCatalogue = true
+    let lab = try Lab(configuration, upstream: upstream, isStarted: false)
+    // The limit is to be an error, not a signal.
+    lab.gateway.prefix = ["/bin/sh", "-c", #"trap "" XFSZ; exec "$0" "$@""#]
+    try lab.gateway.start()
+    try lab.expectHealthy()
+    try limitFiles(of: lab.gateway, to: "1")
+    upstream.revokeAccess()
+    #expect(try lab.call().status == 200)
+    #expect(upstream.count(.refresh) == 1)
+    try eventually("degraded by the store") { try lab.isDegradedByStore() }
+    let refused = try lab.call(Request.make("POST", Request.objects, body: #"{"code":"A","name":"a","type":"meter"}"#))
+    #expect(refused.status == 503)
+    #expect(refused.errorCode == "store_unavailable")
+    #expect(try lab.call().status == 200)
+    try limitFiles(of: lab.gateway, to: "unlimited")
+    try eventually("ready again", within: 10) { try lab.readiness().status == "ready" }
+    let shown = try lab.shownToken()
+    lab.gateway.kill()
+    lab.gateway.prefix = []
+    try lab.gateway.start()
+    #expect(try lab.shownToken() == shown)
+    #expect(upstream.tokenCalls == 2)
+    #expect(upstream.reusedRefreshTokens == 0)
+  }
+
+  @Test("an SQLite file that cannot be there: it serves from memory and says degraded")
+  func impossibleFile() throws {
+    var configuration = GatewayConfiguration()
+    // Below a file there is no folder, not even for root.
+    configuration.store["path"] = "gateway.yaml/pointgate.db"
+    let lab = try Lab(configuration)
+    for _ in 0..<3 { #expect(try lab.call().status == 200) }
+    #expect(lab.upstream.count(.authorization) == 1)
+    try eventually("degraded by the store") { try lab.isDegradedByStore() }
+  }
+
+  @Test("SQLite's folder removed in operation: reads go on, through a renewal too")
+  func removedFolder() throws {
+    var configuration = GatewayConfiguration()
+    configuration.store["path"] = "data/pointgate.db"
+    let lab = try Lab(configuration, isStarted: false)
+    let folder = lab.gateway.folder.appending(path: "data")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try lab.gateway.start()
+    try lab.expectHealthy()
+    try FileManager.default.removeItem(at: folder)
+    lab.upstream.revokeAccess()
+    for _ in 0..<3 { #expect(try lab.call().status == 200) }
+    #expect(lab.upstream.count(.authorization) == 1)
+    #expect(lab.upstream.count(.refresh) == 1)
+  }
+
+  /// No file that it writes may grow beyond that many bytes.
+  private func limitFiles(of gateway: GatewayProcess, to bytes: String) throws {
+    try Command(["/usr/bin/prlimit", "--pid", "\(gateway.pid)", "--fsize=\(bytes):unlimited"]).run()
+  }
+}
