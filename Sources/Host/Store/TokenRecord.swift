@@ -28,7 +28,20 @@ struct TokenRecord: Sendable, Equatable {
     let (rest, overflow) = expiresAt.subtractingReportingOverflow(updatedAt ?? now)
     let token = try? Token(
       access: access, refresh: refresh, expiresAt: expiresAt, lifetime: lifetime ?? (overflow ? 0 : rest))
-    return token.map { StoredPair(token: $0, version: version) }
+    return token.map { StoredPair(token: $0, version: version, left: left) }
+  }
+
+  /// `expires_at` is by the wall clock of whoever wrote it, and often cut to whole seconds. Who obtained the token knew
+  /// its whole life; where both agree, that and the store's clock say more.
+  private var left: Duration? {
+    guard let lifetime, lifetime > 0, let updatedAt else { return nil }
+    let (end, overflow) = updatedAt.addingReportingOverflow(lifetime)
+    let (difference, overflow2) = end.subtractingReportingOverflow(expiresAt)
+    let (rest, overflow3) = end.subtractingReportingOverflow(now)
+    guard !overflow, !overflow2, !overflow3, difference.magnitude <= UInt64(TokenTiming.clockTolerance) else {
+      return nil
+    }
+    return .milliseconds(rest)
   }
 
   /// The pair, as far as it is this key's: a token never goes where it did not come from.

@@ -65,6 +65,12 @@ struct StoredPair: Sendable, Equatable {
   let token: Token
   /// Counts up with every write of a pair; what compare-and-swap compares. Taking a lease does not move it.
   let version: Int64
+  /// How long the token was still good when the row was read, by the store's clock, which all processes share; nil where
+  /// the row does not tell when it was obtained.
+  var left: Duration?
+
+  /// When it was read makes no difference.
+  static func == (a: StoredPair, b: StoredPair) -> Bool { a.token == b.token && a.version == b.version }
 }
 
 /// How asking for the lease ended.

@@ -29,10 +29,13 @@ struct HeldToken: Sendable, Equatable {
     return HeldToken(token, remaining: life, lifetime: life, now: now, timing: timing)
   }
 
-  /// From the store: only the wall clock knows how old it is.
-  static func stored(_ token: Token, at time: ClockReading, timing: TokenTiming) -> HeldToken {
+  /// From the store.
+  ///
+  /// - Parameter end: when it ends, as far as the store's clock tells; else the wall clock has to say how old it is.
+  static func stored(_ token: Token, until end: Instant? = nil, at time: ClockReading, timing: TokenTiming) -> HeldToken {
     let (left, overflow) = token.expiresAt.subtractingReportingOverflow(time.wall)
     var remaining = Duration.milliseconds(token.expiresAt <= time.wall ? 0 : overflow ? .max : left)
+    if let end { remaining = max(.zero, end - time.now) }
     let lifetime = token.lifetime > 0 ? Duration.milliseconds(token.lifetime) : remaining
     // More than its whole life can't be left: the wall clock was set back.
     remaining = min(remaining, lifetime)

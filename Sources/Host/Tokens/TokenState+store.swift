@@ -30,6 +30,12 @@ extension TokenState {
     return storeStarted
   }
 
+  /// What the job that has just ended has seen.
+  private mutating func setBase(_ pair: StoredPair?) {
+    base = pair
+    baseUntil = pair?.left.map { storeStarted + $0 }
+  }
+
   private mutating func startLoad(at time: ClockReading) {
     hinted = nil
     startJob(.load, at: time)
@@ -78,7 +84,7 @@ extension TokenState {
   /// Remembers what stands in the store. What is news there makes up for a refresh token that was refused, and for an
   /// unsaved pair that does not expire later.
   mutating func learn(_ pair: StoredPair) {
-    base = pair
+    setBase(pair)
     guard isNews(pair.token) else { return }
     if pair.token.refresh != deadRefresh { deadRefresh = nil }
     if case .saving = exchange?.step { return }
@@ -90,7 +96,7 @@ extension TokenState {
   /// - Returns: whether it made the exchange needless.
   mutating func takeOver(at time: ClockReading) -> Bool {
     guard let stored = base?.token, isNews(stored) else { return false }
-    let theirs = HeldToken.stored(stored, at: time, timing: timing)
+    let theirs = HeldToken.stored(stored, until: baseUntil, at: time, timing: timing)
     if theirs.isUsable(time.now), time.now < theirs.refreshAt {
       adoptTheirs(theirs, at: time)
       return true
@@ -126,10 +132,10 @@ extension TokenState {
 
   private mutating func look(_ found: StoredPair?, at time: ClockReading) {
     let known = base
-    base = found
+    setBase(found)
     guard let found, !found.isUnchanged(since: known) else { return }
     learn(found)
-    let theirs = HeldToken.stored(found.token, at: time, timing: timing)
+    let theirs = HeldToken.stored(found.token, until: baseUntil, at: time, timing: timing)
     if held == nil {
       held = theirs
       if theirs.isUsable(time.now) { hold(theirs, at: time) }
@@ -191,7 +197,7 @@ extension TokenState {
   }
 
   private mutating func kept(_ pair: StoredPair, at time: ClockReading) {
-    base = pair
+    setBase(pair)
     lostSaves = 0
     // A still newer one may have come meanwhile.
     if unsaved?.access == pair.token.access { unsaved = nil }
@@ -211,7 +217,7 @@ extension TokenState {
       if isClaiming { _ = takeOver(at: time) }
       return
     }
-    let theirs = HeldToken.stored(winner.token, at: time, timing: timing)
+    let theirs = HeldToken.stored(winner.token, until: baseUntil, at: time, timing: timing)
     var (lastWins, isOursGood) = (true, held?.isUsable(time.now) == true)
     if case .saving(let fresh) = exchange?.step { (lastWins, isOursGood) = (fresh.isDetached, true) }
     let isOursLater = lastWins && isOursGood && winner.token.expiresAt < unsaved?.expiresAt ?? .min

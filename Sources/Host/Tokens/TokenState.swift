@@ -98,6 +98,8 @@ struct TokenState: Sendable {
   var storeWatched = Instant(nanoseconds: .min)
   /// What stands in the store, as far as is known.
   var base: StoredPair?
+  /// When that pair's token ends; nil where only its own text tells.
+  var baseUntil: Instant?
   /// Obtained, and not stored yet.
   var unsaved: Token?
   var lease: Lease?
