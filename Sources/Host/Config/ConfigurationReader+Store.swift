@@ -21,9 +21,12 @@ extension ConfigurationReader {
       section.warning("'path' means nothing with type: \(type)", at: "path")
     }
     if type != "postgres" {
-      for key in ["url", "schema", "migrate"] where section.contains(key) {
+      for key in ["url", "schema"] where section.contains(key) {
         section.warning("'\(key)' means nothing with type: \(type)", at: key)
       }
+    }
+    if type == "memory", section.contains("migrate") {
+      section.warning("'migrate' means nothing with type: memory", at: "migrate")
     }
     let store = Configuration.Store(
       kind: kind, schema: readSchema(section), migrate: section.flag("migrate", default: true),
@@ -52,7 +55,9 @@ extension ConfigurationReader {
       (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 95
     }
     if !schema.isEmpty, !isPlain || schema.utf8.count > 63 || schema.hasPrefix("pg_") {
-      section.error("'schema' in store must be letters, digits and '_', 63 at most, and not begin with pg_", at: "schema")
+      section.error(
+        "'schema' in store must be letters, digits and '_', 63 at most, and not begin with pg_",
+        at: "schema")
     }
     return schema
   }

@@ -57,7 +57,8 @@ extension RequestPipeline {
         return page
       }
       listed += page.objects
-      guard page.next == nil || (!page.objects.isEmpty && page.next != cursor), listed.count <= Self.maximumListed else {
+      let goesOn = page.next == nil || (!page.objects.isEmpty && page.next != cursor)
+      guard goesOn, listed.count <= Self.maximumListed else {
         throw GatewayError(
           502, "upstream_malformed", "The upstream's list of points does not end.",
           detail: "\(listed.count) objects so far")

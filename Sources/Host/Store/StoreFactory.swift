@@ -6,7 +6,7 @@ enum StoreFactory {
   static func database(_ store: Configuration.Store, isReadOnly: Bool = false) -> any Database {
     switch store.kind {
     case .memory: SQLiteDatabase.inMemory()
-    case .sqlite(let path): SQLiteDatabase(path: path, isReadOnly ? .readOnly : .writable(mayMigrate: true))
+    case .sqlite(let path): SQLiteDatabase(path: path, isReadOnly ? .readOnly : .writable(mayMigrate: store.migrate))
     case .postgres(let url):
       PostgresDatabase(url: url, schema: store.schema, migrate: store.migrate && !isReadOnly)
     }

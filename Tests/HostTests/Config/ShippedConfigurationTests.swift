@@ -59,7 +59,7 @@ struct ShippedConfigurationTests {
       if isProse { isExample = line.localizedCaseInsensitiveContains("example") || (wasProse && isExample) }
       wasProse = isProse
       // The keys of a store that is not SQLite, and routes that are not in force, warn even with their defaults.
-      let warns = ["operation:", "#url:", "#schema:", "#migrate:"].contains { line.contains($0) }
+      let warns = ["operation:", "#url:", "#schema:"].contains { line.contains($0) }
       changed.append(isKey(line) && !isExample && !warns ? uncommented(line) : String(line))
     }
     let loaded = ConfigurationSamples.load(changed.joined(separator: "\n"))

@@ -30,6 +30,7 @@ struct GatewayRig: Sendable {
       - {method: GET, path: /both, operation: token}
       - {method: POST, path: /both, operation: values}
       - {path: /api/objects, operation: objects}
+      - {method: GET, path: /api/status, operation: status}
 
     """
 

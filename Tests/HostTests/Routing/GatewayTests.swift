@@ -102,7 +102,7 @@ import Testing
     #expect(text.status == 415 && code(text) == "unsupported_media_type")
     let long = try ask(post(values, "{\"x\":\"\(String(repeating: "x", count: 70_000))\"}", GatewayRig.token()))
     #expect(long.status == 413 && code(long) == "body_too_large")
-    let later = try ask(get("/api/objects/1", GatewayRig.token()))
+    let later = try ask(get("/api/status", GatewayRig.token()))
     #expect(later.status == 501 && code(later) == "unsupported_operation")
   }
 
