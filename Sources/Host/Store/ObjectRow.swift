@@ -20,7 +20,9 @@ enum ObjectRow {
   static func insert(_ objects: [SyncedObject], in session: any SQLSession) throws(StoreError) {
     if objects.isEmpty { return }
     let now = SQLValue.integer(try session.query("SELECT \(session.dialect.now)").first?.integer(0) ?? 0)
-    let rows = objects.map { row -> [SQLValue] in
+    // In the order in which lists and searches read, whatever order they came in: SQLite keeps rows as they are inserted,
+    // and going from place to place makes the index over the codes, and every search, several times as slow.
+    let rows = objects.sorted { $0.object.code < $1.object.code }.map { row -> [SQLValue] in
       let object = row.object
       return [
         .text(object.id), .text(object.code), .text(object.name), .text(object.type), SQLValue(object.description),
