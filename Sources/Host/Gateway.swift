@@ -64,9 +64,13 @@ final class Gateway {
   /// Opens the store now, so that what is wrong with it is said at the start. Only a required store stops the start.
   private func openStore(_ configuration: Configuration.Store) throws(StartError) {
     let store = store
-    let failure = Mutex<StoreError?>(nil)
+    // Until it is known: a database whose schema somebody holds locked says neither yes nor no.
+    let failure = Mutex<StoreError?>(StoreError(.unavailable, "The store did not open within 10 s."))
     wait(atMost: .seconds(10)) {
-      do throws(StoreError) { try await store.open() } catch { failure.withLock { $0 = error } }
+      do throws(StoreError) {
+        try await store.open()
+        failure.withLock { $0 = nil }
+      } catch { failure.withLock { $0 = error } }
     }
     guard let error = failure.withLock({ $0 }) else { return }
     if configuration.required || error.needsOperator {
