@@ -136,11 +136,11 @@ extension TokenState {
     guard let found, !found.isUnchanged(since: known) else { return }
     learn(found)
     let theirs = HeldToken.stored(found.token, until: baseUntil, at: time, timing: timing)
-    if held == nil {
+    if isClaiming {
+      _ = takeOver(at: time)
+    } else if phase == .loading {
       held = theirs
       if theirs.isUsable(time.now) { hold(theirs, at: time) }
-    } else if isClaiming {
-      _ = takeOver(at: time)
     } else if isBetter(theirs, time.now) {
       adoptTheirs(theirs, at: time)
     }
