@@ -39,5 +39,6 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
 
   var description: String { "\(code.rawValue): \(sentence)" }
 
+  static let unanswered = StoreError(.unavailable, "The store has not answered for some time.")
   static let closed = StoreError(.unavailable, "The store is closed; the gateway is stopping.")
 }

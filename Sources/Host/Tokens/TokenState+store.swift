@@ -2,8 +2,6 @@ import AdapterAPI
 
 /// The store's part: loading, saving, losing a race, being down.
 extension TokenState {
-  static let dawdling = StoreError(.unavailable, "The store has not answered for some time.")
-
   var isStoreDawdling: Bool { storeJob != nil && storeDue == nil }
 
   /// Another process has stored something newer than what is known here.
@@ -136,12 +134,11 @@ extension TokenState {
     guard let found, !found.isUnchanged(since: known) else { return }
     learn(found)
     let theirs = HeldToken.stored(found.token, until: baseUntil, at: time, timing: timing)
+    if isClaiming, takeOver(at: time) { return }
     if held == nil {
       held = theirs
       if theirs.isUsable(time.now) { hold(theirs, at: time) }
-    } else if isClaiming {
-      _ = takeOver(at: time)
-    } else if isBetter(theirs, time.now) {
+    } else if !isClaiming, isBetter(theirs, time.now) {
       adoptTheirs(theirs, at: time)
     }
   }
