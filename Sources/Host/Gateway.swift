@@ -57,23 +57,35 @@ final class Gateway {
       group: group, resolver: Resolver(), store: store, watch: watch, log: log, metrics: metrics, health: health)
     services = group.loops.map { LoopBound(LoopServices(), on: $0) }
     snapshot = builder.build(checked.loaded, configuration, keys: checked.keys, previous: nil)
-    try openStore(configuration.store)
+    try openStore(configuration)
     start(configuration)
   }
 
   /// Opens the store now, so that what is wrong with it is said at the start. Only a required store stops the start.
-  private func openStore(_ configuration: Configuration.Store) throws(StartError) {
+  private func openStore(_ configuration: Configuration) throws(StartError) {
     let store = store
-    // Until it is known: a database whose schema somebody holds locked says neither yes nor no.
-    let failure = Mutex<StoreError?>(StoreError(.unavailable, "The store did not open within 10 s."))
+    let result = Mutex<Result<Bool, StoreError>>(.failure(.unanswered))
+    let webtalks = configuration.adapters.filter { $0.type == "webtalk" }.count
     wait(atMost: .seconds(10)) {
       do throws(StoreError) {
         try await store.open()
-        failure.withLock { $0 = nil }
-      } catch { failure.withLock { $0 = error } }
+        let hasOrphans = webtalks > 1 ? try await store.tokenRows().contains { $0.adapter == nil } : false
+        result.withLock { $0 = .success(hasOrphans) }
+      } catch {
+        result.withLock { $0 = .failure(error) }
+      }
     }
-    guard let error = failure.withLock({ $0 }) else { return }
-    if configuration.required || error.needsOperator {
+    let error: StoreError
+    switch result.withLock({ $0 }) {
+    case .success(let hasOrphans):
+      if hasOrphans {
+        log.warning(
+          "a token row that names no adapter is ignored, because there are several adapters of type webtalk", [])
+      }
+      return
+    case .failure(let failure): error = failure
+    }
+    if configuration.store.required || error.needsOperator {
       throw StartError(exitStatus: error.needsOperator ? 1 : 3, sentence: error.sentence)
     }
     watch.report(isUp: false)

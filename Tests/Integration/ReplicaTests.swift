@@ -25,9 +25,6 @@ struct ReplicaTests {
     // A second refresh of the same expiry would follow the first at once.
     let times = fleet.upstream.calls.filter { $0.kind == .refresh }.map { $0.time }
     for (one, next) in zip(times, times.dropFirst()) { #expect(next - one > 0.5) }
-    fleet.upstream.tokenLife = 7200
-    fleet.upstream.revokeAccess()
-    for lab in fleet.labs { try lab.expectHealthy() }
     #expect(fleet.upstream.isAccessToken(try fleet.commonToken()))
     #expect(fleet.upstream.reusedRefreshTokens == 0)
   }
@@ -46,7 +43,7 @@ struct ReplicaTests {
   @Test("a token that the upstream refuses is renewed once for all", arguments: Engine.allCases)
   func refusedToken(_ engine: Engine) throws {
     let fleet = try Fleet(3, on: engine)
-    for lab in fleet.labs { #expect(try lab.call().status == 200) }
+    try settle(fleet)
     fleet.upstream.revokeAccess()
     let connections = try fleet.labs.flatMap { lab in try (0..<20).map { _ in try lab.connect() } }
     for connection in connections { connection.send(Request.make()) }
@@ -68,7 +65,7 @@ struct ReplicaTests {
     Progress.allCases)
   func killed(_ engine: Engine, _ progress: Progress) throws {
     let fleet = try Fleet(2, on: engine)
-    for lab in fleet.labs { #expect(try lab.call().status == 200) }
+    try settle(fleet)
     _ = try holdRefresh(of: fleet.labs[0], progress)
     fleet.labs[0].gateway.kill()
     try untilGood(fleet.labs[1])
@@ -87,7 +84,7 @@ struct ReplicaTests {
     arguments: Engine.allCases, Progress.allCases)
   func frozen(_ engine: Engine, _ progress: Progress) throws {
     let fleet = try Fleet(2, on: engine)
-    for lab in fleet.labs { #expect(try lab.call().status == 200) }
+    try settle(fleet)
     let gate = try holdRefresh(of: fleet.labs[0], progress)
     fleet.labs[0].gateway.signal(SIGSTOP)
     defer { fleet.labs[0].gateway.signal(SIGCONT) }
@@ -106,7 +103,7 @@ struct ReplicaTests {
     arguments: Engine.allCases)
   func rejectedRefresh(_ engine: Engine) throws {
     let fleet = try Fleet(2, on: engine)
-    for lab in fleet.labs { #expect(try lab.call().status == 200) }
+    try settle(fleet)
     // The second one sleeps through a renewal, and wakes up with a pair that is used up.
     fleet.labs[1].gateway.signal(SIGSTOP)
     defer { fleet.labs[1].gateway.signal(SIGCONT) }
@@ -169,6 +166,13 @@ struct ReplicaTests {
     try eventually("the refresh to be under way") { lab.upstream.count(.refresh) == 1 }
     if progress == .rotated { try eventually("a new pair") { lab.upstream.pairs == 2 } }
     return gate
+  }
+
+  /// Everybody has the same token and has used it.
+  private func settle(_ fleet: Fleet) throws {
+    for lab in fleet.labs { try lab.expectHealthy() }
+    _ = try fleet.commonToken()
+    #expect(fleet.upstream.tokenCalls == 1)
   }
 
   private func expectGood(_ connections: [RawConnection]) throws {

@@ -91,7 +91,7 @@ struct StoreAwayTests {
   @Test("a start without the database: it serves and says degraded; the pair and the tables come with the database")
   func coldStart() throws {
     let away = try Away(isStopped: true)
-    for _ in 0..<3 { #expect(try away.lab.call(within: 15).status == 200) }
+    for _ in 0..<3 { try away.lab.expectHealthy() }
     try eventually("degraded by the store") { try away.lab.isDegradedByStore() }
     #expect(try away.objects().errorCode == "store_unavailable")
     #expect(away.lab.upstream.count(.authorization) == 1)

@@ -9,8 +9,7 @@ final class PostgresHome: Sendable {
   let programs: PostgresPrograms
   let path: String
   private let count = Mutex(0)
-  /// The watchdog reads the other end; it closes when this process ends, and not before.
-  private let lifeline: Int32
+  private let watchdog: Watchdog
 
   private init() throws {
     programs = try PostgresPrograms.found.get()
@@ -25,14 +24,7 @@ final class PostgresHome: Sendable {
     if let user = programs.user, chown(path, user.id, user.group) != 0 {
       throw Command.Failure("chown \(path): \(String(cString: strerror(errno)))")
     }
-    let (own, watchdogs) = try Command.channel()
-    defer { close(watchdogs) }
-    lifeline = own
-    var watchdog = Command(
-      ["/bin/sh", "-c", Self.watchdog, "pointgate-watchdog", path], environment: PostgresPrograms.environment)
-    watchdog.input = .descriptor(watchdogs)
-    watchdog.isDetached = true
-    _ = try watchdog.spawn()
+    watchdog = try Watchdog(Self.cleanUp, path)
     // A clean shutdown leaves a template that starts without recovery. UTF-8 with the order of code points.
     try programs.command(
       "\(programs.folder)/initdb",
@@ -53,9 +45,8 @@ final class PostgresHome: Sendable {
     return folder
   }
 
-  /// Waits for the end of its input. Frozen processes are woken, for they would not hear that they have to end.
-  private static let watchdog = """
-    cat >/dev/null
+  /// Frozen processes are woken, for they would not hear that they have to end.
+  private static let cleanUp = """
     for file in "$1"/*/data/postmaster.pid; do
       pid=$(head -n 1 "$file" 2>/dev/null) || continue
       for status in $(grep -ls "^PPid:[[:space:]]*$pid\\$" /proc/[0-9]*/status); do

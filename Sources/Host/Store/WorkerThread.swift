@@ -3,27 +3,26 @@ import Glibc
 /// One thread that runs the jobs of an actor, one after another.
 ///
 /// What blocks there (a disk, a lock) blocks no event loop. Its queue holds jobs of tasks that wait for an answer, so
-/// it is as short as there are such tasks. The thread ends when the last reference to this object is gone and the queue
-/// is empty; nobody waits for it.
+/// it is as short as there are such tasks. The thread is made for the first job, and ends when the last reference to
+/// this object is gone and the queue is empty; nobody waits for it.
 final class WorkerThread: SerialExecutor {
   private let queue = JobQueue()
 
-  init() {
+  deinit { queue.finish() }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    guard queue.append(UnownedJob(job), on: self) else { return }
     let status = StoreThread.start { [queue] in queue.run() }
     // Without a thread no job would ever run; there is nothing to go on with (limits on threads, no memory).
     guard status == 0 else {
       fatalError("The store's thread could not be made (error \(status)); raise the limit of threads.")
     }
   }
-
-  deinit { queue.finish() }
-
-  func enqueue(_ job: consuming ExecutorJob) { queue.append(UnownedJob(job), on: self) }
 }
 
 /// Jobs in the order of their arrival, and the thread's loop over them.
 ///
-/// `@unchecked Sendable`: `jobs` and `isFinished` are touched with `mutex` held only; the two pointers never change and
+/// `@unchecked Sendable`: `jobs`, `isFinished` and `hasThread` are touched with `mutex` held only; the two pointers never change and
 /// live as long as the object, which the thread itself keeps alive until its loop has ended.
 private final class JobQueue: @unchecked Sendable {
   /// A job keeps its executor alive until it has run.
@@ -36,6 +35,7 @@ private final class JobQueue: @unchecked Sendable {
   private let condition: UnsafeMutablePointer<pthread_cond_t>
   private var jobs: [Entry] = []
   private var isFinished = false
+  private var hasThread = false
 
   init() {
     mutex = .allocate(capacity: 1)
@@ -53,11 +53,14 @@ private final class JobQueue: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  func append(_ job: UnownedJob, on executor: WorkerThread) {
+  /// - Returns: true for the first job, for which somebody has to make the thread.
+  func append(_ job: UnownedJob, on executor: WorkerThread) -> Bool {
     pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
     jobs.append(Entry(job: job, executor: executor))
     pthread_cond_signal(condition)
-    pthread_mutex_unlock(mutex)
+    defer { hasThread = true }
+    return !hasThread
   }
 
   func finish() {

@@ -32,7 +32,8 @@ struct HeldToken: Sendable, Equatable {
   /// From the store.
   ///
   /// - Parameter end: when it ends, as far as the store's clock tells; else the wall clock has to say how old it is.
-  static func stored(_ token: Token, until end: Instant? = nil, at time: ClockReading, timing: TokenTiming) -> HeldToken {
+  static func stored(_ token: Token, until end: Instant? = nil, at time: ClockReading, timing: TokenTiming) -> HeldToken
+  {
     let (left, overflow) = token.expiresAt.subtractingReportingOverflow(time.wall)
     var remaining = Duration.milliseconds(token.expiresAt <= time.wall ? 0 : overflow ? .max : left)
     if let end { remaining = max(.zero, end - time.now) }

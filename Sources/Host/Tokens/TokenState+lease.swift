@@ -22,7 +22,7 @@ extension TokenState {
     guard isClaiming else { return }
     let now = time.now
     if isStoreDawdling {
-      if lastChance <= now { storeIsAway(Self.dawdling, at: time) }
+      if lastChance <= now { storeIsAway(.unanswered, at: time) }
     } else if storeJob != nil {
       // What the store was asked before may not take the time that the claim has.
       storeDue = storeDue.map { min($0, now + claimPatience(now)) }

@@ -2,8 +2,6 @@ import AdapterAPI
 
 /// The store's part: loading, saving, losing a race, being down.
 extension TokenState {
-  static let dawdling = StoreError(.unavailable, "The store has not answered for some time.")
-
   var isStoreDawdling: Bool { storeJob != nil && storeDue == nil }
 
   /// Another process has stored something newer than what is known here.

@@ -55,9 +55,9 @@ extension TokenState {
 
   private mutating func storeDawdles(at time: ClockReading) {
     storeDue = nil
-    setStoreDown(Self.dawdling, at: time)
+    setStoreDown(.unanswered, at: time)
     if phase == .loading { phase = .running }
-    storeIsAway(Self.dawdling, at: time)
+    storeIsAway(.unanswered, at: time)
     adoptUnsaved(at: time)
   }
 

@@ -243,7 +243,7 @@ struct TokenState: Sendable {
     if let error, storeDownSince == nil {
       storeDownSince = time.wall
       act(.emit(.storeDown))
-      act(.log(.error, "The store fails; the token in memory goes on being used", detail: error.sentence))
+      act(.log(.error, "The store fails; tokens are kept in memory", detail: error.sentence))
     } else if error == nil, storeDownSince != nil {
       storeDownSince = nil
       act(.emit(.storeUp))

@@ -25,7 +25,7 @@ struct TokenTiming: Sendable {
   /// The same while the store is known to be away, and for claims that callers without any token wait for.
   static let downPatience = Duration.milliseconds(500)
   /// How long the lease of the token's row is good; it is extended every third of it.
-  static let lease = Duration.seconds(5)
+  static let lease = Duration.seconds(3)
   /// How often the row is looked at while nothing else asks the store, and how often an away store is tried.
   static let look = Duration.seconds(3)
   static let lookWhileDown = Duration.seconds(1)

@@ -56,6 +56,19 @@ import Testing
     #expect(keeper.lines() == ["load"])
   }
 
+  @Test func `a first caller during a look gets the pair that it finds, and nobody renews it`() throws {
+    var keeper = TokenTranscript(sharing: .network)
+    keeper.state.start(at: keeper.time)
+    keeper.load(nil)
+    _ = keeper.lines()
+    keeper.state.noticed(1, at: keeper.time)
+    #expect(keeper.lines() == ["load"])
+    #expect(keeper.ask() == "wait")
+    keeper.load(try TokenTranscript.pair(1, version: 1))
+    #expect(keeper.lines() == ["adopted", "publish", "give A1 to 1"])
+    #expect(keeper.state.exchange == nil)
+  }
+
   @Test func `another process's pair makes up for an authorization that failed`() throws {
     var keeper = TokenTranscript(sharing: .network)
     keeper.grants = false

@@ -43,13 +43,13 @@ struct SimulatedStore {
     if let rest = rest(holder, now) { return .held(rest) }
     if self.holder != holder || until <= now { exchanges = 0 }
     self.holder = holder
-    until = now + .seconds(5)
+    until = now + TokenTiming.lease
     return .granted
   }
 
   mutating func extend(_ holder: String, at now: Instant) -> Bool {
     guard self.holder == holder else { return false }
-    until = now + .seconds(5)
+    until = now + TokenTiming.lease
     return true
   }
 

@@ -23,7 +23,7 @@ final class GatewayProcess: @unchecked Sendable {
 
   /// Writes the configuration; starts nothing.
   init(_ configuration: String, environment: [String: String]) throws {
-    folder = FileManager.default.temporaryDirectory.appending(path: "pointgate-test-\(UUID().uuidString)")
+    folder = try Self.home.get().folder.appending(path: UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     configFile = folder.appending(path: "gateway.yaml")
     self.environment = environment
@@ -118,6 +118,20 @@ final class GatewayProcess: @unchecked Sendable {
   private var outputFile: URL { folder.appending(path: "stdout") }
   private var logFile: URL { folder.appending(path: "stderr") }
   private func text(of file: URL) -> String { String(decoding: (try? Data(contentsOf: file)) ?? Data(), as: UTF8.self) }
+
+  /// The folder of all gateways of this process. What still runs there when this process ends is killed.
+  private static let home = Result<(folder: URL, watchdog: Watchdog), any Error> {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "pointgate-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let watchdog = try Watchdog(
+      """
+      for process in /proc/[0-9]*; do
+        case "$(readlink "$process/cwd")" in "$1"/*) kill -KILL "${process#/proc/}" ;; esac
+      done
+      rm -rf "$1"
+      """, folder.path)
+    return (folder, watchdog)
+  }
 
   /// POINTGATE_BINARY, or the one that was built with these tests.
   private static let binary = Result<String, any Error> {
