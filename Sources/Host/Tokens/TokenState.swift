@@ -238,6 +238,8 @@ struct TokenState: Sendable {
   }
 
   mutating func setStoreDown(_ error: StoreError?, at time: ClockReading) {
+    // An answer that came after the end concerns nobody.
+    if phase == .stopped { return }
     if let error, storeDownSince == nil {
       storeDownSince = time.wall
       act(.emit(.storeDown))

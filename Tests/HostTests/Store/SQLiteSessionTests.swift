@@ -172,8 +172,8 @@ import Testing
     for name in ["a.db", "a.db-wal", "a.db-shm"] { chmod(folder.file(name), 0o444) }
     chmod(folder.path, 0o555)
     defer { chmod(folder.path, 0o755) }
-    // Root may write whatever the mode says: the store's thread, which the first work makes, becomes somebody else as
-    // far as files go.
+    // Root may write whatever the mode says: the store's thread, which is made here by the first job, becomes somebody
+    // else, as far as files go.
     let become = try #require(setFileUser())
     let other = Store(database())
     _ = become(getuid() == 0 ? 65534 : getuid())
