@@ -5,11 +5,14 @@ public enum Spelling {
     nearest(to: word, among: words).map { "; did you mean '\($0)'?" } ?? ""
   }
 
-  /// The word with the fewest edits (two at most; fewer than its letters), the first of equals.
+  /// The only word that begins so; else the one with the fewest edits (two at most; fewer than its letters), the first
+  /// of equals.
   public static func nearest(to word: String, among words: [String]) -> String? {
     let letters = Array(word.utf8)
     // A key is a short word; longer text is no slip of the finger, and the table below must stay small.
     guard !letters.isEmpty, letters.count <= 64 else { return nil }
+    let longer = words.filter { letters.count > 2 && $0.hasPrefix(word) && $0 != word }
+    if longer.count == 1 { return longer[0] }
     var best: (distance: Int, word: String)?
     for candidate in words where candidate != word && abs(candidate.utf8.count - letters.count) <= 2 {
       let distance = distance(letters, Array(candidate.utf8))

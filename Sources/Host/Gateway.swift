@@ -191,7 +191,6 @@ final class Gateway {
     }
     snapshot = next
     live.set(next.adapters)
-    watch.keep(adapters: next.adapters.map(\.name))
     connections.limit = configuration.listen.maxConnections
     memory.limit = configuration.listen.maxMemory
   }

@@ -267,9 +267,10 @@ struct SettingsSectionTests {
   }
 
   @Test(
-    "a suggestion is two edits away at most",
+    "a suggestion is the only word that begins so, or two edits away at most",
     arguments: [
-      ("adaptor", "adapter"), ("idle_timout", "idle_timeout"), ("adatper", "adapter"), ("typ", "type"), ("zzz", nil),
+      ("adaptor", "adapter"), ("idle_timout", "idle_timeout"), ("adatper", "adapter"), ("typ", "type"),
+      ("idle", "idle_timeout"), ("zzz", nil),
       ("x", nil),
       ("", nil),
     ])

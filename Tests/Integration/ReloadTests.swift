@@ -35,6 +35,16 @@ struct ReloadTests {
     try eventually("the old configurations to go") { try lab.metric("gateway_config_snapshots_live") == 1 }
   }
 
+  @Test("an adapter that a reload takes away takes its troubles with it")
+  func troublesEnd() throws {
+    let lab = try Lab()
+    lab.upstream.scriptTokens(.envelope(304))
+    #expect(try lab.call().status == 503)
+    try eventually("degraded by the adapter") { try lab.readiness().components == ["adapter:main"] }
+    try lab.reload(Self.toMock.text)
+    try eventually("nothing left to complain about") { try lab.readiness().status == "ready" }
+  }
+
   @Test("a reload of other settings in the middle of a refresh makes no second one")
   func duringRefresh() throws {
     let lab = try Lab()

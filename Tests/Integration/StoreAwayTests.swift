@@ -91,7 +91,7 @@ struct StoreAwayTests {
   @Test("a start without the database: it serves and says degraded; the pair and the tables come with the database")
   func coldStart() throws {
     let away = try Away(isStopped: true)
-    for _ in 0..<3 { #expect(try away.lab.call(within: 15).status == 200) }
+    for _ in 0..<3 { try away.lab.expectHealthy() }
     try eventually("degraded by the store") { try away.lab.isDegradedByStore() }
     #expect(try away.objects().errorCode == "store_unavailable")
     #expect(away.lab.upstream.count(.authorization) == 1)
@@ -113,6 +113,25 @@ struct StoreAwayTests {
     try away.server.start()
     try gateway.start()
     try away.lab.expectHealthy()
+  }
+
+  @Test("a store that is required and neither opens nor fails within 10 seconds ends the start: exit 3")
+  func requiredAndSilent() throws {
+    let away = try Away(["required": "true"], isStarted: false)
+    // As another replica has it that is migrating.
+    let holder = Thread {
+      _ = try? away.server.sql("SELECT pg_advisory_lock(\(0x5074_4774_0000_0001)), pg_sleep(60)", database: away.database)
+    }
+    holder.start()
+    let waiting = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
+    try eventually("the lock") {
+      try away.server.sql("SELECT count(*) \(waiting)", database: away.database) == "1"
+    }
+    let gateway = away.lab.gateway
+    #expect(try gateway.run(["run", "--config", gateway.configFile.path]) == 3)
+    #expect(gateway.standardOutput.isEmpty)
+    #expect(gateway.log.contains("The store did not open within 10 s"), "\(gateway.log)")
+    _ = try away.server.sql("SELECT pg_terminate_backend(pid) \(waiting)", database: away.database)
   }
 
   @Test("tables of somebody else are never touched: exit 1, and the mend is named")

@@ -61,10 +61,11 @@ extension ObjectImport {
     if name.hasPrefix(Self.memberPrefix), name.utf8.count > Self.memberPrefix.utf8.count, !name.utf8.contains(0) {
       return .member(String(name.dropFirst(Self.memberPrefix.count)))
     }
-    var advice = Spelling.hint(for: name, among: Self.columns)
-    if name.contains(";") || name.contains("\t") { advice = "; columns are separated by ','" }
+    let hint = Spelling.hint(for: name, among: Self.columns)
+    let isSeparatedOtherwise = name.contains(";") || name.contains("\t")
+    let advice = isSeparatedOtherwise ? "; columns are separated by ','." : hint.isEmpty ? "." : hint
     let known = (Self.columns + ["metadata.KEY", "id"]).joined(separator: ", ")
-    add(Spelling.printable(name), "The header's column is unknown; there are \(known)\(advice).")
+    add(Spelling.printable(name), "The header's column is unknown; there are \(known)\(advice)")
     return .ignored
   }
 

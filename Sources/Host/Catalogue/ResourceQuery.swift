@@ -12,7 +12,8 @@ struct ResourceQuery: Sendable {
       guard names.contains(name) else {
         let known = names.isEmpty ? "this route takes none" : "there are \(names.joined(separator: ", "))"
         let hint = Spelling.hint(for: name, among: names)
-        throw .badRequest("The query parameter '\(Spelling.printable(name))' is unknown; \(known)\(hint).")
+        let end = hint.isEmpty ? "." : hint
+        throw .badRequest("The query parameter '\(Spelling.printable(name))' is unknown; \(known)\(end)")
       }
       guard values[name] == nil else { throw .badRequest("The query parameter '\(name)' stands twice; send it once.") }
       values[name] = equals < piece.endIndex ? try Self.decoded(piece[piece.index(after: equals)...]) : ""

@@ -45,7 +45,7 @@ struct LiveCheck: Sendable {
     case .success([]): return (.ok, "up to date")
     case .success(let steps):
       let list = steps.joined(separator: "; ")
-      if case .postgres = store.kind, !store.migrate {
+      if !store.migrate {
         return (.bad, "Older than this version needs (\(list)), and 'store: {migrate: false}' forbids to change it.")
       }
       return (.ok, "'run' would do this: \(list)")

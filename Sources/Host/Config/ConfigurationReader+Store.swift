@@ -5,7 +5,7 @@ import AdapterAPI
 extension ConfigurationReader {
   func readStore() -> Configuration.Store {
     guard let section = root.section("store") else {
-      root.error("'store' is missing; write store: {type: sqlite, path: var/pointgate.db}, or type: memory")
+      root.error("'store' is missing; write store: {type: sqlite, path: var/pointgate.db}, or type: postgres or memory")
       return Configuration.Store(kind: .memory, position: root.position)
     }
     let type = section.choice("type", ["sqlite", "memory", "postgres"])

@@ -96,9 +96,9 @@ struct SnapshotBuilder {
     let health = health
     let watch = watch
     let component = "adapter:\(wanted.name)"
-    let name = wanted.name
+    let holder = LeaseHolder.new()
     return TokenKeeper(
-      adapter: adapter, key: key, holder: LeaseHolder.new(), store: store, window: wanted.upstream.refreshWindow,
+      adapter: adapter, key: key, holder: holder, store: store, window: wanted.upstream.refreshWindow,
       exchangeTimeout: wanted.upstream.totalTimeout, clock: clock, executor: group.loops[0], log: log
     ) { event in
       switch event {
@@ -113,8 +113,12 @@ struct SnapshotBuilder {
       case .failed:
         metrics.recordRefresh(.failed)
         health.set(component, "no_token")
-      case .storeDown: watch.report(adapter: name, isUp: false)
-      case .storeUp: watch.report(adapter: name, isUp: true)
+      case .storeDown: watch.report(holder, isUp: false)
+      case .storeUp: watch.report(holder, isUp: true)
+      case .ended:
+        // It may have been the last to speak for an adapter that a reload has taken away or pointed elsewhere.
+        watch.report(holder, isUp: true)
+        health.clear(component, "no_token")
       }
     }
   }

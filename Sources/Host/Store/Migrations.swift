@@ -25,11 +25,17 @@ struct Migrations {
   /// What `run` would do, a line each; changes nothing. Throws what `run` would throw for a database that is not ours,
   /// or newer.
   static func pending(_ session: any SQLSession, file: String) throws(StoreError) -> [String] {
-    try Migrations(session: session, home: .file(file)).plan().lines
+    try Migrations(session: session, home: .file(file)).pending()
   }
 
   static func pending(_ session: any SQLSession, schema: String) throws(StoreError) -> [String] {
-    try Migrations(session: session, home: .schema(schema)).plan().lines
+    try Migrations(session: session, home: .schema(schema)).pending()
+  }
+
+  private func pending() throws(StoreError) -> [String] {
+    let plan = try plan()
+    try checkRights(plan)
+    return plan.lines
   }
 
   private struct Plan {
@@ -47,9 +53,10 @@ struct Migrations {
     guard mayMigrate else {
       throw StoreError(
         .outdated,
-        "The schema of \(place) is older than this version needs (\(plan.lines.joined(separator: "; "))) and "
+        "\(place) is older than this version needs (\(plan.lines.joined(separator: "; "))) and "
           + "'store: {migrate: false}' forbids to change it; allow it with 'store: {migrate: true}'.")
     }
+    try checkRights(plan)
     if let schema = plan.newSchema { try session.run("CREATE SCHEMA IF NOT EXISTS \(Self.quoted(schema))") }
     if !plan.hasBookkeeping { try session.run(Self.bookkeeping(session.dialect)) }
     for step in plan.steps {
@@ -86,6 +93,7 @@ struct Migrations {
       throw foreign("schema_migrations")
     }
     plan.hasBookkeeping = true
+    try checkUse()
     return try session.query("SELECT coalesce(max(version), 0) FROM schema_migrations").first?.integer(0) ?? 0
   }
 
@@ -147,12 +155,72 @@ struct Migrations {
 
   private static func isNumber(_ type: String) -> Bool { ["integer", "bigint"].contains(type) }
 
+  // MARK: Rights
+
+  /// What is planned takes rights: better asked for here than missed by a statement.
+  private func checkRights(_ plan: Plan) throws(StoreError) {
+    guard case .schema(let schema) = home else { return }
+    if plan.newSchema != nil {
+      if try holds("SELECT has_database_privilege(current_database(), 'CREATE')") { return }
+      throw lacking(
+        "make the schema '\(schema)'; an administrator may: "
+          + "CREATE SCHEMA \(Self.quoted(schema)) AUTHORIZATION \(try user())")
+    }
+    if plan.steps.isEmpty { return }
+    guard try holds("SELECT has_schema_privilege($1, 'USAGE') AND has_schema_privilege($1, 'CREATE')", [schema]) else {
+      throw lacking(
+        "make tables in the schema '\(schema)'; its owner may allow it: "
+          + "GRANT USAGE, CREATE ON SCHEMA \(Self.quoted(schema)) TO \(try user())")
+    }
+    for table in Set(plan.steps.map(\.table)).sorted()
+    where try holds(Self.tables + " AND c.relname = $2 AND NOT pg_has_role(c.relowner, 'USAGE')", [schema, table]) {
+      throw lacking(
+        "extend the table '\(table)', which another user owns; give 'store.url' that user, "
+          + "or 'store.schema' a name of the gateway's own")
+    }
+  }
+
+  /// The tables that are there may be used: asked before the first of them is read.
+  private func checkUse() throws(StoreError) {
+    guard case .schema(let schema) = home else { return }
+    let names = Set(Migration.all.map(\.table) + ["schema_migrations"]).sorted().map { "'\($0)'" }
+    let rights = ["SELECT", "INSERT", "UPDATE", "DELETE"]
+    let mayAll = rights.map { "has_table_privilege(c.oid, '\($0)')" }.joined(separator: " AND ")
+    let question =
+      Self.tables + " AND c.relname IN (\(names.joined(separator: ", "))) "
+      + "AND NOT (has_schema_privilege(n.oid, 'USAGE') AND \(mayAll))"
+    guard try holds(question, [schema]) else { return }
+    let (place, user) = (Self.quoted(schema), try user())
+    throw lacking(
+      "use the tables of the schema '\(schema)'; their owner may allow it: GRANT USAGE ON SCHEMA \(place) TO \(user); "
+        + "GRANT \(rights.joined(separator: ", ")) ON ALL TABLES IN SCHEMA \(place) TO \(user); "
+        + "GRANT USAGE ON ALL SEQUENCES IN SCHEMA \(place) TO \(user)")
+  }
+
+  private func lacking(_ what: String) -> StoreError {
+    StoreError(.unavailable, "The user of 'store.url' may not \(what).")
+  }
+
+  private func user() throws(StoreError) -> String {
+    try session.query("SELECT quote_ident(current_user)").first?.text(0) ?? ""
+  }
+
+  private static let tables = """
+    SELECT true FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1
+    """
+
+  /// - Parameter question: its first row is true, or it has none.
+  private func holds(_ question: String, _ values: [String] = []) throws(StoreError) -> Bool {
+    try session.query(question, values.map { .text($0) }).first?.text(0) == "t"
+  }
+
   // MARK: Sentences and statements
 
+  /// A sentence's beginning.
   private var place: String {
     switch home {
     case .file(let name): name
-    case .schema(let schema): "the PostgreSQL schema '\(schema)'"
+    case .schema(let schema): "The PostgreSQL schema '\(schema)'"
     }
   }
 

@@ -52,16 +52,18 @@ final class PostgresEndpoint: Sendable {
     }
   }
 
-  /// libpq quotes a url that it does not understand, password and all; so it is asked beforehand and its words dropped.
+  /// libpq quotes a url that it does not understand, password and all; so it is asked beforehand and its words are not
+  /// passed on.
   private func checkURL(_ libpq: LibPQ) throws(StoreError) {
-    if !url.exposed.isEmpty, !url.exposed.holdsNUL, !schema.holdsNUL {
-      var message: LibPQ.MutableText?
-      let options = libpq.conninfoParse(url.exposed, &message)
-      libpq.freemem(message)
-      libpq.conninfoFree(options)
-      if options != nil { return }
-    }
-    throw .postgresAddress
+    guard !url.exposed.isEmpty, !url.exposed.holdsNUL, !schema.holdsNUL else { throw .postgresAddress }
+    var message: LibPQ.MutableText?
+    let options = libpq.conninfoParse(url.exposed, &message)
+    let words = message.map { String(cString: $0) } ?? ""
+    libpq.freemem(message)
+    libpq.conninfoFree(options)
+    if options != nil { return }
+    let isParameter = ["invalid URI query parameter", "invalid connection option"].contains { words.hasPrefix($0) }
+    throw isParameter ? .postgresParameter : .postgresAddress
   }
 
   private func start(_ parameters: [(String, String)], _ libpq: LibPQ) -> LibPQ.Connection? {

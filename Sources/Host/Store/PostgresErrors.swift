@@ -25,7 +25,10 @@ extension StoreError {
     case "3D000":
       self.init(.unavailable, "The database that 'store.url' names does not exist; create it, or mend the url.")
     case "42501":
-      self.init(.unavailable, "PostgreSQL denies the user of 'store.url' a right\(on); grant it.")
+      self.init(
+        .unavailable,
+        "PostgreSQL denies the user of 'store.url' a right to the gateway's schema, tables or sequences\(on); grant it, "
+          + "or make that user their owner.")
     case "53300":
       self.init(.unavailable, "PostgreSQL has no connection left; raise 'max_connections', or run fewer replicas.")
     case "57014":
@@ -48,9 +51,13 @@ extension StoreError {
   }
 
   static let postgresAddress = StoreError(
-    .unavailable,
+    .misconfigured,
     "'store.url' is no address of a PostgreSQL database; write postgresql://user:password@host:5432/database, "
       + "with % escapes for what is special in a url.")
+  static let postgresParameter = StoreError(
+    .misconfigured,
+    "'store.url' has a parameter that libpq does not know; take it off (in the place of '?schema=…' there is the key "
+      + "'store.schema').")
   static let postgresLost = StoreError(.unavailable, "The connection to PostgreSQL broke off.")
   static let postgresSilent = StoreError(.unavailable, "PostgreSQL did not answer in time.")
   static let postgresUnknown = StoreError(

@@ -110,6 +110,7 @@ final class PostgresLane: Sendable {
         try job.run(session)
       }
       guard let failure else { return job.succeed() }
+      if failure.error.code == .outdated { schema.distrust() }
       if open.isLost { drop(&connection, index, failure.error) }
       switch failure.remains {
       case .conflict where repeats < Self.repeats: repeats += 1

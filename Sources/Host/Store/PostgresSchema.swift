@@ -1,7 +1,8 @@
 import AdapterAPI
 import Synchronization
 
-/// The schema's state as this process knows it: looked at once, with the first connection that works.
+/// The schema's state as this process knows it: looked at with the first connection that works, and again when a table
+/// turns out to be missing.
 final class PostgresSchema: Sendable {
   let name: String
   private let mayMigrate: Bool
@@ -27,6 +28,9 @@ final class PostgresSchema: Sendable {
     if let failure { throw failure.error }
     isReady.store(true, ordering: .releasing)
   }
+
+  /// Somebody dropped the tables, or restored an old backup: what is missing is made before anything else is done.
+  func distrust() { isReady.store(false, ordering: .releasing) }
 
   func pending(_ session: any SQLSession) throws(StoreError) -> [String] {
     try Migrations.pending(session, schema: name)

@@ -17,6 +17,8 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case readOnly
     /// The schema is older than this program's, and `store.migrate` forbids to change it.
     case outdated
+    /// What the configuration says of the store can't be used, whatever the store does.
+    case misconfigured
     /// What was to be stored is taken already: a unique value, or a row that somebody changed meanwhile.
     case conflict
   }
@@ -32,7 +34,7 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Waiting does not help: somebody has to change the configuration or the file.
   var needsOperator: Bool {
     switch code {
-    case .corrupt, .foreign, .newer, .readOnly, .outdated: true
+    case .corrupt, .foreign, .newer, .readOnly, .outdated, .misconfigured: true
     case .unavailable, .full, .conflict: false
     }
   }

@@ -11,7 +11,7 @@ final class StoreWatch: Sendable {
   private static let worried = Duration.milliseconds(500)
 
   private struct State {
-    /// Who finds the store failing: this watch, or the keeper of an adapter's token whose writing fails.
+    /// Who finds the store failing: this watch, or keepers of tokens whose writing fails, under their lease holders' names.
     var complaints: Set<String> = []
     var looking: Task<Void, Never>?
   }
@@ -36,30 +36,16 @@ final class StoreWatch: Sendable {
     metrics.setStore(isUp: true)
   }
 
-  /// The store fails for that adapter's keeper, or works again for it.
-  func report(adapter: String, isUp: Bool) { report("adapter:\(adapter)", isUp: isUp) }
-
-  /// The complaints of adapters that are gone end with them.
-  func keep(adapters: [String]) {
-    let kept = Set(adapters.map { "adapter:\($0)" } + [StoreWatch.itself])
-    change { $0.formIntersection(kept) }
-  }
-
   /// The store does not answer, or does again.
   func report(isUp: Bool) { report(StoreWatch.itself, isUp: isUp) }
 
   private static let itself = "store"
 
-  private func report(_ who: String, isUp: Bool) {
-    change { complaints in
-      if isUp { complaints.remove(who) } else { complaints.insert(who) }
-    }
-  }
-
-  private func change(_ body: (inout Set<String>) -> Void) {
+  /// The store fails for that keeper, or works again for it, or the keeper has ended.
+  func report(_ who: String, isUp: Bool) {
     state.withLock { state in
       let wasUp = state.complaints.isEmpty
-      body(&state.complaints)
+      if isUp { state.complaints.remove(who) } else { state.complaints.insert(who) }
       let isUp = state.complaints.isEmpty
       guard wasUp != isUp else { return }
       metrics.setStore(isUp: isUp)

@@ -39,8 +39,8 @@ protocol TokenStore: Sendable {
   /// Keeps `token` in the place of `old`, durably, and gives the lease back, in one transaction: when this returns
   /// `.saved`, a crash does not lose it. Tells the other processes where the engine can.
   ///
-  /// Somebody who writes the row without knowing versions is noticed too: version **and** refresh token have to be
-  /// those of `old`. A row of another upstream is overwritten whatever it says, unless it is leased.
+  /// Somebody who writes the row without knowing versions is noticed too: version **and** both tokens have to be those
+  /// of `old`. A row of another upstream is overwritten whatever it says, unless it is leased.
   ///
   /// - Parameter old: what the caller saw last; nil when it saw nothing.
   func save(
@@ -93,9 +93,10 @@ enum SaveOutcome: Sendable, Equatable {
 }
 
 extension StoredPair {
-  /// The row is still what the writer saw last.
+  /// The row is still what the writer saw last. Not every upstream gives a new refresh token each time, so the access
+  /// token has to be the same too.
   func isUnchanged(since old: StoredPair?) -> Bool {
     guard let old else { return false }
-    return version == old.version && token.refresh == old.token.refresh
+    return version == old.version && token.refresh == old.token.refresh && token.access == old.token.access
   }
 }

@@ -51,4 +51,6 @@ enum TokenEvent: String, Sendable, CaseIterable {
   /// Another process renewed it, and its pair is used.
   case adopted
   case storeDown, storeUp
+  /// The keeper has stopped: what it said about itself and the store holds no longer.
+  case ended
 }

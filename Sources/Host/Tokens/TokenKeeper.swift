@@ -253,6 +253,7 @@ final class TokenKeeper: Sendable {
     case .emit(let event): outside.events.append(event)
     case .log(let level, let message, let detail): outside.lines.append((level, message, detail))
     case .stopped:
+      outside.events.append(.ended)
       outside.stops += guarded.stops
       guarded.stops.removeAll()
     }

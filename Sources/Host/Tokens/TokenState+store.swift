@@ -134,11 +134,12 @@ extension TokenState {
     guard let found, !found.isUnchanged(since: known) else { return }
     learn(found)
     let theirs = HeldToken.stored(found.token, until: baseUntil, at: time, timing: timing)
-    if isClaiming, takeOver(at: time) { return }
-    if held == nil {
+    if isClaiming {
+      _ = takeOver(at: time)
+    } else if phase == .loading {
       held = theirs
       if theirs.isUsable(time.now) { hold(theirs, at: time) }
-    } else if !isClaiming, isBetter(theirs, time.now) {
+    } else if isBetter(theirs, time.now) {
       adoptTheirs(theirs, at: time)
     }
   }

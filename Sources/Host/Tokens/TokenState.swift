@@ -238,10 +238,12 @@ struct TokenState: Sendable {
   }
 
   mutating func setStoreDown(_ error: StoreError?, at time: ClockReading) {
+    // An answer that came after the end concerns nobody.
+    if phase == .stopped { return }
     if let error, storeDownSince == nil {
       storeDownSince = time.wall
       act(.emit(.storeDown))
-      act(.log(.error, "The store fails; the token in memory goes on being used", detail: error.sentence))
+      act(.log(.error, "The store fails; tokens are kept in memory", detail: error.sentence))
     } else if error == nil, storeDownSince != nil {
       storeDownSince = nil
       act(.emit(.storeUp))

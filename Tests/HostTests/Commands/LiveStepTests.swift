@@ -37,6 +37,9 @@ import Testing
     let steps = ["3 objects: creates table objects", "4 widgets: creates table dashboard_widgets"]
     let pending = LiveCheck.verdict(.success(steps), store)
     #expect(pending.0 == .ok && pending.note.contains("creates table objects; 4 widgets"))
+    store.migrate = false
+    #expect(LiveCheck.verdict(.success(steps), store).0 == .bad)
+    store.migrate = true
     store.kind = .postgres(url: Secret("postgres://h/d"))
     #expect(LiveCheck.verdict(.success(steps), store).0 == .ok)
     store.migrate = false

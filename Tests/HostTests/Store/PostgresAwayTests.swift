@@ -260,4 +260,18 @@ import Testing
       return words.count > 9 && words[2].hasSuffix(remote) && own.contains("socket:[\(words[9])]")
     }
   }
+
+  @Test func `tables that somebody dropped are made again without a restart`() async throws {
+    let server = try PostgresServer.shared()
+    let url = try server.newDatabase()
+    let store = Store(PostgresDatabase(url, schema: "gateway"))
+    try await store.open()
+    _ = try await store.save(storedToken(1), .main, holder: "a", replacing: nil)
+    try server.sql("DROP SCHEMA gateway CASCADE", database: url)
+    let error = await storeError { () throws(StoreError) in try await store.load(.main) }
+    #expect(error?.code == .outdated)
+    #expect(try await store.load(.main) == nil)
+    #expect(try await store.save(storedToken(2), .main, holder: "a", replacing: nil).savedPair != nil)
+    await store.close()
+  }
 }

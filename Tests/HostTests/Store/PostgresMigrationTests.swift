@@ -188,8 +188,6 @@ import Testing
   @Test func `a role that may make nothing works where nothing is pending`() async throws {
     let role = "plain\(url.split(separator: "/").last ?? "")"
     _ = try sql("CREATE ROLE \(role) LOGIN")
-    #expect(await error(opening: database(user: role))?.code == .unavailable)
-    #expect(try await pending(database(user: role)).count == Migration.all.count)
     #expect(await error(opening: database()) == nil)
     _ = try sql("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO \(role)")
     _ = try sql("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO \(role)")
@@ -197,6 +195,35 @@ import Testing
     #expect(try await store.claim(.main, holder: "a", seen: nil, for: .seconds(30)) == .granted)
     #expect(try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair?.version == 1)
     await store.close()
+  }
+
+  @Test func `a right that is lacking is named with the statement that grants it, which then helps`() async throws {
+    let role = "Weak\(url.split(separator: "/").last ?? "")"
+    _ = try sql("CREATE ROLE \"\(role)\" LOGIN; CREATE SCHEMA theirs; CREATE SCHEMA ours")
+    for (schema, wanted) in [("none", "CREATE SCHEMA"), ("theirs", "GRANT USAGE, CREATE ON SCHEMA")] {
+      let error = await error(opening: database(schema: schema, user: role))
+      let statement = try #require(error?.sentence.split(separator: ": ").last)
+      #expect(error?.code == .unavailable && statement.hasPrefix(wanted) && statement.hasSuffix("\"\(role)\"."))
+      let early = await storeError { () throws(StoreError) in try await pending(database(schema: schema, user: role)) }
+      #expect(early == error)
+      _ = try sql("\(statement.dropLast())")
+      #expect(await self.error(opening: database(schema: schema, user: role)) == nil)
+    }
+    #expect(await error(opening: database(schema: "ours")) == nil)
+    let error = await error(opening: database(schema: "ours", user: role))
+    let statement = try #require(error?.sentence.split(separator: ": ").last)
+    _ = try sql("\(statement.dropLast())")
+    #expect(await self.error(opening: database(schema: "ours", user: role)) == nil)
+  }
+
+  @Test func `a table that another user owns is not extended, and the sentence says so`() async throws {
+    _ = try sql(Self.ecoCtrl)
+    let role = "guest\(url.split(separator: "/").last ?? "")"
+    _ = try sql("CREATE ROLE \(role) LOGIN; GRANT CREATE ON SCHEMA public TO \(role)")
+    let before = try everything()
+    let error = await error(opening: database(user: role))
+    #expect(error?.sentence.contains("extend the table 'iot_tokens', which another user owns") == true)
+    #expect(try everything() == before)
   }
 
   @Test func `a role that may not read EcoCtrl's table gets an empty one of its own`() async throws {

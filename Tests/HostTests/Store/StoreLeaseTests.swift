@@ -60,6 +60,19 @@ import Testing
     }
   }
 
+  @Test("a program that renews the pair and keeps version and refresh token is noticed", arguments: StoreKind.allCases)
+  func sameRefreshToken(kind: StoreKind) async throws {
+    try await withStore(kind) { store in
+      let pair = try #require(try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair)
+      try await store.sql("UPDATE iot_tokens SET access_token = 'theirs', expires_at = expires_at + 60000")
+      let theirs = try #require(try await store.load(.main))
+      #expect(theirs.version == pair.version && theirs.token.refresh == pair.token.refresh)
+      #expect(try await store.claim(.main, holder: "b", seen: pair, for: long) == .changed(theirs))
+      #expect(try await store.save(storedToken(2), .main, holder: "b", replacing: pair).winner == theirs)
+      #expect(try await store.claim(.main, holder: "b", seen: theirs, for: long) == .granted)
+    }
+  }
+
   @Test("a row that changed is told before anybody gets or is refused the lease", arguments: StoreKind.allCases)
   func changed(kind: StoreKind) async throws {
     try await withStore(kind) { store in

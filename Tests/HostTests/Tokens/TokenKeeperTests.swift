@@ -222,6 +222,7 @@ import Testing
     await stopping
     #expect(try await store.load(TokenKey(adapter: "main", upstream: "u"))?.token.access == "A1")
     #expect(try await caller.value.access == "A1")
+    #expect(bench.log.events == [.authorized, .ended])
     // Twice is as good as once.
     await keeper.stop()
   }

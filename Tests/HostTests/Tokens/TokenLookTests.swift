@@ -68,4 +68,33 @@ import Testing
     #expect(keeper.lines() == ["adopted", "publish", "give A1 to 1"])
     #expect(keeper.state.exchange == nil)
   }
+
+  @Test func `another process's pair makes up for an authorization that failed`() throws {
+    var keeper = TokenTranscript(sharing: .network)
+    keeper.grants = false
+    keeper.state.start(at: keeper.time)
+    keeper.load(nil)
+    #expect(keeper.ask() == "wait")
+    keeper.claim(.granted)
+    keeper.refuse(.unreachable)
+    #expect(keeper.state.failingSince != nil)
+    keeper.state.released(.success(()), at: keeper.time)
+    _ = keeper.lines()
+    keeper.pass(.seconds(3))
+    keeper.load(try TokenTranscript.pair(1))
+    #expect(keeper.lines() == ["load", "adopted", "publish"])
+    #expect(keeper.state.failingSince == nil)
+    #expect(keeper.ask() == "A1")
+  }
+
+  @Test func `a first pair that a look finds while a caller wants the lease is used as it is`() throws {
+    var keeper = TokenTranscript(sharing: .network)
+    keeper.grants = false
+    keeper.state.start(at: keeper.time)
+    keeper.load(nil)
+    keeper.pass(.seconds(3))
+    #expect(keeper.ask() == "wait")
+    keeper.load(try TokenTranscript.pair(1))
+    #expect(keeper.lines() == ["load", "load", "adopted", "publish", "give A1 to 1"])
+  }
 }

@@ -274,4 +274,16 @@ import Testing
     keeper.pass(.seconds(2))
     #expect(keeper.lines() == ["storeDown", "stopped"])
   }
+
+  @Test func `what the store answers after the end is no news`() throws {
+    for answer in [Result<StoredPair?, StoreError>.failure(TokenTranscript.down), .success(nil)] {
+      var keeper = TokenTranscript()
+      keeper.state.start(at: keeper.time)
+      keeper.state.stop(at: keeper.time)
+      keeper.pass(.seconds(2))
+      #expect(keeper.lines() == ["load", "storeDown", "stopped"])
+      keeper.state.loaded(answer, at: keeper.time)
+      #expect(keeper.lines() == [])
+    }
+  }
 }

@@ -39,12 +39,22 @@ final class Lab: Sendable {
   func call(_ request: [UInt8] = Request.make(), to method: String = "POST", within seconds: Double = 8) throws
     -> Answer
   {
-    try connect().send(request).receive(to: method, within: seconds)
+    try living { try connect() }.send(request).receive(to: method, within: seconds)
+  }
+
+  /// A gateway that died says more than the connection that is refused.
+  private func living(_ connect: () throws -> RawConnection) throws -> RawConnection {
+    do {
+      return try connect()
+    } catch {
+      guard let status = gateway.exitStatus else { throw error }
+      throw GatewayProcess.Broken(description: "the gateway ended with \(status): \(gateway.log.suffix(800))")
+    }
   }
 
   /// GET on the admin listener.
   func ask(_ path: String) throws -> Answer {
-    let connection = try RawConnection(port: gateway.adminPort)
+    let connection = try living { try RawConnection(port: gateway.adminPort) }
     return try connection.send("GET \(path) HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").receive(to: "GET")
   }
 
