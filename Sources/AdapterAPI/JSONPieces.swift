@@ -23,25 +23,25 @@ public enum JSONPieces {
 
   /// Calls `each` with every member of one JSON object, in order.
   ///
-  /// The whole is valid JSON with a depth of at most 64, and no object in it has a key twice.
+  /// The whole is valid JSON with a depth of at most 64.
   ///
+  /// - Parameter uniqueKeys: no object in it may have a key twice. Every key is remembered for that, so it is asked for
+  ///   texts of which that may cost several times the size.
   /// - Parameter each: the key, where a lone surrogate has become U+0000 (`JSONValue.init(storing:)`); its value's bytes.
   public static func members(
-    of bytes: UnsafeBufferPointer<UInt8>, _ each: (_ key: String, UnsafeBufferPointer<UInt8>) -> Void
+    of bytes: UnsafeBufferPointer<UInt8>, uniqueKeys: Bool, _ each: (_ key: String, UnsafeBufferPointer<UInt8>) -> Void
   ) throws(JSONShape.Problem) {
     guard var cursor = try JSONCursor(opening: bytes, UInt8(ascii: "{")) else { return }
     cursor.marksLoneSurrogates = true
     var keys = SeenKeys(cursor.base)
     while true {
       let start = cursor.position
-      try cursor.uniqueKey(&keys)
-      let behind = cursor.position
+      if uniqueKeys { try cursor.uniqueKey(&keys) }
       cursor.position = start
       let key = try cursor.text()
-      cursor.position = behind
       try cursor.colon()
       let valueStart = cursor.position
-      try cursor.skipValue(depth: 1, limit: JSONShape.maximumDepth, uniqueKeys: true)
+      try cursor.skipValue(depth: 1, limit: JSONShape.maximumDepth, uniqueKeys: uniqueKeys)
       each(key, UnsafeBufferPointer(rebasing: bytes[valueStart..<cursor.position]))
       guard try cursor.another(closing: UInt8(ascii: "}")) else { break }
     }

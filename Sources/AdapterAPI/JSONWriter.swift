@@ -84,6 +84,9 @@ public struct JSONWriter: Sendable {
       case UInt8(ascii: "\""), UInt8(ascii: "\\"):
         bytes.append(UInt8(ascii: "\\"))
         bytes.append(byte)
+      // Never longer than it was read: "\b" and "\f" are the only other short escapes (RFC 8259 §7).
+      case 0x08: bytes.append(contentsOf: "\\b".utf8)
+      case 0x0c: bytes.append(contentsOf: "\\f".utf8)
       case 0x0a: bytes.append(contentsOf: "\\n".utf8)
       case 0x0d: bytes.append(contentsOf: "\\r".utf8)
       case 0x09: bytes.append(contentsOf: "\\t".utf8)

@@ -16,7 +16,7 @@ final class Gateway {
   private let group: EventLoopGroup
   private let store: Store
   private let watch: StoreWatch
-  private let catalogue: Catalogue
+  private let catalogue: Catalogues
   private let builder: SnapshotBuilder
   private let log: Log
   private let metrics = Metrics()
@@ -47,12 +47,12 @@ final class Gateway {
     group = EventLoopGroup(count: configuration.listen.eventLoops ?? System.availableCores())
     group.start()
     store = Store(StoreFactory.database(configuration.store))
-    catalogue = Catalogue(store: store)
     watch = StoreWatch(
       store, clock: LoopClock(home: group.loops[0]), executor: group.loops[0], health: health, metrics: metrics,
       log: log)
     connections = ConnectionCount(limit: configuration.listen.maxConnections)
     memory = MemoryBudget(limit: configuration.listen.maxMemory)
+    catalogue = Catalogues(store: store, memory: memory)
     builder = SnapshotBuilder(
       group: group, resolver: Resolver(), store: store, watch: watch, log: log, metrics: metrics, health: health)
     services = group.loops.map { LoopBound(LoopServices(), on: $0) }

@@ -18,11 +18,13 @@ import Testing
     }
   }
 
-  private func members(_ text: String) -> Result<[String], JSONShape.Problem> {
+  private func members(_ text: String, uniqueKeys: Bool = true) -> Result<[String], JSONShape.Problem> {
     Array(text.utf8).withUnsafeBufferPointer { bytes in
       var found: [String] = []
       do throws(JSONShape.Problem) {
-        try JSONPieces.members(of: bytes) { found.append("\($0)=\(String(decoding: $1, as: UTF8.self))") }
+        try JSONPieces.members(of: bytes, uniqueKeys: uniqueKeys) {
+          found.append("\($0)=\(String(decoding: $1, as: UTF8.self))")
+        }
         return .success(found)
       } catch {
         return .failure(error)
@@ -47,6 +49,7 @@ import Testing
     #expect(try members(#" { "a" : 1.0 , "\u0062" : { "x" : 1 } } "#).get() == ["a=1.0", #"b={ "x" : 1 }"#])
     #expect(try members(#"{"\ud800":1}"#).get() == ["\0\0\0=1"])
     #expect(try members("{}").get().isEmpty)
+    #expect(try members(#"{"a":1,"a":{"b":2,"b":3}}"#, uniqueKeys: false).get().count == 2)
   }
 
   @Test func `what is wrong is found wherever it stands`() {

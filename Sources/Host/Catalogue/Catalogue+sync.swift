@@ -7,6 +7,14 @@ extension Catalogue {
   func sync(
     adapter: String, listed: [ListedObject], dryRun: Bool
   ) async throws(GatewayError) -> ResourceAnswer {
+    try await inTurn(atMost: Store.longWork) { () async throws(GatewayError) in
+      try await self.merged(adapter, listed, dryRun: dryRun)
+    }
+  }
+
+  private func merged(
+    _ adapter: String, _ listed: [ListedObject], dryRun: Bool
+  ) async throws(GatewayError) -> ResourceAnswer {
     let merge = try SyncMerge(adapter: adapter, listed: listed)
     let report: SyncReport
     do throws(StoreError) {

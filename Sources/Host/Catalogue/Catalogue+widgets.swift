@@ -31,11 +31,9 @@ extension Catalogue {
 
   private func createWidget(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
     let widget = try widget(request, id: newUUID())
-    let isCreated: Bool
-    do throws(StoreError) { isCreated = try await store.create(widget) } catch { throw GatewayError(error) }
-    guard isCreated else {
-      throw .conflict("There are \(Store.maximumWidgets) widgets already, and no more may be; delete one first.")
-    }
+    let writing: Store.WidgetWriting
+    do throws(StoreError) { writing = try await store.create(widget) } catch { throw GatewayError(error) }
+    if writing == .full { throw Self.full }
     return answer(201, widget)
   }
 
@@ -49,10 +47,13 @@ extension Catalogue {
 
   private func replaceWidget(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
     let widget = try widget(request, id: try widgetID(id))
-    let isKnown: Bool
-    do throws(StoreError) { isKnown = try await store.replace(widget) } catch { throw GatewayError(error) }
-    guard isKnown else { throw Self.noSuchWidget }
-    return answer(200, widget)
+    let writing: Store.WidgetWriting
+    do throws(StoreError) { writing = try await store.replace(widget) } catch { throw GatewayError(error) }
+    switch writing {
+    case .written: return answer(200, widget)
+    case .unknown: throw Self.noSuchWidget
+    case .full: throw Self.full
+    }
   }
 
   private func deleteWidget(_ id: String) async throws(GatewayError) -> ResourceAnswer {
@@ -74,6 +75,12 @@ extension Catalogue {
   private func widgetID(_ text: String) throws(GatewayError) -> String {
     guard let id = uuid(text) else { throw Self.noSuchWidget }
     return id
+  }
+
+  private static var full: GatewayError {
+    .conflict(
+      "The dashboard is full: it has at most \(Store.maximumWidgets) widgets, whose options and codes have at most "
+        + "\(Store.maximumWidgetText) characters together. Delete or shorten one first.")
   }
 
   private static var noSuchWidget: GatewayError { .notFound("There is no widget with this id.") }

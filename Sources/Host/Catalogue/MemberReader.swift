@@ -2,25 +2,23 @@ import AdapterAPI
 
 /// Reads the members of one JSON object that is to be stored.
 ///
-/// Each member is looked at before anything is built of it, so that no body costs much more memory than it has bytes.
+/// Nothing is built, and no key remembered, of an object that is too large.
 enum MemberReader {
-  /// How many bytes the members of one object may have as they were sent: four times what `metadata` may have without
-  /// spaces.
+  /// How many bytes one object may have as it was sent: four times what `metadata` may have without spaces.
   static let limit = 4 * ObjectDraft.maximumMetadata
 
   /// - Returns: the members in their order; incomplete where there are problems.
   static func members(
     of bytes: UnsafeBufferPointer<UInt8>, row: Int? = nil, into problems: inout FieldProblems
   ) throws(JSONShape.Problem) -> [JSONValue.Member] {
+    guard bytes.count <= limit else {
+      let field = try longestMember(of: bytes)
+      problems.add(Spelling.printable(field), "is too large; an object has at most \(limit >> 10) KiB", row: row)
+      return []
+    }
     var members: [JSONValue.Member] = []
-    var size = 0
     var found = FieldProblems()
-    try JSONPieces.members(of: bytes) { key, content in
-      size += key.utf8.count + content.count
-      if size > limit {
-        found.add(Spelling.printable(key), "is too large; an object has at most \(limit >> 10) KiB", row: row)
-        return
-      }
+    try JSONPieces.members(of: bytes, uniqueKeys: true) { key, content in
       // `JSONPieces` has checked the value.
       guard let value = try? JSONValue(storing: content) else { return }
       if key.utf8.contains(0) || value.holdsNUL {
@@ -31,6 +29,14 @@ enum MemberReader {
     }
     problems.add(found)
     return members
+  }
+
+  private static func longestMember(of bytes: UnsafeBufferPointer<UInt8>) throws(JSONShape.Problem) -> String {
+    var longest = (key: "", size: 0)
+    try JSONPieces.members(of: bytes, uniqueKeys: false) { key, content in
+      if content.count > longest.size { longest = (key, content.count) }
+    }
+    return longest.key
   }
 }
 

@@ -4,11 +4,15 @@ import AdapterAPI
 struct ObjectImport {
   /// More objects than that come in several imports, so that one body can't fill the memory with small ones.
   static let maximum = 250_000
+  /// What the metadata of all of them may have together, in bytes as it is stored. A CSV's header stands once in the body
+  /// and in every object, so the body's own limit says nothing about that.
+  static let maximumMetadata = 64 << 20
 
   private(set) var objects: [CatalogueObject] = []
   private(set) var problems = FieldProblems()
   private(set) var row = 0
   private var rows: [ObjectCode: Int] = [:]
+  private var metadata = 0
 
   static func objects(_ body: [UInt8], isCSV: Bool) throws(GatewayError) -> [CatalogueObject] {
     var reader = ObjectImport()
@@ -51,6 +55,13 @@ struct ObjectImport {
       problems.add("", "There are more than \(Self.maximum) objects; import them in several parts.", row: row + 1)
       return false
     }
+    guard metadata <= Self.maximumMetadata else {
+      add(
+        "metadata",
+        "With this row the objects have more than \(Self.maximumMetadata >> 20) MiB of metadata; "
+          + "import them in several parts.")
+      return false
+    }
     row += 1
     return true
   }
@@ -61,6 +72,7 @@ struct ObjectImport {
     if let other = rows.updateValue(row, forKey: ObjectCode(object.code)) {
       problems.add("code", "stands in row \(other) too: '\(Spelling.printable(object.code))'", row: row)
     }
+    metadata += object.metadata.utf8.count
     // Nothing is imported any more; only what is wrong with the rest is of interest.
     if problems.isEmpty { objects.append(object) } else { objects = [] }
   }

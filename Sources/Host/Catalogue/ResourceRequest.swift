@@ -18,6 +18,7 @@ struct ResourceAnswer: Sendable {
   let status: Int
   let fields: Fields
   let body: [UInt8]
+  private var charge: MemoryCharge?
 
   /// JSON.
   init(_ status: Int, _ body: [UInt8], link: String? = nil) {
@@ -29,6 +30,9 @@ struct ResourceAnswer: Sendable {
     if let link { block.append(text: "Link: \(link)\r\n") }
     fields = Fields(checkedBlock: block)
   }
+
+  /// The answer counts for its size until nobody has it any more; what a slow client does not take counts then.
+  mutating func charge(to memory: MemoryBudget) { charge = MemoryCharge(body.count, to: memory) }
 
   static let deleted = ResourceAnswer(200, Array("{\"success\":true}\n".utf8))
 }

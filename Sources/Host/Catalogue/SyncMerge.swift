@@ -18,6 +18,7 @@ struct SyncMerge: Sendable {
     var seen: Set<ObjectCode> = []
     var checked: [(object: CatalogueObject, metadata: [JSONValue.Member])] = []
     checked.reserveCapacity(listed.count)
+    var size = 0
     for item in listed {
       var problems = FieldProblems()
       let object = Self.checked(item, into: &problems)
@@ -27,6 +28,13 @@ struct SyncMerge: Sendable {
         throw GatewayError(
           502, "upstream_malformed",
           "The adapter lists an object that can't be stored, '\(Spelling.printable(item.code))': \(problem). "
+            + "Nothing was changed.")
+      }
+      size += object.metadata.utf8.count
+      guard size <= ObjectImport.maximumMetadata else {
+        throw GatewayError(
+          502, "upstream_malformed",
+          "The adapter lists objects with more than \(ObjectImport.maximumMetadata >> 20) MiB of metadata. "
             + "Nothing was changed.")
       }
       checked.append((object, item.metadata))

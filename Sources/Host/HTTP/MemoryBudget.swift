@@ -20,3 +20,17 @@ final class MemoryBudget: Sendable {
   /// There is no room for so many bytes more.
   func isExceeded(by more: Int) -> Bool { used > limit - more }
 }
+
+/// Counts for some bytes as long as it lives.
+final class MemoryCharge: Sendable {
+  private let bytes: Int
+  private let memory: MemoryBudget
+
+  init(_ bytes: Int, to memory: MemoryBudget) {
+    self.bytes = bytes
+    self.memory = memory
+    memory.add(bytes)
+  }
+
+  deinit { memory.add(-bytes) }
+}

@@ -45,12 +45,16 @@ final class ServerConnection: LoopObject {
     static let endComes = Flags(rawValue: 128)
     /// A later turn of the loop will go on reading.
     static let readsLater = Flags(rawValue: 256)
+    /// A later turn of the loop will go on writing.
+    static let writesLater = Flags(rawValue: 512)
   }
 
   /// How long to wait for the client to end its side, so that a reset does not eat the answer it has not read (RFC 9112 §9.6).
   private static let linger = Duration.seconds(2)
   /// Full buffers read in one turn, so that one client that sends without a pause does not keep the loop from the others.
   private static let readsPerTurn = 4
+  /// After so many bytes written in one turn the others come first: a client may take a long answer as fast as we write it.
+  private static let bytesPerTurn = 1 << 20
 
   init(fd: Int32, server: ServerContext) {
     transport = Transport(fd: fd)
@@ -274,27 +278,47 @@ final class ServerConnection: LoopObject {
     while sent < bytes.count {
       let outcome = bytes.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
       switch outcome {
-      case .bytes(let count): sent += count
-      case .wouldBlock, .end:
-        output = sent == 0 ? bytes : Array(bytes[sent...])
-        outputSent = 0
-        account()
-        deadline = loop.now.advanced(byNanoseconds: server.timeouts.send)
-        return
+      case .bytes(let count):
+        sent += count
+        if sent < bytes.count, sent >= ServerConnection.bytesPerTurn {
+          keep(bytes, from: sent)
+          return flushLater()
+        }
+      case .wouldBlock, .end: return keep(bytes, from: sent)
       case .failed: return abort()
       }
+    }
+  }
+
+  /// Keeps what is not sent yet; not cut to that, which would copy all of it.
+  private func keep(_ bytes: [UInt8], from sent: Int) {
+    output = bytes
+    outputSent = sent
+    account()
+    deadline = loop.now.advanced(byNanoseconds: server.timeouts.send)
+  }
+
+  private func flushLater() {
+    guard flags.insert(.writesLater).inserted else { return }
+    let bound = LoopBound(self, on: loop)
+    loop.post {
+      bound.value.flags.remove(.writesLater)
+      if !bound.value.output.isEmpty { bound.value.flush() }
+      bound.value.account()
     }
   }
 
   var isFlushed: Bool { output.isEmpty }
 
   private func flush() {
+    let start = outputSent
     while outputSent < output.count {
       let outcome = output.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[outputSent...])) }
       switch outcome {
       case .bytes(let count):
         outputSent += count
         deadline = loop.now.advanced(byNanoseconds: server.timeouts.send)
+        if outputSent < output.count, outputSent - start >= ServerConnection.bytesPerTurn { return flushLater() }
       case .wouldBlock, .end: return
       case .failed: return abort()
       }

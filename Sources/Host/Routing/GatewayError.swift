@@ -84,6 +84,11 @@ final class GatewayError: Error {
       detail: error.description, retryAfter: error.needsOperator ? 30 : 2)
   }
 
+  /// The gateway protects itself; a moment later it may be different.
+  static func overloaded(_ sentence: String) -> GatewayError {
+    GatewayError(503, "overloaded", sentence, retryAfter: 1)
+  }
+
   static func unsupportedOperation(_ name: String) -> GatewayError {
     GatewayError(501, "unsupported_operation", "This gateway does not offer the operation '\(name)'.")
   }

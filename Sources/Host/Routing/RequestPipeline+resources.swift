@@ -14,6 +14,7 @@ extension RequestPipeline {
     let limit = action == .importAll ? route.configuration.maxImportSize : route.configuration.maxBodySize
     let body = try await read(exchange, limit: limit)
     if action == .sync { return try await sync(query, route, exchange, report) }
+    let catalogue = action == .importAll ? catalogue.bulk : catalogue.rows
     return try await catalogue.answer(
       ResourceRequest(
         kind: kind, action: action, path: route.configuration.path, query: query, contentType: contentType, body: body))
@@ -22,7 +23,7 @@ extension RequestPipeline {
   // MARK: sync
 
   /// So many objects of one adapter are taken at most.
-  private static let maximumListed = 1_000_000
+  private static let maximumListed = ObjectImport.maximum
 
   private func sync(
     _ query: String, _ route: Route, _ exchange: Exchange, _ report: Report
@@ -38,7 +39,7 @@ extension RequestPipeline {
     }
     let deadline = exchange.began.advanced(byNanoseconds: route.timeout)
     let listed = try await list(adapter, deadline: deadline, report)
-    return try await catalogue.sync(adapter: adapter.name, listed: listed, dryRun: wish.isDryRun)
+    return try await catalogue.bulk.sync(adapter: adapter.name, listed: listed, dryRun: wish.isDryRun)
   }
 
   private var names: String { snapshot.adapters.map(\.name).joined(separator: ", ") }

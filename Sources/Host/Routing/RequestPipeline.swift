@@ -5,7 +5,7 @@ final class RequestPipeline: ExchangeHandler {
   let loop: EventLoop
   let log: Log
   let metrics: Metrics
-  let catalogue: Catalogue
+  let catalogue: Catalogues
   private(set) var snapshot: Snapshot
   private var verifier: TokenVerifier
   /// This loop's copies of the upstreams' tokens; a handful, so searched by hand.
@@ -13,7 +13,7 @@ final class RequestPipeline: ExchangeHandler {
   private var random = IDNumbers()
 
   init(
-    loop: EventLoop, loops: Int, snapshot: Snapshot, catalogue: Catalogue, log: Log, metrics: Metrics
+    loop: EventLoop, loops: Int, snapshot: Snapshot, catalogue: Catalogues, log: Log, metrics: Metrics
   ) {
     self.loop = loop
     self.catalogue = catalogue

@@ -8,6 +8,9 @@ final class SQLiteDatabase: Database {
   private let path: String?
   private let tokens: SQLiteLane
   private let catalogue: SQLiteLane
+  /// Reads of the catalogue wait for no import: with a write-ahead log the file can be read meanwhile. Memory has one
+  /// connection only.
+  private let reading: SQLiteLane
 
   /// - Parameters:
   ///   - mode: `readOnly` never makes or changes anything.
@@ -28,6 +31,7 @@ final class SQLiteDatabase: Database {
     tokens = SQLiteLane(path: file, mode, patience: patience)
     // Its work has limits of its own.
     catalogue = SQLiteLane(path: file, mode, patience: .seconds(60))
+    reading = file == nil ? catalogue : SQLiteLane(path: file, mode, patience: .seconds(60))
   }
 
   var sharing: StoreSharing { path == nil ? .process : .machine }
@@ -41,6 +45,7 @@ final class SQLiteDatabase: Database {
     let deadline = ContinuousClock.now + limit
     return switch lane {
     case .tokens: try await tokens.transaction(access, until: deadline, body)
+    case .catalogue where access == .reading: try await reading.transaction(access, until: deadline, body)
     case .catalogue: try await catalogue.transaction(access, until: deadline, body)
     }
   }
@@ -50,5 +55,6 @@ final class SQLiteDatabase: Database {
   func close() async {
     await tokens.close()
     await catalogue.close()
+    await reading.close()
   }
 }

@@ -4,6 +4,17 @@ import AdapterAPI
 extension Store {
   /// So many widgets exist at most: they are listed in one piece.
   static let maximumWidgets = 1000
+  /// So many characters their options and codes may have together.
+  static let maximumWidgetText = 4 << 20
+
+  /// What came of writing a widget.
+  enum WidgetWriting: Sendable {
+    case written
+    /// There is no widget with this id.
+    case unknown
+    /// With this one there would be more than there may be; nothing was written.
+    case full
+  }
 
   /// All of them, in the dashboard's order.
   func widgets() async throws(StoreError) -> [DashboardWidget] {
@@ -21,31 +32,50 @@ extension Store {
     }
   }
 
-  /// - Returns: false when there are as many as there may be; nothing was written then.
-  func create(_ widget: DashboardWidget) async throws(StoreError) -> Bool {
+  func create(_ widget: DashboardWidget) async throws(StoreError) -> WidgetWriting {
     try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
-      try session.keepOthersFromWriting("dashboard_widgets")
-      let count = try session.query("SELECT count(*) FROM dashboard_widgets").first?.integer(0) ?? 0
-      guard count < Int64(Self.maximumWidgets) else { return false }
+      guard try Self.hasRoom(for: widget, in: session) else { return .full }
       try session.run(
         """
         INSERT INTO dashboard_widgets (\(WidgetRow.columns), updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \(session.dialect.now))
         """, WidgetRow.values(widget))
-      return true
+      return .written
     }
   }
 
-  /// - Returns: false when there is no widget with this one's id.
-  func replace(_ widget: DashboardWidget) async throws(StoreError) -> Bool {
+  /// Puts it in the place of the one with its id.
+  func replace(_ widget: DashboardWidget) async throws(StoreError) -> WidgetWriting {
     try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
+      let hasRoom = try Self.hasRoom(for: widget, in: session)
+      if try session.query("SELECT 1 FROM dashboard_widgets WHERE id = $1", [.text(widget.id)]).isEmpty {
+        return .unknown
+      }
+      guard hasRoom else { return .full }
       try session.run(
         """
         UPDATE dashboard_widgets SET title = $2, data_type = $3, kind = $4, codes = $5, layout_x = $6, layout_y = $7,
           layout_w = $8, layout_h = $9, options = $10, sort_order = $11, updated_at = \(session.dialect.now)
         WHERE id = $1
-        """, WidgetRow.values(widget)) > 0
+        """, WidgetRow.values(widget))
+      return .written
     }
+  }
+
+  /// Beside the others, which stay as they are until the transaction ends.
+  private static func hasRoom(
+    for widget: DashboardWidget, in session: any SQLSession
+  ) throws(StoreError) -> Bool {
+    try session.keepOthersFromWriting("dashboard_widgets")
+    let others = try session.query(
+      """
+      SELECT count(*), sum(length(CAST(options AS text)) + length(CAST(codes AS text)))
+      FROM dashboard_widgets WHERE id <> $1
+      """,
+      [.text(widget.id)])
+    guard let others = others.first else { return true }
+    let text = widget.codes.reduce(widget.options.unicodeScalars.count) { $0 + $1.unicodeScalars.count }
+    return others.integer(0) < Int64(maximumWidgets) && others.integer(1) + Int64(text) <= Int64(maximumWidgetText)
   }
 
   /// - Returns: false when there was no such widget.

@@ -6,7 +6,12 @@ import Testing
 
 /// A catalogue over a store in memory, asked as the pipeline asks it.
 struct CatalogueRig {
-  let catalogue = Catalogue(store: Store(SQLiteDatabase.inMemory()))
+  let memory = MemoryBudget(limit: 256 << 20)
+  let catalogue: Catalogue
+
+  init(places: Int = 4) {
+    catalogue = Catalogue(store: Store(SQLiteDatabase.inMemory()), memory: memory, places: places)
+  }
 
   func ask(
     _ action: ResourceAction, _ body: String = "", query: String = "", type: String? = "application/json"

@@ -101,4 +101,42 @@ import Testing
       #expect(error.status == 422 && error.sentence.contains("\(ObjectImport.maximum + 1)"))
     }
   }
+
+  private func problems(_ body: String, isCSV: Bool) -> GatewayError? {
+    do throws(GatewayError) {
+      _ = try ObjectImport.objects(Array(body.utf8), isCSV: isCSV)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  @Test func `a CSV whose header makes much of little is refused`() {
+    let key = String(repeating: "k", count: 200)
+    var csv = "code" + (0..<999).map { ",metadata.\(key)\($0)" }.joined()
+    for row in 0..<400 { csv += "\n\(row)" + String(repeating: ",x", count: 999) }
+    let error = problems(csv, isCSV: true)
+    #expect(csv.utf8.count < 2 << 20)
+    #expect(error?.status == 422 && error?.problems.count == 1)
+    #expect(error?.problems.first?.message.contains("in several parts") == true)
+    #expect((300...400).contains(error?.problems.first?.row ?? 0))
+  }
+
+  @Test func `an object that is too large is named with its longest member, and no key of it is remembered`() {
+    let many = (0..<200_000).map { #""\#($0)":1"# }.joined(separator: ",")
+    for object in [
+      #"{"code":"b","metadata":{\#(many)}}"#, #"{"code":"b","metadata":{\#(many),\#(many)}}"#,
+      #"{"metadata":"\#(String(repeating: "x", count: 2 << 20))","code":1,"code":2}"#,
+    ] {
+      let error = problems(#"[{"code":"a"},\#(object),{}]"#, isCSV: false)
+      #expect(error?.places == ["2.metadata", "3.code"])
+      #expect(error?.problems.first?.message.contains("too large") == true)
+    }
+  }
+
+  @Test func `no text is stored longer than it was sent`() throws {
+    let body = #"[{"code":"a","metadata":{"x":"\#(String(repeating: #"\b\f\n\r\t\"\\"#, count: 9))"}}]"#
+    let stored = try ObjectImport.objects(Array(body.utf8), isCSV: false).first?.metadata ?? ""
+    #expect(body.contains(stored))
+  }
 }

@@ -6,7 +6,7 @@ import Testing
 /// `/api/dashboard/widgets` between the request's body and the store.
 @Suite("Widgets: answers")
 struct WidgetAnswerTests {
-  private let catalogue = Catalogue(store: Store(SQLiteDatabase.inMemory()))
+  private let catalogue = CatalogueRig().catalogue
 
   private func answer(
     _ action: ResourceAction, _ body: String = "", type: String? = "application/json", query: String = ""

@@ -8,8 +8,8 @@ import Testing
   func roundTrip(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       let widget = full(1)
-      #expect(try await store.create(widget))
-      #expect(try await store.create(DashboardWidget(id: id(2), title: "plain", kind: "value")))
+      #expect(try await store.create(widget) == .written)
+      #expect(try await store.create(DashboardWidget(id: id(2), title: "plain", kind: "value")) == .written)
       #expect(try await store.widget(id: id(1)) == widget)
       #expect(
         try await store.widget(id: id(2))
@@ -27,7 +27,8 @@ import Testing
       ]
       for (number, order, title) in rows.shuffled() {
         #expect(
-          try await store.create(DashboardWidget(id: id(number), title: title, kind: "value", sortOrder: order)))
+          try await store.create(DashboardWidget(id: id(number), title: title, kind: "value", sortOrder: order))
+            == .written)
       }
       #expect(try await store.widgets().map(\.id) == rows.map { id($0.0) })
     }
@@ -37,7 +38,7 @@ import Testing
   func unknown(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       #expect(try await store.widget(id: id(1)) == nil)
-      #expect(try await store.replace(full(1)) == false)
+      #expect(try await store.replace(full(1)) == .unknown)
       #expect(try await store.deleteWidget(id: id(1)) == false)
       #expect(try await store.widgets() == [])
     }
@@ -47,12 +48,12 @@ import Testing
   func replace(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       let other = full(2)
-      #expect(try await store.create(full(1)))
-      #expect(try await store.create(other))
+      #expect(try await store.create(full(1)) == .written)
+      #expect(try await store.create(other) == .written)
       let new = DashboardWidget(
         id: id(1), title: "new", dataType: "other", kind: "trend", codes: ["x"], layout: .init(x: 5, y: 6, w: 7, h: 8),
         options: #"{"max":1.10}"#, sortOrder: 9)
-      #expect(try await store.replace(new))
+      #expect(try await store.replace(new) == .written)
       #expect(try await store.widgets() == [other, new])
       #expect(try await store.deleteWidget(id: id(1)))
       #expect(try await store.widgets() == [other])
@@ -62,7 +63,7 @@ import Testing
   @Test("an id belongs to one widget", arguments: StoreKind.allCases)
   func uniqueID(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
-      #expect(try await store.create(full(1)))
+      #expect(try await store.create(full(1)) == .written)
       #expect(
         await storeErrorCode { () throws(StoreError) in
           _ = try await store.create(DashboardWidget(id: id(1), title: "second", kind: "value"))
@@ -78,7 +79,7 @@ import Testing
       let created = try await withThrowingTaskGroup(of: Bool.self) { group in
         for number in 0..<8 {
           group.addTask {
-            try await store.create(DashboardWidget(id: id(2000 + number), title: "w", kind: "value"))
+            try await store.create(DashboardWidget(id: id(2000 + number), title: "w", kind: "value")) == .written
           }
         }
         return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
@@ -86,7 +87,26 @@ import Testing
       #expect(created == 2)
       #expect(try await store.widgets().count == Store.maximumWidgets)
       #expect(try await store.deleteWidget(id: id(0)))
-      #expect(try await store.create(full(3000)))
+      #expect(try await store.create(full(3000)) == .written)
+    }
+  }
+
+  @Test("what all of them say has a limit, whoever grows", arguments: StoreKind.allCases)
+  func maximumText(kind: StoreKind) async throws {
+    func widget(_ number: Int, _ size: Int) -> DashboardWidget {
+      let options = #"{"x":"\#(String(repeating: "ü", count: size - 8))"}"#
+      return DashboardWidget(id: id(number), title: "w", kind: "value", options: options)
+    }
+    let half = Store.maximumWidgetText / 2
+    try await withStore(kind) { store async throws in
+      #expect(try await store.create(widget(1, half)) == .written)
+      #expect(try await store.create(widget(2, half)) == .full)
+      #expect(try await store.create(widget(2, half - 2)) == .written)
+      #expect(try await store.create(full(3)) == .full)
+      #expect(try await store.replace(widget(1, half + 1)) == .full)
+      #expect(try await store.replace(full(3)) == .unknown)
+      #expect(try await store.replace(widget(1, half - 1)) == .written)
+      #expect(try await store.widgets().map(\.options.count) == [half - 1, half - 2])
     }
   }
 
