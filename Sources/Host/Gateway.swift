@@ -285,7 +285,10 @@ final class Gateway {
     watch.stop()
     wait(atMost: .seconds(5)) {
       for bound in services { await onLoop(bound.loop) { bound.value.server?.closeAll() } }
-      for keeper in keepers { await keeper.stop() }
+      // Side by side: each may wait for a store that does not answer, for as long as all of them together have.
+      await withTaskGroup(of: Void.self) { stops in
+        for keeper in keepers { stops.addTask { await keeper.stop() } }
+      }
       // Writes that are still followed end now, so that the log says of each that its outcome is not known.
       for bound in services {
         await onLoop(bound.loop) { for object in bound.loop.allObjects { (object as? UpstreamConnection)?.cut() } }

@@ -120,7 +120,8 @@ struct StoreAwayTests {
     let away = try Away(["required": "true"], isStarted: false)
     // As another replica has it that is migrating.
     let holder = Thread {
-      _ = try? away.server.sql("SELECT pg_advisory_lock(\(0x5074_4774_0000_0001)), pg_sleep(60)", database: away.database)
+      _ = try? away.server.sql(
+        "SELECT pg_advisory_lock(\(0x5074_4774_0000_0001)), pg_sleep(60)", database: away.database)
     }
     holder.start()
     let waiting = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"

@@ -54,7 +54,8 @@ enum Help {
       --live    then tries it: resolves each upstream's name, connects, fetches one token of its own, reads one point that
                 no building has; and says what the database would be changed by. Each step with its time, ten seconds at
                 most. The stored tokens are not touched. Exit status 3 when something was not reached or did not answer
-                as it must, 1 when the database is another program's, newer, or old and may not be migrated
+                as it must, 1 when the url is none, or the database another program's, newer, or old and may not be
+                migrated
 
     example: pointgate check --live -c config/gateway.yaml
 

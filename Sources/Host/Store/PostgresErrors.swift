@@ -14,7 +14,7 @@ extension StoreError {
       self.init(
         .outdated,
         "The PostgreSQL schema lacks a table or a column that this version needs; "
-          + "let the gateway migrate it ('store.migrate: true'), or look at 'store.schema'.")
+          + "let the gateway migrate it ('store.migrate: true'), look at 'store.schema', or restore what was dropped.")
     case "25006":
       self.init(
         .readOnly,

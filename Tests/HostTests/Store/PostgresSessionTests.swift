@@ -183,11 +183,11 @@ import Testing
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE counters (id bigint PRIMARY KEY, n bigint)")
       try await database.rows("INSERT INTO counters VALUES (1, 0), (2, 0)")
-      // Each locks its own row first and then the other's: a deadlock, unless one is done before the other begins.
+      // Each locks its own row first and then the other's: a deadlock, unless one is done before the other begins. Two,
+      // so that the one that has to begin again finds nobody in its way.
       try await withThrowingTaskGroup(of: Void.self) { group in
-        for turn in 0..<6 {
+        for rows: [Int64] in [[1, 2], [2, 1]] {
           group.addTask {
-            let rows: [Int64] = turn % 2 == 0 ? [1, 2] : [2, 1]
             try await database.transaction(.catalogue, .writing, limit: .seconds(50)) { (session) throws(StoreError) in
               for row in rows {
                 try session.run("UPDATE counters SET n = n + 1 WHERE id = $1", [.integer(row)])
@@ -199,7 +199,7 @@ import Testing
         try await group.waitForAll()
       }
       let counters = try await database.rows("SELECT n FROM counters ORDER BY id")
-      #expect(counters.map { $0.integer(0) } == [6, 6])
+      #expect(counters.map { $0.integer(0) } == [2, 2])
     }
   }
 }
