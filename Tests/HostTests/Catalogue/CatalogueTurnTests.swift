@@ -3,15 +3,16 @@ import Testing
 @testable import Host
 
 @Suite struct CatalogueTurnTests {
-  @Test func `nothing is read for anybody while the memory for requests is used up`() async throws {
-    let rig = CatalogueRig()
+  @Test(arguments: [1, 2])
+  func `nothing is read for anybody while its share of the memory is used up`(share: Int) async throws {
+    let rig = CatalogueRig(share: share)
     let id = try await rig.create(#"{"code":"a"}"#).id
-    rig.memory.add(rig.memory.limit + 1)
+    rig.memory.add(rig.memory.limit / share + 1)
     for action in [ResourceAction.list, .read(id: id), .delete(id: id), .importAll] {
       let error = await rig.refusal(action, "[]")
       #expect(error?.status == 503 && error?.word.description == "overloaded" && error?.retryAfter != nil)
     }
-    rig.memory.add(-rig.memory.limit - 1)
+    rig.memory.add(-1)
     #expect(try await rig.list().count == 1)
   }
 
