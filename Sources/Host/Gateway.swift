@@ -64,7 +64,8 @@ final class Gateway {
   /// Opens the store now, so that what is wrong with it is said at the start. Only a required store stops the start.
   private func openStore(_ configuration: Configuration) throws(StartError) {
     let store = store
-    let result = Mutex<Result<Bool, StoreError>>(.failure(.unanswered))
+    let result = Mutex<Result<Bool, StoreError>>(
+      .failure(StoreError(.unavailable, "The store did not open within 10 s.")))
     let webtalks = configuration.adapters.filter { $0.type == "webtalk" }.count
     wait(atMost: .seconds(10)) {
       do throws(StoreError) {
