@@ -60,7 +60,6 @@ struct StoreAwayTests {
     try crowd.more(100)
     crowd.end()
     #expect(crowd.failures.isEmpty, "\(crowd.failures.first ?? "")")
-    #expect(crowd.longestWait < 2, "nobody waits for the store")
     #expect(away.lab.upstream.tokenCalls == 1)
     #expect(!away.lab.gateway.log.contains("postgres://"))
   }
@@ -84,7 +83,6 @@ struct StoreAwayTests {
     try away.expectRecovery()
     crowd.end()
     #expect(crowd.failures.isEmpty, "\(crowd.failures.first ?? "")")
-    #expect(crowd.longestWait < 2, "nobody waits for the store")
     #expect(away.lab.upstream.tokenCalls == 1)
   }
 
@@ -131,7 +129,7 @@ struct StoreAwayTests {
     let gateway = away.lab.gateway
     #expect(try gateway.run(["run", "--config", gateway.configFile.path]) == 3)
     #expect(gateway.standardOutput.isEmpty)
-    #expect(gateway.log.contains("The store did not open within 10 s"), "\(gateway.log)")
+    #expect(gateway.log.contains("The store has not answered for some time"), "\(gateway.log)")
     _ = try away.server.sql("SELECT pg_terminate_backend(pid) \(waiting)", database: away.database)
   }
 

@@ -10,15 +10,20 @@ import AdapterAPI
 actor Catalogue {
   let store: Store
   private let memory: MemoryBudget
+  private let share: Int
   private let worker = WorkerThread()
   private var turns: TurnQueue
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
 
-  /// - Parameter places: how many requests are worked on at once.
-  init(store: Store, memory: MemoryBudget, places: Int) {
+  /// - Parameters:
+  ///   - memory: for requests and answers, the catalogue's and all others'.
+  ///   - share: nothing is begun beyond this part of it, so 2 is the half.
+  ///   - places: how many requests are worked on at once.
+  init(store: Store, memory: MemoryBudget, share: Int, places: Int) {
     self.store = store
     self.memory = memory
+    self.share = share
     turns = TurnQueue(places: places)
   }
 
@@ -48,7 +53,7 @@ actor Catalogue {
     guard began.duration(to: .now) < patience, !Task.isCancelled else {
       throw .overloaded("The catalogue has so much to do that this request's turn did not come in time.")
     }
-    guard !memory.isExceeded(by: 0) else {
+    guard memory.used <= memory.limit / share else {
       throw .overloaded("The gateway's memory for requests is used up; try again shortly.")
     }
     var answer = try await work()
@@ -65,8 +70,9 @@ struct Catalogues: Sendable {
   let bulk: Catalogue
 
   init(store: Store, memory: MemoryBudget) {
-    rows = Catalogue(store: store, memory: memory, places: 4)
-    bulk = Catalogue(store: store, memory: memory, places: 1)
+    // Long pages that nobody takes must not shed the calls upstream.
+    rows = Catalogue(store: store, memory: memory, share: 2, places: 4)
+    bulk = Catalogue(store: store, memory: memory, share: 1, places: 1)
   }
 }
 

@@ -79,8 +79,14 @@ final class GatewayError: Error {
 
   /// What the store could not do; waiting may help, or an operator, whom the log and `/readyz` tell.
   convenience init(_ error: StoreError) {
+    let sentence =
+      switch error.code {
+      case .full: "The gateway's store is full: it can be read, and nothing can be added. Nothing was changed."
+      case .readOnly: "The gateway's store can be read only, not written. Nothing was changed."
+      default: "The gateway can't reach its store now; try again shortly."
+      }
     self.init(
-      503, "store_unavailable", "The gateway can't reach its store now; try again shortly.",
+      503, "store_unavailable", sentence,
       detail: error.description, retryAfter: error.needsOperator ? 30 : 2)
   }
 

@@ -6,6 +6,8 @@ enum ObjectRow {
   static let syncedColumns = columns + ", source, synced"
   /// The longest list that a condition `IN (…)` gets: more statements cost little, and no engine refuses so many.
   private static let listLength = 500
+  /// So many rows are handed over at once: as values they take more memory than as objects.
+  private static let insertLength = 10_000
 
   static func object(_ row: SQLRow) -> CatalogueObject {
     CatalogueObject(
@@ -22,16 +24,24 @@ enum ObjectRow {
     let now = SQLValue.integer(try session.query("SELECT \(session.dialect.now)").first?.integer(0) ?? 0)
     // In the order in which lists and searches read, whatever order they came in: SQLite keeps rows as they are inserted,
     // and going from place to place makes the index over the codes, and every search, several times as slow.
-    let rows = objects.sorted { $0.object.code < $1.object.code }.map { row -> [SQLValue] in
-      let object = row.object
-      return [
-        .text(object.id), .text(object.code), .text(object.name), .text(object.type), SQLValue(object.description),
-        .text(object.metadata), SQLValue(row.source), SQLValue(row.synced), now,
-      ]
+    let sorted = objects.sorted { $0.object.code < $1.object.code }
+    var start = 0
+    while start < sorted.count {
+      let batch = sorted[start..<min(start + insertLength, sorted.count)]
+      try session.insert(
+        into: "objects",
+        ["id", "code", "name", "type", "description", "metadata", "source", "synced", "updated_at"],
+        batch.map { values($0, now) })
+      start += batch.count
     }
-    try session.insert(
-      into: "objects",
-      ["id", "code", "name", "type", "description", "metadata", "source", "synced", "updated_at"], rows)
+  }
+
+  private static func values(_ row: SyncedObject, _ now: SQLValue) -> [SQLValue] {
+    let object = row.object
+    return [
+      .text(object.id), .text(object.code), .text(object.name), .text(object.type), SQLValue(object.description),
+      .text(object.metadata), SQLValue(row.source), SQLValue(row.synced), now,
+    ]
   }
 
   /// Runs `body` for some of `values` after the others, with the list `$1, $2 …` that stands for them in SQL.

@@ -9,8 +9,8 @@ struct CatalogueRig {
   let memory = MemoryBudget(limit: 256 << 20)
   let catalogue: Catalogue
 
-  init(places: Int = 4) {
-    catalogue = Catalogue(store: Store(SQLiteDatabase.inMemory()), memory: memory, places: places)
+  init(share: Int = 1, places: Int = 4) {
+    catalogue = Catalogue(store: Store(SQLiteDatabase.inMemory()), memory: memory, share: share, places: places)
   }
 
   func ask(

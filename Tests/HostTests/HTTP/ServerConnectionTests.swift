@@ -198,12 +198,15 @@ import Testing
     }
   }
 
-  @Test func `an answer larger than the socket's buffers arrives whole, and the next request after it`() async throws {
+  @Test(arguments: [8192, nil] as [Int32?])
+  func `an answer larger than the socket's buffers, or than one turn, arrives whole, and the next request after it`(
+    buffer: Int32?
+  ) async throws {
     let big = (0..<(3 << 20)).map { ServerConnectionTests.letters[$0 % 26] }
     try await ServerRig.with(handler: { exchange in
       exchange.path == "/big" ? exchange.respond(200, fields: Fields(), body: big) : exchange.answer("small")
     }) { rig in
-      let client = try await rig.connect(receiveBuffer: 8192, sendBuffer: 8192)
+      let client = try await rig.connect(receiveBuffer: buffer, sendBuffer: buffer)
       client.send(get("/big") + get("/small") + get("/big") + get("/small"))
       for _ in 0..<2 {
         #expect(client.receiveMessage()?.body == big)

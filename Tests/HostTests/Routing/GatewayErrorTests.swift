@@ -101,4 +101,13 @@ import Testing
       #expect(fields(error)["content-type"] == "application/json")
     }
   }
+
+  @Test func `a store that takes no changes says so, without its path`() {
+    let full = GatewayError(StoreError(.full, "'/secret/place.db' is full"))
+    let readOnly = GatewayError(StoreError(.readOnly, "'/secret/place.db' can't be written"))
+    #expect(full.sentence.contains("full") && readOnly.sentence.contains("read only"))
+    for error in [full, readOnly] {
+      #expect(error.status == 503 && error.retryAfter != nil && !error.sentence.contains("secret"))
+    }
+  }
 }

@@ -7,7 +7,6 @@ final class Crowd: Sendable {
     var isOver = false
     var failures: [String] = []
     var sources: [String: Int] = [:]
-    var longestWait = 0.0
   }
 
   private let state = Mutex(State())
@@ -40,9 +39,8 @@ final class Crowd: Sendable {
     let connections = try (0..<count).map { _ in try lab.connect() }
     let request = Request.make()
     while !state.withLock({ $0.isOver }) {
-      let start = MonotonicTime.now
       for connection in connections { connection.send(request) }
-      for connection in connections { note(try connection.receive(within: 15), since: start, isPatient: isPatient) }
+      for connection in connections { note(try connection.receive(within: 15), isPatient: isPatient) }
     }
   }
 
@@ -58,21 +56,17 @@ final class Crowd: Sendable {
   var sources: [String: Int] { state.withLock { $0.sources } }
   var answers: Int { sources.values.reduce(0, +) }
 
-  /// The longest time that an answer took, in seconds.
-  var longestWait: Double { state.withLock { $0.longestWait } }
-
   /// Waits for that many more answers, or the first failure.
   func more(_ count: Int, within seconds: Double = 10) throws {
     let goal = answers + count
     try eventually("\(count) more answers", within: seconds) { answers >= goal || !failures.isEmpty }
   }
 
-  private func note(_ answer: Answer, since start: Double, isPatient: Bool) {
+  private func note(_ answer: Answer, isPatient: Bool) {
     state.withLock { state in
       let mayRefuse = isPatient && answer.status == 503 && answer["Retry-After"] != nil
       if answer.status != 200, !mayRefuse { state.failures.append("\(answer.status) \(answer.text)") }
       state.sources[answer["X-Gateway-Source"] ?? "none", default: 0] += 1
-      state.longestWait = max(state.longestWait, MonotonicTime.now - start)
     }
   }
 }
