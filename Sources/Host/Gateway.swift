@@ -64,8 +64,10 @@ final class Gateway {
   /// Opens the store now, so that what is wrong with it is said at the start. Only a required store stops the start.
   private func openStore(_ configuration: Configuration) throws(StartError) {
     let store = store
-    let result = Mutex<Result<Bool, StoreError>>(
-      .failure(StoreError(.unavailable, "The store did not open within 10 s.")))
+    // Until it is known: a database that stands still, or whose schema somebody holds locked, says neither yes nor no.
+    let silent = StoreError(
+      .unavailable, "The store did not open within 10 s: it is overloaded, or another process is changing its schema.")
+    let result = Mutex<Result<Bool, StoreError>>(.failure(silent))
     let webtalks = configuration.adapters.filter { $0.type == "webtalk" }.count
     wait(atMost: .seconds(10)) {
       do throws(StoreError) {
