@@ -129,7 +129,7 @@ struct StoreAwayTests {
     let gateway = away.lab.gateway
     #expect(try gateway.run(["run", "--config", gateway.configFile.path]) == 3)
     #expect(gateway.standardOutput.isEmpty)
-    #expect(gateway.log.contains("The store has not answered for some time"), "\(gateway.log)")
+    #expect(gateway.log.contains("The store did not open within 10 s"), "\(gateway.log)")
     _ = try away.server.sql("SELECT pg_terminate_backend(pid) \(waiting)", database: away.database)
   }
 
