@@ -47,6 +47,25 @@ struct UpstreamFaultTests {
     }
   }
 
+  @Test("an answer that came while the gateway was stopped counts, whatever deadline has passed meanwhile")
+  func stoppedProcess() throws {
+    let lab = try Lab(.upstream(["first_byte_timeout": "1s"]))
+    try lab.expectHealthy()
+    let gate = Gate()
+    lab.upstream.script(.held(by: gate, isEarly: true))
+    lab.upstream.forgetCalls()
+    let connection = try lab.connect()
+    connection.send(Request.make())
+    try eventually("the call at the upstream") { lab.upstream.dataCalls.count == 1 }
+    lab.gateway.signal(SIGSTOP)
+    defer { lab.gateway.signal(SIGCONT) }
+    let deadline = MonotonicTime.now + 1.2
+    gate.open()
+    try eventually("the deadline") { MonotonicTime.now > deadline }
+    lab.gateway.signal(SIGCONT)
+    #expect(try connection.receive(within: 10).status == 200)
+  }
+
   @Test("an upstream that never answers: 504 within its time")
   func timeout() throws {
     let lab = try Lab(.upstream(["first_byte_timeout": "400ms", "read_retries": "0"]))

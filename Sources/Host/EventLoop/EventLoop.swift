@@ -150,7 +150,10 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
       // Rounded up, so that a timer is never looked at a moment too early.
       timeout = Int32(clamping: max(0, (first - System.monotonic() + 999_999) / 1_000_000))
     }
-    let count = epoll_wait(epoll, events, Int32(EventLoop.eventsPerTurn), timeout)
+    var count = epoll_wait(epoll, events, Int32(EventLoop.eventsPerTurn), timeout)
+    // A process that was stopped and goes on is told nothing but EINTR (signal(7)). What came meanwhile counts before the
+    // deadlines that have passed meanwhile.
+    if count < 0, errno == EINTR { count = epoll_wait(epoll, events, Int32(EventLoop.eventsPerTurn), 0) }
     awake.store(true, ordering: .relaxed)
     precondition(count >= 0 || errno == EINTR, "epoll_wait: \(System.errorText(errno))")
     return max(0, Int(count))
