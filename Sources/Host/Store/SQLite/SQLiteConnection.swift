@@ -1,4 +1,5 @@
 import CSQLite
+import Glibc
 
 /// One connection to a SQLite database of ours. Not `Sendable`: it belongs to the lane that opened it.
 ///
@@ -123,7 +124,7 @@ final class SQLiteConnection {
     if let path {
       guard sqlite3_db_readonly(handle, "main") == 0 else { throw SQLiteFile.readOnly(path) }
       try SQLiteFile.closeToOthers(path)
-      try execute("PRAGMA journal_mode = WAL")
+      try writeAhead()
     }
     try execute(
       """
@@ -144,6 +145,17 @@ final class SQLiteConnection {
     } catch {
       sqlite3_exec(handle, "ROLLBACK", nil, nil, nil)
       throw error
+    }
+  }
+
+  /// Several that do this to a new file at once hold what the others wait for; SQLite tells one of them so at once,
+  /// whatever the busy timeout is. So it is tried again here, until the same time is over.
+  private func writeAhead() throws(StoreError) {
+    while true {
+      let code = sqlite3_exec(handle, "PRAGMA journal_mode = WAL", nil, nil, nil)
+      if code == SQLITE_OK { return }
+      guard code & 0xff == SQLITE_BUSY, ContinuousClock.now < deadline else { throw error(code) }
+      usleep(2000)
     }
   }
 
