@@ -88,7 +88,7 @@ final class Gateway {
       return
     case .failure(let failure): error = failure
     }
-    if configuration.store.required || error.needsOperator {
+    if configuration.store.required || error.preventsStart {
       throw StartError(exitStatus: error.needsOperator ? 1 : 3, sentence: error.sentence)
     }
     watch.report(isUp: false)

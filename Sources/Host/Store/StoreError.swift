@@ -39,6 +39,10 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// The gateway does not even start with it, required or not: the store is not the one that was meant. One that can only
+  /// be read is as good as away: tokens are kept in memory, and it may be mended while the gateway runs.
+  var preventsStart: Bool { needsOperator && code != .readOnly }
+
   var description: String { "\(code.rawValue): \(sentence)" }
 
   static let unanswered = StoreError(.unavailable, "The store has not answered for some time.")

@@ -166,6 +166,12 @@ import Testing
     #expect(try await Store(database(.readOnly)).tokenRows().map(\.adapter) == ["main"])
   }
 
+  @Test(arguments: StoreError.Code.allCases)
+  func `a store that is away or can only be read does not keep the gateway from starting`(_ code: StoreError.Code) {
+    let goesOn: Set<StoreError.Code> = [.unavailable, .full, .conflict, .readOnly]
+    #expect(StoreError(code, "").preventsStart != goesOn.contains(code))
+  }
+
   @Test func `a file that can't be written any more can still be read`() async throws {
     let owner = Store(database())
     let saved = try await owner.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
