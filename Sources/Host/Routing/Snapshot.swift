@@ -31,6 +31,8 @@ final class AdapterInstance: Sendable {
   let metrics: AdapterMetrics
   /// Nil when the adapter uses no token.
   let keeper: TokenKeeper?
+  /// The writes to its upstream, also those of other instances with the same upstream.
+  let writes: WriteEpoch
   /// `X-Gateway-Source`.
   let source: String
   private let clients: [UpstreamClient]
@@ -39,7 +41,7 @@ final class AdapterInstance: Sendable {
 
   init(
     configuration: Configuration.AdapterInstance, fingerprint: String, adapter: any Adapter, metrics: AdapterMetrics,
-    keeper: TokenKeeper?, clients: [UpstreamClient], home: EventLoop
+    keeper: TokenKeeper?, writes: WriteEpoch, clients: [UpstreamClient], home: EventLoop
   ) {
     name = configuration.name
     self.configuration = configuration
@@ -47,6 +49,7 @@ final class AdapterInstance: Sendable {
     self.adapter = adapter
     self.metrics = metrics
     self.keeper = keeper
+    self.writes = writes
     self.clients = clients
     self.home = home
     source = type(of: adapter).source

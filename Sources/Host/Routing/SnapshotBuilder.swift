@@ -20,7 +20,7 @@ struct SnapshotBuilder {
       if let kept = previous?.adapters.first(where: { $0.name == wanted.name && $0.fingerprint == fingerprint }) {
         instances.append(kept)
       } else if let made = make(
-        wanted, loaded, configuration, fingerprint: fingerprint, previous: previous)
+        wanted, loaded, configuration, fingerprint: fingerprint, previous: previous, others: instances)
       {
         instances.append(made)
       }
@@ -42,7 +42,7 @@ struct SnapshotBuilder {
 
   private func make(
     _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, _ configuration: Configuration,
-    fingerprint: String, previous: Snapshot?
+    fingerprint: String, previous: Snapshot?, others: [AdapterInstance]
   ) -> AdapterInstance? {
     let clock = LoopClock(home: group.loops[0])
     let adapterLog = log.forAdapter(wanted.name)
@@ -62,7 +62,13 @@ struct SnapshotBuilder {
     }
     return AdapterInstance(
       configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
-      clients: made.clients, home: group.loops[0])
+      writes: writes(to: adapter, among: others + (previous?.adapters ?? [])), clients: made.clients, home: group.loops[0])
+  }
+
+  /// The epoch of the upstream's writes, which goes on over reloads, and is one where several instances have the same upstream.
+  private func writes(to adapter: any Adapter, among instances: [AdapterInstance]) -> WriteEpoch {
+    let identity = identity(of: adapter)
+    return instances.first { self.identity(of: $0.adapter) == identity }?.writes ?? WriteEpoch()
   }
 
   /// The keeper that has this upstream's pair already, whatever else of the adapter was changed.
