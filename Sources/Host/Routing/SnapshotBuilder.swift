@@ -5,6 +5,7 @@ struct SnapshotBuilder {
   let group: EventLoopGroup
   let resolver: Resolver
   let store: any TokenStore
+  let sharing: Sharing
   let watch: StoreWatch
   let log: Log
   let metrics: Metrics
@@ -62,7 +63,8 @@ struct SnapshotBuilder {
     }
     return AdapterInstance(
       configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
-      writes: writes(to: adapter, among: others + (previous?.adapters ?? [])), clients: made.clients, home: group.loops[0])
+      writes: writes(to: adapter, among: others + (previous?.adapters ?? [])), sharing: sharing,
+      clients: made.clients, home: group.loops[0])
   }
 
   /// The epoch of the upstream's writes, which goes on over reloads, and is one where several instances have the same upstream.
