@@ -83,6 +83,8 @@ final class Exchange {
     var requestID = ""
     /// `X-Gateway-Source`.
     var source = ""
+    /// `Age` in seconds (RFC 9111 §5.1), of an answer that was kept.
+    var age: Int?
   }
 
   /// Sends a whole answer. Framing, `Date` where there is none, and `Connection` are added here.
@@ -171,6 +173,11 @@ final class Exchange {
     if !marks.source.isEmpty {
       connection.server.building.append("X-Gateway-Source: ")
       connection.server.building.append(text: marks.source)
+      connection.server.building.append("\r\n")
+    }
+    if let age = marks.age {
+      connection.server.building.append("Age: ")
+      connection.server.building.append(decimal: age)
       connection.server.building.append("\r\n")
     }
     if !fields.hasDate { connection.server.appendDate(to: &connection.server.building) }

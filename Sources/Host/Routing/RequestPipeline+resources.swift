@@ -51,10 +51,10 @@ extension RequestPipeline {
     var listed: [ListedObject] = []
     var cursor: String?
     repeat {
-      let page = try await withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
+      let page = try await caller.withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
         let page = try await adapter.adapter.objects(
           cursor, Call(token: token, deadline: deadline, requestID: report.requestID))
-        if let token { self.accepted(token, adapter) }
+        if let token { self.caller.accepted(token, adapter) }
         return page
       }
       listed += page.objects

@@ -5,6 +5,7 @@ struct SnapshotBuilder {
   let group: EventLoopGroup
   let resolver: Resolver
   let store: any TokenStore
+  let sharing: Sharing
   let watch: StoreWatch
   let log: Log
   let metrics: Metrics
@@ -20,7 +21,7 @@ struct SnapshotBuilder {
       if let kept = previous?.adapters.first(where: { $0.name == wanted.name && $0.fingerprint == fingerprint }) {
         instances.append(kept)
       } else if let made = make(
-        wanted, loaded, configuration, fingerprint: fingerprint, previous: previous)
+        wanted, loaded, configuration, fingerprint: fingerprint, previous: previous, others: instances)
       {
         instances.append(made)
       }
@@ -42,7 +43,7 @@ struct SnapshotBuilder {
 
   private func make(
     _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, _ configuration: Configuration,
-    fingerprint: String, previous: Snapshot?
+    fingerprint: String, previous: Snapshot?, others: [AdapterInstance]
   ) -> AdapterInstance? {
     let clock = LoopClock(home: group.loops[0])
     let adapterLog = log.forAdapter(wanted.name)
@@ -62,7 +63,14 @@ struct SnapshotBuilder {
     }
     return AdapterInstance(
       configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
+      writes: writes(to: adapter, among: others + (previous?.adapters ?? [])), sharing: sharing,
       clients: made.clients, home: group.loops[0])
+  }
+
+  /// The epoch of the upstream's writes, which goes on over reloads, and is one where several instances have the same upstream.
+  private func writes(to adapter: any Adapter, among instances: [AdapterInstance]) -> WriteEpoch {
+    let identity = identity(of: adapter)
+    return instances.first { self.identity(of: $0.adapter) == identity }?.writes ?? WriteEpoch()
   }
 
   /// The keeper that has this upstream's pair already, whatever else of the adapter was changed.
