@@ -48,7 +48,7 @@ final class Report {
       case .timeout: .timeout
       case .unreachable: .connect
       case .malformed: .malformed
-      case .overloaded: .shed
+      case .overloaded, .budgetSpent: .shed
       case .badRequest, .unsupported, .cancelled: nil
       }
     upstreamClass = outcome

@@ -31,6 +31,8 @@ final class AdapterInstance: Sendable {
   let metrics: AdapterMetrics
   /// Nil when the adapter uses no token.
   let keeper: TokenKeeper?
+  /// Nil when the upstream may be asked as often as it is wanted.
+  let budget: BudgetKeeper?
   /// `X-Gateway-Source`.
   let source: String
   private let clients: [UpstreamClient]
@@ -39,7 +41,7 @@ final class AdapterInstance: Sendable {
 
   init(
     configuration: Configuration.AdapterInstance, fingerprint: String, adapter: any Adapter, metrics: AdapterMetrics,
-    keeper: TokenKeeper?, clients: [UpstreamClient], home: EventLoop
+    keeper: TokenKeeper?, budget: BudgetKeeper?, clients: [UpstreamClient], home: EventLoop
   ) {
     name = configuration.name
     self.configuration = configuration
@@ -47,6 +49,7 @@ final class AdapterInstance: Sendable {
     self.adapter = adapter
     self.metrics = metrics
     self.keeper = keeper
+    self.budget = budget
     self.clients = clients
     self.home = home
     source = type(of: adapter).source
