@@ -52,7 +52,7 @@ final class Permits: Sendable {
     let wait = LoopWait<Bool>(loop: loop)
     let waiter = LoopBound(wait, on: loop)
     let (ticket, displaced) = queue.withLock { queue -> (LaneQueue<Waiter>.Ticket?, Waiter?) in
-      let displaced = queue.count >= bound ? queue.removeYoungest(after: lane) : nil
+      let displaced = queue.count == bound ? queue.removeYoungest(after: lane) : nil
       guard queue.count < bound else { return (nil, nil) }
       let ticket = queue.append(waiter, in: lane)
       publish(queue)
