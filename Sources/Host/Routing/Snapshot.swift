@@ -33,6 +33,8 @@ final class AdapterInstance: Sendable {
   let keeper: TokenKeeper?
   /// Nil when the upstream may be asked as often as it is wanted.
   let budget: BudgetKeeper?
+  /// The writes to its upstream, also those of other instances with the same upstream.
+  let writes: WriteEpoch
   /// `X-Gateway-Source`.
   let source: String
   private let clients: [UpstreamClient]
@@ -41,7 +43,7 @@ final class AdapterInstance: Sendable {
 
   init(
     configuration: Configuration.AdapterInstance, fingerprint: String, adapter: any Adapter, metrics: AdapterMetrics,
-    keeper: TokenKeeper?, budget: BudgetKeeper?, clients: [UpstreamClient], home: EventLoop
+    keeper: TokenKeeper?, budget: BudgetKeeper?, writes: WriteEpoch, clients: [UpstreamClient], home: EventLoop
   ) {
     name = configuration.name
     self.configuration = configuration
@@ -50,6 +52,7 @@ final class AdapterInstance: Sendable {
     self.metrics = metrics
     self.keeper = keeper
     self.budget = budget
+    self.writes = writes
     self.clients = clients
     self.home = home
     source = type(of: adapter).source

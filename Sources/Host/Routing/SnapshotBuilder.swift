@@ -20,7 +20,7 @@ struct SnapshotBuilder {
       if let kept = previous?.adapters.first(where: { $0.name == wanted.name && $0.fingerprint == fingerprint }) {
         instances.append(kept)
       } else if let made = make(
-        wanted, loaded, configuration, fingerprint: fingerprint, previous: previous)
+        wanted, loaded, configuration, fingerprint: fingerprint, previous: previous, others: instances)
       {
         instances.append(made)
       }
@@ -42,7 +42,7 @@ struct SnapshotBuilder {
 
   private func make(
     _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, _ configuration: Configuration,
-    fingerprint: String, previous: Snapshot?
+    fingerprint: String, previous: Snapshot?, others: [AdapterInstance]
   ) -> AdapterInstance? {
     let clock = LoopClock(home: group.loops[0])
     let adapterLog = log.forAdapter(wanted.name)
@@ -63,7 +63,8 @@ struct SnapshotBuilder {
     }
     return AdapterInstance(
       configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
-      budget: budget, clients: made.clients, home: group.loops[0])
+      budget: budget, writes: writes(to: adapter, among: others + (previous?.adapters ?? [])), clients: made.clients,
+      home: group.loops[0])
   }
 
   /// A reload does not give anybody his calls again.
@@ -71,6 +72,12 @@ struct SnapshotBuilder {
     if limits.isNone { return nil }
     if let before, before.limits == limits { return before }
     return BudgetKeeper(limits)
+  }
+
+  /// The epoch of the upstream's writes, which goes on over reloads, and is one where several instances have the same upstream.
+  private func writes(to adapter: any Adapter, among instances: [AdapterInstance]) -> WriteEpoch {
+    let identity = identity(of: adapter)
+    return instances.first { self.identity(of: $0.adapter) == identity }?.writes ?? WriteEpoch()
   }
 
   /// The keeper that has this upstream's pair already, whatever else of the adapter was changed.

@@ -34,6 +34,11 @@ final class BudgetKeeper: Sendable {
   /// A call that is never refused: the exchange of a token.
   func count(at now: Int64 = System.monotonic()) { budget.withLock { $0.spend(at: now) } }
 
-  /// A call that was taken never left this process.
-  func giveBack(at now: Int64 = System.monotonic()) { budget.withLock { $0.giveBack(at: now) } }
+  /// A call that was wanted has failed. Where it did not leave this process for certain, it costs nothing.
+  func failed(_ error: AdapterError, at now: Int64 = System.monotonic()) {
+    switch error.code {
+    case .overloaded, .badRequest, .unsupported: budget.withLock { $0.giveBack(at: now) }
+    case .budgetSpent, .cancelled, .tokenRejected, .refreshRejected, .unreachable, .timeout, .malformed: break
+    }
+  }
 }
