@@ -126,6 +126,7 @@ struct Configuration: Sendable {
     var queueSize = 64
     var queueWait = Duration.seconds(1)
     var readRetries = 1
+    var budget = CallBudget.Limits()
   }
 
   struct Route: Sendable {

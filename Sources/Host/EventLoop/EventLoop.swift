@@ -148,7 +148,9 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   private func wait() -> Int {
     awake.store(false, ordering: .sequentiallyConsistent)
     var timeout: Int32 = -1
-    if !jobs.isEmpty || !senders.isEmpty || inbox.withLock({ !$0.jobs.isEmpty || !$0.work.isEmpty }) || stopping.load(ordering: .relaxed) {
+    if !jobs.isEmpty || !senders.isEmpty || inbox.withLock({ !$0.jobs.isEmpty || !$0.work.isEmpty })
+      || stopping.load(ordering: .relaxed)
+    {
       timeout = 0
     } else if let first = timers.first {
       // Rounded up, so that a timer is never looked at a moment too early.

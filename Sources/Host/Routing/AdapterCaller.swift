@@ -22,13 +22,17 @@ final class AdapterCaller {
   func forgetTokens() { tokens = [] }
 
   /// The operation's answer. A write raises the upstream's epoch when it starts and when it ends, however it ends.
+  ///
+  /// - Parameter isRenewal: There is an older answer that can be given instead: such calls go easy on the adapter's budget.
   func answer(
-    to request: AdapterRequest, from adapter: AdapterInstance, deadline: Instant, requestID: String
+    to request: AdapterRequest, from adapter: AdapterInstance, deadline: Instant, requestID: String,
+    isRenewal: Bool = false
   ) async throws(GatewayError) -> AdapterResponse {
     if request.operation.isWrite { adapter.writes.writeBegins() }
     defer { if request.operation.isWrite { adapter.writes.writeEnds() } }
     return try await withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
-      try await self.call(request, token, adapter, deadline: deadline, requestID: requestID)
+      try await self.call(
+        request, token, adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal)
     }
   }
 
@@ -99,20 +103,40 @@ final class AdapterCaller {
 
   /// One call to the adapter, counted.
   private func call(
-    _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, requestID: String
+    _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, requestID: String,
+    isRenewal: Bool
   ) async throws(AdapterError) -> AdapterResponse {
     let began = System.monotonic()
     adapter.metrics.inFlight.add(1)
     defer { adapter.metrics.inFlight.add(-1) }
     let operation = request.operation
     do throws(AdapterError) {
+      try adapter.budget?.take(operation.isWrite ? .write : isRenewal ? .renewal : .read)
       let call = Call(token: token, deadline: deadline, requestID: requestID)
       let answer = try await adapter.adapter.perform(request, call)
       adapter.metrics.count(answer, operation, nanoseconds: System.monotonic() - began)
       if let token { accepted(token, adapter) }
       return answer
     } catch {
+      adapter.budget?.failed(error)
       adapter.metrics.count(error, operation, nanoseconds: System.monotonic() - began)
+      throw error
+    }
+  }
+}
+
+extension AdapterCaller {
+  /// One page of what the upstream has.
+  func objects(
+    _ cursor: String?, of adapter: AdapterInstance, _ call: Call
+  ) async throws(AdapterError) -> ObjectPage {
+    do throws(AdapterError) {
+      try adapter.budget?.take(.read)
+      let page = try await adapter.adapter.objects(cursor, call)
+      if let token = call.token { accepted(token, adapter) }
+      return page
+    } catch {
+      adapter.budget?.failed(error)
       throw error
     }
   }
@@ -146,7 +170,7 @@ extension UpstreamClass {
     case .timeout: self = .timeout
     case .unreachable: self = .connect
     case .malformed: self = .malformed
-    case .overloaded: self = .shed
+    case .overloaded, .budgetSpent: self = .shed
     case .badRequest, .unsupported, .cancelled: return nil
     }
   }

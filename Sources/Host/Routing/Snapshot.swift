@@ -33,6 +33,8 @@ final class AdapterInstance: Sendable {
   let metrics: AdapterMetrics
   /// Nil when the adapter uses no token.
   let keeper: TokenKeeper?
+  /// Nil when the upstream may be asked as often as it is wanted.
+  let budget: BudgetKeeper?
   /// The writes to its upstream, also those of other instances with the same upstream.
   let writes: WriteEpoch
   /// `X-Gateway-Source`.
@@ -46,7 +48,7 @@ final class AdapterInstance: Sendable {
 
   init(
     configuration: Configuration.AdapterInstance, fingerprint: String, adapter: any Adapter, metrics: AdapterMetrics,
-    keeper: TokenKeeper?, writes: WriteEpoch, sharing: Sharing,
+    keeper: TokenKeeper?, budget: BudgetKeeper?, writes: WriteEpoch, sharing: Sharing,
     clients: [UpstreamClient], home: EventLoop
   ) {
     name = configuration.name
@@ -55,6 +57,7 @@ final class AdapterInstance: Sendable {
     self.adapter = adapter
     self.metrics = metrics
     self.keeper = keeper
+    self.budget = budget
     self.writes = writes
     self.sharing = sharing
     number = sharing.newAdapterNumber()
