@@ -11,14 +11,14 @@ import Glibc
 /// An idle connection holds no buffer and no task. Touched by its loop's thread only.
 final class ServerConnection: LoopObject {
   let server: ServerContext
-  private let transport: Transport
+  let transport: Transport
   /// Bytes that came and belong to no request yet; empty while idle.
   private var input: [UInt8] = []
   /// Bytes of an answer that the socket did not take at once; empty while idle.
   private var output: [UInt8] = []
   private var outputSent = 0
   private var parser = RequestHeadParser()
-  private var exchange: Exchange?
+  private(set) var exchange: Exchange?
   /// Received bytes behind the head of the request that is just being started.
   private var window: UnsafeBufferPointer<UInt8>?
   private var windowTaken = 0
@@ -54,7 +54,7 @@ final class ServerConnection: LoopObject {
   /// Full buffers read in one turn, so that one client that sends without a pause does not keep the loop from the others.
   private static let readsPerTurn = 4
   /// After so many bytes written in one turn the others come first: a client may take a long answer as fast as we write it.
-  private static let bytesPerTurn = 1 << 20
+  static let bytesPerTurn = 1 << 20
 
   init(fd: Int32, server: ServerContext) {
     transport = Transport(fd: fd)
@@ -87,7 +87,9 @@ final class ServerConnection: LoopObject {
       // Reset, or both sides ended. An answer on its way has no reader; a half-close alone comes as EPOLLRDHUP.
       if events & PG_EPOLLERR != 0 || exchange != nil { return abort() }
     }
-    if events & PG_EPOLLOUT != 0, !output.isEmpty { flush() }
+    if events & PG_EPOLLOUT != 0 {
+      if !output.isEmpty { flush() } else { exchange?.relay?.advance() }
+    }
     if events & (PG_EPOLLIN | PG_EPOLLRDHUP | PG_EPOLLHUP) != 0, !flags.contains(.closed) {
       flags.insert(.readable)
       if events & (PG_EPOLLRDHUP | PG_EPOLLHUP) != 0 { flags.insert(.endComes) }
@@ -97,7 +99,7 @@ final class ServerConnection: LoopObject {
 
   override func deadlineReached() {
     if flags.contains(.lingering) { return close() }
-    if !output.isEmpty { return abort() }
+    if !output.isEmpty || exchange?.relay?.waitsForClient == true { return abort() }
     if let exchange {
       if exchange.isWaitingForBody { exchange.resumeBody(HTTPFault(.requestTimeout, "the body did not come in time")) }
       return
@@ -255,14 +257,13 @@ final class ServerConnection: LoopObject {
     return flags.contains(.closing)
   }
 
-  /// Sends the server's building space, then the body: in one block when it is small.
+  /// Sends the server's building space, then the body: in one call.
   func sendBuilding(followedBy body: [UInt8]) {
     if body.count <= 16 << 10 {
       server.building.append(contentsOf: body)
       send(server.building)
     } else {
-      send(server.building)
-      send(body)
+      send(server.building, body)
     }
     if server.building.capacity > 64 << 10 { server.building = [] }
   }
@@ -290,6 +291,30 @@ final class ServerConnection: LoopObject {
     }
   }
 
+  /// Sends the parts in one call, or keeps what the socket does not take.
+  func send(_ first: [UInt8], _ second: [UInt8], _ third: [UInt8] = []) {
+    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
+    var sent = 0
+    if output.isEmpty {
+      let outcome = first.withUnsafeBytes { first in
+        second.withUnsafeBytes { second in third.withUnsafeBytes { transport.write(first, second, $0) } }
+      }
+      switch outcome {
+      case .bytes(let count): sent = count
+      case .wouldBlock, .end: break
+      case .failed: return abort()
+      }
+      if sent == first.count + second.count + third.count { return }
+      if sent >= first.count, third.isEmpty {
+        keep(second, from: sent - first.count)
+        return flush()
+      }
+    }
+    let rest = output.isEmpty ? first + second + third : output + first + second + third
+    keep(rest, from: output.isEmpty ? sent : outputSent)
+    flush()
+  }
+
   /// Keeps what is not sent yet; not cut to that, which would copy all of it.
   private func keep(_ bytes: [UInt8], from sent: Int) {
     output = bytes
@@ -309,6 +334,21 @@ final class ServerConnection: LoopObject {
   }
 
   var isFlushed: Bool { output.isEmpty }
+
+  /// Takes bytes out of a relay's pipe; false when the socket takes no more for now, or never.
+  func take(from pipe: Pipe, count: Int, relay: Relay) -> Bool {
+    guard flags.isDisjoint(with: [.closed, .lingering]) else { return false }
+    switch transport.move(from: pipe, count: count) {
+    case .bytes(let count):
+      relay.moved(count)
+      deadline = nil
+      return true
+    case .wouldBlock, .end:
+      if deadline == nil { deadline = loop.now.advanced(byNanoseconds: server.timeouts.send) }
+    case .failed: abort()
+    }
+    return false
+  }
 
   private func flush() {
     let start = outputSent
