@@ -85,13 +85,15 @@ final class Exchange {
     var requestID = ""
     /// `X-Gateway-Source`.
     var source = ""
+    /// `Age` in seconds (RFC 9111 §5.1), of an answer that was kept.
+    var age: Int?
   }
 
   /// Sends a whole answer. Framing, `Date` where there is none, and `Connection` are added here.
   func respond(_ status: Int, fields: Fields, marks: Marks = Marks(), body: [UInt8]) {
     guard begin(status) else { return }
     bytesSent = body.count
-    connection.server.building.removeAll(keepingCapacity: true)
+    let start = connection.server.building.count
     appendHead(status, fields, marks)
     if status != 204, status != 304 {
       connection.server.building.append("Content-Length: ")
@@ -100,7 +102,7 @@ final class Exchange {
     }
     connection.server.building.append("\r\n")
     let hasNoBody = head.method == .head || status == 204 || status == 304
-    connection.sendBuilding(followedBy: hasNoBody ? [] : body)
+    connection.sendBuilt(from: start, followedBy: hasNoBody ? [] : body)
   }
 
   /// Starts an answer whose body follows piece by piece, with its first piece; `length` nil when only its end will tell. False
@@ -109,7 +111,7 @@ final class Exchange {
     _ status: Int, fields: Fields, marks: Marks, length: Int?, first: [UInt8]
   ) async -> Bool {
     guard begin(status) else { return false }
-    connection.server.building.removeAll(keepingCapacity: true)
+    let start = connection.server.building.count
     if length == nil {
       // HTTP/1.0 knows no chunks: the end of the connection is the end of the body (RFC 9112 §6.3).
       isChunked = head.minorVersion >= 1
@@ -124,29 +126,24 @@ final class Exchange {
       connection.server.building.append("Transfer-Encoding: chunked\r\n")
     }
     connection.server.building.append("\r\n")
-    return await sendBuilding(first)
+    return await send(connection.server.takeBuilt(from: start), first)
   }
 
   /// Sends one piece; returns when the client's socket has taken it, false when the client has gone.
   func send(_ piece: [UInt8]) async -> Bool {
     guard !isGone else { return false }
-    connection.server.building.removeAll(keepingCapacity: true)
-    return await sendBuilding(piece)
+    return await send([], piece)
   }
 
-  /// Sends what is in the building space, then the piece.
-  private func sendBuilding(_ piece: [UInt8]) async -> Bool {
-    if piece.isEmpty || head.method == .head {
-      if !connection.server.building.isEmpty { connection.sendBuilding(followedBy: []) }
+  private func send(_ head: [UInt8], _ piece: [UInt8]) async -> Bool {
+    if piece.isEmpty || self.head.method == .head {
+      connection.send(head)
+    } else if isChunked {
+      bytesSent += piece.count
+      connection.send(head + Array("\(String(piece.count, radix: 16))\r\n".utf8), piece, [13, 10])
     } else {
       bytesSent += piece.count
-      if isChunked {
-        connection.server.building.append(contentsOf: String(piece.count, radix: 16).utf8)
-        connection.server.building.append("\r\n")
-        connection.send(connection.server.building, piece, [13, 10])
-      } else {
-        connection.sendBuilding(followedBy: piece)
-      }
+      connection.send(head, piece)
     }
     if isGone { return false }
     if connection.isFlushed { return true }
@@ -204,6 +201,11 @@ final class Exchange {
     if !marks.source.isEmpty {
       connection.server.building.append("X-Gateway-Source: ")
       connection.server.building.append(text: marks.source)
+      connection.server.building.append("\r\n")
+    }
+    if let age = marks.age {
+      connection.server.building.append("Age: ")
+      connection.server.building.append(decimal: age)
       connection.server.building.append("\r\n")
     }
     if !fields.hasDate { connection.server.appendDate(to: &connection.server.building) }
