@@ -93,7 +93,10 @@ public struct WebTalk: RawAdapter {
       throw .malformed("the upstream answered HTTP \(answer.status) with something that is no JSON object")
     }
     // Counted here: how much the client holds back depends on how the bytes arrived, and the verdict may not.
-    switch TopLevel.code(in: prefix.count > WebTalk.looksInto ? Array(prefix[..<WebTalk.looksInto]) : prefix) {
+    let code = prefix.withUnsafeBufferPointer {
+      TopLevel.code(in: UnsafeBufferPointer(rebasing: $0[..<min($0.count, WebTalk.looksInto)]))
+    }
+    switch code {
     case 301: throw .tokenRejected("the upstream answered code 301: the token has expired")
     case 302: throw .tokenRejected("the upstream answered code 302: the token's signature is not right")
     case 200, nil: return isSuccess ? .ok : otherwise
