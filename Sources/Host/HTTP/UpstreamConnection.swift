@@ -157,8 +157,10 @@ final class UpstreamConnection: LoopObject {
     reader = ResponseReader(maxHead: limits.maxResponseHead, maxBody: limits.maxResponseBody)
     answeredEarly = false
     self.deadline = deadline
-    send()
+    loop.sendLater(self)
   }
+
+  override func sendNow() { if state == .sending { send() } }
 
   /// The task that waits was cancelled.
   private func callerLeft(exchange: Int) {

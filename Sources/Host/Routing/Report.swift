@@ -6,6 +6,8 @@ final class Report {
   var route: Route?
   var subject: String?
   var operation: Operation?
+  /// Where a kept answer came from, as the caller was told.
+  var source: String?
   var upstreamStatus: Int?
   var upstreamClass: UpstreamClass?
   var error: GatewayError?
@@ -74,7 +76,7 @@ extension RequestPipeline {
     record.adapter = report.route?.adapter.name
     record.operation = report.operation?.rawValue
     record.subject = report.subject
-    record.source = report.upstreamStatus == nil ? nil : report.route?.adapter.source
+    record.source = report.source ?? (report.upstreamStatus == nil ? nil : report.route?.adapter.source)
     record.upstreamStatus = report.upstreamStatus
     record.upstreamClass = report.upstreamClass
     log.access(record)

@@ -9,10 +9,11 @@ final class RequestPipeline: ExchangeHandler {
   private(set) var snapshot: Snapshot
   private var verifier: TokenVerifier
   let caller: AdapterCaller
+  let sharing: Sharing
   private var random = IDNumbers()
 
   init(
-    loop: EventLoop, loops: Int, snapshot: Snapshot, catalogue: Catalogues, log: Log, metrics: Metrics
+    loop: EventLoop, loops: Int, snapshot: Snapshot, catalogue: Catalogues, sharing: Sharing, log: Log, metrics: Metrics
   ) {
     self.loop = loop
     self.catalogue = catalogue
@@ -20,6 +21,7 @@ final class RequestPipeline: ExchangeHandler {
     self.metrics = metrics
     self.snapshot = snapshot
     self.loops = loops
+    self.sharing = sharing
     caller = AdapterCaller(loop: loop)
     verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
   }
@@ -51,7 +53,11 @@ final class RequestPipeline: ExchangeHandler {
         let fields = forwardedFields(exchange, requestID: report.requestID)
         let body = try await read(exchange, operation, limit: route.configuration.maxBodySize)
         let request = AdapterRequest(operation: operation, fields: fields, body: body)
-        let answer = try await perform(request, route, exchange, report)
+        report.operation = operation
+        let answer =
+          if let policy = route.sharing { try await share(request, policy, route, exchange, report) } else {
+            SharedRead(try await perform(request, route, exchange, report))
+          }
         await respond(answer, route, exchange, report)
       case .token(let masked):
         _ = try await read(exchange, limit: route.configuration.maxBodySize)
@@ -168,10 +174,9 @@ final class RequestPipeline: ExchangeHandler {
   // MARK: adapter
 
   /// The operation's answer, with a call of this request's own.
-  private func perform(
+  func perform(
     _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async throws(GatewayError) -> AdapterResponse {
-    report.operation = request.operation
     let answer = try await caller.answer(
       to: request, from: route.adapter, deadline: exchange.began.advanced(byNanoseconds: route.timeout),
       requestID: report.requestID)
@@ -181,8 +186,10 @@ final class RequestPipeline: ExchangeHandler {
 
   // MARK: respond
 
-  private func respond(_ answer: AdapterResponse, _ route: Route, _ exchange: Exchange, _ report: Report) async {
-    let marks = Exchange.Marks(requestID: report.requestID, source: route.adapter.source)
+  private func respond(_ read: SharedRead, _ route: Route, _ exchange: Exchange, _ report: Report) async {
+    let answer = read.response
+    let marks = Exchange.Marks(
+      requestID: report.requestID, source: read.source(of: route.adapter), age: read.kept?.age)
     switch answer.body {
     case .bytes(let body):
       exchange.respond(answer.status, fields: answer.fields, marks: marks, body: body)

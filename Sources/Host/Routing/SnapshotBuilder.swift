@@ -5,6 +5,7 @@ struct SnapshotBuilder {
   let group: EventLoopGroup
   let resolver: Resolver
   let store: any TokenStore
+  let sharing: Sharing
   let watch: StoreWatch
   let log: Log
   let metrics: Metrics
@@ -63,8 +64,8 @@ struct SnapshotBuilder {
     }
     return AdapterInstance(
       configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
-      budget: budget, writes: writes(to: adapter, among: others + (previous?.adapters ?? [])), clients: made.clients,
-      home: group.loops[0])
+      budget: budget, writes: writes(to: adapter, among: others + (previous?.adapters ?? [])), sharing: sharing,
+      clients: made.clients, home: group.loops[0])
   }
 
   /// A reload does not give anybody his calls again.

@@ -39,13 +39,21 @@ final class WriteEpoch: Sendable {
     }
   }
 
-  /// No write is under way, and the last one had ended so many nanoseconds before `moment`: the upstream shows its effect by then.
-  ///
-  /// Ask after `current` was taken: a write that begins between the two moves the number.
-  func isSettled(at moment: Instant, after settle: Int64) -> Bool {
-    guard underWay.load(ordering: .sequentiallyConsistent) == 0 else { return false }
-    let end = lastEnd.load(ordering: .sequentiallyConsistent)
-    if end == .min { return true }
-    return Instant(nanoseconds: end).advanced(byNanoseconds: settle) <= moment
+  /// What a reader goes by.
+  struct View: Sendable {
+    var number: UInt64
+    /// From then on the upstream shows every write that has ended; never, while one is under way.
+    var settledFrom: Instant
+  }
+
+  /// - Parameter settle: how many nanoseconds after a write's end the upstream may still show what was before.
+  func view(settle: Int64) -> View {
+    // The number first: a write that begins after this look moves it, and is noticed by whoever looks again.
+    let number = current
+    guard underWay.load(ordering: .sequentiallyConsistent) == 0 else {
+      return View(number: number, settledFrom: .distantFuture)
+    }
+    let end = Instant(nanoseconds: lastEnd.load(ordering: .sequentiallyConsistent))
+    return View(number: number, settledFrom: end.nanoseconds == .min ? end : end.advanced(byNanoseconds: settle))
   }
 }
