@@ -63,7 +63,7 @@ final class UpstreamConnection: LoopObject {
     let fd = socket(address.family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
     guard fd >= 0 else {
       let detail = "socket: \(System.errorText(errno))"
-      pool.connections.release()
+      pool.connections.release(.values)
       return .failure(Failure(kind: .unreachable, detail: detail, requestLeft: false))
     }
     var one: Int32 = 1
@@ -157,8 +157,10 @@ final class UpstreamConnection: LoopObject {
     reader = ResponseReader(maxHead: limits.maxResponseHead, maxBody: limits.maxResponseBody)
     answeredEarly = false
     self.deadline = deadline
-    send()
+    loop.sendLater(self)
   }
+
+  override func sendNow() { if state == .sending { send() } }
 
   /// The task that waits was cancelled.
   private func callerLeft(exchange: Int) {

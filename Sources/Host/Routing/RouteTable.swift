@@ -12,6 +12,8 @@ final class Route: Sendable {
   let writeRoles: [String]
   /// Nanoseconds.
   let timeout: Int64
+  /// Nil: every request has an upstream call of its own.
+  let sharing: SharingPolicy?
   /// Nil: every method.
   fileprivate let method: RequestHead.Method?
   fileprivate let path: [UInt8]
@@ -23,6 +25,7 @@ final class Route: Sendable {
     method = configuration.method.map { RequestHead.Method(name: $0) }
     path = Array(configuration.path.utf8)
     timeout = configuration.timeout.nanoseconds
+    sharing = SharingPolicy(configuration)
     writeRoles = configuration.writeRoles
     if case .operation(let operation) = configuration.target, operation.isWrite {
       roles = configuration.writeRoles
