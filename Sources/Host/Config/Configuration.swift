@@ -151,6 +151,8 @@ struct Configuration: Sendable {
     /// Of an import into the catalogue.
     var maxImportSize: Int
     var coalesce: Bool
+    /// Nil: different callers' codes never share a call.
+    var batch: BatchMerger.Policy?
     var position: SourcePosition
   }
 }

@@ -93,9 +93,10 @@ extension ConfigurationReader {
       maxImportSize: section.contains("max_body_size")
         ? section.size("max_body_size", default: ConfigurationReader.importSize, in: 0...(1 << 40))
         : max(listen.maxBodySize, ConfigurationReader.importSize),
-      coalesce: section.flag("coalesce", default: false), position: section.position)
+      coalesce: section.flag("coalesce", default: false), batch: readBatch(section), position: section.position)
     checkSafety(route, section)
     if case .operation(let operation)? = target { checkOffer(operation, adapter, adapters, section) }
+    checkBatch(route, adapters, section)
     notInForce("coalesce", section, when: route.coalesce)
     readSharing(section, adapters)
     section.finish()
@@ -199,6 +200,29 @@ extension ConfigurationReader {
     section.error("no adapter is named '\(Spelling.printable(name))'\(list)", at: "adapter")
   }
 
+  private func readBatch(_ section: Settings) -> BatchMerger.Policy? {
+    guard let batch = section.section("batch") else { return nil }
+    defer { batch.finish() }
+    return BatchMerger.Policy(
+      window: batch.duration("window", in: Self.shortest...Duration.seconds(60)),
+      max: batch.integer("max", default: 200, in: 1...1_000_000))
+  }
+
+  private func checkBatch(_ route: Configuration.Route, _ adapters: AdapterTable, _ section: Settings) {
+    guard let batch = route.batch else { return }
+    guard route.target == .operation(.values) else {
+      return section.error("'batch' merges requests for values only; remove it from \(section.path)", at: "batch")
+    }
+    if case .built(let type)? = adapters.kinds[route.adapter], !type.isMergeable {
+      section.error(
+        "'batch' needs an adapter that says how its answers are cut, and '\(route.adapter)' (\(type.name)) does not; "
+          + "remove 'batch', or name another adapter", at: "batch")
+    }
+    if batch.window >= route.timeout {
+      section.error("the 'window' of 'batch' must be shorter than the route's 'timeout'; 5ms is usual", at: "batch")
+    }
+  }
+
   /// What several requests may share: answers, upstream calls, and a second upstream to compare with.
   private func readSharing(_ section: Settings, _ adapters: AdapterTable) {
     for key in ["cache", "stale"] {
@@ -206,12 +230,6 @@ extension ConfigurationReader {
     }
     let settle = section.duration("settle", default: .seconds(1), in: .zero...Self.day)
     notInForce("settle", section, when: settle != .seconds(1))
-    if let batch = section.section("batch") {
-      _ = batch.duration("window", in: Self.shortest...Duration.seconds(60))
-      _ = batch.integer("max", default: 200, in: 1...1_000_000)
-      batch.finish()
-      notInForce("batch", section)
-    }
     if let shadow = section.section("shadow") {
       checkName(shadow.text("adapter"), adapters, shadow)
       _ = shadow.share("sample", default: 1)
