@@ -13,6 +13,7 @@
 ///    `PointAdapter`, and speak of points and values; decoding, checking and encoding the contract's JSON are done there, once.
 /// 5. If the upstream wants a token, say `usesToken`, obtain one in `refresh`, put `call.token` into your requests, and throw
 ///    `.tokenRejected` when the upstream refuses it. The host refreshes once and repeats once; never do either yourself.
+///    Say with every `HTTPRequest` which operation it is `for`: writes must not be sent twice, and go first in the queue.
 /// 6. If the upstream can say which points it has, say `listsObjects` and list them in `objects`, page by page: the host asks
 ///    with nil first, then with each page's `next` until there is none, and only then changes its catalogue. What a cursor
 ///    holds is your affair; still, refuse with `.badRequest` one that you can't have given. A token that the upstream refuses

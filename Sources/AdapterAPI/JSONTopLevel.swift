@@ -6,6 +6,31 @@ public enum TopLevel {
   /// The envelope's `code`: a whole number, or a string that is one. Nil when there is none within the bytes, or no
   /// object.
   public static func code(in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
+    guard var cursor = value(of: "code", in: bytes) else { return nil }
+    return wholeNumber(&cursor)
+  }
+
+  public static func code(in bytes: [UInt8]) -> Int? { bytes.withUnsafeBufferPointer { code(in: $0) } }
+
+  /// The envelope lists points that could not be read: `errors` is there and is no empty array, object or null.
+  public static func hasErrors(in bytes: [UInt8]) -> Bool {
+    bytes.withUnsafeBufferPointer { buffer in
+      guard var cursor = value(of: "errors", in: buffer) else { return false }
+      switch cursor.byte {
+      case UInt8(ascii: "n"): return false
+      case UInt8(ascii: "["), UInt8(ascii: "{"):
+        let end = cursor.byte + 2
+        cursor.position += 1
+        cursor.skipSpace()
+        return cursor.isAtEnd || cursor.byte != end
+      default: return true
+      }
+    }
+  }
+
+  /// Where the value of a top-level member begins.
+  private static func value(of name: StaticString, in bytes: UnsafeBufferPointer<UInt8>) -> JSONCursor? {
+    let name = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
     guard let base = bytes.baseAddress else { return nil }
     var cursor = JSONCursor(base, count: bytes.count)
     cursor.position = startOfText(bytes)
@@ -21,17 +46,13 @@ public enum TopLevel {
       guard cursor.byte == UInt8(ascii: ":") else { return nil }
       cursor.position += 1
       cursor.skipSpace()
-      if escaped ? unescaped(key).elementsEqual("code".utf8) : key.elementsEqual("code".utf8) {
-        return wholeNumber(&cursor)
-      }
+      if escaped ? unescaped(key).elementsEqual(name) : key.elementsEqual(name) { return cursor }
       guard skipValue(&cursor) else { return nil }
       cursor.skipSpace()
       guard cursor.byte == UInt8(ascii: ",") else { return nil }
       cursor.position += 1
     }
   }
-
-  public static func code(in bytes: [UInt8]) -> Int? { bytes.withUnsafeBufferPointer { code(in: $0) } }
 
   /// The first byte that is not white space, behind a byte order mark where a web server put one.
   public static func firstByte(of bytes: [UInt8]) -> UInt8? {

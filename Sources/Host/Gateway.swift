@@ -17,6 +17,7 @@ final class Gateway {
   private let store: Store
   private let watch: StoreWatch
   private let catalogue: Catalogues
+  private let sharing: Sharing
   private let builder: SnapshotBuilder
   private let log: Log
   private let metrics = Metrics()
@@ -53,8 +54,9 @@ final class Gateway {
     connections = ConnectionCount(limit: configuration.listen.maxConnections)
     memory = MemoryBudget(limit: configuration.listen.maxMemory)
     catalogue = Catalogues(store: store, memory: memory)
+    sharing = Sharing(memory: memory, home: group.loops[0])
     builder = SnapshotBuilder(
-      group: group, resolver: Resolver(), store: store, watch: watch, log: log, metrics: metrics, health: health)
+      group: group, resolver: Resolver(), store: store, sharing: sharing, watch: watch, log: log, metrics: metrics, health: health)
     services = group.loops.map { LoopBound(LoopServices(), on: $0) }
     snapshot = builder.build(checked.loaded, configuration, keys: checked.keys, previous: nil)
     try openStore(configuration)
@@ -99,7 +101,7 @@ final class Gateway {
     watch.start()
     for instance in snapshot.adapters { instance.keeper?.start() }
     let first = Mutex(snapshot)
-    let parts = (group, socket, adminSocket, connections, memory, log, metrics, health, catalogue)
+    let parts = (group, socket, adminSocket, connections, memory, log, metrics, health, catalogue, sharing)
     let services = services
     let live = LiveAdapters(snapshot.adapters)
     self.live = live
@@ -109,11 +111,11 @@ final class Gateway {
     wait {
       for bound in services {
         await onLoop(bound.loop) {
-          let (group, socket, adminSocket, connections, memory, log, metrics, health, catalogue) = parts
+          let (group, socket, adminSocket, connections, memory, log, metrics, health, catalogue, sharing) = parts
           let loop = bound.loop
           let pipeline = RequestPipeline(
-            loop: loop, loops: group.loops.count, snapshot: first.withLock { $0 }, catalogue: catalogue, log: log,
-            metrics: metrics)
+            loop: loop, loops: group.loops.count, snapshot: first.withLock { $0 }, catalogue: catalogue,
+            sharing: sharing, log: log, metrics: metrics)
           let server = ServerContext(
             loop: loop, listen: configuration.listen, connections: connections, memory: memory, handler: pipeline)
           bound.value.pipeline = pipeline

@@ -92,8 +92,7 @@ public struct WebTalk: Adapter {
       fixed: fixedFields, token: token.access, caller: request.fields, takesProperty: takesProperty)
     let body = request.body.isEmpty ? Array("{}".utf8) : request.body
     let answer = try await client.send(
-      HTTPRequest(.post, target, fields: fields, body: body, isWrite: request.operation.isWrite),
-      deadline: call.deadline)
+      HTTPRequest(.post, target, fields: fields, body: body, for: request.operation), deadline: call.deadline)
     do throws(AdapterError) {
       return AdapterResponse(
         status: answer.status, fields: answer.fields, body: answer.body, verdict: try WebTalk.verdict(of: answer))

@@ -74,5 +74,8 @@ extension Configuration.Route {
     }
   }
 
+  /// An operation of an upstream's that changes nothing.
+  var isRead: Bool { if case .operation(let operation) = target { !operation.isWrite } else { false } }
+
   var isWrite: Bool { if case .operation(let operation) = target { operation.isWrite } else { false } }
 }

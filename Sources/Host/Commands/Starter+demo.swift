@@ -33,12 +33,12 @@ extension Starter {
 
       routes:
         - {method: GET, path: /api/iot/token, operation: token, reveal: masked}
-        - {method: POST, path: /api/iot/codes/values, operation: values}
-        - {method: POST, path: /api/iot/codes/history, operation: history}
+        - {method: POST, path: /api/iot/codes/values, operation: values, coalesce: true}
+        - {method: POST, path: /api/iot/codes/history, operation: history, coalesce: true}
         - {method: POST, path: /api/iot/codes/set, operation: set}
         - {method: POST, path: /api/iot/codes/force-set, operation: force-set}
-        - {method: POST, path: /api/iot/alarms, operation: alarms}
-        - {method: POST, path: /api/iot/alarm-configs, operation: alarm-configs}
+        - {method: POST, path: /api/iot/alarms, operation: alarms, coalesce: true}
+        - {method: POST, path: /api/iot/alarm-configs, operation: alarm-configs, coalesce: true}
         # The catalogue and the dashboard; "sync" fills the catalogue with the building's points.
         - {path: /api/objects, operation: objects}
         - {path: /api/dashboard/widgets, operation: widgets}

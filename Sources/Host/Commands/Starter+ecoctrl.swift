@@ -42,12 +42,12 @@ extension Starter {
       routes:
         # The whole token, for everyone who is logged in; "pointgate check" warns about that. reveal: masked hides it.
         - {method: GET, path: /api/iot/token, operation: token, reveal: full}
-        - {method: POST, path: /api/iot/codes/values, operation: values}
-        - {method: POST, path: /api/iot/codes/history, operation: history}
+        - {method: POST, path: /api/iot/codes/values, operation: values, coalesce: true}
+        - {method: POST, path: /api/iot/codes/history, operation: history, coalesce: true}
         - {method: POST, path: /api/iot/codes/set, operation: set}
         - {method: POST, path: /api/iot/codes/force-set, operation: force-set}
-        - {method: POST, path: /api/iot/alarms, operation: alarms}
-        - {method: POST, path: /api/iot/alarm-configs, operation: alarm-configs}
+        - {method: POST, path: /api/iot/alarms, operation: alarms, coalesce: true}
+        - {method: POST, path: /api/iot/alarm-configs, operation: alarm-configs, coalesce: true}
         - {path: /api/objects, operation: objects}
         - {path: /api/dashboard/widgets, operation: widgets}
 

@@ -39,21 +39,21 @@ extension Starter {
 
       routes:
         - {method: GET, path: /api/iot/token, operation: token, reveal: masked}
-        - {method: POST, path: /api/iot/codes/values, operation: values}
-        - {method: POST, path: /api/iot/codes/history, operation: history}
+        - {method: POST, path: /api/iot/codes/values, operation: values, coalesce: true}
+        - {method: POST, path: /api/iot/codes/history, operation: history, coalesce: true}
         - {method: POST, path: /api/iot/codes/set, operation: set}
         # Writes past the upstream's own checks: only for callers whose token has this role.
         - {method: POST, path: /api/iot/codes/force-set, operation: force-set, roles: [admin]}
-        - {method: POST, path: /api/iot/alarms, operation: alarms}
-        - {method: POST, path: /api/iot/alarm-configs, operation: alarm-configs}
+        - {method: POST, path: /api/iot/alarms, operation: alarms, coalesce: true}
+        - {method: POST, path: /api/iot/alarm-configs, operation: alarm-configs, coalesce: true}
         - {path: /api/objects, operation: objects}
         - {path: /api/dashboard/widgets, operation: widgets}
 
         # The second vendor, by its name.
-        - {method: POST, path: /api/demo/codes/values, operation: values, adapter: demo}
-        - {method: POST, path: /api/demo/codes/history, operation: history, adapter: demo}
+        - {method: POST, path: /api/demo/codes/values, operation: values, coalesce: true, adapter: demo}
+        - {method: POST, path: /api/demo/codes/history, operation: history, coalesce: true, adapter: demo}
         - {method: POST, path: /api/demo/codes/set, operation: set, adapter: demo}
-        - {method: POST, path: /api/demo/alarms, operation: alarms, adapter: demo}
+        - {method: POST, path: /api/demo/alarms, operation: alarms, coalesce: true, adapter: demo}
 
       """)
 }

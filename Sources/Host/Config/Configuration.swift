@@ -126,6 +126,7 @@ struct Configuration: Sendable {
     var queueSize = 64
     var queueWait = Duration.seconds(1)
     var readRetries = 1
+    var budget = CallBudget.Limits()
   }
 
   struct Route: Sendable {
@@ -150,7 +151,14 @@ struct Configuration: Sendable {
     var maxBodySize: Int
     /// Of an import into the catalogue.
     var maxImportSize: Int
-    var coalesce: Bool
+    /// Identical reading requests that are in flight share one upstream call.
+    var coalesce = false
+    /// How long an answer is reused; zero: not at all.
+    var cache = Duration.zero
+    /// How much longer it is given while one request fetches the next.
+    var stale = Duration.zero
+    /// How long after a write no kept answer is given.
+    var settle = Duration.seconds(1)
     /// Nil: different callers' codes never share a call.
     var batch: BatchMerger.Policy?
     var position: SourcePosition

@@ -113,6 +113,12 @@ extension ConfigurationReader {
       limits.queueWait = queue.duration("wait", default: limits.queueWait, in: .zero...Duration.seconds(3600))
       queue.finish()
     }
+    if let budget = settings.section("budget") {
+      limits.budget.perMinute = budget.integer("per_minute", default: 0, in: 0...1_000_000_000)
+      limits.budget.perHour = budget.integer("per_hour", default: 0, in: 0...1_000_000_000)
+      limits.budget.perDay = budget.integer("per_day", default: 0, in: 0...1_000_000_000)
+      budget.finish()
+    }
     readReservedNotInForce(settings)
     return limits
   }
@@ -131,11 +137,6 @@ extension ConfigurationReader {
       let open = breaker.duration("open_for", default: .seconds(5), in: Self.shortest...Self.day)
       notInForce("breaker", settings, when: failures != 0 && (failures != 5 || open != .seconds(5)))
       breaker.finish()
-    }
-    if let budget = settings.section("budget") {
-      let calls = ["per_minute", "per_hour", "per_day"].map { budget.integer($0, default: 0, in: 0...1_000_000_000) }
-      notInForce("budget", settings, when: calls.contains { $0 > 0 })
-      budget.finish()
     }
   }
 

@@ -85,7 +85,7 @@ extension ConfigurationReader {
     let roles = section.contains("roles") ? section.texts("roles") : defaults.roles
     let writeRoles = section.contains("write_roles") ? section.texts("write_roles") : roles
     let requiresToken = section.choice("auth", ["jwt", "none"], default: "jwt") == "jwt"
-    let route = Configuration.Route(
+    var route = Configuration.Route(
       method: method, path: readPath(section), target: target ?? .notInForce(""), adapter: adapter,
       timeout: timeout(section, "timeout", defaults.timeout), roles: requiresToken ? roles : [],
       writeRoles: requiresToken ? writeRoles : [], requiresToken: requiresToken,
@@ -93,12 +93,12 @@ extension ConfigurationReader {
       maxImportSize: section.contains("max_body_size")
         ? section.size("max_body_size", default: ConfigurationReader.importSize, in: 0...(1 << 40))
         : max(listen.maxBodySize, ConfigurationReader.importSize),
-      coalesce: section.flag("coalesce", default: false), batch: readBatch(section), position: section.position)
+      position: section.position)
     checkSafety(route, section)
     if case .operation(let operation)? = target { checkOffer(operation, adapter, adapters, section) }
-    checkBatch(route, adapters, section)
-    notInForce("coalesce", section, when: route.coalesce)
-    readSharing(section, adapters)
+    readSharing(section, &route)
+    readBatch(section, &route, adapters)
+    readComparison(section, adapters)
     section.finish()
     return route
   }
@@ -200,16 +200,31 @@ extension ConfigurationReader {
     section.error("no adapter is named '\(Spelling.printable(name))'\(list)", at: "adapter")
   }
 
-  private func readBatch(_ section: Settings) -> BatchMerger.Policy? {
-    guard let batch = section.section("batch") else { return nil }
-    defer { batch.finish() }
-    return BatchMerger.Policy(
-      window: batch.duration("window", in: Self.shortest...Duration.seconds(60)),
-      max: batch.integer("max", default: 200, in: 1...1_000_000))
+  /// What several reading requests may share: a call that is in flight, and its answer for a while.
+  private func readSharing(_ section: Settings, _ route: inout Configuration.Route) {
+    route.coalesce = section.flag("coalesce", default: false)
+    route.cache = section.duration("cache", default: .zero, in: .zero...Self.day)
+    route.stale = section.duration("stale", default: .zero, in: .zero...Self.day)
+    route.settle = section.duration("settle", default: .seconds(1), in: .zero...Self.day)
+    if route.stale > .zero, route.cache == .zero {
+      section.error(
+        "'stale' prolongs 'cache', which is off in \(section.path); set cache, or remove stale", at: "stale")
+    }
+    guard !route.isRead else { return }
+    for (key, isOn) in [("coalesce", route.coalesce), ("cache", route.cache > .zero)] where isOn {
+      section.error(
+        "'\(key)' is for operations that read (values, history, alarms, alarm-configs); remove it from \(section.path)",
+        at: key)
+    }
   }
 
-  private func checkBatch(_ route: Configuration.Route, _ adapters: AdapterTable, _ section: Settings) {
-    guard let batch = route.batch else { return }
+  /// Different callers' codes in one call.
+  private func readBatch(_ section: Settings, _ route: inout Configuration.Route, _ adapters: AdapterTable) {
+    guard let batch = section.section("batch") else { return }
+    defer { batch.finish() }
+    let policy = BatchMerger.Policy(
+      window: batch.duration("window", in: Self.shortest...Duration.seconds(60)),
+      max: batch.integer("max", default: 200, in: 1...1_000_000))
     guard route.target == .operation(.values) else {
       return section.error("'batch' merges requests for values only; remove it from \(section.path)", at: "batch")
     }
@@ -218,18 +233,14 @@ extension ConfigurationReader {
         "'batch' needs an adapter that says how its answers are cut, and '\(route.adapter)' (\(type.name)) does not; "
           + "remove 'batch', or name another adapter", at: "batch")
     }
-    if batch.window >= route.timeout {
+    if policy.window >= route.timeout {
       section.error("the 'window' of 'batch' must be shorter than the route's 'timeout'; 5ms is usual", at: "batch")
     }
+    route.batch = policy
   }
 
-  /// What several requests may share: answers, upstream calls, and a second upstream to compare with.
-  private func readSharing(_ section: Settings, _ adapters: AdapterTable) {
-    for key in ["cache", "stale"] {
-      notInForce(key, section, when: section.duration(key, default: .zero, in: .zero...Self.day) > .zero)
-    }
-    let settle = section.duration("settle", default: .seconds(1), in: .zero...Self.day)
-    notInForce("settle", section, when: settle != .seconds(1))
+  /// A second upstream to compare with.
+  private func readComparison(_ section: Settings, _ adapters: AdapterTable) {
     if let shadow = section.section("shadow") {
       checkName(shadow.text("adapter"), adapters, shadow)
       _ = shadow.share("sample", default: 1)

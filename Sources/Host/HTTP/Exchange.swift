@@ -83,13 +83,15 @@ final class Exchange {
     var requestID = ""
     /// `X-Gateway-Source`.
     var source = ""
+    /// `Age` in seconds (RFC 9111 §5.1), of an answer that was kept.
+    var age: Int?
   }
 
   /// Sends a whole answer. Framing, `Date` where there is none, and `Connection` are added here.
   func respond(_ status: Int, fields: Fields, marks: Marks = Marks(), body: [UInt8]) {
     guard begin(status) else { return }
     bytesSent = body.count
-    connection.server.building.removeAll(keepingCapacity: true)
+    let start = connection.server.building.count
     appendHead(status, fields, marks)
     if status != 204, status != 304 {
       connection.server.building.append("Content-Length: ")
@@ -98,13 +100,13 @@ final class Exchange {
     }
     connection.server.building.append("\r\n")
     let hasNoBody = head.method == .head || status == 204 || status == 304
-    connection.sendBuilding(followedBy: hasNoBody ? [] : body)
+    connection.sendBuilt(from: start, followedBy: hasNoBody ? [] : body)
   }
 
   /// Starts an answer whose body follows piece by piece; `length` nil when only its end will tell.
   func respondStreaming(_ status: Int, fields: Fields, marks: Marks, length: Int?) {
     guard begin(status) else { return }
-    connection.server.building.removeAll(keepingCapacity: true)
+    let start = connection.server.building.count
     if length == nil {
       // HTTP/1.0 knows no chunks: the end of the connection is the end of the body (RFC 9112 §6.3).
       isChunked = head.minorVersion >= 1
@@ -119,7 +121,7 @@ final class Exchange {
       connection.server.building.append("Transfer-Encoding: chunked\r\n")
     }
     connection.server.building.append("\r\n")
-    connection.sendBuilding(followedBy: [])
+    connection.sendBuilt(from: start, followedBy: [])
   }
 
   /// Sends one piece; returns when the client's socket has taken it, false when the client has gone.
@@ -171,6 +173,11 @@ final class Exchange {
     if !marks.source.isEmpty {
       connection.server.building.append("X-Gateway-Source: ")
       connection.server.building.append(text: marks.source)
+      connection.server.building.append("\r\n")
+    }
+    if let age = marks.age {
+      connection.server.building.append("Age: ")
+      connection.server.building.append(decimal: age)
       connection.server.building.append("\r\n")
     }
     if !fields.hasDate { connection.server.appendDate(to: &connection.server.building) }

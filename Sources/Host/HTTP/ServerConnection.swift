@@ -17,6 +17,9 @@ final class ServerConnection: LoopObject {
   /// Bytes of an answer that the socket did not take at once; empty while idle.
   private var output: [UInt8] = []
   private var outputSent = 0
+  /// Where an answer that leaves at the end of the turn stands in the server's building space (`.built`).
+  private var builtStart: UInt32 = 0
+  private var builtEnd: UInt32 = 0
   private var parser = RequestHeadParser()
   private var exchange: Exchange?
   /// Received bytes behind the head of the request that is just being started.
@@ -47,6 +50,8 @@ final class ServerConnection: LoopObject {
     static let readsLater = Flags(rawValue: 256)
     /// A later turn of the loop will go on writing.
     static let writesLater = Flags(rawValue: 512)
+    /// An answer leaves at the end of the turn.
+    static let built = Flags(rawValue: 1024)
   }
 
   /// How long to wait for the client to end its side, so that a reset does not eat the answer it has not read (RFC 9112 §9.6).
@@ -138,7 +143,7 @@ final class ServerConnection: LoopObject {
     if flags.contains(.closed) { return false }
     if flags.contains(.lingering) { return true }
     if let exchange { return exchange.isWaitingForBody }
-    return output.isEmpty && !flags.contains(.closing)
+    return isFlushed && !flags.contains(.closing)
   }
 
   private func received(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
@@ -175,7 +180,7 @@ final class ServerConnection: LoopObject {
     flags.insert(.consuming)
     defer { flags.remove(.consuming) }
     var offset = 0
-    while offset < count, exchange == nil, output.isEmpty, flags.isDisjoint(with: [.closing, .lingering, .closed]) {
+    while offset < count, exchange == nil, isFlushed, flags.isDisjoint(with: [.closing, .lingering, .closed]) {
       var head = RequestHead()
       switch parser.parse(bytes + offset, count: count - offset, limits: server.limits, into: &head) {
       case .needMore: return offset
@@ -201,7 +206,7 @@ final class ServerConnection: LoopObject {
 
   /// Sets the deadline that fits what the connection waits for now.
   private func settle() {
-    guard exchange == nil, output.isEmpty, flags.isDisjoint(with: [.lingering, .closed]) else { return }
+    guard exchange == nil, isFlushed, flags.isDisjoint(with: [.lingering, .closed]) else { return }
     if flags.contains(.closing) { return endSending() }
     if input.isEmpty {
       deadline = loop.now.advanced(byNanoseconds: server.timeouts.idle)
@@ -255,20 +260,52 @@ final class ServerConnection: LoopObject {
     return flags.contains(.closing)
   }
 
-  /// Sends the server's building space, then the body: in one block when it is small.
-  func sendBuilding(followedBy body: [UInt8]) {
-    if body.count <= 16 << 10 {
+  /// A body up to this size leaves in one block with its head, at the end of the turn.
+  private static let smallBody = 16 << 10
+
+  /// Sends what stands in the server's building space from `start` on, then the body.
+  func sendBuilt(from start: Int, followedBy body: [UInt8]) {
+    if body.count <= ServerConnection.smallBody, server.hasRoom, isFlushed,
+      flags.isDisjoint(with: [.closed, .lingering])
+    {
       server.building.append(contentsOf: body)
-      send(server.building)
+      builtStart = UInt32(start)
+      builtEnd = UInt32(server.building.count)
+      flags.insert(.built)
+      server.keepBuilt()
+      loop.sendLater(self)
     } else {
-      send(server.building)
+      let head = Array(server.building[start...])
+      server.building.removeSubrange(start...)
+      send(head)
       send(body)
     }
-    if server.building.capacity > 64 << 10 { server.building = [] }
+  }
+
+  /// Sends the answer that was built in this turn.
+  override func sendNow() {
+    guard flags.contains(.built) else { return }
+    flags.remove(.built)
+    defer { account() }
+    let range = Int(builtStart)..<Int(builtEnd)
+    let outcome =
+      flags.isDisjoint(with: [.closed, .lingering])
+      ? server.building.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[range])) } : nil
+    var sent = 0
+    if case .bytes(let count) = outcome { sent = count }
+    let rest = outcome == nil || sent == range.count ? [] : Array(server.building[range.dropFirst(sent)])
+    server.dropBuilt()
+    switch outcome {
+    case nil: break
+    case .failed: abort()
+    case .bytes, .wouldBlock, .end:
+      if rest.isEmpty { flushed() } else { keep(rest, from: 0) }
+    }
   }
 
   /// Sends, or keeps what the socket does not take.
   func send(_ bytes: [UInt8]) {
+    if flags.contains(.built) { sendNow() }
     guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
     if !output.isEmpty {
       output.append(contentsOf: bytes)
@@ -308,7 +345,7 @@ final class ServerConnection: LoopObject {
     }
   }
 
-  var isFlushed: Bool { output.isEmpty }
+  var isFlushed: Bool { output.isEmpty && !flags.contains(.built) }
 
   private func flush() {
     let start = outputSent
@@ -325,6 +362,11 @@ final class ServerConnection: LoopObject {
     }
     output = []
     outputSent = 0
+    flushed()
+  }
+
+  /// The client's socket has taken everything.
+  private func flushed() {
     // A body may be waited for since the client was told to go on.
     deadline = exchange?.isWaitingForBody == true ? loop.now + server.listen.bodyTimeout : nil
     if let exchange { exchange.resumeFlush(true) } else { proceed() }
@@ -336,7 +378,7 @@ final class ServerConnection: LoopObject {
     exchange = nil
     if flags.contains(.closed) { return server.connections.abandonedEnded() }
     if ended.status == 0 { return abort() }
-    if !flags.contains(.consuming), output.isEmpty { proceed() }
+    if !flags.contains(.consuming), isFlushed { proceed() }
   }
 
   /// Goes on after an answer: the next request, or the end.
@@ -346,6 +388,8 @@ final class ServerConnection: LoopObject {
     if !input.isEmpty { consumeInput() }
     settle()
     if flags.contains(.readable) { receive() }
+    // Told to drain while the answer was on its way.
+    if server.isDraining { drain() }
   }
 
   // MARK: ends
@@ -354,9 +398,9 @@ final class ServerConnection: LoopObject {
   private func refuse(_ fault: HTTPFault) {
     flags.insert(.closing)
     input = []
-    server.building.removeAll(keepingCapacity: true)
-    ErrorAnswer.append(fault, to: &server.building, server: server)
-    send(server.building)
+    var answer: [UInt8] = []
+    ErrorAnswer.append(fault, to: &answer, server: server)
+    send(answer)
     if output.isEmpty { endSending() }
   }
 
@@ -381,7 +425,7 @@ final class ServerConnection: LoopObject {
   }
 
   private var isIdle: Bool {
-    exchange == nil && output.isEmpty && input.isEmpty && flags.isDisjoint(with: [.closed, .lingering])
+    exchange == nil && isFlushed && input.isEmpty && flags.isDisjoint(with: [.closed, .lingering])
   }
 
   /// Ends at once, with a reset, so that a cut answer is not taken for a whole one.

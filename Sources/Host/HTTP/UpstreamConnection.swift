@@ -13,34 +13,34 @@ final class UpstreamConnection: LoopObject {
   typealias Failure = UpstreamFailure
   enum State { case connecting, idle, sending, awaitingHead, receiving, streaming, closed }
 
-  private(set) var state = State.connecting
+  var state = State.connecting
   /// Counts the exchanges; 0 means that a failure is not that of an old connection. What is meant for one of them names it, so
   /// that it never reaches a later one.
   private(set) var exchanges = 0
-  private let transport: Transport
+  let transport: Transport
   private let limits: Configuration.UpstreamLimits
-  private let pool: UpstreamPool
+  let pool: UpstreamPool
 
   // The exchange under way.
   private var output: [UInt8] = []
   private var outputSent = 0
   private var isWrite = false
-  private var totalDeadline = Instant.distantFuture
+  private(set) var totalDeadline = Instant.distantFuture
   private var waiter: UnsafeContinuation<Result<HTTPResponse, Failure>, Never>?
   private var connectWaiter: UnsafeContinuation<Failure?, Never>?
 
   // The answer.
-  private var reader: ResponseReader
+  var reader: ResponseReader
   private var answeredEarly = false
   /// The loop's turn in which the last exchange ended.
   private var idleSince = 0
   /// The socket has, or may have, bytes that were not read.
-  private var isReadable = false
+  var isReadable = false
   /// The end, or an error, stands behind the bytes that can be read: no further edge will tell.
   private var endComes = false
-  private var pieceWaiter: UnsafeContinuation<Result<[UInt8]?, Failure>, Never>?
+  var pieceWaiter: UnsafeContinuation<Result<[UInt8]?, Failure>, Never>?
   /// How long the upstream may still be waited for while it streams: the reader's own pauses don't count.
-  private var patienceLeft = Duration.zero
+  var patienceLeft = Duration.zero
 
   /// Answers up to this size are read whole; of longer ones this much is held back before the rest streams.
   static let holdBack = 64 << 10
@@ -63,7 +63,7 @@ final class UpstreamConnection: LoopObject {
     let fd = socket(address.family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
     guard fd >= 0 else {
       let detail = "socket: \(System.errorText(errno))"
-      pool.connections.release()
+      pool.connections.release(.values)
       return .failure(Failure(kind: .unreachable, detail: detail, requestLeft: false))
     }
     var one: Int32 = 1
@@ -157,8 +157,10 @@ final class UpstreamConnection: LoopObject {
     reader = ResponseReader(maxHead: limits.maxResponseHead, maxBody: limits.maxResponseBody)
     answeredEarly = false
     self.deadline = deadline
-    send()
+    loop.sendLater(self)
   }
+
+  override func sendNow() { if state == .sending { send() } }
 
   /// The task that waits was cancelled.
   private func callerLeft(exchange: Int) {
@@ -227,7 +229,7 @@ final class UpstreamConnection: LoopObject {
   }
 
   /// A short read has emptied the socket, and the next edge says when there is more (epoll(7)), unless the end came with the bytes.
-  private func hasRead(_ count: Int) {
+  func hasRead(_ count: Int) {
     if count < EventLoop.scratchSize, !endComes { isReadable = false }
   }
 
@@ -254,14 +256,14 @@ final class UpstreamConnection: LoopObject {
     }
   }
 
-  private func answer(_ result: Result<HTTPResponse, Failure>) {
+  func answer(_ result: Result<HTTPResponse, Failure>) {
     let waiting = waiter
     waiter = nil
     waiting?.resume(returning: result)
   }
 
   /// The exchange is over: back to the pool, or closed.
-  private func finish() {
+  func finish() {
     deadline = nil
     if reader.allowsReuse, state != .closed, !endComes, !answeredEarly {
       state = .idle
@@ -270,77 +272,6 @@ final class UpstreamConnection: LoopObject {
     } else {
       close()
     }
-  }
-
-  // MARK: streaming
-
-  private func startStreaming() {
-    state = .streaming
-    deadline = nil
-    patienceLeft = totalDeadline - loop.now
-    let stream = UpstreamBodyStream(self, exchange: exchanges, remaining: reader.remaining)
-    answer(.success(reader.response(with: .stream(prefix: reader.takeBody(), rest: stream))))
-  }
-
-  /// The next piece of that exchange's streamed body, nil at its end.
-  func nextPiece(of exchange: Int) async -> Result<[UInt8]?, Failure> {
-    guard exchange == exchanges, state != .idle else { return .success(nil) }
-    if let piece = readPiece() { return piece }
-    let began = loop.now
-    deadline = min(began.advanced(byNanoseconds: pool.timeouts.firstByte), began + patienceLeft)
-    let bound = LoopBound(self, on: loop)
-    let loop = self.loop
-    let result = await withTaskCancellationHandler {
-      await withUnsafeContinuation { pieceWaiter = $0 }
-    } onCancel: {
-      loop.post { bound.value.cancelStream(of: exchange) }
-    }
-    if exchange == exchanges { patienceLeft -= loop.now - began }
-    return result
-  }
-
-  private func resumePiece(_ waiting: UnsafeContinuation<Result<[UInt8]?, Failure>, Never>) {
-    // Taken out first: a piece that turns out malformed ends the connection, and with it whoever still waits.
-    pieceWaiter = nil
-    guard let piece = readPiece() else {
-      pieceWaiter = waiting
-      return
-    }
-    // Not later, when the reader's task runs: the connection may be in other hands by then.
-    if state == .streaming { deadline = nil }
-    waiting.resume(returning: piece)
-  }
-
-  /// What can be had without waiting; nil when there is nothing yet.
-  private func readPiece() -> Result<[UInt8]?, Failure>? {
-    while true {
-      if !reader.body.isEmpty { return .success(reader.takeBody()) }
-      if reader.isComplete {
-        if state == .streaming { finish() }
-        return .success(nil)
-      }
-      if state == .closed { return .failure(cut("the answer was cut off")) }
-      guard isReadable else { return nil }
-      switch transport.read(into: UnsafeMutableRawBufferPointer(loop.upstreamScratch)) {
-      case .bytes(let count):
-        hasRead(count)
-        if case .failed(let detail) = reader.feed(UnsafePointer(loop.upstreamScratch.baseAddress!), count) {
-          close()
-          return .failure(cut(detail))
-        }
-      case .wouldBlock: isReadable = false
-      case .end:
-        _ = reader.end()
-        close()
-      case .failed: close()
-      }
-    }
-  }
-
-  /// Nobody reads that exchange's stream any more.
-  func cancelStream(of exchange: Int) {
-    guard state == .streaming, exchange == exchanges else { return }
-    fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: true, answerBegan: true))
   }
 
   // MARK: ends
@@ -374,11 +305,11 @@ final class UpstreamConnection: LoopObject {
     fail(Failure(kind: .unreachable, detail: detail, requestLeft: outputSent > 0))
   }
 
-  private func cut(_ detail: String) -> Failure {
+  func cut(_ detail: String) -> Failure {
     Failure(kind: .malformed, detail: detail, requestLeft: true, answerBegan: true)
   }
 
-  private func fail(_ failure: Failure) {
+  func fail(_ failure: Failure) {
     close()
     connectWaiter?.resume(returning: failure)
     connectWaiter = nil

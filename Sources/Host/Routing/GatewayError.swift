@@ -18,10 +18,12 @@ final class GatewayError: Error {
   let allow: String?
   /// What is wrong with which field; with 422.
   let problems: [FieldProblem]
+  /// How the call to the upstream ended, where one was made.
+  let upstreamClass: UpstreamClass?
 
   init(
     _ status: Int, _ word: StaticString, _ sentence: String, detail: String = "", retryAfter: Int64? = nil,
-    allow: String? = nil, problems: [FieldProblem] = []
+    allow: String? = nil, problems: [FieldProblem] = [], upstreamClass: UpstreamClass? = nil
   ) {
     self.status = status
     self.word = word
@@ -30,10 +32,11 @@ final class GatewayError: Error {
     self.retryAfter = retryAfter
     self.allow = allow
     self.problems = problems
+    self.upstreamClass = upstreamClass
   }
 
   /// The gateway protects itself or its upstream.
-  var isShed: Bool { status == 503 && word.description == "overloaded" }
+  var isShed: Bool { status == 503 && ["overloaded", "budget_spent"].contains(word.description) }
 
   /// - Parameter why: for the log; the caller learns nothing but that the token is no good.
   static func unauthorized(_ why: StaticString) -> GatewayError {
@@ -106,10 +109,12 @@ final class GatewayError: Error {
       "The upstream of this adapter can't list its objects ('objects'); import them with POST \(path).")
   }
 
-  static func noToken(_ detail: String, retryAfter: Duration?) -> GatewayError {
+  static func noToken(
+    _ detail: String, retryAfter: Duration?, upstreamClass: UpstreamClass? = nil
+  ) -> GatewayError {
     GatewayError(
       503, "no_token", "The gateway has no valid token for its upstream; try again shortly.", detail: detail,
-      retryAfter: seconds(retryAfter))
+      retryAfter: seconds(retryAfter), upstreamClass: upstreamClass)
   }
 
   /// What the bytes of a request got wrong.
@@ -143,10 +148,12 @@ final class GatewayError: Error {
       case .unsupported: (501, "unsupported_operation")
       case .badRequest: (400, "bad_request")
       case .overloaded, .cancelled: (503, "overloaded")
+      case .budgetSpent: (503, "budget_spent")
       }
     self.init(
       status, word, error.sentence, detail: error.detail,
-      retryAfter: status == 503 ? GatewayError.seconds(error.retryAfter) : nil)
+      retryAfter: status == 503 ? GatewayError.seconds(error.retryAfter) : nil,
+      upstreamClass: UpstreamClass(error.code))
   }
 
   private static func seconds(_ duration: Duration?) -> Int64 {

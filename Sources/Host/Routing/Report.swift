@@ -6,6 +6,8 @@ final class Report {
   var route: Route?
   var subject: String?
   var operation: Operation?
+  /// Where a kept answer came from, as the caller was told.
+  var source: String?
   var upstreamStatus: Int?
   var upstreamClass: UpstreamClass?
   var error: GatewayError?
@@ -28,36 +30,16 @@ final class Report {
     }
   }
 
-  /// An adapter answered.
-  func upstream(
-    _ answer: AdapterResponse, _ adapter: AdapterInstance, _ operation: Operation, nanoseconds: Int64
-  ) {
+  /// An adapter answered, this request alone or several.
+  func upstream(_ answer: AdapterResponse) {
     upstreamStatus = answer.status
-    upstreamClass = answer.verdict == .ok ? .ok : .businessError
-    adapter.metrics.record(operation, answer.verdict == .ok ? .ok : .businessError, nanoseconds: nanoseconds)
-    if operation.isWrite { adapter.metrics.recordWrite(operation, answer.verdict == .ok ? .ok : .businessError) }
+    upstreamClass = UpstreamClass(answer.verdict)
   }
 
-  /// An adapter did not.
-  func upstream(
-    _ error: AdapterError, _ adapter: AdapterInstance, _ operation: Operation, nanoseconds: Int64
-  ) {
-    let outcome: UpstreamClass? =
-      switch error.code {
-      case .tokenRejected, .refreshRejected: .rejectedToken
-      case .timeout: .timeout
-      case .unreachable: .connect
-      case .malformed: .malformed
-      case .overloaded: .shed
-      case .badRequest, .unsupported, .cancelled: nil
-      }
-    upstreamClass = outcome
-    if let outcome {
-      adapter.metrics.record(operation, outcome, nanoseconds: outcome == .shed ? nil : nanoseconds)
-    }
-    if operation.isWrite, error.code != .tokenRejected {
-      adapter.metrics.recordWrite(operation, error.mayHaveActed ? .unknown : .failed)
-    }
+  /// The request gets no answer of an upstream's.
+  func failed(_ error: GatewayError) {
+    self.error = error
+    if let outcome = error.upstreamClass { upstreamClass = outcome }
   }
 }
 
@@ -94,7 +76,7 @@ extension RequestPipeline {
     record.adapter = report.route?.adapter.name
     record.operation = report.operation?.rawValue
     record.subject = report.subject
-    record.source = report.upstreamStatus == nil ? nil : report.route?.adapter.source
+    record.source = report.source ?? (report.upstreamStatus == nil ? nil : report.route?.adapter.source)
     record.upstreamStatus = report.upstreamStatus
     record.upstreamClass = report.upstreamClass
     log.access(record)

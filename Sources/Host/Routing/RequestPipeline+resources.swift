@@ -51,11 +51,9 @@ extension RequestPipeline {
     var listed: [ListedObject] = []
     var cursor: String?
     repeat {
-      let page = try await withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
-        let page = try await adapter.adapter.objects(
-          cursor, Call(token: token, deadline: deadline, requestID: report.requestID))
-        if let token { self.accepted(token, adapter) }
-        return page
+      let page = try await caller.withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
+        try await self.caller.objects(
+          cursor, of: adapter, Call(token: token, deadline: deadline, requestID: report.requestID))
       }
       listed += page.objects
       let goesOn = page.next == nil || (!page.objects.isEmpty && page.next != cursor)

@@ -8,12 +8,12 @@ final class RequestPipeline: ExchangeHandler {
   let catalogue: Catalogues
   private(set) var snapshot: Snapshot
   private var verifier: TokenVerifier
-  /// This loop's copies of the upstreams' tokens; a handful, so searched by hand.
-  private var tokens: [TokenCopy] = []
+  let caller: AdapterCaller
+  let sharing: Sharing
   private var random = IDNumbers()
 
   init(
-    loop: EventLoop, loops: Int, snapshot: Snapshot, catalogue: Catalogues, log: Log, metrics: Metrics
+    loop: EventLoop, loops: Int, snapshot: Snapshot, catalogue: Catalogues, sharing: Sharing, log: Log, metrics: Metrics
   ) {
     self.loop = loop
     self.catalogue = catalogue
@@ -21,17 +21,12 @@ final class RequestPipeline: ExchangeHandler {
     self.metrics = metrics
     self.snapshot = snapshot
     self.loops = loops
+    self.sharing = sharing
+    caller = AdapterCaller(loop: loop)
     verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
   }
 
   private let loops: Int
-
-  private struct TokenCopy {
-    let keeper: TokenKeeper
-    var current: TokenKeeper.Current?
-    /// The generation that the upstream is known to take.
-    var proven = -1
-  }
 
   private static func verifier(for snapshot: Snapshot, loops: Int) -> TokenVerifier {
     let cache = snapshot.configuration.auth.cache
@@ -42,7 +37,7 @@ final class RequestPipeline: ExchangeHandler {
   func use(_ snapshot: Snapshot) {
     self.snapshot = snapshot
     verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
-    tokens = []
+    caller.forgetTokens()
   }
 
   func serve(_ exchange: Exchange) async {
@@ -58,7 +53,15 @@ final class RequestPipeline: ExchangeHandler {
         let fields = forwardedFields(exchange, requestID: report.requestID)
         let body = try await read(exchange, operation, limit: route.configuration.maxBodySize)
         let request = AdapterRequest(operation: operation, fields: fields, body: body)
-        let answer = try await perform(request, route, exchange, report)
+        report.operation = operation
+        let answer =
+          if let policy = route.sharing {
+            try await share(request, policy, route, exchange, report)
+          } else if let merger = route.merger, let policy = route.configuration.batch {
+            SharedRead(try await merge(request, merger, policy, route, exchange, report))
+          } else {
+            SharedRead(try await perform(request, route, exchange, report))
+          }
         await respond(answer, route, exchange, report)
       case .token(let masked):
         _ = try await read(exchange, limit: route.configuration.maxBodySize)
@@ -70,7 +73,7 @@ final class RequestPipeline: ExchangeHandler {
         throw .unsupportedOperation(name)
       }
     } catch {
-      report.error = error
+      report.failed(error)
       respond(error, exchange, report)
     }
     finish(report, exchange)
@@ -172,106 +175,25 @@ final class RequestPipeline: ExchangeHandler {
     }
   }
 
-  // MARK: token
-
-  /// This loop's copy of the token, while it is fresh: no lock, no wait.
-  private func tokenAtHand(for adapter: AdapterInstance) -> Token? {
-    guard let keeper = adapter.keeper, let copy = tokens[copy(of: keeper)].current,
-      copy.generation == keeper.generation,
-      loop.now < copy.refreshAt
-    else { return nil }
-    return copy.token
-  }
-
-  /// A token that is good for this call, from the keeper; nil for an adapter that uses none.
-  private func token(for adapter: AdapterInstance, deadline: Instant) async throws(GatewayError) -> Token? {
-    guard let keeper = adapter.keeper else { return nil }
-    do throws(KeeperError) {
-      let token = try await keeper.token(deadline: deadline)
-      tokens[copy(of: keeper)].current = keeper.current
-      return token
-    } catch {
-      throw .noToken(error.description, retryAfter: error.retryAfter)
-    }
-  }
-
   // MARK: adapter
 
-  /// The operation's answer.
-  private func perform(
+  /// The operation's answer, with a call of this request's own.
+  func perform(
     _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async throws(GatewayError) -> AdapterResponse {
-    report.operation = request.operation
-    let adapter = route.adapter
-    let deadline = exchange.began.advanced(byNanoseconds: route.timeout)
-    return try await withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
-      try await self.call(request, token, adapter, deadline: deadline, report)
-    }
-  }
-
-  /// Runs `body` with a token of the adapter's upstream; with one new token once more where the upstream refuses ours: it refused
-  /// before acting, so that a write may be repeated too, here and nowhere else.
-  func withToken<Value>(
-    of adapter: AdapterInstance, deadline: Instant, _ body: (Token?) async throws(AdapterError) -> Value
-  ) async throws(GatewayError) -> Value {
-    var token = tokenAtHand(for: adapter)
-    if token == nil { token = try await self.token(for: adapter, deadline: deadline) }
-    do throws(AdapterError) {
-      return try await body(token)
-    } catch {
-      guard error.code == .tokenRejected, let token, let keeper = adapter.keeper else { throw GatewayError(error) }
-      let fresh: Token
-      do throws(KeeperError) {
-        fresh = try await keeper.replace(rejected: token, deadline: deadline)
-      } catch {
-        throw .noToken(error.description, retryAfter: error.retryAfter)
-      }
-      do throws(AdapterError) {
-        return try await body(fresh)
-      } catch {
-        throw GatewayError(error)
-      }
-    }
-  }
-
-  /// One call to the adapter, counted.
-  private func call(
-    _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, _ report: Report
-  ) async throws(AdapterError) -> AdapterResponse {
-    let began = System.monotonic()
-    adapter.metrics.inFlight.add(1)
-    defer { adapter.metrics.inFlight.add(-1) }
-    do throws(AdapterError) {
-      let call = Call(token: token, deadline: deadline, requestID: report.requestID)
-      let answer = try await adapter.adapter.perform(request, call)
-      report.upstream(answer, adapter, request.operation, nanoseconds: System.monotonic() - began)
-      if let token { accepted(token, adapter) }
-      return answer
-    } catch {
-      report.upstream(error, adapter, request.operation, nanoseconds: System.monotonic() - began)
-      throw error
-    }
-  }
-
-  /// Tells the keeper, once for each token, that the upstream takes it.
-  func accepted(_ token: Token, _ adapter: AdapterInstance) {
-    guard let keeper = adapter.keeper else { return }
-    let index = copy(of: keeper)
-    guard tokens[index].proven != keeper.generation else { return }
-    tokens[index].proven = keeper.generation
-    keeper.accepted(token)
-  }
-
-  private func copy(of keeper: TokenKeeper) -> Int {
-    if let index = tokens.firstIndex(where: { $0.keeper === keeper }) { return index }
-    tokens.append(TokenCopy(keeper: keeper))
-    return tokens.count - 1
+    let answer = try await caller.answer(
+      to: request, from: route.adapter, deadline: exchange.began.advanced(byNanoseconds: route.timeout),
+      requestID: report.requestID)
+    report.upstream(answer)
+    return answer
   }
 
   // MARK: respond
 
-  private func respond(_ answer: AdapterResponse, _ route: Route, _ exchange: Exchange, _ report: Report) async {
-    let marks = Exchange.Marks(requestID: report.requestID, source: route.adapter.source)
+  private func respond(_ read: SharedRead, _ route: Route, _ exchange: Exchange, _ report: Report) async {
+    let answer = read.response
+    let marks = Exchange.Marks(
+      requestID: report.requestID, source: read.source(of: route.adapter), age: read.kept?.age)
     switch answer.body {
     case .bytes(let body):
       exchange.respond(answer.status, fields: answer.fields, marks: marks, body: body)
@@ -313,7 +235,7 @@ final class RequestPipeline: ExchangeHandler {
   /// `GET /api/iot/token`: what the upstream's clients may need to see.
   private func tokenAnswer(_ route: Route, _ exchange: Exchange, masked: Bool) async throws(GatewayError) -> [UInt8] {
     let adapter = route.adapter
-    let token = try await token(for: adapter, deadline: exchange.began.advanced(byNanoseconds: route.timeout))
+    let token = try await caller.token(for: adapter, deadline: exchange.began.advanced(byNanoseconds: route.timeout))
     var out: [UInt8] = []
     out.append(contentsOf: "{\"token\":".utf8)
     if let token {

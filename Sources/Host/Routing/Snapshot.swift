@@ -24,6 +24,8 @@ final class Snapshot: Sendable {
 /// A vendor's adapter with what the host keeps for it. Lives as long as a snapshot or a request holds it, then ends in order.
 final class AdapterInstance: Sendable {
   let name: String
+  /// No other instance has, or had, the same.
+  let number: Int
   let configuration: Configuration.AdapterInstance
   /// Everything that made it; see `SnapshotBuilder`.
   let fingerprint: String
@@ -31,15 +33,23 @@ final class AdapterInstance: Sendable {
   let metrics: AdapterMetrics
   /// Nil when the adapter uses no token.
   let keeper: TokenKeeper?
+  /// Nil when the upstream may be asked as often as it is wanted.
+  let budget: BudgetKeeper?
+  /// The writes to its upstream, also those of other instances with the same upstream.
+  let writes: WriteEpoch
   /// `X-Gateway-Source`.
   let source: String
+  /// How long a call may take that belongs to no request, in nanoseconds.
+  let callTime: Int64
+  private let sharing: Sharing
   private let clients: [UpstreamClient]
   /// Where its end is carried out.
   private let home: EventLoop
 
   init(
     configuration: Configuration.AdapterInstance, fingerprint: String, adapter: any Adapter, metrics: AdapterMetrics,
-    keeper: TokenKeeper?, clients: [UpstreamClient], home: EventLoop
+    keeper: TokenKeeper?, budget: BudgetKeeper?, writes: WriteEpoch, sharing: Sharing,
+    clients: [UpstreamClient], home: EventLoop
   ) {
     name = configuration.name
     self.configuration = configuration
@@ -47,12 +57,18 @@ final class AdapterInstance: Sendable {
     self.adapter = adapter
     self.metrics = metrics
     self.keeper = keeper
+    self.budget = budget
+    self.writes = writes
+    self.sharing = sharing
+    number = sharing.newAdapterNumber()
+    callTime = configuration.upstream.totalTimeout.nanoseconds
     self.clients = clients
     self.home = home
     source = type(of: adapter).source
   }
 
   deinit {
+    sharing.forget(adapter: number)
     Task(executorPreference: home) { [keeper, adapter, clients] in
       await keeper?.leave()
       await adapter.shutdown()

@@ -22,7 +22,7 @@ final class BatchMerger: Sendable {
   private struct Key: Hashable {
     let policy: Policy
     /// A read that begins after a write sees nothing that was asked for before it.
-    let epoch: Int
+    let epoch: UInt64
     /// The caller's fields that may change an answer.
     let fields: [UInt8]
   }
@@ -62,12 +62,9 @@ final class BatchMerger: Sendable {
   /// The adapter's answers turned out to have another form than it says; until a reload.
   private let isOff = Atomic<Bool>(false)
 
-  /// Longer answers are not cut.
-  private static let largestAnswer = 4 << 20
-
-  init(_ merging: PointMerging, timeout: Duration, metrics: AdapterMetrics, log: any AdapterLog) {
+  init(_ merging: PointMerging, timeout: Int64, metrics: AdapterMetrics, log: any AdapterLog) {
     self.merging = merging
-    self.timeout = timeout.nanoseconds
+    self.timeout = timeout
     self.metrics = metrics
     self.log = log
   }
@@ -78,7 +75,7 @@ final class BatchMerger: Sendable {
   ///   - epoch: the adapter's count of writes when the request came.
   ///   - deadline: when the caller's patience ends.
   func answer(
-    to request: AdapterRequest, _ policy: Policy, epoch: Int, deadline: Instant, call: @escaping UpstreamCall
+    to request: AdapterRequest, _ policy: Policy, epoch: UInt64, deadline: Instant, call: @escaping UpstreamCall
   ) async -> Answer {
     guard !isOff.load(ordering: .relaxed), let loop = EventLoop.current,
       let list = CodeList(request.body, member: merging.codes, max: policy.max)
@@ -170,7 +167,7 @@ final class BatchMerger: Sendable {
     }
     let body: [UInt8]
     do throws(AdapterError) {
-      guard let whole = try await response.body.gathered(upTo: BatchMerger.largestAnswer) else { return .uncuttable }
+      guard let whole = try await response.body.gathered(upTo: Sharing.largestAnswer) else { return .uncuttable }
       body = whole
     } catch {
       return .failed(.failure(GatewayError(error)))

@@ -18,7 +18,7 @@ private final class MergerRig: Sendable {
   init(_ model: ModelUpstream = ModelUpstream(), gate: Gate? = nil) {
     self.model = Mutex(model)
     self.gate = gate
-    merger = BatchMerger(ModelUpstream.merging, timeout: .seconds(30), metrics: metrics, log: log)
+    merger = BatchMerger(ModelUpstream.merging, timeout: 30_000_000_000, metrics: metrics, log: log)
   }
 
   var calls: [AdapterRequest] { seen.withLock { $0 } }
@@ -28,7 +28,7 @@ private final class MergerRig: Sendable {
 
   /// One caller, on that loop.
   func ask(
-    _ codes: [String], on loop: EventLoop, body: [UInt8]? = nil, fields: String = "", epoch: Int = 0,
+    _ codes: [String], on loop: EventLoop, body: [UInt8]? = nil, fields: String = "", epoch: UInt64 = 0,
     window: Duration = .milliseconds(20), max: Int = 200, deadline: Instant = .distantFuture
   ) -> Task<Result<String, GatewayError>, Never> {
     let request = AdapterRequest(

@@ -1,0 +1,177 @@
+import AdapterAPI
+
+/// Calls adapters on one loop: with a token that is good for the call, and with a new one once more where the upstream refuses
+/// ours. Counts each call.
+///
+/// A request, a call that several requests share, and a sync all go through it. Touched by its loop's thread only.
+final class AdapterCaller {
+  private let loop: EventLoop
+  /// This loop's copies of the upstreams' tokens; a handful, so searched by hand.
+  private var tokens: [TokenCopy] = []
+
+  private struct TokenCopy {
+    let keeper: TokenKeeper
+    var current: TokenKeeper.Current?
+    /// The generation that the upstream is known to take.
+    var proven = -1
+  }
+
+  init(loop: EventLoop) { self.loop = loop }
+
+  /// Lets the copies go: their keepers may have ended.
+  func forgetTokens() { tokens = [] }
+
+  /// The operation's answer. A write raises the upstream's epoch when it starts and when it ends, however it ends.
+  ///
+  /// - Parameter isRenewal: There is an older answer that can be given instead: such calls go easy on the adapter's budget.
+  func answer(
+    to request: AdapterRequest, from adapter: AdapterInstance, deadline: Instant, requestID: String,
+    isRenewal: Bool = false
+  ) async throws(GatewayError) -> AdapterResponse {
+    if request.operation.isWrite { adapter.writes.writeBegins() }
+    defer { if request.operation.isWrite { adapter.writes.writeEnds() } }
+    return try await withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
+      try await self.call(
+        request, token, adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal)
+    }
+  }
+
+  // MARK: token
+
+  /// This loop's copy of the token, while it is fresh: no lock, no wait.
+  private func tokenAtHand(for adapter: AdapterInstance) -> Token? {
+    guard let keeper = adapter.keeper, let copy = tokens[copy(of: keeper)].current,
+      copy.generation == keeper.generation,
+      loop.now < copy.refreshAt
+    else { return nil }
+    return copy.token
+  }
+
+  /// A token that is good for this call, from the keeper; nil for an adapter that uses none.
+  func token(for adapter: AdapterInstance, deadline: Instant) async throws(GatewayError) -> Token? {
+    guard let keeper = adapter.keeper else { return nil }
+    do throws(KeeperError) {
+      let token = try await keeper.token(deadline: deadline)
+      tokens[copy(of: keeper)].current = keeper.current
+      return token
+    } catch {
+      throw .noToken(error.description, retryAfter: error.retryAfter)
+    }
+  }
+
+  /// Runs `body` with a token of the adapter's upstream; with one new token once more where the upstream refuses ours: it refused
+  /// before acting, so that a write may be repeated too, here and nowhere else.
+  func withToken<Value>(
+    of adapter: AdapterInstance, deadline: Instant, _ body: (Token?) async throws(AdapterError) -> Value
+  ) async throws(GatewayError) -> Value {
+    var token = tokenAtHand(for: adapter)
+    if token == nil { token = try await self.token(for: adapter, deadline: deadline) }
+    do throws(AdapterError) {
+      return try await body(token)
+    } catch {
+      guard error.code == .tokenRejected, let token, let keeper = adapter.keeper else { throw GatewayError(error) }
+      let fresh: Token
+      do throws(KeeperError) {
+        fresh = try await keeper.replace(rejected: token, deadline: deadline)
+      } catch {
+        throw .noToken(error.description, retryAfter: error.retryAfter, upstreamClass: .rejectedToken)
+      }
+      do throws(AdapterError) {
+        return try await body(fresh)
+      } catch {
+        throw GatewayError(error)
+      }
+    }
+  }
+
+  /// Tells the keeper, once for each token, that the upstream takes it.
+  func accepted(_ token: Token, _ adapter: AdapterInstance) {
+    guard let keeper = adapter.keeper else { return }
+    let index = copy(of: keeper)
+    guard tokens[index].proven != keeper.generation else { return }
+    tokens[index].proven = keeper.generation
+    keeper.accepted(token)
+  }
+
+  private func copy(of keeper: TokenKeeper) -> Int {
+    if let index = tokens.firstIndex(where: { $0.keeper === keeper }) { return index }
+    tokens.append(TokenCopy(keeper: keeper))
+    return tokens.count - 1
+  }
+
+  // MARK: adapter
+
+  /// One call to the adapter, counted.
+  private func call(
+    _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, requestID: String,
+    isRenewal: Bool
+  ) async throws(AdapterError) -> AdapterResponse {
+    let began = System.monotonic()
+    adapter.metrics.inFlight.add(1)
+    defer { adapter.metrics.inFlight.add(-1) }
+    let operation = request.operation
+    do throws(AdapterError) {
+      try adapter.budget?.take(operation.isWrite ? .write : isRenewal ? .renewal : .read)
+      let call = Call(token: token, deadline: deadline, requestID: requestID)
+      let answer = try await adapter.adapter.perform(request, call)
+      adapter.metrics.count(answer, operation, nanoseconds: System.monotonic() - began)
+      if let token { accepted(token, adapter) }
+      return answer
+    } catch {
+      adapter.budget?.failed(error)
+      adapter.metrics.count(error, operation, nanoseconds: System.monotonic() - began)
+      throw error
+    }
+  }
+}
+
+extension AdapterCaller {
+  /// One page of what the upstream has.
+  func objects(
+    _ cursor: String?, of adapter: AdapterInstance, _ call: Call
+  ) async throws(AdapterError) -> ObjectPage {
+    do throws(AdapterError) {
+      try adapter.budget?.take(.read)
+      let page = try await adapter.adapter.objects(cursor, call)
+      if let token = call.token { accepted(token, adapter) }
+      return page
+    } catch {
+      adapter.budget?.failed(error)
+      throw error
+    }
+  }
+}
+
+extension AdapterMetrics {
+  /// An adapter answered.
+  fileprivate func count(_ answer: AdapterResponse, _ operation: Operation, nanoseconds: Int64) {
+    record(operation, UpstreamClass(answer.verdict), nanoseconds: nanoseconds)
+    if operation.isWrite { recordWrite(operation, answer.verdict == .ok ? .ok : .businessError) }
+  }
+
+  /// An adapter did not.
+  fileprivate func count(_ error: AdapterError, _ operation: Operation, nanoseconds: Int64) {
+    if let outcome = UpstreamClass(error.code) {
+      record(operation, outcome, nanoseconds: outcome == .shed ? nil : nanoseconds)
+    }
+    if operation.isWrite, error.code != .tokenRejected {
+      recordWrite(operation, error.mayHaveActed ? .unknown : .failed)
+    }
+  }
+}
+
+extension UpstreamClass {
+  init(_ verdict: AdapterResponse.Verdict) { self = verdict == .ok ? .ok : .businessError }
+
+  /// Nil for what says nothing about the upstream.
+  init?(_ code: AdapterError.Code) {
+    switch code {
+    case .tokenRejected, .refreshRejected: self = .rejectedToken
+    case .timeout: self = .timeout
+    case .unreachable: self = .connect
+    case .malformed: self = .malformed
+    case .overloaded, .budgetSpent: self = .shed
+    case .badRequest, .unsupported, .cancelled: return nil
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import AdapterAPI
+import Synchronization
+
+/// One upstream call that several requests may wait for. It belongs to none of them.
+final class Flight: Sendable {
+  let key: ReadKey
+  /// The number of writes when it was begun.
+  let epoch: UInt64
+  /// Not later than the call.
+  let began: Instant
+  let policy: SharingPolicy
+  private let run = Mutex(Run())
+
+  private struct Run {
+    var task: Task<Void, Never>?
+    var isCancelled = false
+  }
+
+  init(_ key: ReadKey, epoch: UInt64, began: Instant, policy: SharingPolicy) {
+    self.key = key
+    self.epoch = epoch
+    self.began = began
+    self.policy = policy
+  }
+
+  /// Its task, once it runs.
+  func runs(as task: Task<Void, Never>) {
+    let isCancelled = run.withLock { run in
+      run.task = task
+      return run.isCancelled
+    }
+    if isCancelled { task.cancel() }
+  }
+
+  /// Nobody needs its answer.
+  func cancel() {
+    let task = run.withLock { run in
+      run.isCancelled = true
+      return run.task
+    }
+    task?.cancel()
+  }
+}
+
+/// How a flight ended for one of those who waited.
+enum Landing: Sendable {
+  case answer(AdapterResponse)
+  case failed(GatewayError)
+  /// The answer could not be shared: make a call of your own.
+  case alone
+}

@@ -1,0 +1,62 @@
+import AdapterAPI
+
+/// What makes two reading requests the same: adapter, operation, the fields that may change the answer, and the body, byte for byte.
+///
+/// An adapter instance has one upstream identity, and its token, so that the token needs no place of its own here. The bytes are
+/// those of the request, not copied. Compared whole; the hash is seeded, so that nobody can choose bodies that collide.
+struct ReadKey: Hashable, Sendable {
+  let adapter: Int
+  let operation: Operation
+  private let fields: [UInt8]
+  /// So many of the fields' bytes count: what follows names one request, not a kind.
+  private let meaning: Int
+  private let body: [UInt8]
+  private let hash: Int
+
+  init(adapter: Int, _ request: AdapterRequest) {
+    self.adapter = adapter
+    operation = request.operation
+    fields = request.fields.bytes
+    body = request.body
+    let meaning = fields.withUnsafeBufferPointer(ReadKey.meaning)
+    self.meaning = meaning
+    var hasher = Hasher()
+    hasher.combine(adapter)
+    hasher.combine(operation)
+    hasher.combine(meaning)
+    fields.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[..<meaning])) }
+    body.withUnsafeBytes { hasher.combine(bytes: $0) }
+    hash = hasher.finalize()
+  }
+
+  /// Where the fields end that change an answer: the pipeline writes those of tracing behind them.
+  private static func meaning(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
+    var start = 0
+    while start < bytes.count {
+      let line = UnsafeBufferPointer(rebasing: bytes[start...])
+      if begins(line, "X-Request-Id: ") || begins(line, "traceparent: ") { return start }
+      guard let end = line.firstIndex(of: 10) else { break }
+      start += end + 1
+    }
+    return bytes.count
+  }
+
+  private static func begins(_ line: UnsafeBufferPointer<UInt8>, _ name: StaticString) -> Bool {
+    guard line.count >= name.utf8CodeUnitCount else { return false }
+    for index in 0..<name.utf8CodeUnitCount where line[index] != name.utf8Start[index] { return false }
+    return true
+  }
+
+  /// One of a number of places for this key.
+  func place(among count: Int) -> Int { Int(UInt(bitPattern: hash) % UInt(count)) }
+
+  /// The bytes that it keeps in memory.
+  var size: Int { fields.capacity + body.capacity }
+
+  static func == (a: ReadKey, b: ReadKey) -> Bool {
+    a.hash == b.hash && a.adapter == b.adapter && a.operation == b.operation && a.meaning == b.meaning
+      && a.body == b.body && a.fields[..<a.meaning] == b.fields[..<b.meaning]
+  }
+
+  func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+}

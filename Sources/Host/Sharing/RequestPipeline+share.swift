@@ -1,0 +1,80 @@
+import AdapterAPI
+
+/// The step "share" of a reading request: a kept answer, a call that is under way already, or one that others may join.
+extension RequestPipeline {
+  func share(
+    _ request: AdapterRequest, _ policy: SharingPolicy, _ route: Route, _ exchange: Exchange, _ report: Report
+  ) async throws(GatewayError) -> SharedRead {
+    let adapter = route.adapter
+    let key = ReadKey(adapter: adapter.number, request)
+    switch sharing.look(key, policy, adapter.writes, on: loop) {
+    case .kept(let read, let refresh):
+      adapter.metrics.recordCoalesced(.cached)
+      report.source = read.source(of: adapter)
+      if let refresh { start(refresh, request, route, report.requestID) }
+      return read
+    case .seat(let seat):
+      if seat.begins {
+        start(seat.flight, request, route, report.requestID)
+      } else {
+        adapter.metrics.recordCoalesced(.identical)
+      }
+      return try await landing(of: seat, request, route, exchange, report)
+    }
+  }
+
+  /// Starts a call that is nobody's: it has the deadline of the adapter's own limits.
+  private func start(_ flight: Flight, _ request: AdapterRequest, _ route: Route, _ requestID: String) {
+    let call = call(to: route.adapter, requestID)
+    let deadline = loop.now.advanced(byNanoseconds: route.adapter.callTime)
+    sharing.start(flight, route.adapter.writes, on: loop) {
+      guard let merger = route.merger, let policy = route.configuration.batch else {
+        return await call(request, deadline)
+      }
+      return await merger.answer(to: request, policy, epoch: flight.epoch, deadline: deadline, call: call)
+    }
+  }
+
+  /// The adapter's answer as a value, for code that is not this loop's own.
+  private func call(to adapter: AdapterInstance, _ requestID: String) -> BatchMerger.UpstreamCall {
+    let caller = LoopBound(self.caller, on: loop)
+    return { request, deadline in
+      do throws(GatewayError) {
+        return .success(
+          try await caller.value.answer(to: request, from: adapter, deadline: deadline, requestID: requestID))
+      } catch {
+        return .failure(error)
+      }
+    }
+  }
+
+  /// The answer for a route that merges calls and shares nothing else.
+  func merge(
+    _ request: AdapterRequest, _ merger: BatchMerger, _ policy: BatchMerger.Policy, _ route: Route,
+    _ exchange: Exchange,
+    _ report: Report
+  ) async throws(GatewayError) -> AdapterResponse {
+    let answer = try await merger.answer(
+      to: request, policy, epoch: route.adapter.writes.current,
+      deadline: exchange.began.advanced(byNanoseconds: route.timeout), call: call(to: route.adapter, report.requestID)
+    ).get()
+    report.upstream(answer)
+    return answer
+  }
+
+  private func landing(
+    of seat: Sharing.Seat, _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
+  ) async throws(GatewayError) -> SharedRead {
+    switch await sharing.wait(seat, until: exchange.began.advanced(byNanoseconds: route.timeout)) {
+    case .value(.answer(let response)):
+      report.upstream(response)
+      return SharedRead(response)
+    case .value(.failed(let error)): throw error
+    case .value(.alone): return SharedRead(try await perform(request, route, exchange, report))
+    case .timedOut:
+      throw GatewayError(
+        AdapterError(.timeout, "The upstream did not answer in time.", detail: "no answer within the route's timeout"))
+    case .cancelled: throw GatewayError(AdapterError(.cancelled, "The caller left."))
+    }
+  }
+}

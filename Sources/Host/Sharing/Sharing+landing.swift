@@ -1,0 +1,160 @@
+import AdapterAPI
+
+// How a flight ends. On the flight's own task, which is nobody's request.
+extension Sharing {
+  typealias CallResult = Result<AdapterResponse, GatewayError>
+
+  /// Starts a flight that is in the table: its call runs as a task of its own on this loop, at once up to its first wait.
+  func start(_ flight: Flight, _ writes: WriteEpoch, on loop: EventLoop, call: @escaping @Sendable () async -> CallResult) {
+    let task = Task.immediate(executorPreference: loop) {
+      await self.land(flight, await call(), writes, on: loop)
+    }
+    flight.runs(as: task)
+  }
+
+  private func land(_ flight: Flight, _ result: CallResult, _ writes: WriteEpoch, on loop: EventLoop) async {
+    switch result {
+    case .failure(let error): end(flight, .failed(error), on: loop)
+    case .success(let response):
+      guard case .stream(let prefix, let rest) = response.body else { return end(flight, response, writes, on: loop) }
+      await land(flight, response, prefix, rest, writes, on: loop)
+    }
+  }
+
+  private func end(_ flight: Flight, _ landing: Landing, on loop: EventLoop) {
+    let seats = withStripe(of: flight.key) { stripe in
+      stripe.answers.refreshFailed(flight.key, now: loop.now)
+      return stripe.flights.end(flight)
+    }
+    tell(seats, landing)
+  }
+
+  /// A whole answer is there.
+  private func end(_ flight: Flight, _ response: AdapterResponse, _ writes: WriteEpoch, on loop: EventLoop) {
+    guard flight.policy.keeps, isKeepable(response, of: flight, writes) else {
+      return end(flight, .answer(response), on: loop)
+    }
+    let response = response.trimmed
+    let now = loop.now
+    // One step: who comes in meanwhile finds the flight, or its answer.
+    let (seats, isKept) = withStripe(of: flight.key) { stripe -> (Seats<Waiter>, Bool) in
+      let isKept = stripe.answers.keep(response, of: flight, now: now)
+      return (stripe.flights.end(flight), isKept)
+    }
+    tell(seats, .answer(response))
+    if isKept || keepElsewhere(response, flight, now) { sweepLater() }
+  }
+
+  /// Only what is whole and good, and what the upstream said when it showed every write that had ended; no write has begun since.
+  private func isKeepable(_ response: AdapterResponse, of flight: Flight, _ writes: WriteEpoch) -> Bool {
+    let view = writes.view(settle: flight.policy.settle)
+    return view.number == flight.epoch && view.settledFrom <= flight.began && response.isGood
+  }
+
+  /// This stripe had nothing to drop for it: the others give way, one after another.
+  private func keepElsewhere(_ response: AdapterResponse, _ flight: Flight, _ now: Instant) -> Bool {
+    guard response.body.prefix.count <= kept.limit / 2 else { return false }
+    for _ in 0..<64 {
+      var dropped = false
+      forEachStripe { dropped = $0.answers.dropOne() || dropped }
+      if withStripe(of: flight.key, { $0.answers.keep(response, of: flight, now: now) }) { return true }
+      guard dropped else { return false }
+    }
+    return false
+  }
+
+  // MARK: an answer that is still arriving
+
+  /// The stream is the only caller's own; for several it is gathered, as far as `largestAnswer` goes.
+  private func land(
+    _ flight: Flight, _ response: AdapterResponse, _ prefix: [UInt8], _ rest: any BodyStream, _ writes: WriteEpoch,
+    on loop: EventLoop
+  ) async {
+    let isWanted = flight.policy.keeps && response.verdict == .ok && response.status == 200
+    if !isWanted, let sole = withStripe(of: flight.key, { $0.flights.endForOne(flight) }) {
+      return tell(sole, .answer(response))
+    }
+    if let remaining = rest.remaining, remaining > Sharing.largestAnswer - prefix.count {
+      return divide(flight, response, on: loop)
+    }
+    var body = prefix
+    body.reserveCapacity(prefix.count + (rest.remaining ?? 0))
+    var charged = body.count
+    memory.add(charged)
+    defer { memory.add(-charged) }
+    do throws(AdapterError) {
+      while let piece = try await rest.next() {
+        body.append(contentsOf: piece)
+        memory.add(piece.count)
+        charged += piece.count
+        if body.count > Sharing.largestAnswer || memory.isExceeded(by: 0) {
+          var divided = response
+          divided.body = .stream(prefix: body, rest: rest)
+          return divide(flight, divided, on: loop)
+        }
+      }
+    } catch {
+      return end(flight, .failed(GatewayError(error)), on: loop)
+    }
+    var whole = response
+    whole.body = .bytes(body)
+    end(flight, whole, writes, on: loop)
+  }
+
+  /// An answer too large to be shared: the first who waits gets it as it comes, the others ask for themselves.
+  private func divide(_ flight: Flight, _ response: AdapterResponse, on loop: EventLoop) {
+    var seats = withStripe(of: flight.key) { stripe in
+      stripe.answers.refreshFailed(flight.key, now: loop.now)
+      return stripe.flights.end(flight)
+    }
+    if let first = seats.removeFirst() { tell(first, .answer(response)) }
+    tell(seats, .alone)
+  }
+
+  // MARK: expired answers
+
+  /// Once a second, as long as anything is kept, so that an idle gateway holds nothing.
+  private func sweepLater() {
+    guard !isSweeping.exchange(true, ordering: .sequentiallyConsistent) else { return }
+    Task(executorPreference: home) { [weak self, home] in
+      let clock = LoopClock(home: home)
+      while true {
+        try? await clock.sleep(until: clock.now() + .seconds(1))
+        guard let self else { return }
+        let now = clock.now()
+        self.forEachStripe { $0.answers.sweep(now: now) }
+        guard self.kept.used == 0 else { continue }
+        self.isSweeping.store(false, ordering: .sequentiallyConsistent)
+        // Something that was kept in between has found the sweep under way.
+        if self.kept.used == 0 || self.isSweeping.exchange(true, ordering: .sequentiallyConsistent) { return }
+      }
+    }
+  }
+}
+
+extension FlightTable {
+  /// Ends a flight for which one caller waits, and nobody else; nil when there are others, or none.
+  mutating func endForOne(_ flight: Flight) -> Waiter? {
+    guard waiting(for: flight) == 1 else { return nil }
+    var seats = end(flight)
+    return seats.removeFirst()
+  }
+}
+
+extension AdapterResponse {
+  /// A good envelope that holds everything that was asked for, and that no other cache has kept already.
+  var isGood: Bool {
+    guard status == 200, verdict == .ok, case .bytes(let body) = body, body.count <= Sharing.largestAnswer,
+      TopLevel.firstByte(of: body) == UInt8(ascii: "{")
+    else { return false }
+    return fields["Content-Encoding"] == nil && fields["Age"] == nil && !TopLevel.hasErrors(in: body)
+  }
+
+  /// Without the room that its buffers had to grow.
+  fileprivate var trimmed: AdapterResponse {
+    guard case .bytes(let bytes) = body, bytes.capacity - bytes.count > bytes.count / 4 + 256 else { return self }
+    var copy = self
+    copy.body = .bytes(bytes.withUnsafeBufferPointer { Array($0) })
+    return copy
+  }
+}

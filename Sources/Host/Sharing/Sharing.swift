@@ -1,0 +1,165 @@
+import AdapterAPI
+import Synchronization
+
+/// The reading requests that are the same: one upstream call for all that are in flight, and its answer for those that come soon
+/// after.
+///
+/// One for all loops and adapters, in stripes that each have a lock; under it there is nothing but the work on a small table. So a
+/// request is answered, or makes its call, on the loop it came in on, and no thread waits for another's turn
+/// (docs/decisions/0005-sharing.md).
+final class Sharing: Sendable {
+  /// Answers up to this size are gathered for several who wait, and are kept.
+  static let largestAnswer = 4 << 20
+  private static let stripeCount = 16
+
+  struct Waiter: Sendable {
+    fileprivate let wait: LoopBound<LoopWait<Landing>>
+  }
+
+  struct Stripe {
+    var flights = FlightTable<Waiter>()
+    var answers: KeptAnswers
+  }
+
+  /// `Mutex` can't be the element of an array.
+  private final class Place: Sendable {
+    let stripe: Mutex<Stripe>
+    init(_ memory: CacheMemory) { stripe = Mutex(Stripe(answers: KeptAnswers(memory))) }
+  }
+
+  private let places: [Place]
+  private let adapterNumbers = Atomic<Int>(0)
+  let memory: MemoryBudget
+  let kept: CacheMemory
+  /// Where expired answers are looked for.
+  let home: EventLoop
+  let isSweeping = Atomic<Bool>(false)
+
+  init(memory: MemoryBudget, home: EventLoop) {
+    self.memory = memory
+    self.home = home
+    let kept = CacheMemory(memory)
+    self.kept = kept
+    places = (0..<Sharing.stripeCount).map { _ in Place(kept) }
+  }
+
+  /// A number that no adapter instance had before.
+  func newAdapterNumber() -> Int { adapterNumbers.add(1, ordering: .relaxed).newValue }
+
+  /// The adapter is gone, and its answers with it.
+  func forget(adapter: Int) {
+    for place in places { place.stripe.withLock { $0.answers.forget(adapter: adapter) } }
+  }
+
+  func withStripe<Value: Sendable>(of key: ReadKey, _ body: (inout Stripe) -> Value) -> Value {
+    places[key.place(among: places.count)].stripe.withLock { body(&$0) }
+  }
+
+  func forEachStripe(_ body: (inout Stripe) -> Void) {
+    for place in places { place.stripe.withLock { body(&$0) } }
+  }
+
+  /// Nothing is under way and nothing is kept.
+  var isEmpty: Bool {
+    places.allSatisfy { place in place.stripe.withLock { $0.flights.isEmpty && $0.answers.isEmpty } }
+  }
+
+  // MARK: a request comes in
+
+  /// What a request finds.
+  enum Found: Sendable {
+    /// - refresh: to be started by whoever asked.
+    case kept(SharedRead, refresh: Flight?)
+    case seat(Seat)
+  }
+
+  /// A seat in a flight; `begins`: it is to be started by whoever asked.
+  struct Seat: Sendable {
+    let flight: Flight
+    let number: Int
+    let begins: Bool
+    fileprivate let waiter: Waiter
+  }
+
+  /// Looks for a kept answer, then for a call under way, and else begins one: in one step, so that who comes while an answer
+  /// arrives finds the one or the other.
+  ///
+  /// - Parameter mayRefresh: Asked before a refresh is begun: the previous answer is at hand, so that a call can be spared.
+  func look(
+    _ key: ReadKey, _ policy: SharingPolicy, _ writes: WriteEpoch, on loop: EventLoop,
+    mayRefresh: (Instant) -> Bool = { _ in true }
+  ) -> Found {
+    let now = loop.now
+    let view = writes.view(settle: policy.settle)
+    let (found, wantsRefresh, abandoned) = withStripe(of: key) { stripe -> (Found, Bool, Flight?) in
+      switch policy.keeps ? stripe.answers.look(key, policy, view, now: now) : .nothing {
+      case .fresh(let response, let age): return (Sharing.kept(response, age, isStale: false), false, nil)
+      case .stale(let response, let age, let wantsRefresh):
+        let isAlone = wantsRefresh && !stripe.flights.hasFlight(for: key, view, now: now)
+        return (Sharing.kept(response, age, isStale: true), isAlone, nil)
+      case .nothing:
+        let waiter = Waiter(wait: LoopBound(LoopWait<Landing>(loop: loop), on: loop))
+        if let (flight, number) = stripe.flights.join(key, view, now: now, waiter) {
+          return (.seat(Seat(flight: flight, number: number, begins: false, waiter: waiter)), false, nil)
+        }
+        let flight = Flight(key, epoch: view.number, began: now, policy: policy)
+        let (number, abandoned) = stripe.flights.begin(flight, waiter)
+        return (.seat(Seat(flight: flight, number: number ?? 0, begins: true, waiter: waiter)), false, abandoned)
+      }
+    }
+    abandoned?.cancel()
+    guard wantsRefresh, case .kept(let read, _) = found, mayRefresh(now) else { return found }
+    return .kept(read, refresh: beginRefresh(key, policy, view, now: now))
+  }
+
+  private static func kept(_ response: AdapterResponse, _ age: Int64, isStale: Bool) -> Found {
+    let kept = SharedRead.Kept(isStale: isStale, age: Int(age / 1_000_000_000))
+    return .kept(SharedRead(response, kept: kept), refresh: nil)
+  }
+
+  /// Puts a refresh in, which nobody waits for; nil where somebody was faster.
+  private func beginRefresh(
+    _ key: ReadKey, _ policy: SharingPolicy, _ view: WriteEpoch.View, now: Instant
+  ) -> Flight? {
+    let flight = Flight(key, epoch: view.number, began: now, policy: policy)
+    let (begins, abandoned) = withStripe(of: key) { stripe -> (Bool, Flight?) in
+      guard case .stale(_, _, wantsRefresh: true) = stripe.answers.look(key, policy, view, now: now),
+        !stripe.flights.hasFlight(for: key, view, now: now)
+      else { return (false, nil) }
+      return (true, stripe.flights.begin(flight, nil).abandoned)
+    }
+    abandoned?.cancel()
+    return begins ? flight : nil
+  }
+
+  /// Waits for the flight's end, the deadline, or the caller's leaving, which ends nothing for the others.
+  func wait(_ seat: Seat, until deadline: Instant) async -> LoopWait<Landing>.Outcome {
+    let outcome = await seat.waiter.wait.value.wait(until: deadline)
+    if case .value = outcome { return outcome }
+    let flight = seat.flight
+    if withStripe(of: flight.key, { $0.flights.leave(flight, seat: seat.number) }) { flight.cancel() }
+    return outcome
+  }
+
+  // MARK: those who wait are told
+
+  /// Tells everybody, each on his own loop; one post for each of the others.
+  func tell(_ seats: Seats<Waiter>, _ landing: Landing) {
+    var elsewhere: [[Waiter]] = []
+    seats.forEach { waiter in
+      if waiter.wait.loop.isCurrent { return waiter.wait.value.end(.value(landing)) }
+      if let index = elsewhere.firstIndex(where: { $0[0].wait.loop === waiter.wait.loop }) {
+        elsewhere[index].append(waiter)
+      } else {
+        elsewhere.append([waiter])
+      }
+    }
+    for waiters in elsewhere {
+      waiters[0].wait.loop.post { for waiter in waiters { waiter.wait.value.end(.value(landing)) } }
+    }
+  }
+
+  func tell(_ waiter: Waiter, _ landing: Landing) {
+    waiter.wait.loop.execute { waiter.wait.value.end(.value(landing)) }
+  }
+}

@@ -1,0 +1,55 @@
+import AdapterAPI
+
+/// How a route's reading requests share upstream calls. Spans are nanoseconds.
+struct SharingPolicy: Sendable {
+  /// How long an answer is reused.
+  var cache: Int64
+  /// How much longer it is given while one request fetches the next.
+  var stale: Int64
+  /// How long after a write the upstream may still show what was before.
+  var settle: Int64
+
+  /// Nil for a route that shares nothing, as one that writes never does.
+  init?(_ route: Configuration.Route) {
+    guard case .operation(let operation) = route.target, !operation.isWrite, route.coalesce || route.cache > .zero else {
+      return nil
+    }
+    self.init(
+      cache: route.cache.nanoseconds, stale: route.stale.nanoseconds, settle: route.settle.nanoseconds)
+  }
+
+  init(cache: Int64, stale: Int64, settle: Int64) {
+    self.cache = cache
+    self.stale = stale
+    self.settle = settle
+  }
+
+  /// Answers are kept.
+  var keeps: Bool { cache > 0 }
+  /// How long an answer stays in memory.
+  var life: Int64 { cache.addingReportingOverflow(stale).overflow ? .max : cache + stale }
+}
+
+/// A reading request's answer, and what the caller is told of where it came from.
+struct SharedRead: Sendable {
+  var response: AdapterResponse
+  /// Nil: from a call to the upstream, this request's own or one that it joined.
+  var kept: Kept?
+
+  struct Kept: Sendable {
+    var isStale: Bool
+    /// Whole seconds.
+    var age: Int
+  }
+
+  init(_ response: AdapterResponse, kept: Kept? = nil) {
+    self.response = response
+    self.kept = kept
+  }
+
+  /// `X-Gateway-Source`. That nothing real stands behind an answer is said of a kept one too: only `live` is replaced.
+  func source(of adapter: AdapterInstance) -> String {
+    guard let kept, adapter.source == "live" else { return adapter.source }
+    return kept.isStale ? "stale" : "cache"
+  }
+}
