@@ -19,6 +19,9 @@ import AdapterAPI
 public struct WebTalk: RawAdapter {
   public static let typeName = "webtalk"
   public static let operations = Set(Operation.allCases)
+  /// A point that is not known is missing from the array; `error` stands in answers to failed calls only.
+  public static let merging: PointMerging? = PointMerging(
+    codes: "codes", arrays: [PointMerging.Elements("ResultPointObjArr")], id: "pointId", common: ["code", "msg"])
 
   public static let settings = [
     SettingDescription("base_url", "url", default: nil, "where WebTalk answers; a path is kept before every call"),
