@@ -41,6 +41,10 @@ check: test-dependencies ## the formatter's rules, the modules' directions, the 
 format: ## format the Swift files in place
 	@$(SWIFT) format --in-place --parallel --recursive $(SOURCES)
 
+.PHONY: bench
+bench: build ## measure Pointgate beside HAProxy and nginx, in two minutes (INSTALL=1 installs what is missing)
+	@bench/run.py $(if $(INSTALL),--install)
+
 .PHONY: fuzz
 fuzz: dependencies ## fuzz the HTTP parsers for a minute (SECONDS=600 for longer)
 	@scripts/fuzz $(or $(SECONDS),60)

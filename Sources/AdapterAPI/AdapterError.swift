@@ -17,6 +17,8 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
     case unsupported
     /// No place at the upstream within the queue's limits.
     case overloaded
+    /// No call is left for it in the upstream's budget.
+    case budgetSpent
     /// The caller's body does not say what the operation needs.
     case badRequest
     /// The caller went away; nobody is waiting for an answer.
@@ -68,7 +70,7 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
   public var fault: Fault {
     switch code {
     case .badRequest, .unsupported, .cancelled: .caller
-    case .overloaded: .gateway
+    case .overloaded, .budgetSpent: .gateway
     case .tokenRejected, .refreshRejected, .unreachable, .timeout, .malformed: .upstream
     }
   }

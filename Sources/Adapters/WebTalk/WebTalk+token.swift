@@ -18,7 +18,9 @@ extension WebTalk {
       target += "authorization&appId=\(appID)"
     }
     // Refresh tokens rotate: sent twice, the second one would be refused, and the pair of the first answer lost.
-    let answer = try await client.send(HTTPRequest(.get, target, isWrite: refreshToken != nil), deadline: deadline)
+    // Whoever waits for a place waits for the token first.
+    let answer = try await client.send(
+      HTTPRequest(.get, target, isWrite: refreshToken != nil, lane: .writes), deadline: deadline)
     guard case .bytes(let body) = answer.body else {
       if case .stream(_, let rest) = answer.body { rest.cancel() }
       throw refused("with far more bytes than a token has")

@@ -51,6 +51,19 @@ extension ConfigurationReader {
     }
   }
 
+  /// A budget stretches what is polled only where there are answers to give meanwhile.
+  func checkBudgets(_ adapters: [ConfiguredAdapter], _ routes: [Configuration.Route]) {
+    for instance in adapters.map(\.instance) where !instance.upstream.budget.isNone {
+      let refusing = routes.filter { $0.adapter == instance.name && $0.isRead && $0.cache == .zero }.map(\.path)
+      guard !refusing.isEmpty else { continue }
+      let more = refusing.count > 2 ? " and \(refusing.count - 2) more" : ""
+      let settings = ConfigurationLoader.settings(for: instance, problems: .init(), resolver: root.resolver)
+      problems.warning(
+        "once 'budget' is used up, \(refusing.prefix(2).joined(separator: ", "))\(more) will be refused (503): "
+          + "set 'cache' there, and older answers are given instead", at: settings.position(of: "budget"))
+    }
+  }
+
   private func readAdapter(_ name: String, _ position: SourcePosition, _ section: Settings) -> ConfiguredAdapter {
     let type = section.text("type")
     let node = section.node("settings") ?? ConfigNode(.mapping([]), at: section.position)
@@ -113,6 +126,12 @@ extension ConfigurationReader {
       limits.queueWait = queue.duration("wait", default: limits.queueWait, in: .zero...Duration.seconds(3600))
       queue.finish()
     }
+    if let budget = settings.section("budget") {
+      limits.budget.perMinute = budget.integer("per_minute", default: 0, in: 0...1_000_000_000)
+      limits.budget.perHour = budget.integer("per_hour", default: 0, in: 0...1_000_000_000)
+      limits.budget.perDay = budget.integer("per_day", default: 0, in: 0...1_000_000_000)
+      budget.finish()
+    }
     readReservedNotInForce(settings)
     return limits
   }
@@ -131,11 +150,6 @@ extension ConfigurationReader {
       let open = breaker.duration("open_for", default: .seconds(5), in: Self.shortest...Self.day)
       notInForce("breaker", settings, when: failures != 0 && (failures != 5 || open != .seconds(5)))
       breaker.finish()
-    }
-    if let budget = settings.section("budget") {
-      let calls = ["per_minute", "per_hour", "per_day"].map { budget.integer($0, default: 0, in: 0...1_000_000_000) }
-      notInForce("budget", settings, when: calls.contains { $0 > 0 })
-      budget.finish()
     }
   }
 

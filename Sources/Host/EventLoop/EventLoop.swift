@@ -5,8 +5,8 @@ import Synchronization
 
 /// One thread with an epoll set, timers, an inbox, and the Swift tasks that prefer it.
 ///
-/// A turn: wait, hand out events, fire timers, take what other threads sent, run the tasks that became ready. Everything that
-/// lives on the loop is touched by its thread only.
+/// A turn: wait, hand out events, fire timers, take what other threads sent, run the tasks that became ready, send. Everything
+/// that lives on the loop is touched by its thread only.
 ///
 /// `@unchecked Sendable`: `inbox`, `awake` and `stopping` may be touched from anywhere; every other stored variable is touched by
 /// the loop's thread only, which the methods check (`assertOnLoop`).
@@ -25,11 +25,15 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   private var timers = TimerHeap()
   private var jobs: [UnownedJob] = []
   private var runningJobs: [UnownedJob] = []
+  /// What has something to send at the end of this turn.
+  private var senders: [LoopObject] = []
+  private var sending: [LoopObject] = []
   private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: EventLoop.eventsPerTurn)
   /// Lent to a client's connection while it takes in what it received; nobody keeps anything in it beyond that.
   let scratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: EventLoop.scratchSize)
   /// The same for connections to upstreams: a request may go out, and its answer come in, while its client's bytes are looked at.
-  let upstreamScratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: EventLoop.scratchSize)
+  let upstreamScratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: EventLoop.upstreamScratchSize)
+  var pipes = PipePool()
   /// Monotonic nanoseconds, taken once a turn.
   private(set) var now = Instant(nanoseconds: System.monotonic())
 
@@ -37,6 +41,8 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   private(set) var turns = 0
 
   static let scratchSize = 64 << 10
+  /// A head, and as much of the body behind it as is held back, in one read.
+  static let upstreamScratchSize = 68 << 10
   private static let eventsPerTurn = 256
   private static let wakeUpID = UInt64.max
 
@@ -57,6 +63,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     events.deallocate()
     scratch.deallocate()
     upstreamScratch.deallocate()
+    pipes.closeAll()
   }
 
   // MARK: thread
@@ -139,12 +146,15 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     while let entry = timers.pop(ifDueAt: now.nanoseconds) { objects.timerFired(entry, now: now.nanoseconds) }
     takeInbox()
     runJobs()
+    send()
   }
 
   private func wait() -> Int {
     awake.store(false, ordering: .sequentiallyConsistent)
     var timeout: Int32 = -1
-    if !jobs.isEmpty || inbox.withLock({ !$0.jobs.isEmpty || !$0.work.isEmpty }) || stopping.load(ordering: .relaxed) {
+    if !jobs.isEmpty || !senders.isEmpty || inbox.withLock({ !$0.jobs.isEmpty || !$0.work.isEmpty })
+      || stopping.load(ordering: .relaxed)
+    {
       timeout = 0
     } else if let first = timers.first {
       // Rounded up, so that a timer is never looked at a moment too early.
@@ -210,6 +220,22 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
       for job in runningJobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
       runningJobs.removeAll(keepingCapacity: true)
     }
+  }
+
+  // MARK: sending
+
+  /// Lets the object send at the end of this turn (`sendNow`), after those that asked before.
+  ///
+  /// Sent one right after another, many small messages cost a tenth less than each at its own time: a peer that sleeps is woken
+  /// once for several of them, and the kernel's code stays in the processor's caches.
+  func sendLater(_ object: LoopObject) { senders.append(object) }
+
+  /// What comes up meanwhile waits for the next turn.
+  private func send() {
+    guard !senders.isEmpty else { return }
+    swap(&senders, &sending)
+    for object in sending { object.sendNow() }
+    sending.removeAll(keepingCapacity: true)
   }
 
   // MARK: objects

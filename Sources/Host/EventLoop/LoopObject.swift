@@ -46,6 +46,9 @@ class LoopObject {
   /// The deadline has passed; it is unset by now.
   func deadlineReached() {}
 
+  /// The end of a turn in which it asked for it (`EventLoop.sendLater`); it may have closed since.
+  func sendNow() {}
+
   /// The descriptor it was added with has `EPOLLIN`, `EPOLLOUT`, `EPOLLRDHUP`, `EPOLLHUP` or `EPOLLERR`.
   func handle(events: UInt32) {}
 }

@@ -3,123 +3,163 @@ import Synchronization
 
 /// A number of places shared by all loops: calls in flight to one upstream, or connections to it.
 ///
-/// A free place is taken with one atomic step. Who finds none waits in its own loop's queue (`PermitQueue`); who gives a place
-/// back serves its own loop's queue first and then wakes the others while anybody waits.
+/// A free place is taken with one atomic step. Who finds none, or finds that others wait who go first, waits in one queue for
+/// all loops (`LaneQueue`), behind a lock that nobody touches while nobody waits.
 final class Permits: Sendable {
+  enum Grant: Sendable { case granted, full, timedOut, cancelled }
+
   let limit: Int
-  private let used = Atomic<Int>(0)
-  private let waiting = Atomic<Int>(0)
+  /// The most that values and history may hold together, and history alone.
+  private let readLimit: Int
+  private let historyLimit: Int
+  /// Three counts in one word: the places taken by all lanes, by values and history, by history.
+  private let used = Atomic<UInt64>(0)
+  /// Likewise who waits: in the first lane, in the first two, in all. Written under the queue's lock.
+  private let waiting = Atomic<UInt64>(0)
+  private let queue = Mutex(LaneQueue<Waiter>())
 
-  init(limit: Int) { self.limit = limit }
+  /// Told whether it has a place, or was put out for somebody of an earlier lane.
+  private typealias Waiter = LoopBound<LoopWait<Bool>>
 
-  var inUse: Int { used.load(ordering: .relaxed) }
+  /// - Parameter keepsFree: Some of the places are kept from the lanes that come last; see docs/decisions/0003. Who takes a
+  ///   place must then name the same lane when giving it back.
+  init(limit: Int, keepsFree: Bool = false) {
+    precondition(limit <= Permits.field)
+    self.limit = limit
+    readLimit = keepsFree && limit >= 16 ? limit - 1 : limit
+    historyLimit = keepsFree && limit >= 4 ? limit - limit / 4 : limit
+    self.keepsFree = keepsFree
+  }
+
+  private let keepsFree: Bool
+
+  var inUse: Int { Permits.count(used.load(ordering: .relaxed), upTo: .writes) }
   /// How many wait, over all loops.
-  var waiters: Int { waiting.load(ordering: .sequentiallyConsistent) }
+  var waiters: Int { Permits.count(waiting.load(ordering: .sequentiallyConsistent), upTo: .history) }
+  var hasWaiters: Bool { waiters > 0 }
 
-  func tryAcquire() -> Bool {
-    // Sequentially consistent: this look must not come before the step of `enter` that precedes it.
+  /// A place at once, if one is free for this lane and nobody waits who goes first.
+  func tryAcquire(_ lane: Lane) -> Bool {
+    Permits.count(waiting.load(ordering: .sequentiallyConsistent), upTo: lane) == 0 && take(lane)
+  }
+
+  /// Waits on `loop`, the caller's own, for a place until the deadline, with at most `bound` waiting; where so many do, the
+  /// youngest of the last lane makes room for one of an earlier lane. `whenWaiting` is called once it is known that there is
+  /// none now, and whoever gives one back can see that somebody waits.
+  func acquire(
+    _ lane: Lane, on loop: EventLoop, until deadline: Instant, bound: Int, whenWaiting: () -> Void = {}
+  ) async -> Grant {
+    let wait = LoopWait<Bool>(loop: loop)
+    let waiter = LoopBound(wait, on: loop)
+    let (ticket, displaced) = queue.withLock { queue -> (LaneQueue<Waiter>.Ticket?, Waiter?) in
+      let displaced = queue.count == bound ? queue.removeYoungest(after: lane) : nil
+      guard queue.count < bound else { return (nil, nil) }
+      let ticket = queue.append(waiter, in: lane)
+      publish(queue)
+      return (ticket, displaced)
+    }
+    guard let ticket else { return .full }
+    displaced?.loop.execute { displaced?.value.end(.value(false)) }
+    // After `publish`: a place given back from now on finds this waiter, one given back before is found here.
+    serve()
+    if !wait.isOver { whenWaiting() }
+    switch await wait.wait(until: deadline) {
+    case .value(let hasPlace): return hasPlace ? .granted : .full
+    case .timedOut:
+      leave(ticket)
+      return .timedOut
+    case .cancelled:
+      leave(ticket)
+      return .cancelled
+    }
+  }
+
+  /// Gives a place back and hands it to who waits.
+  func release(_ lane: Lane) {
+    used.subtract(one(of: lane), ordering: .sequentiallyConsistent)
+    if waiting.load(ordering: .sequentiallyConsistent) != 0 { serve() }
+  }
+
+  /// Hands out the places that are free.
+  ///
+  /// What a lane may hold an earlier one may hold too: where there is no place for who is first, there is none for anybody.
+  private func serve() {
+    let served = queue.withLock { queue in
+      var served: [(lane: Lane, waiter: Waiter)] = []
+      let before = queue.count
+      while let first = queue.first {
+        // One that has stopped waiting, on this thread, and has not left yet.
+        let isOver = first.waiter.loop.isCurrent && first.waiter.value.isOver
+        guard isOver || take(first.lane) else { break }
+        queue.removeFirst()
+        if !isOver { served.append(first) }
+      }
+      if queue.count != before { publish(queue) }
+      return served
+    }
+    for (lane, waiter) in served {
+      waiter.loop.execute {
+        // It may have stopped waiting while the place was on its way.
+        if waiter.value.isOver { self.release(lane) } else { waiter.value.end(.value(true)) }
+      }
+    }
+  }
+
+  private func leave(_ ticket: LaneQueue<Waiter>.Ticket) {
+    queue.withLock { queue in
+      queue.remove(ticket)
+      publish(queue)
+    }
+  }
+
+  // MARK: counts
+
+  private static let width: UInt64 = 20
+  private static let field = 1 << 20 - 1
+
+  private static func count(_ word: UInt64, upTo lane: Lane) -> Int {
+    Int(word >> (UInt64(lane.rawValue) * width)) & field
+  }
+
+  /// A place of this lane in each of the counts that it stands in.
+  private func one(of lane: Lane) -> UInt64 {
+    guard keepsFree else { return 1 }
+    return switch lane {
+    case .writes: 1
+    case .values: 1 | 1 << Permits.width
+    case .history: 1 | 1 << Permits.width | 1 << (2 * Permits.width)
+    }
+  }
+
+  private func hasPlace(_ word: UInt64, _ lane: Lane) -> Bool {
+    // The first count is of all lanes.
+    guard Permits.count(word, upTo: .writes) < limit else { return false }
+    return switch lane {
+    case .writes: true
+    case .values: Permits.count(word, upTo: .values) < readLimit
+    case .history:
+      Permits.count(word, upTo: .values) < readLimit && Permits.count(word, upTo: .history) < historyLimit
+    }
+  }
+
+  private func take(_ lane: Lane) -> Bool {
+    // Sequentially consistent: this look must not come before `publish`, where that precedes it.
     var current = used.load(ordering: .sequentiallyConsistent)
-    while current < limit {
+    while hasPlace(current, lane) {
       let (exchanged, original) = used.weakCompareExchange(
-        expected: current, desired: current + 1, ordering: .sequentiallyConsistent)
+        expected: current, desired: current + one(of: lane), ordering: .sequentiallyConsistent)
       if exchanged { return true }
       current = original
     }
     return false
   }
 
-  /// Gives a place back. Afterwards somebody has to look for waiters (`PermitQueue.release`).
-  fileprivate func giveBack() { used.subtract(1, ordering: .sequentiallyConsistent) }
-
-  /// Takes a place in the queues, unless `bound` are taken.
-  fileprivate func enter(bound: Int) -> Bool {
-    var current = waiting.load(ordering: .relaxed)
-    while current < bound {
-      let (exchanged, original) = waiting.weakCompareExchange(
-        expected: current, desired: current + 1, ordering: .sequentiallyConsistent)
-      if exchanged { return true }
-      current = original
-    }
-    return false
-  }
-
-  fileprivate func leave() { waiting.subtract(1, ordering: .sequentiallyConsistent) }
-}
-
-/// One loop's queue for the places of a `Permits`. Touched by its loop's thread only.
-final class PermitQueue {
-  enum Grant { case granted, full, timedOut, cancelled }
-
-  private let permits: Permits
-  private let loop: EventLoop
-  /// In order of arrival; the first `head` are served already.
-  private var waiters: [LoopWait<Void>] = []
-  private var head = 0
-  /// Wakes the queues of the other loops; set once when the queues of all loops are made.
-  var wakeOthers: () -> Void = {}
-
-  init(_ permits: Permits, loop: EventLoop) {
-    self.permits = permits
-    self.loop = loop
-  }
-
-  private var isEmpty: Bool { head == waiters.count }
-
-  /// Somebody waits for a place, on any loop.
-  var hasWaiters: Bool { permits.waiters > 0 }
-
-  /// A place at once, if one is free and nobody waits for it here.
-  func tryAcquire() -> Bool {
-    dropEnded()
-    return isEmpty && permits.tryAcquire()
-  }
-
-  /// Waits for a place until the deadline, with at most `bound` waiting over all loops. `whenWaiting` is called once it is known
-  /// that there is none now, and whoever gives one back can see that somebody waits.
-  func acquire(until deadline: Instant, bound: Int, whenWaiting: () -> Void = {}) async -> Grant {
-    guard permits.enter(bound: bound) else { return .full }
-    defer { permits.leave() }
-    // After `enter`: a place given back from now on wakes this queue, one given back before is found here.
-    if tryAcquire() { return .granted }
-    let waiter = LoopWait<Void>(loop: loop)
-    waiters.append(waiter)
-    whenWaiting()
-    switch await waiter.wait(until: deadline) {
-    case .value: return .granted
-    case .timedOut: return .timedOut
-    case .cancelled: return .cancelled
-    }
-  }
-
-  /// Gives a place back and serves who waits.
-  func release() {
-    permits.giveBack()
-    if permits.waiters > 0 { serve(andOthers: true) }
-  }
-
-  /// Serves this loop's waiters while places are free.
-  func serve(andOthers: Bool) {
-    while true {
-      dropEnded()
-      guard !isEmpty else { break }
-      guard permits.tryAcquire() else { return }
-      let waiter = waiters[head]
-      advance()
-      waiter.end(.value(()))
-    }
-    if andOthers { wakeOthers() }
-  }
-
-  /// Those at the front that have stopped waiting: nobody stands behind them in vain.
-  private func dropEnded() {
-    while head < waiters.count, waiters[head].isOver { advance() }
-  }
-
-  private func advance() {
-    head += 1
-    if head == waiters.count || head > 64 {
-      waiters.removeFirst(head)
-      head = 0
-    }
+  private func publish(_ queue: borrowing LaneQueue<Waiter>) {
+    let first = min(queue.count(in: .writes), Permits.field)
+    let second = min(first + queue.count(in: .values), Permits.field)
+    let all = min(second + queue.count(in: .history), Permits.field)
+    waiting.store(
+      UInt64(first) | UInt64(second) << Permits.width | UInt64(all) << (2 * Permits.width),
+      ordering: .sequentiallyConsistent)
   }
 }

@@ -11,14 +11,17 @@ import Glibc
 /// An idle connection holds no buffer and no task. Touched by its loop's thread only.
 final class ServerConnection: LoopObject {
   let server: ServerContext
-  private let transport: Transport
+  let transport: Transport
   /// Bytes that came and belong to no request yet; empty while idle.
   private var input: [UInt8] = []
   /// Bytes of an answer that the socket did not take at once; empty while idle.
   private var output: [UInt8] = []
   private var outputSent = 0
+  /// Where an answer that leaves at the end of the turn stands in the server's building space (`.built`).
+  private var builtStart: UInt32 = 0
+  private var builtEnd: UInt32 = 0
   private var parser = RequestHeadParser()
-  private var exchange: Exchange?
+  private(set) var exchange: Exchange?
   /// Received bytes behind the head of the request that is just being started.
   private var window: UnsafeBufferPointer<UInt8>?
   private var windowTaken = 0
@@ -47,6 +50,8 @@ final class ServerConnection: LoopObject {
     static let readsLater = Flags(rawValue: 256)
     /// A later turn of the loop will go on writing.
     static let writesLater = Flags(rawValue: 512)
+    /// An answer leaves at the end of the turn.
+    static let built = Flags(rawValue: 1024)
   }
 
   /// How long to wait for the client to end its side, so that a reset does not eat the answer it has not read (RFC 9112 §9.6).
@@ -54,7 +59,7 @@ final class ServerConnection: LoopObject {
   /// Full buffers read in one turn, so that one client that sends without a pause does not keep the loop from the others.
   private static let readsPerTurn = 4
   /// After so many bytes written in one turn the others come first: a client may take a long answer as fast as we write it.
-  private static let bytesPerTurn = 1 << 20
+  static let bytesPerTurn = 1 << 20
 
   init(fd: Int32, server: ServerContext) {
     transport = Transport(fd: fd)
@@ -87,7 +92,9 @@ final class ServerConnection: LoopObject {
       // Reset, or both sides ended. An answer on its way has no reader; a half-close alone comes as EPOLLRDHUP.
       if events & PG_EPOLLERR != 0 || exchange != nil { return abort() }
     }
-    if events & PG_EPOLLOUT != 0, !output.isEmpty { flush() }
+    if events & PG_EPOLLOUT != 0 {
+      if !output.isEmpty { flush() } else { exchange?.relay?.advance() }
+    }
     if events & (PG_EPOLLIN | PG_EPOLLRDHUP | PG_EPOLLHUP) != 0, !flags.contains(.closed) {
       flags.insert(.readable)
       if events & (PG_EPOLLRDHUP | PG_EPOLLHUP) != 0 { flags.insert(.endComes) }
@@ -97,7 +104,7 @@ final class ServerConnection: LoopObject {
 
   override func deadlineReached() {
     if flags.contains(.lingering) { return close() }
-    if !output.isEmpty { return abort() }
+    if !output.isEmpty || exchange?.relay?.waitsForClient == true { return abort() }
     if let exchange {
       if exchange.isWaitingForBody { exchange.resumeBody(HTTPFault(.requestTimeout, "the body did not come in time")) }
       return
@@ -138,7 +145,7 @@ final class ServerConnection: LoopObject {
     if flags.contains(.closed) { return false }
     if flags.contains(.lingering) { return true }
     if let exchange { return exchange.isWaitingForBody }
-    return output.isEmpty && !flags.contains(.closing)
+    return isFlushed && !flags.contains(.closing)
   }
 
   private func received(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
@@ -175,7 +182,7 @@ final class ServerConnection: LoopObject {
     flags.insert(.consuming)
     defer { flags.remove(.consuming) }
     var offset = 0
-    while offset < count, exchange == nil, output.isEmpty, flags.isDisjoint(with: [.closing, .lingering, .closed]) {
+    while offset < count, exchange == nil, isFlushed, flags.isDisjoint(with: [.closing, .lingering, .closed]) {
       var head = RequestHead()
       switch parser.parse(bytes + offset, count: count - offset, limits: server.limits, into: &head) {
       case .needMore: return offset
@@ -201,7 +208,7 @@ final class ServerConnection: LoopObject {
 
   /// Sets the deadline that fits what the connection waits for now.
   private func settle() {
-    guard exchange == nil, output.isEmpty, flags.isDisjoint(with: [.lingering, .closed]) else { return }
+    guard exchange == nil, isFlushed, flags.isDisjoint(with: [.lingering, .closed]) else { return }
     if flags.contains(.closing) { return endSending() }
     if input.isEmpty {
       deadline = loop.now.advanced(byNanoseconds: server.timeouts.idle)
@@ -255,20 +262,49 @@ final class ServerConnection: LoopObject {
     return flags.contains(.closing)
   }
 
-  /// Sends the server's building space, then the body: in one block when it is small.
-  func sendBuilding(followedBy body: [UInt8]) {
-    if body.count <= 16 << 10 {
+  /// A body up to this size leaves in one block with its head, at the end of the turn.
+  private static let smallBody = 16 << 10
+
+  /// Sends what stands in the server's building space from `start` on, then the body.
+  func sendBuilt(from start: Int, followedBy body: [UInt8]) {
+    if body.count <= ServerConnection.smallBody, server.hasRoom, isFlushed,
+      flags.isDisjoint(with: [.closed, .lingering])
+    {
       server.building.append(contentsOf: body)
-      send(server.building)
+      builtStart = UInt32(start)
+      builtEnd = UInt32(server.building.count)
+      flags.insert(.built)
+      server.keepBuilt()
+      loop.sendLater(self)
     } else {
-      send(server.building)
-      send(body)
+      send(server.takeBuilt(from: start), body)
     }
-    if server.building.capacity > 64 << 10 { server.building = [] }
+  }
+
+  /// Sends the answer that was built in this turn.
+  override func sendNow() {
+    guard flags.contains(.built) else { return }
+    flags.remove(.built)
+    defer { account() }
+    let range = Int(builtStart)..<Int(builtEnd)
+    let outcome =
+      flags.isDisjoint(with: [.closed, .lingering])
+      ? server.building.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[range])) } : nil
+    var sent = 0
+    if case .bytes(let count) = outcome { sent = count }
+    let rest = outcome == nil || sent == range.count ? [] : Array(server.building[range.dropFirst(sent)])
+    server.dropBuilt()
+    switch outcome {
+    case nil: break
+    case .failed: abort()
+    case .bytes, .wouldBlock, .end:
+      if rest.isEmpty { flushed() } else { keep(rest, from: 0) }
+    }
   }
 
   /// Sends, or keeps what the socket does not take.
   func send(_ bytes: [UInt8]) {
+    if flags.contains(.built) { sendNow() }
     guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
     if !output.isEmpty {
       output.append(contentsOf: bytes)
@@ -290,6 +326,31 @@ final class ServerConnection: LoopObject {
     }
   }
 
+  /// Sends the parts in one call, or keeps what the socket does not take.
+  func send(_ first: [UInt8], _ second: [UInt8], _ third: [UInt8] = []) {
+    if flags.contains(.built) { sendNow() }
+    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
+    var sent = 0
+    if output.isEmpty {
+      let outcome = first.withUnsafeBytes { first in
+        second.withUnsafeBytes { second in third.withUnsafeBytes { transport.write(first, second, $0) } }
+      }
+      switch outcome {
+      case .bytes(let count): sent = count
+      case .wouldBlock, .end: break
+      case .failed: return abort()
+      }
+      if sent == first.count + second.count + third.count { return }
+      if sent >= first.count, third.isEmpty {
+        keep(second, from: sent - first.count)
+        return flush()
+      }
+    }
+    let rest = output.isEmpty ? first + second + third : output + first + second + third
+    keep(rest, from: output.isEmpty ? sent : outputSent)
+    flush()
+  }
+
   /// Keeps what is not sent yet; not cut to that, which would copy all of it.
   private func keep(_ bytes: [UInt8], from sent: Int) {
     output = bytes
@@ -308,7 +369,22 @@ final class ServerConnection: LoopObject {
     }
   }
 
-  var isFlushed: Bool { output.isEmpty }
+  var isFlushed: Bool { output.isEmpty && !flags.contains(.built) }
+
+  /// Takes bytes out of a relay's pipe; false when the socket takes no more for now, or never.
+  func take(from pipe: Pipe, count: Int, relay: Relay) -> Bool {
+    guard flags.isDisjoint(with: [.closed, .lingering]) else { return false }
+    switch transport.move(from: pipe, count: count) {
+    case .bytes(let count):
+      relay.moved(count)
+      deadline = nil
+      return true
+    case .wouldBlock, .end:
+      if deadline == nil { deadline = loop.now.advanced(byNanoseconds: server.timeouts.send) }
+    case .failed: abort()
+    }
+    return false
+  }
 
   private func flush() {
     let start = outputSent
@@ -325,6 +401,11 @@ final class ServerConnection: LoopObject {
     }
     output = []
     outputSent = 0
+    flushed()
+  }
+
+  /// The client's socket has taken everything.
+  private func flushed() {
     // A body may be waited for since the client was told to go on.
     deadline = exchange?.isWaitingForBody == true ? loop.now + server.listen.bodyTimeout : nil
     if let exchange { exchange.resumeFlush(true) } else { proceed() }
@@ -336,7 +417,7 @@ final class ServerConnection: LoopObject {
     exchange = nil
     if flags.contains(.closed) { return server.connections.abandonedEnded() }
     if ended.status == 0 { return abort() }
-    if !flags.contains(.consuming), output.isEmpty { proceed() }
+    if !flags.contains(.consuming), isFlushed { proceed() }
   }
 
   /// Goes on after an answer: the next request, or the end.
@@ -346,6 +427,8 @@ final class ServerConnection: LoopObject {
     if !input.isEmpty { consumeInput() }
     settle()
     if flags.contains(.readable) { receive() }
+    // Told to drain while the answer was on its way.
+    if server.isDraining { drain() }
   }
 
   // MARK: ends
@@ -354,9 +437,9 @@ final class ServerConnection: LoopObject {
   private func refuse(_ fault: HTTPFault) {
     flags.insert(.closing)
     input = []
-    server.building.removeAll(keepingCapacity: true)
-    ErrorAnswer.append(fault, to: &server.building, server: server)
-    send(server.building)
+    var answer: [UInt8] = []
+    ErrorAnswer.append(fault, to: &answer, server: server)
+    send(answer)
     if output.isEmpty { endSending() }
   }
 
@@ -381,7 +464,7 @@ final class ServerConnection: LoopObject {
   }
 
   private var isIdle: Bool {
-    exchange == nil && output.isEmpty && input.isEmpty && flags.isDisjoint(with: [.closed, .lingering])
+    exchange == nil && isFlushed && input.isEmpty && flags.isDisjoint(with: [.closed, .lingering])
   }
 
   /// Ends at once, with a reset, so that a cut answer is not taken for a whole one.

@@ -19,16 +19,12 @@ final class UpstreamClient: HTTPClient {
     self.resolver = resolver
     numeric = SocketAddress(numeric: baseURL.host, port: baseURL.port).map { [$0] }
     // More calls than connections could only wait for connections.
-    let calls = Permits(limit: max(1, min(limits.maxInFlight, limits.maxConnections)))
+    let calls = Permits(limit: max(1, min(limits.maxInFlight, limits.maxConnections)), keepsFree: true)
     let connections = Permits(limit: max(1, limits.maxConnections))
     self.calls = calls
     constantFields = Array(" HTTP/1.1\r\nHost: \(baseURL.authority)\r\n".utf8)
     let pools = group.loops.map { loop in
-      LoopBound(
-        UpstreamPool(
-          loop: loop, limits: limits, calls: PermitQueue(calls, loop: loop),
-          connections: PermitQueue(connections, loop: loop)),
-        on: loop)
+      LoopBound(UpstreamPool(loop: loop, limits: limits, connections: connections), on: loop)
     }
     self.pools = pools
     for pool in pools {
@@ -43,40 +39,44 @@ final class UpstreamClient: HTTPClient {
   var inFlight: Int { calls.inUse }
 
   func send(_ request: HTTPRequest, deadline: Instant) async throws(AdapterError) -> HTTPResponse {
-    guard let loop = EventLoop.current, loop.index < pools.count, pools[loop.index].loop === loop else {
-      let home = pools[Int.random(in: 0..<pools.count)]
-      let result = await withTaskExecutorPreference(home.loop) {
-        await self.result(of: request, pool: home.value, deadline: deadline)
+    if let loop = EventLoop.current { return try await send(request, on: loop, deadline: deadline) }
+    let home = pools[Int.random(in: 0..<pools.count)].loop
+    let result: Result<HTTPResponse, AdapterError> = await withTaskExecutorPreference(home) {
+      do throws(AdapterError) {
+        return .success(try await self.send(request, on: home, deadline: deadline))
+      } catch {
+        return .failure(error)
       }
-      return try result.get()
     }
-    return try await result(of: request, pool: pools[loop.index].value, deadline: deadline).get()
+    return try result.get()
   }
 
-  private func result(of request: HTTPRequest, pool: UpstreamPool, deadline: Instant) async -> Result<
-    HTTPResponse, AdapterError
-  > {
+  /// Sends from `loop`, on which the caller is.
+  func send(_ request: HTTPRequest, on loop: EventLoop, deadline: Instant) async throws(AdapterError) -> HTTPResponse {
+    let pool = pools[loop.index].value
     let deadline = min(deadline, pool.loop.now.advanced(byNanoseconds: pool.timeouts.total))
-    if !pool.calls.tryAcquire(), let error = await waitForPlace(pool, deadline: deadline) { return .failure(error) }
+    let lane = request.lane
+    if !calls.tryAcquire(lane), let error = await waitForPlace(lane, pool, deadline: deadline) {
+      throw error
+    }
     let bytes = serialize(request)
     var retriesLeft = request.isWrite ? 0 : limits.readRetries
     var fresh = false
     while true {
       guard deadline > pool.loop.now else {
-        pool.calls.release()
-        return .failure(
-          AdapterError(
-            .timeout, "The upstream did not answer in time.", detail: "the time was over before the request was sent"))
+        calls.release(lane)
+        throw AdapterError(
+          .timeout, "The upstream did not answer in time.", detail: "the time was over before the request was sent")
       }
       let connection: UpstreamConnection
       if !fresh, let kept = pool.kept() {
         connection = kept
       } else {
-        switch await newConnection(pool, deadline: deadline) {
+        switch await newConnection(lane, pool, deadline: deadline) {
         case .success(let made): connection = made
         case .failure(let failure):
-          pool.calls.release()
-          return .failure(AdapterError(failure))
+          calls.release(lane)
+          throw AdapterError(failure)
         }
       }
       let wasKept = connection.exchanges > 0
@@ -84,19 +84,19 @@ final class UpstreamClient: HTTPClient {
       case .success(var response):
         if case .stream(let prefix, let rest) = response.body {
           // The place is given back when the stream ends.
-          response.body = .stream(prefix: prefix, rest: PermitHoldingStream(rest, pool: pool))
+          response.body = .stream(prefix: prefix, rest: PermitHoldingStream(rest, of: calls, lane))
         } else {
-          pool.calls.release()
+          calls.release(lane)
         }
-        return .success(response)
+        return response
       case .failure(let failure):
         // Again where that is safe: a write only when no byte of it left, a read only when no byte of an answer came. An old
         // connection that turned out dead says nothing about the upstream; a new one costs a retry.
         let isSafe = failure.kind == .unreachable && !failure.answerBegan && (!failure.requestLeft || !request.isWrite)
         let isFree = wasKept && !fresh
         guard isSafe, isFree || retriesLeft > 0 else {
-          pool.calls.release()
-          return .failure(AdapterError(failure))
+          calls.release(lane)
+          throw AdapterError(failure)
         }
         if !isFree { retriesLeft -= 1 }
         fresh = true
@@ -105,9 +105,9 @@ final class UpstreamClient: HTTPClient {
   }
 
   /// Waits in the queue; nil when there is a place.
-  private func waitForPlace(_ pool: UpstreamPool, deadline: Instant) async -> AdapterError? {
+  private func waitForPlace(_ lane: Lane, _ pool: UpstreamPool, deadline: Instant) async -> AdapterError? {
     let waitEnd = pool.loop.now.advanced(byNanoseconds: pool.timeouts.queueWait)
-    switch await pool.calls.acquire(until: min(waitEnd, deadline), bound: limits.queueSize) {
+    switch await calls.acquire(lane, on: pool.loop, until: min(waitEnd, deadline), bound: limits.queueSize) {
     case .granted: return nil
     case .cancelled: return AdapterError(.cancelled, "The caller left.")
     case .full: return overloaded("the queue is full (queue.size \(limits.queueSize))")
@@ -116,12 +116,12 @@ final class UpstreamClient: HTTPClient {
   }
 
   private func newConnection(
-    _ pool: UpstreamPool, deadline: Instant
+    _ lane: Lane, _ pool: UpstreamPool, deadline: Instant
   ) async -> Result<UpstreamConnection, UpstreamFailure> {
-    if let numeric { return await pool.connection(to: numeric, deadline: deadline) }
+    if let numeric { return await pool.connection(to: numeric, lane, deadline: deadline) }
     do {
       return await pool.connection(
-        to: try await resolver.addresses(of: baseURL, deadline: deadline), deadline: deadline)
+        to: try await resolver.addresses(of: baseURL, deadline: deadline), lane, deadline: deadline)
     } catch {
       return .failure(.init(kind: .unreachable, detail: error.detail, requestLeft: false))
     }
@@ -143,14 +143,17 @@ final class UpstreamClient: HTTPClient {
       throw AdapterError(.unreachable, "The upstream could not be reached.", detail: "not on an event loop")
     }
     let pool = pools[loop.index].value
-    switch await newConnection(pool, deadline: deadline) {
+    switch await newConnection(.values, pool, deadline: deadline) {
     case .success(let connection): pool.takeBack(connection)
     case .failure(let failure): throw AdapterError(failure)
     }
   }
 
   private func overloaded(_ detail: String) -> AdapterError {
-    AdapterError(.overloaded, "The upstream is busy; try again shortly.", detail: detail, retryAfter: .seconds(1))
+    // By then whoever waits now has been served or has given up.
+    AdapterError(
+      .overloaded, "The upstream is busy; try again shortly.", detail: detail,
+      retryAfter: min(limits.queueWait, .seconds(30)))
   }
 
   /// The whole request in one block. `Content-Length` where there is a body or the method expects one (RFC 9110 §8.6).
@@ -184,22 +187,21 @@ final class UpstreamClient: HTTPClient {
 extension UpstreamPool {
   /// Tells this pool of the pools of the other loops.
   fileprivate func link(to others: [LoopBound<UpstreamPool>]) {
-    let wake = { for other in others { other.loop.post { other.value.serveWaiters() } } }
-    calls.wakeOthers = wake
-    connections.wakeOthers = wake
     askOthersForIdle = { for other in others { other.loop.post { other.value.giveUpIdle() } } }
   }
 }
 
 /// A streamed answer that gives the call's place back at its end.
-private final class PermitHoldingStream: BodyStream {
+private final class PermitHoldingStream: RelayedStream {
   private let stream: any BodyStream
-  private let pool: LoopBound<UpstreamPool>
+  private let calls: Permits
+  private let lane: Lane
   private let isHeld = Atomic<Bool>(true)
 
-  init(_ stream: any BodyStream, pool: UpstreamPool) {
+  init(_ stream: any BodyStream, of calls: Permits, _ lane: Lane) {
     self.stream = stream
-    self.pool = LoopBound(pool, on: pool.loop)
+    self.calls = calls
+    self.lane = lane
   }
 
   var remaining: Int? { stream.remaining }
@@ -215,15 +217,21 @@ private final class PermitHoldingStream: BodyStream {
     }
   }
 
+  func relay(to exchange: Exchange) async -> Relay.End {
+    guard let stream = stream as? any RelayedStream else { return .unfinished }
+    let end = await stream.relay(to: exchange)
+    if case .unfinished = end { return end }
+    release()
+    return end
+  }
+
   func cancel() {
     stream.cancel()
     release()
   }
 
   private func release() {
-    guard isHeld.exchange(false, ordering: .relaxed) else { return }
-    let pool = self.pool
-    pool.loop.execute { pool.value.calls.release() }
+    if isHeld.exchange(false, ordering: .relaxed) { calls.release(lane) }
   }
 
   deinit { release() }

@@ -1,14 +1,12 @@
 import AdapterAPI
 
-/// One loop's connections to one upstream, and its part of the upstream's queue. Touched by its loop's thread only.
+/// One loop's connections to one upstream. Touched by its loop's thread only.
 final class UpstreamPool {
   let loop: EventLoop
   private let limits: Configuration.UpstreamLimits
   let timeouts: UpstreamTimeouts
-  /// Calls in flight.
-  let calls: PermitQueue
-  /// Open connections.
-  let connections: PermitQueue
+  /// Places for open connections, over all loops.
+  let connections: Permits
   /// Kept alive and free; the last used first, so that the others can grow old and close.
   private var idle: [UpstreamConnection] = []
   private var isClosed = false
@@ -18,11 +16,10 @@ final class UpstreamPool {
   /// How long a connection is kept without a request, in nanoseconds.
   private static let keepIdle: Int64 = 60_000_000_000
 
-  init(loop: EventLoop, limits: Configuration.UpstreamLimits, calls: PermitQueue, connections: PermitQueue) {
+  init(loop: EventLoop, limits: Configuration.UpstreamLimits, connections: Permits) {
     self.loop = loop
     self.limits = limits
     timeouts = UpstreamTimeouts(limits)
-    self.calls = calls
     self.connections = connections
   }
 
@@ -35,24 +32,26 @@ final class UpstreamPool {
 
   /// A new connection, as soon as there is a place for one.
   func connection(
-    to addresses: [SocketAddress], deadline: Instant
+    to addresses: [SocketAddress], _ lane: Lane, deadline: Instant
   ) async -> Result<UpstreamConnection, UpstreamFailure> {
-    if !connections.tryAcquire() {
+    if !connections.tryAcquire(lane) {
       // All places are taken. Connections that lie idle, here or on another loop, hold places that this call can have.
       if let kept = idle.popLast() { kept.close() }
-      switch await connections.acquire(until: deadline, bound: .max, whenWaiting: askOthersForIdle) {
+      switch await connections.acquire(
+        lane, on: loop, until: deadline, bound: .max, whenWaiting: askOthersForIdle)
+      {
       case .granted: break
       case .cancelled: return .failure(.init(kind: .cancelled, detail: "the caller left", requestLeft: false))
       case .timedOut, .full:
         return .failure(.init(kind: .timeout, detail: "no connection became free in time", requestLeft: false))
       }
     }
-    return await open(addresses, deadline: deadline)
+    return await open(addresses, lane, deadline: deadline)
   }
 
   /// The first of these addresses that takes a connection. A place was taken for it.
   private func open(
-    _ addresses: [SocketAddress], deadline: Instant
+    _ addresses: [SocketAddress], _ lane: Lane, deadline: Instant
   ) async -> Result<UpstreamConnection, UpstreamFailure> {
     var index = 0
     while index < addresses.count {
@@ -63,9 +62,9 @@ final class UpstreamPool {
         return result
       }
       // The place went with the connection that failed.
-      guard connections.tryAcquire() else { return result }
+      guard connections.tryAcquire(lane) else { return result }
     }
-    connections.release()
+    connections.release(.values)
     return .failure(.init(kind: .unreachable, detail: "the name has no address", requestLeft: false))
   }
 
@@ -79,7 +78,7 @@ final class UpstreamPool {
 
   func connectionClosed(_ connection: UpstreamConnection) {
     if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
-    connections.release()
+    connections.release(.values)
   }
 
   /// Another loop has no place left for a connection: one that lies idle here makes room.
@@ -92,16 +91,9 @@ final class UpstreamPool {
   func shutdown() {
     isClosed = true
     // The loops' pools hold each other no longer.
-    calls.wakeOthers = {}
-    connections.wakeOthers = {}
     askOthersForIdle = {}
     let all = idle
     idle = []
     for connection in all { connection.close() }
-  }
-
-  func serveWaiters() {
-    calls.serve(andOthers: false)
-    connections.serve(andOthers: false)
   }
 }

@@ -22,13 +22,25 @@ final class AdapterCaller {
   func forgetTokens() { tokens = [] }
 
   /// The operation's answer. A write raises the upstream's epoch when it starts and when it ends, however it ends.
+  ///
+  /// - Parameter isRenewal: There is an older answer that can be given instead: such calls go easy on the adapter's budget.
   func answer(
-    to request: AdapterRequest, from adapter: AdapterInstance, deadline: Instant, requestID: String
+    to request: AdapterRequest, from adapter: AdapterInstance, deadline: Instant, requestID: String,
+    isRenewal: Bool = false
   ) async throws(GatewayError) -> AdapterResponse {
     if request.operation.isWrite { adapter.writes.writeBegins() }
     defer { if request.operation.isWrite { adapter.writes.writeEnds() } }
-    return try await withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
-      try await self.call(request, token, adapter, deadline: deadline, requestID: requestID)
+    var token = tokenAtHand(for: adapter)
+    if token == nil { token = try await self.token(for: adapter, deadline: deadline) }
+    var isRepeated = false
+    while true {
+      do throws(AdapterError) {
+        return try await call(request, token, adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal)
+      } catch {
+        guard !isRepeated else { throw GatewayError(error) }
+        token = try await replacement(of: token, after: error, adapter, deadline: deadline)
+        isRepeated = true
+      }
     }
   }
 
@@ -55,8 +67,20 @@ final class AdapterCaller {
     }
   }
 
-  /// Runs `body` with a token of the adapter's upstream; with one new token once more where the upstream refuses ours: it refused
-  /// before acting, so that a write may be repeated too, here and nowhere else.
+  /// One new token where the upstream refused ours; any other error is thrown on. It refused before acting, so that a write may
+  /// be repeated too, once, here and nowhere else.
+  private func replacement(
+    of token: Token?, after error: AdapterError, _ adapter: AdapterInstance, deadline: Instant
+  ) async throws(GatewayError) -> Token {
+    guard error.code == .tokenRejected, let token, let keeper = adapter.keeper else { throw GatewayError(error) }
+    do throws(KeeperError) {
+      return try await keeper.replace(rejected: token, deadline: deadline)
+    } catch {
+      throw .noToken(error.description, retryAfter: error.retryAfter, upstreamClass: .rejectedToken)
+    }
+  }
+
+  /// Runs `body` with a token of the adapter's upstream; once more with a new one where the upstream refuses ours.
   func withToken<Value>(
     of adapter: AdapterInstance, deadline: Instant, _ body: (Token?) async throws(AdapterError) -> Value
   ) async throws(GatewayError) -> Value {
@@ -65,13 +89,7 @@ final class AdapterCaller {
     do throws(AdapterError) {
       return try await body(token)
     } catch {
-      guard error.code == .tokenRejected, let token, let keeper = adapter.keeper else { throw GatewayError(error) }
-      let fresh: Token
-      do throws(KeeperError) {
-        fresh = try await keeper.replace(rejected: token, deadline: deadline)
-      } catch {
-        throw .noToken(error.description, retryAfter: error.retryAfter, upstreamClass: .rejectedToken)
-      }
+      let fresh = try await replacement(of: token, after: error, adapter, deadline: deadline)
       do throws(AdapterError) {
         return try await body(fresh)
       } catch {
@@ -99,20 +117,47 @@ final class AdapterCaller {
 
   /// One call to the adapter, counted.
   private func call(
-    _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, requestID: String
+    _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, requestID: String,
+    isRenewal: Bool
   ) async throws(AdapterError) -> AdapterResponse {
     let began = System.monotonic()
     adapter.metrics.inFlight.add(1)
     defer { adapter.metrics.inFlight.add(-1) }
     let operation = request.operation
     do throws(AdapterError) {
+      try adapter.budget?.take(operation.isWrite ? .write : isRenewal ? .renewal : .read)
       let call = Call(token: token, deadline: deadline, requestID: requestID)
-      let answer = try await adapter.adapter.perform(request, call)
+      let answer: AdapterResponse
+      if let raw = adapter.raw {
+        let outgoing = try raw.adapter.outgoing(request, call)
+        answer = try raw.adapter.response(
+          to: request, try await raw.client.send(outgoing, on: loop, deadline: deadline))
+      } else {
+        answer = try await adapter.adapter.perform(request, call)
+      }
       adapter.metrics.count(answer, operation, nanoseconds: System.monotonic() - began)
       if let token { accepted(token, adapter) }
       return answer
     } catch {
+      adapter.budget?.failed(error)
       adapter.metrics.count(error, operation, nanoseconds: System.monotonic() - began)
+      throw error
+    }
+  }
+}
+
+extension AdapterCaller {
+  /// One page of what the upstream has.
+  func objects(
+    _ cursor: String?, of adapter: AdapterInstance, _ call: Call
+  ) async throws(AdapterError) -> ObjectPage {
+    do throws(AdapterError) {
+      try adapter.budget?.take(.read)
+      let page = try await adapter.adapter.objects(cursor, call)
+      if let token = call.token { accepted(token, adapter) }
+      return page
+    } catch {
+      adapter.budget?.failed(error)
       throw error
     }
   }
@@ -146,7 +191,7 @@ extension UpstreamClass {
     case .timeout: self = .timeout
     case .unreachable: self = .connect
     case .malformed: self = .malformed
-    case .overloaded: self = .shed
+    case .overloaded, .budgetSpent: self = .shed
     case .badRequest, .unsupported, .cancelled: return nil
     }
   }

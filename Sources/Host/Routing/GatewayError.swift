@@ -36,7 +36,9 @@ final class GatewayError: Error {
   }
 
   /// The gateway protects itself or its upstream.
-  var isShed: Bool { status == 503 && word.description == "overloaded" }
+  var isShed: Bool { status == 503 && (word.description == "overloaded" || isBudgetSpent) }
+  /// The upstream may not be asked again yet.
+  var isBudgetSpent: Bool { word.description == "budget_spent" }
 
   /// - Parameter why: for the log; the caller learns nothing but that the token is no good.
   static func unauthorized(_ why: StaticString) -> GatewayError {
@@ -148,6 +150,7 @@ final class GatewayError: Error {
       case .unsupported: (501, "unsupported_operation")
       case .badRequest: (400, "bad_request")
       case .overloaded, .cancelled: (503, "overloaded")
+      case .budgetSpent: (503, "budget_spent")
       }
     self.init(
       status, word, error.sentence, detail: error.detail,

@@ -52,10 +52,8 @@ extension RequestPipeline {
     var cursor: String?
     repeat {
       let page = try await caller.withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
-        let page = try await adapter.adapter.objects(
-          cursor, Call(token: token, deadline: deadline, requestID: report.requestID))
-        if let token { self.caller.accepted(token, adapter) }
-        return page
+        try await self.caller.objects(
+          cursor, of: adapter, Call(token: token, deadline: deadline, requestID: report.requestID))
       }
       listed += page.objects
       let goesOn = page.next == nil || (!page.objects.isEmpty && page.next != cursor)

@@ -30,9 +30,13 @@ final class AdapterInstance: Sendable {
   /// Everything that made it; see `SnapshotBuilder`.
   let fingerprint: String
   let adapter: any Adapter
+  /// The same where it is a raw one, with its client: such calls are the most frequent, and need none of the adapter's own waits.
+  let raw: (adapter: any RawAdapter, client: UpstreamClient)?
   let metrics: AdapterMetrics
   /// Nil when the adapter uses no token.
   let keeper: TokenKeeper?
+  /// Nil when the upstream may be asked as often as it is wanted.
+  let budget: BudgetKeeper?
   /// The writes to its upstream, also those of other instances with the same upstream.
   let writes: WriteEpoch
   /// `X-Gateway-Source`.
@@ -46,15 +50,21 @@ final class AdapterInstance: Sendable {
 
   init(
     configuration: Configuration.AdapterInstance, fingerprint: String, adapter: any Adapter, metrics: AdapterMetrics,
-    keeper: TokenKeeper?, writes: WriteEpoch, sharing: Sharing,
+    keeper: TokenKeeper?, budget: BudgetKeeper?, writes: WriteEpoch, sharing: Sharing,
     clients: [UpstreamClient], home: EventLoop
   ) {
     name = configuration.name
     self.configuration = configuration
     self.fingerprint = fingerprint
     self.adapter = adapter
+    if let raw = adapter as? any RawAdapter, let client = raw.client as? UpstreamClient {
+      self.raw = (raw, client)
+    } else {
+      raw = nil
+    }
     self.metrics = metrics
     self.keeper = keeper
+    self.budget = budget
     self.writes = writes
     self.sharing = sharing
     number = sharing.newAdapterNumber()

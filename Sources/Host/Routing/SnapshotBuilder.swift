@@ -27,13 +27,27 @@ struct SnapshotBuilder {
       }
     }
     metrics.setPresent(adapters: instances.map(\.name))
+    let mergers = mergers(of: instances)
     let routes = configuration.routes.compactMap { route in
       instances.first { $0.name == route.adapter }.map {
-        Route(route, adapter: $0, metrics: metrics.route(route.path))
+        Route(
+          route, adapter: $0, metrics: metrics.route(route.path),
+          merger: route.batch.flatMap { _ in mergers[route.adapter] })
       }
     }
     return Snapshot(
       configuration: configuration, routes: RouteTable(routes), adapters: instances, keys: keys, metrics: metrics)
+  }
+
+  /// New with each configuration: one that was switched off is tried again.
+  private func mergers(of instances: [AdapterInstance]) -> [String: BatchMerger] {
+    var mergers: [String: BatchMerger] = [:]
+    for instance in instances {
+      guard let merging = type(of: instance.adapter).merging else { continue }
+      mergers[instance.name] = BatchMerger(
+        merging, timeout: instance.callTime, metrics: instance.metrics, log: log.forAdapter(instance.name))
+    }
+    return mergers
   }
 
   /// What would make another adapter: its type and every setting, with secrets and files as they are now.
@@ -52,19 +66,27 @@ struct SnapshotBuilder {
     }
     let adapter = made.adapter
     let metrics = metrics.adapter(wanted.name)
+    let before = previous?.adapters.first { $0.name == wanted.name }
+    let budget = budget(wanted.upstream.budget, before: before?.budget)
     var keeper: TokenKeeper?
     if adapter.usesToken {
-      let before = previous?.adapters.first { $0.name == wanted.name }?.keeper
-      keeper = before.flatMap { takenOver($0, for: adapter, wanted) }
+      keeper = before?.keeper.flatMap { takenOver($0, for: adapter, wanted, budget) }
       if keeper == nil {
         let key = tokenKey(for: adapter, wanted.name, configuration)
-        keeper = self.keeper(for: adapter, wanted, key, clock: clock, log: adapterLog, metrics: metrics)
+        keeper = self.keeper(for: adapter, wanted, key, budget, clock: clock, log: adapterLog, metrics: metrics)
       }
     }
     return AdapterInstance(
       configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
-      writes: writes(to: adapter, among: others + (previous?.adapters ?? [])), sharing: sharing,
+      budget: budget, writes: writes(to: adapter, among: others + (previous?.adapters ?? [])), sharing: sharing,
       clients: made.clients, home: group.loops[0])
+  }
+
+  /// A reload does not give anybody his calls again.
+  private func budget(_ limits: CallBudget.Limits, before: BudgetKeeper?) -> BudgetKeeper? {
+    if limits.isNone { return nil }
+    if let before, before.limits == limits { return before }
+    return BudgetKeeper(limits)
   }
 
   /// The epoch of the upstream's writes, which goes on over reloads, and is one where several instances have the same upstream.
@@ -75,11 +97,11 @@ struct SnapshotBuilder {
 
   /// The keeper that has this upstream's pair already, whatever else of the adapter was changed.
   private func takenOver(
-    _ keeper: TokenKeeper, for adapter: any Adapter, _ wanted: Configuration.AdapterInstance
+    _ keeper: TokenKeeper, for adapter: any Adapter, _ wanted: Configuration.AdapterInstance, _ budget: BudgetKeeper?
   ) -> TokenKeeper? {
     guard keeper.upstream == identity(of: adapter) else { return nil }
     let limits = wanted.upstream
-    keeper.serve(adapter, window: limits.refreshWindow, exchangeTimeout: limits.totalTimeout)
+    keeper.serve(adapter, window: limits.refreshWindow, exchangeTimeout: limits.totalTimeout, budget: budget)
     return keeper
   }
 
@@ -98,8 +120,8 @@ struct SnapshotBuilder {
   }
 
   private func keeper(
-    for adapter: any Adapter, _ wanted: Configuration.AdapterInstance, _ key: TokenKey, clock: LoopClock,
-    log: any AdapterLog, metrics: AdapterMetrics
+    for adapter: any Adapter, _ wanted: Configuration.AdapterInstance, _ key: TokenKey, _ budget: BudgetKeeper?,
+    clock: LoopClock, log: any AdapterLog, metrics: AdapterMetrics
   ) -> TokenKeeper {
     let health = health
     let watch = watch
@@ -107,7 +129,7 @@ struct SnapshotBuilder {
     let holder = LeaseHolder.new()
     return TokenKeeper(
       adapter: adapter, key: key, holder: holder, store: store, window: wanted.upstream.refreshWindow,
-      exchangeTimeout: wanted.upstream.totalTimeout, clock: clock, executor: group.loops[0], log: log
+      exchangeTimeout: wanted.upstream.totalTimeout, budget: budget, clock: clock, executor: group.loops[0], log: log
     ) { event in
       switch event {
       case .refreshed, .authorized:

@@ -35,6 +35,8 @@ final class TokenKeeper: Sendable {
   private struct Guarded {
     var state: TokenState
     var adapter: any Adapter
+    /// What exchanges are counted in. They are never refused: without a token there is no call at all.
+    var budget: BudgetKeeper?
     /// How many adapter instances it serves.
     var users = 1
     var waiters: [TokenWaiters.ID: Waiter] = [:]
@@ -65,8 +67,8 @@ final class TokenKeeper: Sendable {
   ///   - events: called outside of any lock, on any thread.
   init(
     adapter: any Adapter, key: TokenKey, holder: String, store: any TokenStore, window: Duration,
-    exchangeTimeout: Duration, clock: any GatewayClock, executor: (any TaskExecutor)?, log: any AdapterLog,
-    events: @escaping @Sendable (TokenEvent) -> Void,
+    exchangeTimeout: Duration, budget: BudgetKeeper? = nil, clock: any GatewayClock,
+    executor: (any TaskExecutor)?, log: any AdapterLog, events: @escaping @Sendable (TokenEvent) -> Void,
     jitter: @escaping @Sendable (Duration) -> Duration = TokenTiming.random
   ) {
     self.key = key
@@ -77,7 +79,8 @@ final class TokenKeeper: Sendable {
     self.log = log
     self.events = events
     let timing = TokenTiming(window: window, exchangeTimeout: exchangeTimeout, jitter: jitter)
-    guarded = Mutex(Guarded(state: TokenState(timing: timing, sharing: store.sharing), adapter: adapter))
+    guarded = Mutex(
+      Guarded(state: TokenState(timing: timing, sharing: store.sharing), adapter: adapter, budget: budget))
   }
 
   deinit { guarded.withLock { $0.timer?.cancel() } }
@@ -90,9 +93,10 @@ final class TokenKeeper: Sendable {
   ///
   /// A reload may change an adapter's settings and not its upstream. Two keepers of one pair would both refresh it, and each
   /// could void what the other got.
-  func serve(_ adapter: any Adapter, window: Duration, exchangeTimeout: Duration) {
+  func serve(_ adapter: any Adapter, window: Duration, exchangeTimeout: Duration, budget: BudgetKeeper? = nil) {
     guarded.withLock { guarded in
       guarded.adapter = adapter
+      guarded.budget = budget
       guarded.state.timing.window = max(window, .zero)
       guarded.state.timing.exchangeTimeout = exchangeTimeout
       guarded.users += 1
@@ -309,7 +313,8 @@ final class TokenKeeper: Sendable {
   }
 
   private func exchange(_ current: Token?, deadline: Instant) async {
-    let adapter = guarded.withLock { $0.adapter }
+    let (adapter, budget) = guarded.withLock { ($0.adapter, $0.budget) }
+    budget?.count()
     let result: Result<Token, AdapterError>
     do throws(AdapterError) {
       result = .success(try await adapter.refresh(current, deadline: deadline))

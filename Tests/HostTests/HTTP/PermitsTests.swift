@@ -6,205 +6,234 @@ import Testing
 @testable import Host
 
 @Suite(.blocking) struct PermitsTests {
-  /// The queues of one `Permits`, one on each loop, linked as a client's pools are.
-  private struct Queues: Sendable {
-    let permits: Permits
-    let queues: [LoopBound<PermitQueue>]
-
-    init(_ group: EventLoopGroup, limit: Int) async {
-      let permits = Permits(limit: limit)
-      self.permits = permits
-      let queues = group.loops.map { LoopBound(PermitQueue(permits, loop: $0), on: $0) }
-      self.queues = queues
-      for queue in queues {
-        await onLoop(queue.loop) {
-          let others = queues.filter { $0.loop !== queue.loop }
-          queue.value.wakeOthers = { for other in others { other.loop.post { other.value.serve(andOthers: false) } } }
-        }
-      }
-    }
-
-    func acquire(_ index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max) -> Task<
-      PermitQueue.Grant, Never
-    > {
-      let queue = queues[index]
-      return task(on: queue.loop) { await queue.value.acquire(until: inMilliseconds(milliseconds), bound: bound) }
-    }
-
-    func tryAcquire(_ index: Int = 0) async -> Bool {
-      let queue = queues[index]
-      return await onLoop(queue.loop) { queue.value.tryAcquire() }
-    }
-
-    func release(_ index: Int = 0) async {
-      let queue = queues[index]
-      await onLoop(queue.loop) { queue.value.release() }
-    }
-
-    func waits(_ count: Int) async -> Bool { await eventually { permits.waiters == count } }
-  }
-
-  private func withQueues(_ loops: Int, limit: Int, _ test: (EventLoopGroup, Queues) async -> Void) async {
-    await withLoops(loops) { group in
-      let queues = await Queues(group, limit: limit)
-      await test(group, queues)
-      // They hold each other.
-      for queue in queues.queues { await onLoop(queue.loop) { queue.value.wakeOthers = {} } }
-    }
-  }
-
-  /// What callers got, and how many had a place at the same time.
-  private final class Tally: Sendable {
-    private let state = Mutex((held: 0, most: 0, granted: 0, other: 0))
-    var counts: (held: Int, most: Int, granted: Int, other: Int) { state.withLock { $0 } }
-    func refused() { state.withLock { $0.other += 1 } }
-    func gaveBack() { state.withLock { $0.held -= 1 } }
-    func took() {
-      state.withLock { state in
-        state.held += 1
-        state.most = max(state.most, state.held)
-        state.granted += 1
-      }
-    }
-  }
-
   @Test func `there are as many places as the limit says`() async {
-    await withQueues(1, limit: 3) { group, queues in
-      for _ in 0..<3 { #expect(await queues.tryAcquire()) }
-      #expect(await !queues.tryAcquire())
-      #expect(queues.permits.inUse == 3)
-      await queues.release()
-      #expect(await queues.tryAcquire())
+    await withLoops { group in
+      let permits = Permits(limit: 3)
+      for lane in Lane.allCases { #expect(permits.tryAcquire(lane)) }
+      for lane in Lane.allCases { #expect(!permits.tryAcquire(lane)) }
+      #expect(permits.inUse == 3)
+      permits.release(.history)
+      #expect(permits.tryAcquire(.history))
     }
   }
 
-  @Test func `who waits is served in order of arrival`() async {
-    await withQueues(1, limit: 1) { group, queues in
-      #expect(await queues.tryAcquire())
+  @Test(arguments: [1, 2, 3, 4, 5, 8, 15, 16, 17, 32, 100_000])
+  func `history leaves a quarter to the others, and reading leaves one of sixteen or more to writes`(limit: Int) {
+    let permits = Permits(limit: limit, keepsFree: true)
+    func most(_ lane: Lane) -> Int {
+      var taken = 0
+      while permits.tryAcquire(lane) { taken += 1 }
+      return taken
+    }
+    let history = most(.history)
+    #expect(history == (limit < 4 ? limit : limit - limit / 4))
+    let values = most(.values)
+    #expect(history + values == (limit < 16 ? limit : limit - 1))
+    #expect(most(.writes) == (limit < 16 ? 0 : 1))
+    for _ in 0..<history { permits.release(.history) }
+    #expect(most(.values) == history)
+    #expect(most(.history) == 0)
+  }
+
+  @Test func `who waits is served in order of arrival, on whichever loop`() async {
+    await withLoops(3) { group in
+      let rig = PermitsRig(group, limit: 1)
+      #expect(rig.permits.tryAcquire(.values))
       let served = Collected<Int>()
-      let queue = queues.queues[0]
       var waiting: [Task<Void, Never>] = []
       for number in 0..<200 {
         waiting.append(
-          task(on: group.loops[0]) {
-            #expect(await queue.value.acquire(until: .distantFuture, bound: .max) == .granted)
+          rig.start(.values, on: number % 3) { grant in
+            #expect(grant == .granted)
             served.add(number)
-            queue.value.release()
+            rig.permits.release(.values)
           })
-        #expect(await queues.waits(number + 1))
+        #expect(await rig.waits(number + 1))
       }
-      #expect(await !queues.tryAcquire())
-      await queues.release()
+      #expect(!rig.permits.tryAcquire(.values))
+      rig.permits.release(.values)
       for task in waiting { await task.value }
       #expect(served.all == Array(0..<200))
-      #expect(queues.permits.inUse == 0 && queues.permits.waiters == 0)
+      #expect(rig.isEmpty)
+    }
+  }
+
+  @Test func `a place goes to the earliest lane, whoever came first, on whichever loop`() async {
+    await withLoops(2) { group in
+      let rig = PermitsRig(group, limit: 1)
+      #expect(rig.permits.tryAcquire(.values))
+      let served = Collected<Lane>()
+      var waiting: [Task<Void, Never>] = []
+      for number in 0..<60 {
+        let lane = Lane.allCases[2 - number % 3]
+        waiting.append(
+          rig.start(lane, on: number % 2) { grant in
+            #expect(grant == .granted)
+            served.add(lane)
+            rig.permits.release(lane)
+          })
+        #expect(await rig.waits(number + 1))
+      }
+      rig.permits.release(.values)
+      for task in waiting { await task.value }
+      #expect(served.all == served.all.sorted())
+      #expect(served.count == 60)
+    }
+  }
+
+  @Test func `who comes does not overtake who waits in his lane or an earlier one`() async {
+    await withLoops(2) { group in
+      // Three of the four may be history's.
+      let rig = PermitsRig(group, limit: 4, keepsFree: true)
+      for _ in 0..<3 { #expect(rig.permits.tryAcquire(.history)) }
+      let waiting = rig.acquire(.history)
+      #expect(await rig.waits(1))
+      #expect(!rig.permits.tryAcquire(.history))
+      #expect(rig.permits.tryAcquire(.values), "one is free, and not for history")
+      let value = rig.acquire(.values, on: 1)
+      #expect(await rig.waits(2))
+      #expect(!rig.permits.tryAcquire(.values))
+      #expect(!rig.permits.tryAcquire(.writes))
+      rig.permits.release(.values)
+      #expect(await value.value == .granted)
+      rig.permits.release(.history)
+      #expect(await waiting.value == .granted)
     }
   }
 
   @Test func `a queue that is full refuses at once, over all loops`() async {
-    await withQueues(2, limit: 1) { group, queues in
-      #expect(await queues.tryAcquire())
-      let first = queues.acquire(0, bound: 2)
-      let second = queues.acquire(1, bound: 2)
-      #expect(await queues.waits(2))
-      #expect(await queues.acquire(0, bound: 2).value == .full)
-      #expect(await queues.acquire(1, bound: 0).value == .full)
-      await queues.release()
-      #expect(await first.value == .granted, "a loop's own come first")
-      await queues.release()
+    await withLoops(2) { group in
+      let rig = PermitsRig(group, limit: 1)
+      #expect(rig.permits.tryAcquire(.values))
+      let first = rig.acquire(.values, on: 0, bound: 2)
+      #expect(await rig.waits(1))
+      let second = rig.acquire(.values, on: 1, bound: 2)
+      #expect(await rig.waits(2))
+      #expect(await rig.acquire(.values, on: 0, bound: 2).value == .full)
+      #expect(await rig.acquire(.history, on: 1, bound: 2).value == .full)
+      #expect(await rig.acquire(.writes, on: 1, bound: 0).value == .full)
+      rig.permits.release(.values)
+      #expect(await first.value == .granted)
+      rig.permits.release(.values)
       #expect(await second.value == .granted)
-      #expect(await queues.waits(0))
+      #expect(await rig.waits(0))
     }
   }
 
-  @Test func `a place that one loop gives back reaches the waiters of another`() async {
-    await withQueues(2, limit: 1) { group, queues in
-      #expect(await queues.tryAcquire(0))
-      let waiter = queues.acquire(1)
-      #expect(await queues.waits(1))
-      await queues.release(0)
-      #expect(await waiter.value == .granted)
-      #expect(queues.permits.inUse == 1)
+  @Test func `in a full queue the youngest of the last lane makes room for an earlier lane`() async {
+    await withLoops(2) { group in
+      let rig = PermitsRig(group, limit: 1)
+      #expect(rig.permits.tryAcquire(.values))
+      var histories: [Task<Permits.Grant, Never>] = []
+      for number in 0..<3 {
+        histories.append(rig.acquire(.history, on: number % 2, bound: 3))
+        #expect(await rig.waits(number + 1))
+      }
+      let write = rig.acquire(.writes, on: 0, bound: 3)
+      #expect(await histories[2].value == .full)
+      let value = rig.acquire(.values, on: 1, bound: 3)
+      #expect(await histories[1].value == .full)
+      #expect(rig.permits.waiters == 3)
+      for (waiter, lane) in [(write, Lane.values), (value, .writes), (histories[0], .values)] {
+        rig.permits.release(lane)
+        #expect(await waiter.value == .granted)
+      }
+      rig.permits.release(.history)
+      #expect(rig.isEmpty)
     }
   }
 
   @Test func `waiters that gave up hold up nobody, not even when the places came back after they had gone`() async {
-    await withQueues(1, limit: 1) { group, queues in
-      #expect(await queues.tryAcquire())
-      #expect(await queues.acquire(within: 5).value == .timedOut)
-      let cancelled = queues.acquire()
-      #expect(await queues.waits(1))
+    await withLoops { group in
+      let rig = PermitsRig(group, limit: 1)
+      #expect(rig.permits.tryAcquire(.values))
+      #expect(await rig.acquire(.values, within: 5).value == .timedOut)
+      let cancelled = rig.acquire(.values)
+      #expect(await rig.waits(1))
       cancelled.cancel()
       #expect(await cancelled.value == .cancelled)
-      #expect(await queues.waits(0))
-      await queues.release()
-      #expect(await queues.tryAcquire(), "the place is free")
-      #expect(await queues.acquire(within: 5).value == .timedOut)
-      await queues.release()
-      #expect(await queues.acquire(within: 5_000).value == .granted)
+      #expect(rig.permits.waiters == 0, "it left at once")
+      rig.permits.release(.values)
+      #expect(rig.permits.tryAcquire(.values), "the place is free")
+      #expect(await rig.acquire(.values, within: 5).value == .timedOut)
+      rig.permits.release(.values)
+      #expect(await rig.acquire(.values, within: 5_000).value == .granted)
     }
   }
 
   @Test func `a waiter behind one that gave up is served`() async {
-    await withQueues(1, limit: 1) { group, queues in
-      #expect(await queues.tryAcquire())
-      let first = queues.acquire()
-      #expect(await queues.waits(1))
-      let second = queues.acquire()
-      #expect(await queues.waits(2))
+    await withLoops { group in
+      let rig = PermitsRig(group, limit: 1)
+      #expect(rig.permits.tryAcquire(.values))
+      let first = rig.acquire(.writes)
+      #expect(await rig.waits(1))
+      let second = rig.acquire(.values)
+      #expect(await rig.waits(2))
       first.cancel()
       #expect(await first.value == .cancelled)
-      await queues.release()
+      rig.permits.release(.values)
       #expect(await second.value == .granted)
     }
   }
 
+  @Test func `a thousand that gave up in the same turn are passed over`() async {
+    await withLoops { group in
+      let rig = PermitsRig(group, limit: 1)
+      #expect(rig.permits.tryAcquire(.values))
+      let waiting = (0..<1_000).map { _ in rig.acquire(.values) }
+      #expect(await rig.waits(1_000))
+      await onLoop(group.loops[0]) {
+        for waiter in waiting { waiter.cancel() }
+        rig.permits.release(.values)
+      }
+      for waiter in waiting { #expect(await waiter.value == .cancelled) }
+      #expect(rig.isEmpty)
+    }
+  }
+
   @Test func `a waiter that is served and cancelled at the same moment has its place, or leaves it`() async {
-    await withQueues(2, limit: 1) { group, queues in
+    await withLoops(2) { group in
+      let rig = PermitsRig(group, limit: 1)
       for number in 0..<300 {
-        #expect(await queues.tryAcquire())
-        let waiter = queues.acquire()
-        #expect(await queues.waits(1))
-        let queue = queues.queues[0]
+        #expect(rig.permits.tryAcquire(.values))
+        let waiter = rig.acquire(.values)
+        #expect(await rig.waits(1))
         if number % 3 == 0 {
-          await onLoop(group.loops[0]) {
-            queue.value.release()
+          await onLoop(group.loops[number % 2]) {
+            rig.permits.release(.values)
             waiter.cancel()
           }
         } else {
           group.loops[1].post { waiter.cancel() }
-          await queues.release()
+          await onLoop(group.loops[0]) { rig.permits.release(.values) }
         }
-        if await waiter.value == .granted { await queues.release() }
-        #expect(queues.permits.inUse == 0 && queues.permits.waiters == 0, "round \(number)")
+        if await waiter.value == .granted { rig.permits.release(.values) }
+        #expect(await eventually { rig.isEmpty }, "round \(number)")
       }
     }
   }
 
-  @Test func `four loops that take, wait, give up and are cancelled never exceed the limit and lose no place`() async {
-    let limit = 3
-    await withQueues(4, limit: limit) { group, queues in
-      let tally = Tally()
+  @Test func `four loops that take, wait, give up and are cancelled never exceed a limit and lose no place`() async {
+    let limit = 8
+    await withLoops(4) { group in
+      let rig = PermitsRig(group, limit: limit, keepsFree: true)
+      let tally = PermitsTally()
       await withTaskGroup(of: Void.self) { tasks in
         for worker in 0..<64 {
           tasks.addTask {
             var random = Seeded(state: UInt64(worker + 1))
             for _ in 0..<60 {
-              let index = Int.random(in: 0..<4, using: &random)
-              let (queue, loop) = (queues.queues[index], group.loops[index])
-              let patience = Int64.random(in: 0..<6, using: &random)
+              let lane = Lane.allCases.randomElement(using: &random)!
               let pauses = Int.random(in: 0..<3, using: &random)
-              let call = task(on: loop) {
-                if !queue.value.tryAcquire() {
-                  guard await queue.value.acquire(until: inMilliseconds(patience), bound: 40) == .granted else {
-                    tally.refused()
-                    return
-                  }
-                }
-                tally.took()
+              let call = rig.start(
+                lane, on: Int.random(in: 0..<4, using: &random), within: Int64.random(in: 0..<6, using: &random),
+                bound: 40
+              ) { grant in
+                guard grant == .granted else { return tally.refused() }
+                tally.took(lane)
                 for _ in 0..<pauses { await Task.yield() }
-                tally.gaveBack()
-                queue.value.release()
+                tally.gaveBack(lane)
+                rig.permits.release(lane)
               }
               if Int.random(in: 0..<4, using: &random) == 0 { call.cancel() }
               await call.value
@@ -214,34 +243,102 @@ import Testing
       }
       let end = tally.counts
       #expect(end.most <= limit)
-      #expect(end.granted + end.other == 64 * 60)
+      #expect(end.mostHistory <= 6)
+      #expect(end.granted + end.refused == 64 * 60)
       #expect(end.granted > 0)
-      #expect(queues.permits.inUse == 0 && queues.permits.waiters == 0)
-      for index in 0..<4 { #expect(await queues.tryAcquire(index) == (index < limit)) }
+      #expect(await eventually { rig.isEmpty })
+      for number in 0..<10 { #expect(rig.permits.tryAcquire(.writes) == (number < limit)) }
     }
   }
 
   @Test func `nobody waits in vain: with patience, everybody is served`() async {
-    await withQueues(4, limit: 2) { group, queues in
+    await withLoops(4) { group in
+      let rig = PermitsRig(group, limit: 4, keepsFree: true)
       let granted = Collected<Int>()
       await withTaskGroup(of: Void.self) { tasks in
         for worker in 0..<100 {
           tasks.addTask {
             for round in 0..<40 {
-              let index = (worker + round) % 4
-              let queue = queues.queues[index]
-              await task(on: group.loops[index]) {
-                let end = inMilliseconds(60_000)
-                guard await queue.value.acquire(until: end, bound: .max) == .granted else { return }
+              let lane = Lane.allCases[(worker + round) % 3]
+              await rig.start(lane, on: (worker + round) % 4) { grant in
+                guard grant == .granted else { return }
                 granted.add(worker)
-                queue.value.release()
+                rig.permits.release(lane)
               }.value
             }
           }
         }
       }
       #expect(granted.count == 4_000)
-      #expect(queues.permits.inUse == 0)
+      #expect(rig.isEmpty)
+    }
+  }
+}
+
+/// The places, and callers on several loops who want some.
+private struct PermitsRig: Sendable {
+  let permits: Permits
+  let group: EventLoopGroup
+
+  init(_ group: EventLoopGroup, limit: Int, keepsFree: Bool = false) {
+    permits = Permits(limit: limit, keepsFree: keepsFree)
+    self.group = group
+  }
+
+  var isEmpty: Bool { permits.inUse == 0 && permits.waiters == 0 }
+  func waits(_ count: Int) async -> Bool { await eventually { permits.waiters == count } }
+
+  /// Takes a place at once where one is free, as a client does, else waits for it.
+  func start(
+    _ lane: Lane, on index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max,
+    _ body: @escaping @Sendable (Permits.Grant) async -> Void
+  ) -> Task<Void, Never> {
+    let loop = group.loops[index]
+    return task(on: loop) {
+      if permits.tryAcquire(lane) { return await body(.granted) }
+      await body(await permits.acquire(lane, on: loop, until: inMilliseconds(milliseconds), bound: bound))
+    }
+  }
+
+  func acquire(
+    _ lane: Lane, on index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max
+  ) -> Task<Permits.Grant, Never> {
+    let loop = group.loops[index]
+    return task(on: loop) {
+      await permits.acquire(lane, on: loop, until: inMilliseconds(milliseconds), bound: bound)
+    }
+  }
+}
+
+/// What callers got, and how many had a place at the same time.
+private final class PermitsTally: Sendable {
+  struct Counts {
+    var held = 0
+    var history = 0
+    var most = 0
+    var mostHistory = 0
+    var granted = 0
+    var refused = 0
+  }
+
+  private let state = Mutex(Counts())
+  var counts: Counts { state.withLock { $0 } }
+  func refused() { state.withLock { $0.refused += 1 } }
+
+  func took(_ lane: Lane) {
+    state.withLock { state in
+      state.held += 1
+      state.granted += 1
+      state.most = max(state.most, state.held)
+      if lane == .history { state.history += 1 }
+      state.mostHistory = max(state.mostHistory, state.history)
+    }
+  }
+
+  func gaveBack(_ lane: Lane) {
+    state.withLock { state in
+      state.held -= 1
+      if lane == .history { state.history -= 1 }
     }
   }
 }

@@ -118,12 +118,10 @@ import Testing
       let dead = (2...4).compactMap { SocketAddress(numeric: "127.0.0.\($0)", port: port) }
       let live = upstream.address
       let found = await task(on: loop) {
-        let pool = UpstreamPool(
-          loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop),
-          connections: PermitQueue(permits, loop: loop))
+        let pool = UpstreamPool(loop: loop, limits: limits, connections: permits)
         var outcomes: [Bool] = []
         for addresses in [dead + [live], dead, [], [live] + dead] {
-          let result = await pool.connection(to: addresses, deadline: inMilliseconds(60_000))
+          let result = await pool.connection(to: addresses, .values, deadline: inMilliseconds(60_000))
           if case .success(let connection) = result {
             outcomes.append(true)
             connection.close()
@@ -137,11 +135,9 @@ import Testing
       #expect(found == [true, false, false, true])
       // A caller that has left: no address is tried in its name.
       let cancelled = task(on: loop) {
-        let pool = UpstreamPool(
-          loop: loop, limits: limits, calls: PermitQueue(Permits(limit: 1), loop: loop),
-          connections: PermitQueue(permits, loop: loop))
+        let pool = UpstreamPool(loop: loop, limits: limits, connections: permits)
         withUnsafeCurrentTask { $0?.cancel() }
-        let result = await pool.connection(to: [live, live], deadline: inMilliseconds(60_000))
+        let result = await pool.connection(to: [live, live], .values, deadline: inMilliseconds(60_000))
         if case .success(let connection) = result { connection.close() }
         return permits.inUse
       }

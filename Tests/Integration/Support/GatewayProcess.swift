@@ -134,7 +134,7 @@ final class GatewayProcess: @unchecked Sendable {
   }
 
   /// POINTGATE_BINARY, or the one that was built with these tests.
-  private static let binary = Result<String, any Error> {
+  static let binary = Result<String, any Error> {
     if let path = ProcessInfo.processInfo.environment["POINTGATE_BINARY"] { return path }
     var candidates: [URL] = []
     if let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") {

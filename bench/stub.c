@@ -1,0 +1,213 @@
+// A stub upstream for bench/run.py: the gateway contract's two reads, answered from memory by one thread.
+//
+//     stub TOKEN      serves 127.0.0.1 and prints its port
+//
+// A read without `Token: TOKEN` is answered {"code":301}, so a proxy that forgets the header is found out.
+// GET /calls answers how many reads came since it was last asked; GET /delay/20 holds every later read for 20 ms.
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { most_fds = 65536, input_size = 8192 };
+
+struct answer { char *bytes; size_t size; };
+
+struct connection {
+  unsigned generation;           // so that a held answer never goes to a later connection with the same number
+  size_t filled, sent;
+  const struct answer *answer;   // being held or sent; nothing more is read meanwhile
+  char input[input_size + 1];
+};
+
+struct held { int fd; unsigned generation; double due; };
+
+static struct connection *connections[most_fds];
+static struct held held[most_fds];  // a ring; the delay is the same for all, so the order is that of arrival
+static unsigned first_held, last_held;
+static struct answer values, history, token, refused, missing, text;
+static const char *token_value;
+static double delay;
+static long calls;
+static int epoll;
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1e3 + time.tv_nsec / 1e6;
+}
+
+static struct answer make(const char *status, const char *body) {
+  struct answer made;
+  const char *form = "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s";
+  int size = asprintf(&made.bytes, form, status, strlen(body), body);
+  if (size < 0) exit(1);
+  made.size = (size_t)size;
+  return made;
+}
+
+// An envelope whose text is as long as is asked for.
+static struct answer padded(size_t size, const char *element) {
+  char *body = malloc(size + 1), *end = body + size;
+  char *at = stpcpy(body, "{\"code\":200,\"msg\":\"success\",\"ResultPointObjArr\":[");
+  size_t length = strlen(element);
+  for (bool any = false; (size_t)(end - at) > length + 16; any = true) {
+    if (any) *at++ = ',';
+    at = stpcpy(at, element);
+  }
+  *at++ = ']';
+  memset(at, ' ', (size_t)(end - at) - 1);
+  strcpy(end - 1, "}");
+  struct answer made = make("200 OK", body);
+  free(body);
+  return made;
+}
+
+static void drop(int fd) {
+  connections[fd]->generation++;
+  connections[fd]->answer = NULL;
+  connections[fd]->filled = 0;
+  close(fd);
+}
+
+static bool begins(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
+
+static const char *field(const char *head, const char *name) {
+  for (const char *line = strstr(head, "\r\n"); line; line = strstr(line + 2, "\r\n")) {
+    if (strncasecmp(line + 2, name, strlen(name)) != 0 || line[2 + strlen(name)] != ':') continue;
+    return line + 3 + strlen(name) + strspn(line + 3 + strlen(name), " ");
+  }
+  return NULL;
+}
+
+static const struct answer *answer_to(const char *head) {
+  char number[32];
+  if (begins(head, "GET /_webtalk/_cur/api/access_token?")) return &token;
+  if (begins(head, "GET /delay/")) delay = atof(head + 11);
+  if (begins(head, "GET /calls ") || begins(head, "GET /delay/")) {
+    snprintf(number, sizeof number, "%ld", calls);
+    calls = 0;
+    free(text.bytes);
+    text = make("200 OK", number);
+    return &text;
+  }
+  bool is_values = begins(head, "POST /_webtalk/_cur/api/getCodesVal ");
+  if (!is_values && !begins(head, "POST /_webtalk/_cur/api/getCodesHisVal ")) return &missing;
+  calls++;
+  const char *sent = field(head, "Token");
+  size_t length = strlen(token_value);
+  if (!sent || strncmp(sent, token_value, length) != 0 || sent[length] != '\r') return &refused;
+  return is_values ? &values : &history;
+}
+
+static void send_answer(int fd) {
+  struct connection *it = connections[fd];
+  while (it->sent < it->answer->size) {
+    ssize_t count = send(fd, it->answer->bytes + it->sent, it->answer->size - it->sent, MSG_NOSIGNAL);
+    if (count < 0 && errno == EAGAIN) {
+      epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &(struct epoll_event){.events = EPOLLOUT, .data.fd = fd});
+      return;
+    }
+    if (count < 0) {
+      drop(fd);
+      return;
+    }
+    it->sent += (size_t)count;
+  }
+  if (it->answer->size > 65536) {
+    epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &(struct epoll_event){.events = EPOLLIN, .data.fd = fd});
+  }
+  it->answer = NULL;
+}
+
+static void receive(int fd) {
+  struct connection *it = connections[fd];
+  ssize_t count = recv(fd, it->input + it->filled, input_size - it->filled, 0);
+  if (count <= 0) {
+    if (count == 0 || errno != EAGAIN) drop(fd);
+    return;
+  }
+  it->filled += (size_t)count;
+  it->input[it->filled] = 0;
+  char *body = strstr(it->input, "\r\n\r\n");
+  if (!body || it->answer) return;
+  const char *length = field(it->input, "Content-Length");
+  size_t size = (size_t)(body + 4 - it->input) + (length ? strtoul(length, NULL, 10) : 0);
+  if (it->filled < size) return;
+  it->answer = answer_to(it->input);
+  it->sent = 0;
+  it->filled = 0;  // a proxy sends its next request after this answer
+  if (delay > 0 && (it->answer == &values || it->answer == &history)) {
+    held[last_held++ % most_fds] = (struct held){fd, it->generation, now() + delay};
+  } else {
+    send_answer(fd);
+  }
+}
+
+static void accept_all(int listener) {
+  int fd;
+  while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+    if (fd >= most_fds) {
+      close(fd);
+      continue;
+    }
+    if (!connections[fd]) connections[fd] = calloc(1, sizeof(struct connection));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.fd = fd});
+  }
+}
+
+int main(int count, char **arguments) {
+  if (count != 2) {
+    fprintf(stderr, "usage: stub TOKEN\n");
+    return 2;
+  }
+  token_value = arguments[1];
+  char *pair;
+  if (asprintf(&pair, "{\"access_token\":\"%s\",\"refresh_token\":\"once\"}", token_value) < 0) return 1;
+  token = make("200 OK", pair);
+  refused = make("200 OK", "{\"code\":301,\"error\":\"token\"}");
+  missing = make("404 Not Found", "{\"code\":404,\"error\":\"path\"}");
+  const char *point = "{\"pointId\":\"C_5001_AV_0001\",\"value\":18.5,\"time\":\"2026-06-21 02:04:07\"}";
+  values = padded(1024, point);
+  history = padded(262144, point);
+
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, 4096)) {
+    perror("stub");
+    return 1;
+  }
+  getsockname(listener, (struct sockaddr *)&address, &size);
+  printf("%d\n", ntohs(address.sin_port));
+  fflush(stdout);
+
+  epoll = epoll_create1(EPOLL_CLOEXEC);
+  epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN, .data.fd = listener});
+  while (true) {
+    struct epoll_event events[256];
+    bool waits = first_held != last_held;
+    int ready = epoll_wait(epoll, events, 256, waits ? 1 : -1);
+    for (int i = 0; i < ready; i++) {
+      int fd = events[i].data.fd;
+      if (fd == listener) accept_all(fd);
+      else if (connections[fd]->answer && events[i].events & EPOLLOUT) send_answer(fd);
+      else receive(fd);
+    }
+    while (first_held != last_held && held[first_held % most_fds].due <= now()) {
+      struct held it = held[first_held++ % most_fds];
+      if (connections[it.fd]->generation == it.generation) send_answer(it.fd);
+    }
+  }
+}
