@@ -34,6 +34,8 @@ public protocol Adapter: Sendable {
   static var operations: Set<Operation> { get }
   /// It can list what it has (`objects`). Where it can't, the host does not ask.
   static var listsObjects: Bool { get }
+  /// How several callers' `values` become one call, and its answer theirs. Nil: they never do.
+  static var merging: PointMerging? { get }
   /// The vendor's own settings, for `pointgate adapters` and for "did you mean".
   static var settings: [SettingDescription] { get }
   /// Where the answers come from, as `X-Gateway-Source` says it: `live` unless nothing real stands behind them.
@@ -72,6 +74,7 @@ public protocol Adapter: Sendable {
 extension Adapter {
   public static var source: String { "live" }
   public static var listsObjects: Bool { false }
+  public static var merging: PointMerging? { nil }
   public static var settings: [SettingDescription] { [] }
   public var usesToken: Bool { true }
 

@@ -19,6 +19,9 @@ import AdapterAPI
 public struct WebTalk: RawAdapter {
   public static let typeName = "webtalk"
   public static let operations = Set(Operation.allCases)
+  /// A point that is not known is missing from the array; `error` stands in answers to failed calls only.
+  public static let merging: PointMerging? = PointMerging(
+    codes: "codes", arrays: [PointMerging.Elements("ResultPointObjArr")], id: "pointId", common: ["code", "msg"])
 
   public static let settings = [
     SettingDescription("base_url", "url", default: nil, "where WebTalk answers; a path is kept before every call"),
@@ -93,7 +96,10 @@ public struct WebTalk: RawAdapter {
       throw .malformed("the upstream answered HTTP \(answer.status) with something that is no JSON object")
     }
     // Counted here: how much the client holds back depends on how the bytes arrived, and the verdict may not.
-    switch TopLevel.code(in: prefix.count > WebTalk.looksInto ? Array(prefix[..<WebTalk.looksInto]) : prefix) {
+    let code = prefix.withUnsafeBufferPointer {
+      TopLevel.code(in: UnsafeBufferPointer(rebasing: $0[..<min($0.count, WebTalk.looksInto)]))
+    }
+    switch code {
     case 301: throw .tokenRejected("the upstream answered code 301: the token has expired")
     case 302: throw .tokenRejected("the upstream answered code 302: the token's signature is not right")
     case 200, nil: return isSuccess ? .ok : otherwise

@@ -192,7 +192,7 @@ extension UpstreamPool {
 }
 
 /// A streamed answer that gives the call's place back at its end.
-private final class PermitHoldingStream: BodyStream {
+private final class PermitHoldingStream: RelayedStream {
   private let stream: any BodyStream
   private let calls: Permits
   private let lane: Lane
@@ -215,6 +215,14 @@ private final class PermitHoldingStream: BodyStream {
       release()
       throw error
     }
+  }
+
+  func relay(to exchange: Exchange) async -> Relay.End {
+    guard let stream = stream as? any RelayedStream else { return .unfinished }
+    let end = await stream.relay(to: exchange)
+    if case .unfinished = end { return end }
+    release()
+    return end
   }
 
   func cancel() {

@@ -16,7 +16,8 @@ struct SharingPolicy: Sendable {
 
   /// Nil for a route that shares nothing, as one that writes never does.
   init?(_ route: Configuration.Route, hasBudget: Bool) {
-    guard case .operation(let operation) = route.target, !operation.isWrite, route.coalesce || route.cache > .zero else {
+    guard case .operation(let operation) = route.target, !operation.isWrite, route.coalesce || route.cache > .zero
+    else {
       return nil
     }
     self.init(
