@@ -55,7 +55,11 @@ final class RequestPipeline: ExchangeHandler {
         let request = AdapterRequest(operation: operation, fields: fields, body: body)
         report.operation = operation
         let answer =
-          if let policy = route.sharing { try await share(request, policy, route, exchange, report) } else {
+          if let policy = route.sharing {
+            try await share(request, policy, route, exchange, report)
+          } else if let merger = route.merger, let policy = route.configuration.batch {
+            SharedRead(try await merge(request, merger, policy, route, exchange, report))
+          } else {
             SharedRead(try await perform(request, route, exchange, report))
           }
         await respond(answer, route, exchange, report)
