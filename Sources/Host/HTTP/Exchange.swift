@@ -107,8 +107,9 @@ final class Exchange {
 
   /// Starts an answer whose body follows piece by piece, with its first piece; `length` nil when only its end will tell. False
   /// when the client has gone.
+  @discardableResult
   func respondStreaming(
-    _ status: Int, fields: Fields, marks: Marks, length: Int?, first: [UInt8]
+    _ status: Int, fields: Fields, marks: Marks, length: Int?, first: [UInt8] = []
   ) async -> Bool {
     guard begin(status) else { return false }
     let start = loop.outgoing.count
@@ -174,7 +175,7 @@ final class Exchange {
   func relayed(_ count: Int) { bytesSent += count }
 
   /// Ends a streamed answer as it should end.
-  private func endStream() {
+  func endStream() {
     if isChunked, head.method != .head { connection.send(Array("0\r\n\r\n".utf8)) }
   }
 
