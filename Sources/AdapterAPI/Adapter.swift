@@ -8,9 +8,10 @@
 /// 2. Give it a `typeName` (the word after `type:` in YAML), the `operations` it offers, and the `settings` it reads.
 /// 3. Read the settings in `init`. Open nothing there: what fails in `init` is the user's YAML, what fails later may be retried.
 ///    `settings` records every problem with its position; throw only what it can't record.
-/// 4. Implement the operations. **Raw**: where the upstream's wire is the contract itself (`docs/ARCHITECTURE.md`), pass
-///    `request.body` on and the answer back, byte for byte, as `WebTalk` does. **Typed**: where it is another, conform to
-///    `PointAdapter`, and speak of points and values; decoding, checking and encoding the contract's JSON are done there, once.
+/// 4. Implement the operations. **Raw**: where the upstream's wire is the contract itself (`docs/ARCHITECTURE.md`), conform
+///    to `RawAdapter`, and say which request goes out and what an answer means, as `WebTalk` does; bodies pass byte for byte.
+///    **Typed**: where it is another, conform to `PointAdapter`, and speak of points and values; decoding, checking and
+///    encoding the contract's JSON are done there, once.
 /// 5. If the upstream wants a token, say `usesToken`, obtain one in `refresh`, put `call.token` into your requests, and throw
 ///    `.tokenRejected` when the upstream refuses it. The host refreshes once and repeats once; never do either yourself.
 ///    Say with every `HTTPRequest` which operation it is `for`: writes must not be sent twice, and go first in the queue.
@@ -33,6 +34,8 @@ public protocol Adapter: Sendable {
   static var operations: Set<Operation> { get }
   /// It can list what it has (`objects`). Where it can't, the host does not ask.
   static var listsObjects: Bool { get }
+  /// How several callers' `values` become one call, and its answer theirs. Nil: they never do.
+  static var merging: PointMerging? { get }
   /// The vendor's own settings, for `pointgate adapters` and for "did you mean".
   static var settings: [SettingDescription] { get }
   /// Where the answers come from, as `X-Gateway-Source` says it: `live` unless nothing real stands behind them.
@@ -71,6 +74,7 @@ public protocol Adapter: Sendable {
 extension Adapter {
   public static var source: String { "live" }
   public static var listsObjects: Bool { false }
+  public static var merging: PointMerging? { nil }
   public static var settings: [SettingDescription] { [] }
   public var usesToken: Bool { true }
 

@@ -26,6 +26,8 @@ public protocol PointAdapter: Adapter {
 
 extension PointAdapter {
   public var limits: PointLimits { PointLimits() }
+  /// The answer is `PointAnswer`'s, whoever the vendor is.
+  public static var merging: PointMerging? { PointAnswer.merging }
 
   public func values(of codes: [String], property: String?, _ call: Call) async throws(AdapterError) -> [PointReading] {
     throw .unsupported(Operation.values.rawValue)

@@ -1,5 +1,13 @@
 /// Writes the contract's envelope.
 enum PointAnswer {
+  /// What `values` below writes, for those who cut it.
+  static let merging = PointMerging(
+    codes: "codes",
+    arrays: [
+      PointMerging.Elements("ResultPointObjArr"), PointMerging.Elements("errors", isLeftOutWhenEmpty: true),
+    ],
+    id: "pointId", common: ["code", "msg"])
+
   /// Points that could not be read stand in `errors`; the envelope's code stays 200.
   static func values(_ readings: [PointReading]) -> AdapterResponse {
     var times = PointTimeWriter(.local)

@@ -10,7 +10,9 @@ enum AdapterRegistry {
 
   /// The vendors as the configuration's reader needs them.
   static let adapterTypes: [AdapterType] = types.map { type in
-    AdapterType(name: type.typeName, operations: type.operations) { instance, settings in
+    AdapterType(
+      name: type.typeName, operations: type.operations, isMergeable: type.merging != nil
+    ) { instance, settings in
       let context = AdapterContext(name: instance, clock: NoClock(), log: NoLog()) { _ in NoClient() }
       do throws(ConfigError) { _ = try type.init(settings: settings, context: context) } catch {
         settings.error(error.message)

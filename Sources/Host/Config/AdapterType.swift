@@ -6,16 +6,19 @@ struct AdapterType: Sendable {
   let name: String
   /// What it offers; a route to anything else is refused.
   let operations: Set<Operation>
+  /// It says how several callers' requests for values become one.
+  let isMergeable: Bool
   /// Makes the adapter of that instance name from its settings and throws it away: what is wrong is recorded in
   /// `settings.problems`. Keys that it does not read are unknown keys.
   let validate: @Sendable (_ instance: String, _ settings: Settings) -> Void
 
   init(
-    name: String, operations: Set<Operation>,
+    name: String, operations: Set<Operation>, isMergeable: Bool = false,
     validate: @escaping @Sendable (_ instance: String, _ settings: Settings) -> Void
   ) {
     self.name = name
     self.operations = operations
+    self.isMergeable = isMergeable
     self.validate = validate
   }
 

@@ -159,6 +159,8 @@ struct Configuration: Sendable {
     var stale = Duration.zero
     /// How long after a write no kept answer is given.
     var settle = Duration.seconds(1)
+    /// Nil: different callers' codes never share a call.
+    var batch: BatchMerger.Policy?
     var position: SourcePosition
   }
 }

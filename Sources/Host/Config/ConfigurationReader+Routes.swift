@@ -97,6 +97,7 @@ extension ConfigurationReader {
     checkSafety(route, section)
     if case .operation(let operation)? = target { checkOffer(operation, adapter, adapters, section) }
     readSharing(section, &route)
+    readBatch(section, &route, adapters)
     readComparison(section, adapters)
     section.finish()
     return route
@@ -206,7 +207,8 @@ extension ConfigurationReader {
     route.stale = section.duration("stale", default: .zero, in: .zero...Self.day)
     route.settle = section.duration("settle", default: .seconds(1), in: .zero...Self.day)
     if route.stale > .zero, route.cache == .zero {
-      section.error("'stale' prolongs 'cache', which is off in \(section.path); set cache, or remove stale", at: "stale")
+      section.error(
+        "'stale' prolongs 'cache', which is off in \(section.path); set cache, or remove stale", at: "stale")
     }
     guard !route.isRead else { return }
     for (key, isOn) in [("coalesce", route.coalesce), ("cache", route.cache > .zero)] where isOn {
@@ -216,14 +218,29 @@ extension ConfigurationReader {
     }
   }
 
-  /// Merged batches, and a second upstream to compare with.
-  private func readComparison(_ section: Settings, _ adapters: AdapterTable) {
-    if let batch = section.section("batch") {
-      _ = batch.duration("window", in: Self.shortest...Duration.seconds(60))
-      _ = batch.integer("max", default: 200, in: 1...1_000_000)
-      batch.finish()
-      notInForce("batch", section)
+  /// Different callers' codes in one call.
+  private func readBatch(_ section: Settings, _ route: inout Configuration.Route, _ adapters: AdapterTable) {
+    guard let batch = section.section("batch") else { return }
+    defer { batch.finish() }
+    let policy = BatchMerger.Policy(
+      window: batch.duration("window", in: Self.shortest...Duration.seconds(60)),
+      max: batch.integer("max", default: 200, in: 1...1_000_000))
+    guard route.target == .operation(.values) else {
+      return section.error("'batch' merges requests for values only; remove it from \(section.path)", at: "batch")
     }
+    if case .built(let type)? = adapters.kinds[route.adapter], !type.isMergeable {
+      section.error(
+        "'batch' needs an adapter that says how its answers are cut, and '\(route.adapter)' (\(type.name)) does not; "
+          + "remove 'batch', or name another adapter", at: "batch")
+    }
+    if policy.window >= route.timeout {
+      section.error("the 'window' of 'batch' must be shorter than the route's 'timeout'; 5ms is usual", at: "batch")
+    }
+    route.batch = policy
+  }
+
+  /// A second upstream to compare with.
+  private func readComparison(_ section: Settings, _ adapters: AdapterTable) {
     if let shadow = section.section("shadow") {
       checkName(shadow.text("adapter"), adapters, shadow)
       _ = shadow.share("sample", default: 1)

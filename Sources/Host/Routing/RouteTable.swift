@@ -14,18 +14,23 @@ final class Route: Sendable {
   let timeout: Int64
   /// Nil: every request has an upstream call of its own.
   let sharing: SharingPolicy?
+  /// Nil: no call is made for several callers' codes.
+  let merger: BatchMerger?
   /// Nil: every method.
   fileprivate let method: RequestHead.Method?
   fileprivate let path: [UInt8]
 
-  init(_ configuration: Configuration.Route, adapter: AdapterInstance, metrics: RouteMetrics) {
+  init(
+    _ configuration: Configuration.Route, adapter: AdapterInstance, metrics: RouteMetrics, merger: BatchMerger? = nil
+  ) {
     self.configuration = configuration
     self.adapter = adapter
     self.metrics = metrics
     method = configuration.method.map { RequestHead.Method(name: $0) }
     path = Array(configuration.path.utf8)
     timeout = configuration.timeout.nanoseconds
-    sharing = SharingPolicy(configuration)
+    sharing = SharingPolicy(configuration, hasBudget: adapter.budget != nil)
+    self.merger = merger
     writeRoles = configuration.writeRoles
     if case .operation(let operation) = configuration.target, operation.isWrite {
       roles = configuration.writeRoles

@@ -27,13 +27,27 @@ struct SnapshotBuilder {
       }
     }
     metrics.setPresent(adapters: instances.map(\.name))
+    let mergers = mergers(of: instances)
     let routes = configuration.routes.compactMap { route in
       instances.first { $0.name == route.adapter }.map {
-        Route(route, adapter: $0, metrics: metrics.route(route.path))
+        Route(
+          route, adapter: $0, metrics: metrics.route(route.path),
+          merger: route.batch.flatMap { _ in mergers[route.adapter] })
       }
     }
     return Snapshot(
       configuration: configuration, routes: RouteTable(routes), adapters: instances, keys: keys, metrics: metrics)
+  }
+
+  /// New with each configuration: one that was switched off is tried again.
+  private func mergers(of instances: [AdapterInstance]) -> [String: BatchMerger] {
+    var mergers: [String: BatchMerger] = [:]
+    for instance in instances {
+      guard let merging = type(of: instance.adapter).merging else { continue }
+      mergers[instance.name] = BatchMerger(
+        merging, timeout: instance.callTime, metrics: instance.metrics, log: log.forAdapter(instance.name))
+    }
+    return mergers
   }
 
   /// What would make another adapter: its type and every setting, with secrets and files as they are now.

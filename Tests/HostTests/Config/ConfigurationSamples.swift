@@ -39,7 +39,7 @@ enum ConfigurationSamples {
 
   /// The vendors as the configuration sees them.
   static let types = [
-    AdapterType(name: "webtalk", operations: Set(Operation.allCases)) { _, settings in
+    AdapterType(name: "webtalk", operations: Set(Operation.allCases), isMergeable: true) { _, settings in
       _ = settings.baseURL("base_url")
       _ = settings.secret("app_id")
       _ = settings.optionalText("time_zone")

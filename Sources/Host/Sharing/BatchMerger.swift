@@ -1,0 +1,245 @@
+import AdapterAPI
+import Synchronization
+
+/// Makes one upstream call of the codes that different callers ask for within a few milliseconds, for one adapter instance.
+///
+/// The first caller opens a window; it closes after the policy's time, or when its call has as many codes as one may have. The
+/// call is a task of nobody: a caller that leaves ends nothing for the others. Somebody who was alone in his window makes his
+/// own call, with his own body. What comes of a call is decided by `BatchCourse`.
+final class BatchMerger: Sendable {
+  /// `batch:` of a route.
+  struct Policy: Sendable, Hashable {
+    var window: Duration
+    /// How many codes one call may have.
+    var max: Int
+  }
+
+  typealias Answer = BatchCourse.Answer
+  /// One call to the adapter; made on the loop whose caller brought it.
+  typealias UpstreamCall = @Sendable (_ request: AdapterRequest, _ deadline: Instant) async -> Answer
+
+  /// Only requests that are alike in everything but their codes share a call.
+  private struct Key: Hashable {
+    let policy: Policy
+    /// A read that begins after a write sees nothing that was asked for before it.
+    let epoch: UInt64
+    /// The caller's fields that may change an answer.
+    let fields: [UInt8]
+  }
+
+  private struct Caller {
+    /// The places of his codes.
+    let list: [Int]
+    let wait: LoopBound<LoopWait<BatchCourse.Share>>
+  }
+
+  private struct Window {
+    let number: UInt64
+    /// The first caller's.
+    let fields: Fields
+    var union = CodeUnion()
+    var callers: [Caller] = []
+
+    /// False where the list does not fit.
+    mutating func add(_ list: CodeList, _ wait: LoopBound<LoopWait<BatchCourse.Share>>, max: Int) -> Bool {
+      guard let places = union.add(list, max: max) else { return false }
+      callers.append(Caller(list: places, wait: wait))
+      return true
+    }
+  }
+
+  private struct State {
+    var open: [Key: Window] = [:]
+    var opened: UInt64 = 0
+  }
+
+  private let merging: PointMerging
+  /// Nanoseconds that all calls of one window may take.
+  private let timeout: Int64
+  private let metrics: AdapterMetrics
+  private let log: any AdapterLog
+  private let state = Mutex(State())
+  /// The adapter's answers turned out to have another form than it says; until a reload.
+  private let isOff = Atomic<Bool>(false)
+
+  init(_ merging: PointMerging, timeout: Int64, metrics: AdapterMetrics, log: any AdapterLog) {
+    self.merging = merging
+    self.timeout = timeout
+    self.metrics = metrics
+    self.log = log
+  }
+
+  /// The answer to a request for values.
+  ///
+  /// - Parameters:
+  ///   - epoch: the adapter's count of writes when the request came.
+  ///   - deadline: when the caller's patience ends.
+  func answer(
+    to request: AdapterRequest, _ policy: Policy, epoch: UInt64, deadline: Instant, call: @escaping UpstreamCall
+  ) async -> Answer {
+    guard !isOff.load(ordering: .relaxed), let loop = EventLoop.current,
+      let list = CodeList(request.body, member: merging.codes, max: policy.max)
+    else { return await call(request, deadline) }
+    let wait = LoopWait<BatchCourse.Share>(loop: loop)
+    let key = Key(policy: policy, epoch: epoch, fields: request.fields.thatChangeAnswers)
+    let entry = enter(key, list, request.fields, LoopBound(wait, on: loop))
+    for window in entry.full {
+      Task.immediate(executorPreference: loop) { await self.run(window, on: loop, call) }
+    }
+    if let number = entry.opened {
+      let end = loop.now + policy.window
+      Task.immediate(executorPreference: loop) {
+        _ = await LoopWait<Never>(loop: loop).wait(until: end)
+        if let window = self.take(key, number) { await self.run(window, on: loop, call) }
+      }
+    }
+    switch await wait.wait(until: deadline) {
+    case .value(.whole(let answer)): return answer
+    case .value(.cut(let cut, var response)):
+      response.body = .bytes(cut.answer(for: list.codes))
+      return .success(response)
+    case .value(.alone): return await call(request, deadline)
+    case .timedOut:
+      return .failure(
+        GatewayError(
+          AdapterError(.timeout, "The upstream did not answer in time.", detail: "the merged call took too long")))
+    case .cancelled:
+      return .failure(
+        GatewayError(AdapterError(.cancelled, "The caller has gone.", detail: "left before the merged call's answer")))
+    }
+  }
+
+  // MARK: windows
+
+  /// - Returns: windows that closed by this; the number of the one that was opened.
+  private func enter(
+    _ key: Key, _ list: CodeList, _ fields: Fields, _ wait: LoopBound<LoopWait<BatchCourse.Share>>
+  ) -> (full: [Window], opened: UInt64?) {
+    state.withLock { state in
+      var full: [Window] = []
+      var opened: UInt64?
+      if state.open[key]?.add(list, wait, max: key.policy.max) != true {
+        if let window = state.open.removeValue(forKey: key) { full.append(window) }
+        state.opened += 1
+        opened = state.opened
+        var window = Window(number: state.opened, fields: fields)
+        _ = window.add(list, wait, max: key.policy.max)
+        state.open[key] = window
+      }
+      if let count = state.open[key]?.union.codes.count, count >= key.policy.max {
+        if let window = state.open.removeValue(forKey: key) { full.append(window) }
+        opened = nil
+      }
+      return (full, opened)
+    }
+  }
+
+  /// Closes a window whose time is over; nil when it was full before.
+  private func take(_ key: Key, _ number: UInt64) -> Window? {
+    state.withLock { state in
+      state.open[key]?.number == number ? state.open.removeValue(forKey: key) : nil
+    }
+  }
+
+  // MARK: the call
+
+  private func run(_ window: Window, on loop: EventLoop, _ call: UpstreamCall) async {
+    let callers = window.callers
+    if callers.count > 1 { metrics.recordCoalesced(.merged, requests: callers.count - 1) }
+    var course = BatchCourse(window.union.codes, lists: callers.map(\.list), merging)
+    let deadline = loop.now.advanced(byNanoseconds: timeout)
+    while let codes = course.next() {
+      give(course.takeSettled(), to: callers)
+      let body = CodeUnion.body(of: codes, member: merging.codes)
+      let answer = await call(AdapterRequest(operation: .values, fields: window.fields, body: body), deadline)
+      course.answered(await outcome(of: answer))
+      if let form = course.unknownForm { switchOff(form) }
+      give(course.takeSettled(), to: callers)
+    }
+    give(course.takeSettled(), to: callers)
+  }
+
+  private func outcome(of answer: Answer) async -> BatchCourse.Outcome {
+    var response: AdapterResponse
+    switch answer {
+    case .failure(let error): return error.mayBeAPoints ? .refused(answer) : .failed(answer)
+    case .success(let success): response = success
+    }
+    let body: [UInt8]
+    do throws(AdapterError) {
+      guard let whole = try await response.body.gathered(upTo: Sharing.largestAnswer) else { return .uncuttable }
+      body = whole
+    } catch {
+      return .failed(.failure(GatewayError(error)))
+    }
+    response.body = .bytes(body)
+    switch response.status {
+    case 200..<300 where response.verdict == .ok:
+      return response.fields["Content-Encoding"] == nil ? .good(response, body) : .uncuttable
+    // Too many requests (RFC 6585 §4), or a server that can't serve now (RFC 9110 §15.6): said of no point.
+    case 429, 502, 503, 504: return .failed(.success(response))
+    default: return .refused(.success(response))
+    }
+  }
+
+  private func switchOff(_ form: String) {
+    guard !isOff.exchange(true, ordering: .relaxed) else { return }
+    log.log(
+      .warning, "requests are no longer merged: the upstream's answer has a form that the adapter does not know",
+      [("detail", "the answer \(form); remove 'batch' from the routes of this adapter, or reload to try again")])
+  }
+
+  /// Each on his own loop, with one message for each loop.
+  private func give(_ settled: [(caller: Int, share: BatchCourse.Share)], to callers: [Caller]) {
+    var loops: [(loop: EventLoop, ends: [(LoopBound<LoopWait<BatchCourse.Share>>, BatchCourse.Share)])] = []
+    for (caller, share) in settled {
+      let wait = callers[caller].wait
+      if let place = loops.firstIndex(where: { $0.loop === wait.loop }) {
+        loops[place].ends.append((wait, share))
+      } else {
+        loops.append((wait.loop, [(wait, share)]))
+      }
+    }
+    for (loop, ends) in loops {
+      loop.execute { for (wait, share) in ends { wait.value.end(.value(share)) } }
+    }
+  }
+}
+
+extension GatewayError {
+  /// Something that was asked for may be the reason: the adapter refused the request, or the upstream answered with no answer.
+  fileprivate var mayBeAPoints: Bool { status == 400 || word.description == "upstream_malformed" }
+}
+
+extension Body {
+  /// All of it; nil, and the rest is not read, where it is longer.
+  fileprivate func gathered(upTo limit: Int) async throws(AdapterError) -> [UInt8]? {
+    guard case .stream(var bytes, let rest) = self else { return prefix.count <= limit ? prefix : nil }
+    while let piece = try await rest.next() {
+      guard bytes.count + piece.count <= limit else {
+        rest.cancel()
+        return nil
+      }
+      bytes.append(contentsOf: piece)
+    }
+    return bytes
+  }
+}
+
+extension Fields {
+  /// The caller's fields that an upstream may answer differently to, as one text.
+  fileprivate var thatChangeAnswers: [UInt8] {
+    var kept: [UInt8] = []
+    forEach { name, value in
+      switch String(decoding: name, as: UTF8.self).lowercased() {
+      case "traceparent", "tracestate", "x-request-id": break
+      default:
+        kept.append(contentsOf: name)
+        kept.append(UInt8(ascii: ":"))
+        kept.append(contentsOf: value)
+        kept.append(UInt8(ascii: "\n"))
+      }
+    }
+    return kept
+  }
+}

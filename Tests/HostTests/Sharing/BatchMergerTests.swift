@@ -1,0 +1,207 @@
+import AdapterAPI
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Host
+
+/// A merger before an upstream in memory.
+private final class MergerRig: Sendable {
+  let merger: BatchMerger
+  let metrics = AdapterMetrics(adapter: "main")
+  let log = CollectedLog()
+  let gate: Gate?
+  private let model: Mutex<ModelUpstream>
+  private let seen = Mutex<[AdapterRequest]>([])
+
+  /// - Parameter gate: the upstream answers when it is open.
+  init(_ model: ModelUpstream = ModelUpstream(), gate: Gate? = nil) {
+    self.model = Mutex(model)
+    self.gate = gate
+    merger = BatchMerger(ModelUpstream.merging, timeout: 30_000_000_000, metrics: metrics, log: log)
+  }
+
+  var calls: [AdapterRequest] { seen.withLock { $0 } }
+  var bodies: [String] { calls.map { String(decoding: $0.body, as: UTF8.self) } }
+
+  func change(_ change: (inout ModelUpstream) -> Void) { model.withLock { change(&$0) } }
+
+  /// One caller, on that loop.
+  func ask(
+    _ codes: [String], on loop: EventLoop, body: [UInt8]? = nil, fields: String = "", epoch: UInt64 = 0,
+    window: Duration = .milliseconds(20), max: Int = 200, deadline: Instant = .distantFuture
+  ) -> Task<Result<String, GatewayError>, Never> {
+    let request = AdapterRequest(
+      operation: .values, fields: Fields(checkedBlock: Array(fields.utf8)), body: body ?? ModelUpstream.body(codes))
+    return task(on: loop) {
+      let answer = await self.merger.answer(
+        to: request, BatchMerger.Policy(window: window, max: max), epoch: epoch, deadline: deadline
+      ) { request, _ in await self.upstream(request, on: loop) }
+      return answer.map { String(decoding: $0.body.prefix, as: UTF8.self) }
+    }
+  }
+
+  private func upstream(_ request: AdapterRequest, on loop: EventLoop) async -> BatchMerger.Answer {
+    loop.assertOnLoop()
+    seen.withLock { $0.append(request) }
+    await gate?.pass(on: loop)
+    guard let codes = try? JSONValue(parsing: request.body)["codes"]?.array?.compactMap(\.string) else {
+      return .success(AdapterResponse(json: Array("{}".utf8)))
+    }
+    let (text, isGood) = model.withLock { $0.answer(codes) }
+    return .success(AdapterResponse(json: text, verdict: isGood ? .ok : .businessError(code: 500)))
+  }
+
+  func unmerged(_ codes: [String]) -> String {
+    String(decoding: model.withLock { $0.unmerged(codes).text }, as: UTF8.self)
+  }
+}
+
+private final class CollectedLog: AdapterLog {
+  private let lines = Mutex<[String]>([])
+  func log(_ level: LogLevel, _ message: StaticString, _ fields: [(key: StaticString, value: String)]) {
+    lines.withLock { $0.append("\(level) \(message): \(fields.map(\.value).joined(separator: " "))") }
+  }
+  var all: [String] { lines.withLock { $0 } }
+}
+
+@Suite("Merging requests of different callers", .blocking)
+struct BatchMergerTests {
+  private static let long = Duration.seconds(60)
+
+  @Test func `callers on two loops within the window become one call, and each gets his own`() async throws {
+    await withLoops(2) { group in
+      let rig = MergerRig()
+      let lists = (0..<20).map { ["C_\($0)", "C_\($0 + 1)"] }
+      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: .milliseconds(300)) }
+      for (list, task) in zip(lists, tasks) { #expect(try await task.value.get() == rig.unmerged(list)) }
+      #expect(rig.calls.count == 1)
+      #expect(rig.metrics.coalescedCount(.merged) == 19)
+    }
+  }
+
+  @Test func `somebody who is alone in his window sends his own body, byte for byte`() async throws {
+    await withLoops { group in
+      let rig = MergerRig()
+      let body = " { \"codes\" : [ \"a\" ] } "
+      let answer = await rig.ask([], on: group.loops[0], body: Array(body.utf8)).value
+      #expect(try answer.get() == rig.unmerged(["a"]))
+      #expect(rig.bodies == [body])
+      #expect(rig.metrics.coalescedCount(.merged) == 0)
+    }
+  }
+
+  @Test func `a body of another form does not wait for a window`() async throws {
+    try await withLoops { group in
+      let rig = MergerRig()
+      let body = #"{"codes":["a"],"more":1}"#
+      _ = try await rig.ask([], on: group.loops[0], body: Array(body.utf8), window: Self.long).value.get()
+      #expect(rig.bodies == [body])
+    }
+  }
+
+  @Test func `a full window closes at once, and no call has more codes than one may have`() async throws {
+    await withLoops(2) { group in
+      let rig = MergerRig()
+      let lists = (0..<9).map { caller in (0..<4).map { "C_\(caller)_\($0)" } }
+      // Twelve codes a call: three callers each, and nobody waits for the minute to pass.
+      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 12) }
+      for (list, task) in zip(lists, tasks) { #expect(try await task.value.get() == rig.unmerged(list)) }
+      #expect(rig.calls.count == 3)
+    }
+  }
+
+  @Test func `a list that no longer fits closes the window and opens the next`() async throws {
+    await withLoops { group in
+      let rig = MergerRig()
+      let tasks = [["a", "b", "c"], ["d", "e"], ["e", "f", "g", "h"]].map {
+        rig.ask($0, on: group.loops[0], window: .milliseconds(50), max: 4)
+      }
+      #expect(try await tasks[0].value.get() == rig.unmerged(["a", "b", "c"]))
+      #expect(try await tasks[1].value.get() == rig.unmerged(["d", "e"]))
+      #expect(try await tasks[2].value.get() == rig.unmerged(["e", "f", "g", "h"]))
+      #expect(
+        Set(rig.bodies)
+          == Set(
+            [["a", "b", "c"], ["d", "e"], ["e", "f", "g", "h"]].map { list in
+              String(decoding: ModelUpstream.body(list), as: UTF8.self)
+            }))
+    }
+  }
+
+  @Test func `another property, another Accept and another epoch are other windows`() async throws {
+    try await withLoops { group in
+      let rig = MergerRig()
+      let loop = group.loops[0]
+      let tasks = [
+        rig.ask(["a"], on: loop, fields: "prop: x\r\nX-Request-Id: 1\r\n"),
+        rig.ask(["b"], on: loop, fields: "prop: x\r\ntraceparent: 2\r\nX-Request-Id: 2\r\n"),
+        rig.ask(["a"], on: loop, fields: "prop: y\r\n"), rig.ask(["a"], on: loop, fields: "Accept: x\r\n"),
+        rig.ask(["a"], on: loop, fields: "prop: x\r\n", epoch: 1),
+      ]
+      for task in tasks { _ = try await task.value.get() }
+      #expect(rig.calls.count == 4)
+      #expect(rig.calls.first { $0.fields["X-Request-Id"] != nil }?.fields["X-Request-Id"] == "1")
+    }
+  }
+
+  @Test func `a caller that leaves ends nothing for the others, and one without patience waits no longer`() async throws
+  {
+    await withLoops(2) { group in
+      let gate = Gate()
+      let rig = MergerRig(gate: gate)
+      let first = rig.ask(["a"], on: group.loops[0])
+      let hasty = rig.ask(["b"], on: group.loops[0], deadline: inMilliseconds(60))
+      let other = rig.ask(["c"], on: group.loops[1])
+      #expect(await eventually { gate.arrived == 1 })
+      first.cancel()
+      guard case .failure = await first.value, case .failure(let error) = await hasty.value else {
+        Issue.record("an answer before the upstream's")
+        return
+      }
+      #expect(error.status == 504)
+      gate.open()
+      #expect(try await other.value.get() == rig.unmerged(["c"]))
+      #expect(rig.calls.count == 1)
+    }
+  }
+
+  @Test func `only the asker of a poison sees it`() async throws {
+    await withLoops(2) { group in
+      var model = ModelUpstream()
+      model.poisons = ["C_5"]
+      let rig = MergerRig(model)
+      let lists = (0..<16).map { ["C_\($0)"] }
+      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: .milliseconds(300)) }
+      for (list, task) in zip(lists, tasks) { #expect(try await task.value.get() == rig.unmerged(list)) }
+      #expect(rig.calls.count <= 10)
+    }
+  }
+
+  @Test func `a member that the adapter does not know switches merging off, and the log says so once`() async throws {
+    await withLoops { group in
+      var model = ModelUpstream()
+      model.unknown = #""total":2"#
+      let rig = MergerRig(model)
+      let loop = group.loops[0]
+      for turn in 0..<3 {
+        let tasks = [rig.ask(["a"], on: loop), rig.ask(["b"], on: loop)]
+        for (code, task) in zip(["a", "b"], tasks) { #expect(try await task.value.get() == rig.unmerged([code])) }
+        #expect(rig.calls.count == 3 + 2 * turn)
+      }
+      #expect(rig.log.all.count == 1)
+      #expect(rig.log.all.first?.contains("'total'") == true)
+    }
+  }
+
+  @Test func `many callers with many codes are one call, and soon done`() async throws {
+    await withLoops(2) { group in
+      let rig = MergerRig()
+      let lists = (0..<300).map { caller in (0..<199).map { "C_\(($0 + caller) % 200)" } }
+      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 201) }
+      let last = rig.ask(["C_last"], on: group.loops[0], window: Self.long, max: 201)
+      for task in tasks + [last] { #expect(try await task.value.get().hasPrefix("{")) }
+      #expect(rig.calls.count == 1)
+    }
+  }
+}

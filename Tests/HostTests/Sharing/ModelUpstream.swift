@@ -1,0 +1,136 @@
+import AdapterAPI
+
+@testable import Host
+
+/// Random numbers that a seed decides, so that a case that failed can be run again.
+struct SeededNumbers: RandomNumberGenerator {
+  private var state: UInt64
+  init(_ seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1 }
+
+  mutating func next() -> UInt64 {
+    state ^= state << 13
+    state ^= state >> 7
+    state ^= state << 17
+    return state &* 0x2545_f491_4f6c_dd1d
+  }
+}
+
+/// An upstream in memory: the answer to a list of codes, as text, with whatever JSON allows in it.
+struct ModelUpstream {
+  static let merging = PointMerging(
+    codes: "codes",
+    arrays: [PointMerging.Elements("ResultPointObjArr"), PointMerging.Elements("errors", isLeftOutWhenEmpty: true)],
+    id: "pointId", common: ["code", "msg"])
+
+  /// Points that make any request fail that asks for them.
+  var poisons: Set<String> = []
+  /// Points that the upstream leaves out.
+  var missing: Set<String> = []
+  /// Points that stand in `errors`.
+  var broken: Set<String> = []
+  /// Answers in its own order instead of the caller's.
+  var sorts = false
+  /// White space between everything.
+  var isSpaced = false
+  /// Ids in answers have their characters escaped.
+  var escapesIDs = false
+  /// The envelope's other members stand behind the array.
+  var isReversed = false
+  /// Some points have two elements.
+  var doubles: Set<String> = []
+  /// Members that no adapter knows.
+  var unknown = ""
+  private(set) var calls: [[String]] = []
+
+  init() {}
+
+  static let numbers = [
+    "18.5", "1e400", "0.10", "12345678901234567890", "-0", "1E-7", "\"7.50\"", "true", "null", "[1, 2 ,3]",
+    #"{"a":{"pointId":"x"}}"#, #""a\"],[{\\""#, #""\ud83d""#,
+  ]
+
+  init(random: inout SeededNumbers, pool: [String]) {
+    func some(_ share: Int, _ random: inout SeededNumbers) -> Set<String> {
+      Set(pool.filter { _ in Int.random(in: 0..<100, using: &random) < share })
+    }
+    missing = some(10, &random)
+    broken = some(15, &random)
+    doubles = some(10, &random)
+    sorts = Bool.random(using: &random)
+    isSpaced = Bool.random(using: &random)
+    escapesIDs = Bool.random(using: &random)
+    isReversed = Bool.random(using: &random)
+  }
+
+  static func body(_ codes: [String]) -> [UInt8] {
+    Array("{\"codes\":[\(codes.map { "\"\($0)\"" }.joined(separator: ","))]}".utf8)
+  }
+
+  /// The answer, and whether it is a good one.
+  mutating func answer(_ codes: [String]) -> (text: [UInt8], isGood: Bool) {
+    calls.append(codes)
+    return Self.answer(codes, self)
+  }
+
+  func unmerged(_ codes: [String]) -> (text: [UInt8], isGood: Bool) { Self.answer(codes, self) }
+
+  private static func answer(_ asked: [String], _ model: ModelUpstream) -> (text: [UInt8], isGood: Bool) {
+    guard model.poisons.isDisjoint(with: asked) else {
+      return (Array(#"{"code":500,"error":"a point of \#(asked.count) is bad"}"#.utf8), false)
+    }
+    let space = model.isSpaced ? " \n\t" : ""
+    let codes = model.sorts ? asked.sorted { hash($0) < hash($1) } : asked
+    var good: [String] = []
+    var bad: [String] = []
+    for code in codes where !model.missing.contains(code) {
+      for turn in 0..<(model.doubles.contains(code) ? 2 : 1) {
+        let element = model.element(code, turn: turn, space)
+        if model.broken.contains(code) { bad.append(element) } else { good.append(element) }
+      }
+    }
+    func array(_ key: String, _ elements: [String]) -> String {
+      "\"\(key)\"\(space):\(space)[\(elements.joined(separator: "\(space),\(space)"))]"
+    }
+    var members = ["\"code\"\(space):\(space)200", #""m\u0073g":"ok ] \" }""#]
+    members.insert(array("ResultPointObjArr", good), at: model.isReversed ? 0 : 2)
+    if !bad.isEmpty { members.insert(array("errors", bad), at: model.isReversed ? 0 : 3) }
+    if !model.unknown.isEmpty { members.append(model.unknown) }
+    return (Array("\(space){\(space)\(members.joined(separator: "\(space),\(space)"))\(space)}\(space)".utf8), true)
+  }
+
+  private func element(_ code: String, turn: Int, _ space: String) -> String {
+    let seed = Self.hash(code)
+    let value = Self.numbers[(seed + turn) % Self.numbers.count]
+    let id = escapesIDs ? code.unicodeScalars.map { Self.escaped($0) }.joined() : code
+    let parts = ["\"pointId\"\(space):\"\(id)\"", "\"value\":\(value)", #""extra":{"pointId":["other",{}]}"#]
+    return "{" + (seed % 2 == 0 ? parts : parts.reversed()).joined(separator: ",\(space)") + "}"
+  }
+
+  private static func escaped(_ scalar: Unicode.Scalar) -> String {
+    let hex = "0123456789abcdef".map { $0 }
+    return String(scalar).utf16.map { unit in
+      "\\u" + [12, 8, 4, 0].map { String(hex[Int(unit >> $0 & 15)]) }.joined()
+    }.joined()
+  }
+
+  private static func hash(_ text: String) -> Int { text.utf8.reduce(7) { ($0 * 31 + Int($1)) % 10_007 } }
+}
+
+/// An answer's members, its arrays as their elements: what has to be the same, whatever space stands between.
+func pieces(_ text: [UInt8]) throws -> [String] {
+  var found: [String] = []
+  try text.withUnsafeBufferPointer { bytes in
+    try JSONPieces.members(of: bytes, uniqueKeys: true) { key, value in
+      guard value.first == UInt8(ascii: "[") else {
+        found.append("\(key)=\(String(decoding: value, as: UTF8.self))")
+        return
+      }
+      found.append("\(key):")
+      try? JSONPieces.elements(of: value) { element, _ in
+        found.append(String(decoding: element, as: UTF8.self))
+        return true
+      }
+    }
+  }
+  return found
+}
