@@ -8,9 +8,10 @@
 /// 2. Give it a `typeName` (the word after `type:` in YAML), the `operations` it offers, and the `settings` it reads.
 /// 3. Read the settings in `init`. Open nothing there: what fails in `init` is the user's YAML, what fails later may be retried.
 ///    `settings` records every problem with its position; throw only what it can't record.
-/// 4. Implement the operations. **Raw**: where the upstream's wire is the contract itself (`docs/ARCHITECTURE.md`), pass
-///    `request.body` on and the answer back, byte for byte, as `WebTalk` does. **Typed**: where it is another, conform to
-///    `PointAdapter`, and speak of points and values; decoding, checking and encoding the contract's JSON are done there, once.
+/// 4. Implement the operations. **Raw**: where the upstream's wire is the contract itself (`docs/ARCHITECTURE.md`), conform
+///    to `RawAdapter`, and say which request goes out and what an answer means, as `WebTalk` does; bodies pass byte for byte.
+///    **Typed**: where it is another, conform to `PointAdapter`, and speak of points and values; decoding, checking and
+///    encoding the contract's JSON are done there, once.
 /// 5. If the upstream wants a token, say `usesToken`, obtain one in `refresh`, put `call.token` into your requests, and throw
 ///    `.tokenRejected` when the upstream refuses it. The host refreshes once and repeats once; never do either yourself.
 ///    Say with every `HTTPRequest` which operation it is `for`: writes must not be sent twice, and go first in the queue.

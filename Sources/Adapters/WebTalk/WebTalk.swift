@@ -16,7 +16,7 @@ import AdapterAPI
 /// | HTTP 4xx, 5xx | passed on with its status, as a business error |
 ///
 /// An answer with a `Content-Encoding` is not looked into. Of a long answer only the first 64 KiB are.
-public struct WebTalk: Adapter {
+public struct WebTalk: RawAdapter {
   public static let typeName = "webtalk"
   public static let operations = Set(Operation.allCases)
   /// A point that is not known is missing from the array; `error` stands in answers to failed calls only.
@@ -32,7 +32,7 @@ public struct WebTalk: Adapter {
 
   public let upstream: UpstreamIdentity
   let appID: Secret
-  let client: any HTTPClient
+  public let client: any HTTPClient
   let clock: any GatewayClock
   /// The header fields that every call has, up to where the token's value begins.
   private let fixedFields: [UInt8]
@@ -56,55 +56,32 @@ public struct WebTalk: Adapter {
     fixedFields = Array("appId: \(appID.exposed)\r\nContent-Type: application/json\r\nToken: ".utf8)
   }
 
-  public func values(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
-    try await pass(request, to: "/_webtalk/_cur/api/getCodesVal", call)
-  }
-
-  public func history(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
-    try await pass(request, to: "/_webtalk/_cur/api/getCodesHisVal", call)
-  }
-
-  public func set(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
-    try await pass(request, to: "/_webtalk/_cur/api/setCodesVal", call)
-  }
-
-  public func forceSet(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
-    try await pass(request, to: "/_webtalk/_cur/api/forceSetCodesVal", call)
-  }
-
-  public func alarms(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
-    try await pass(request, to: "/_webtalk/_cur/api/getHisAlarms", call)
-  }
-
-  public func alarmConfigs(_ request: AdapterRequest, _ call: Call) async throws(AdapterError) -> AdapterResponse {
-    try await pass(request, to: "/_webtalk/_cur/api/getAlarmConfigs", call)
-  }
-
-  /// How much of an answer is looked into.
-  static let looksInto = 64 << 10
-
-  private func pass(
-    _ request: AdapterRequest, to target: String, _ call: Call
-  ) async throws(AdapterError) -> AdapterResponse {
+  public func outgoing(_ request: AdapterRequest, _ call: Call) throws(AdapterError) -> HTTPRequest {
     guard let token = call.token else { throw .tokenRejected("the call came without a token") }
     let takesProperty = request.operation == .values || request.operation == .history
     let fields = WebTalkFields.request(
       fixed: fixedFields, token: token.access, caller: request.fields, takesProperty: takesProperty)
     let body = request.body.isEmpty ? Array("{}".utf8) : request.body
-    let answer = try await client.send(
-      HTTPRequest(.post, target, fields: fields, body: body, for: request.operation), deadline: call.deadline)
-    do throws(AdapterError) {
-      return AdapterResponse(
-        status: answer.status, fields: answer.fields, body: answer.body, verdict: try WebTalk.verdict(of: answer))
-    } catch {
-      if case .stream(_, let rest) = answer.body { rest.cancel() }
-      // A refused token means that nothing was done; of any other answer nobody can tell.
-      throw error.acted(request.operation.isWrite && error.code != .tokenRejected)
+    return HTTPRequest(
+      .post, WebTalk.target(of: request.operation), fields: fields, body: body, for: request.operation)
+  }
+
+  private static func target(of operation: Operation) -> String {
+    switch operation {
+    case .values: "/_webtalk/_cur/api/getCodesVal"
+    case .history: "/_webtalk/_cur/api/getCodesHisVal"
+    case .set: "/_webtalk/_cur/api/setCodesVal"
+    case .forceSet: "/_webtalk/_cur/api/forceSetCodesVal"
+    case .alarms: "/_webtalk/_cur/api/getHisAlarms"
+    case .alarmConfigs: "/_webtalk/_cur/api/getAlarmConfigs"
     }
   }
 
+  /// How much of an answer is looked into.
+  static let looksInto = 64 << 10
+
   /// What an answer means, by its status and its top-level `code`.
-  static func verdict(of answer: HTTPResponse) throws(AdapterError) -> AdapterResponse.Verdict {
+  public func verdict(of answer: HTTPResponse) throws(AdapterError) -> AdapterResponse.Verdict {
     if answer.status == 401 { throw .tokenRejected("the upstream answered HTTP 401") }
     if (300..<400).contains(answer.status) {
       throw .malformed(
@@ -119,7 +96,10 @@ public struct WebTalk: Adapter {
       throw .malformed("the upstream answered HTTP \(answer.status) with something that is no JSON object")
     }
     // Counted here: how much the client holds back depends on how the bytes arrived, and the verdict may not.
-    switch TopLevel.code(in: prefix.count > looksInto ? Array(prefix[..<looksInto]) : prefix) {
+    let code = prefix.withUnsafeBufferPointer {
+      TopLevel.code(in: UnsafeBufferPointer(rebasing: $0[..<min($0.count, WebTalk.looksInto)]))
+    }
+    switch code {
     case 301: throw .tokenRejected("the upstream answered code 301: the token has expired")
     case 302: throw .tokenRejected("the upstream answered code 302: the token's signature is not right")
     case 200, nil: return isSuccess ? .ok : otherwise

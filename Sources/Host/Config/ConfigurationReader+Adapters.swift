@@ -51,6 +51,19 @@ extension ConfigurationReader {
     }
   }
 
+  /// A budget stretches what is polled only where there are answers to give meanwhile.
+  func checkBudgets(_ adapters: [ConfiguredAdapter], _ routes: [Configuration.Route]) {
+    for instance in adapters.map(\.instance) where !instance.upstream.budget.isNone {
+      let refusing = routes.filter { $0.adapter == instance.name && $0.isRead && $0.cache == .zero }.map(\.path)
+      guard !refusing.isEmpty else { continue }
+      let more = refusing.count > 2 ? " and \(refusing.count - 2) more" : ""
+      let settings = ConfigurationLoader.settings(for: instance, problems: .init(), resolver: root.resolver)
+      problems.warning(
+        "once 'budget' is used up, \(refusing.prefix(2).joined(separator: ", "))\(more) will be refused (503): "
+          + "set 'cache' there, and older answers are given instead", at: settings.position(of: "budget"))
+    }
+  }
+
   private func readAdapter(_ name: String, _ position: SourcePosition, _ section: Settings) -> ConfiguredAdapter {
     let type = section.text("type")
     let node = section.node("settings") ?? ConfigNode(.mapping([]), at: section.position)

@@ -28,6 +28,7 @@ struct ConfigurationReader {
     let routes = readRoutes(adapters, defaults, listen)
     let auth = readAuth(tokenNeededBy: routes.first { $0.requiresToken })
     checkUsed(adapters, by: routes, defaults)
+    checkBudgets(adapters, routes)
     readStream()
     readConsole()
     readTelemetry()

@@ -32,7 +32,8 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// Lent to a client's connection while it takes in what it received; nobody keeps anything in it beyond that.
   let scratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: EventLoop.scratchSize)
   /// The same for connections to upstreams: a request may go out, and its answer come in, while its client's bytes are looked at.
-  let upstreamScratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: EventLoop.scratchSize)
+  let upstreamScratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: EventLoop.upstreamScratchSize)
+  var pipes = PipePool()
   /// Monotonic nanoseconds, taken once a turn.
   private(set) var now = Instant(nanoseconds: System.monotonic())
 
@@ -40,6 +41,8 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   private(set) var turns = 0
 
   static let scratchSize = 64 << 10
+  /// A head, and as much of the body behind it as is held back, in one read.
+  static let upstreamScratchSize = 68 << 10
   private static let eventsPerTurn = 256
   private static let wakeUpID = UInt64.max
 
@@ -60,6 +63,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     events.deallocate()
     scratch.deallocate()
     upstreamScratch.deallocate()
+    pipes.closeAll()
   }
 
   // MARK: thread

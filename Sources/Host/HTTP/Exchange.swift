@@ -25,6 +25,8 @@ final class Exchange {
   private var bodyReader: BodyReader
   private var bodyWaiter: UnsafeContinuation<HTTPFault?, Never>?
   private var flushWaiter: UnsafeContinuation<Bool, Never>?
+  /// Moves the body's rest without this exchange's help.
+  var relay: Relay?
 
   init(connection: ServerConnection, head: RequestHead, base: UnsafePointer<UInt8>) {
     self.connection = connection
@@ -103,9 +105,12 @@ final class Exchange {
     connection.sendBuilt(from: start, followedBy: hasNoBody ? [] : body)
   }
 
-  /// Starts an answer whose body follows piece by piece; `length` nil when only its end will tell.
-  func respondStreaming(_ status: Int, fields: Fields, marks: Marks, length: Int?) {
-    guard begin(status) else { return }
+  /// Starts an answer whose body follows piece by piece, with its first piece; `length` nil when only its end will tell. False
+  /// when the client has gone.
+  func respondStreaming(
+    _ status: Int, fields: Fields, marks: Marks, length: Int?, first: [UInt8]
+  ) async -> Bool {
+    guard begin(status) else { return false }
     let start = connection.server.building.count
     if length == nil {
       // HTTP/1.0 knows no chunks: the end of the connection is the end of the body (RFC 9112 §6.3).
@@ -121,32 +126,55 @@ final class Exchange {
       connection.server.building.append("Transfer-Encoding: chunked\r\n")
     }
     connection.server.building.append("\r\n")
-    connection.sendBuilt(from: start, followedBy: [])
+    return await send(connection.server.takeBuilt(from: start), first)
   }
 
   /// Sends one piece; returns when the client's socket has taken it, false when the client has gone.
   func send(_ piece: [UInt8]) async -> Bool {
     guard !isGone else { return false }
-    guard !piece.isEmpty, head.method != .head else { return true }
-    bytesSent += piece.count
-    if isChunked {
-      var chunk: [UInt8] = []
-      chunk.reserveCapacity(piece.count + 20)
-      chunk.append(contentsOf: String(piece.count, radix: 16).utf8)
-      chunk.append("\r\n")
-      chunk.append(contentsOf: piece)
-      chunk.append("\r\n")
-      connection.send(chunk)
+    return await send([], piece)
+  }
+
+  private func send(_ head: [UInt8], _ piece: [UInt8]) async -> Bool {
+    if piece.isEmpty || self.head.method == .head {
+      connection.send(head)
+    } else if isChunked {
+      bytesSent += piece.count
+      connection.send(head + Array("\(String(piece.count, radix: 16))\r\n".utf8), piece, [13, 10])
     } else {
-      connection.send(piece)
+      bytesSent += piece.count
+      connection.send(head, piece)
     }
     if isGone { return false }
     if connection.isFlushed { return true }
     return await withUnsafeContinuation { flushWaiter = $0 }
   }
 
+  /// Sends the rest of a streamed answer, and its end; false when the client has gone. Throws where the answer broke off.
+  func sendRest(of stream: any BodyStream) async throws(AdapterError) -> Bool {
+    if let stream = stream as? any RelayedStream {
+      switch await stream.relay(to: self) {
+      case .whole: return true
+      case .clientGone: return false
+      case .failed(let failure): throw AdapterError(failure)
+      case .unfinished: break
+      }
+    }
+    while let piece = try await stream.next() {
+      guard await send(piece) else { return false }
+    }
+    endStream()
+    return true
+  }
+
+  /// The body's bytes go out as they come in: no chunks around them, and not dropped.
+  var takesBytesUnseen: Bool { !isChunked && head.method != .head && !isGone && connection.isFlushed }
+
+  /// The relay has moved so many bytes to the client.
+  func relayed(_ count: Int) { bytesSent += count }
+
   /// Ends a streamed answer as it should end.
-  func endStream() {
+  private func endStream() {
     if isChunked, head.method != .head { connection.send(Array("0\r\n\r\n".utf8)) }
   }
 
@@ -207,6 +235,7 @@ final class Exchange {
     isGone = true
     resumeBody(HTTPFault(.badRequest, "the client went away"))
     resumeFlush(false)
+    relay?.clientGone()
     task?.cancel()
   }
 

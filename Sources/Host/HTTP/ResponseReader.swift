@@ -61,6 +61,33 @@ struct ResponseReader {
   /// How much of the body is still to come; nil when only its end will tell.
   var remaining: Int? { if case .length(let remaining) = framing { remaining } else { nil } }
 
+  /// How much to read next while so much of the body is held back: not beyond that where more will follow, for the rest may go on
+  /// unseen.
+  func wantsNext(holdingBack size: Int, space: Int) -> Int {
+    guard case .length(let remaining) = framing, remaining > size - body.count, body.count < size else { return space }
+    return min(space, size - body.count)
+  }
+
+  /// How many of the bytes that come next are payload and nothing else, so that they may go on unseen; 0 where each has to be
+  /// looked at.
+  var unseenPayload: Int {
+    guard body.isEmpty else { return 0 }
+    switch framing {
+    case .length(let remaining): return remaining
+    // One more than allowed, so that too long a body is noticed.
+    case .untilClose: return maxBody == 0 ? .max : maxBody - received + 1
+    case .head, .none, .chunked: return 0
+    }
+  }
+
+  /// So many bytes of `unseenPayload` have gone on.
+  mutating func passed(_ count: Int) -> Step {
+    received += count
+    if case .length(let remaining) = framing { framing = .length(remaining: remaining - count) }
+    guard maxBody == 0 || received <= maxBody else { return tooLong }
+    return isComplete ? .complete : .needMore
+  }
+
   /// Another request may follow on the connection.
   var allowsReuse: Bool { isComplete && head.keepAlive && !hasSurplus }
 
@@ -126,7 +153,7 @@ struct ResponseReader {
     } else if head.contentLength >= 0 {
       guard maxBody == 0 || head.contentLength <= maxBody else { return tooLong }
       framing = .length(remaining: head.contentLength)
-      body.reserveCapacity(min(head.contentLength, UpstreamConnection.holdBack))
+      body.reserveCapacity(max(min(count, head.contentLength), min(head.contentLength, UpstreamConnection.holdBack)))
     } else {
       framing = .untilClose
     }

@@ -11,7 +11,7 @@ import Glibc
 /// An idle connection holds no buffer and no task. Touched by its loop's thread only.
 final class ServerConnection: LoopObject {
   let server: ServerContext
-  private let transport: Transport
+  let transport: Transport
   /// Bytes that came and belong to no request yet; empty while idle.
   private var input: [UInt8] = []
   /// Bytes of an answer that the socket did not take at once; empty while idle.
@@ -21,7 +21,7 @@ final class ServerConnection: LoopObject {
   private var builtStart: UInt32 = 0
   private var builtEnd: UInt32 = 0
   private var parser = RequestHeadParser()
-  private var exchange: Exchange?
+  private(set) var exchange: Exchange?
   /// Received bytes behind the head of the request that is just being started.
   private var window: UnsafeBufferPointer<UInt8>?
   private var windowTaken = 0
@@ -59,7 +59,7 @@ final class ServerConnection: LoopObject {
   /// Full buffers read in one turn, so that one client that sends without a pause does not keep the loop from the others.
   private static let readsPerTurn = 4
   /// After so many bytes written in one turn the others come first: a client may take a long answer as fast as we write it.
-  private static let bytesPerTurn = 1 << 20
+  static let bytesPerTurn = 1 << 20
 
   init(fd: Int32, server: ServerContext) {
     transport = Transport(fd: fd)
@@ -92,7 +92,9 @@ final class ServerConnection: LoopObject {
       // Reset, or both sides ended. An answer on its way has no reader; a half-close alone comes as EPOLLRDHUP.
       if events & PG_EPOLLERR != 0 || exchange != nil { return abort() }
     }
-    if events & PG_EPOLLOUT != 0, !output.isEmpty { flush() }
+    if events & PG_EPOLLOUT != 0 {
+      if !output.isEmpty { flush() } else { exchange?.relay?.advance() }
+    }
     if events & (PG_EPOLLIN | PG_EPOLLRDHUP | PG_EPOLLHUP) != 0, !flags.contains(.closed) {
       flags.insert(.readable)
       if events & (PG_EPOLLRDHUP | PG_EPOLLHUP) != 0 { flags.insert(.endComes) }
@@ -102,7 +104,7 @@ final class ServerConnection: LoopObject {
 
   override func deadlineReached() {
     if flags.contains(.lingering) { return close() }
-    if !output.isEmpty { return abort() }
+    if !output.isEmpty || exchange?.relay?.waitsForClient == true { return abort() }
     if let exchange {
       if exchange.isWaitingForBody { exchange.resumeBody(HTTPFault(.requestTimeout, "the body did not come in time")) }
       return
@@ -275,10 +277,7 @@ final class ServerConnection: LoopObject {
       server.keepBuilt()
       loop.sendLater(self)
     } else {
-      let head = Array(server.building[start...])
-      server.building.removeSubrange(start...)
-      send(head)
-      send(body)
+      send(server.takeBuilt(from: start), body)
     }
   }
 
@@ -327,6 +326,31 @@ final class ServerConnection: LoopObject {
     }
   }
 
+  /// Sends the parts in one call, or keeps what the socket does not take.
+  func send(_ first: [UInt8], _ second: [UInt8], _ third: [UInt8] = []) {
+    if flags.contains(.built) { sendNow() }
+    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
+    var sent = 0
+    if output.isEmpty {
+      let outcome = first.withUnsafeBytes { first in
+        second.withUnsafeBytes { second in third.withUnsafeBytes { transport.write(first, second, $0) } }
+      }
+      switch outcome {
+      case .bytes(let count): sent = count
+      case .wouldBlock, .end: break
+      case .failed: return abort()
+      }
+      if sent == first.count + second.count + third.count { return }
+      if sent >= first.count, third.isEmpty {
+        keep(second, from: sent - first.count)
+        return flush()
+      }
+    }
+    let rest = output.isEmpty ? first + second + third : output + first + second + third
+    keep(rest, from: output.isEmpty ? sent : outputSent)
+    flush()
+  }
+
   /// Keeps what is not sent yet; not cut to that, which would copy all of it.
   private func keep(_ bytes: [UInt8], from sent: Int) {
     output = bytes
@@ -346,6 +370,21 @@ final class ServerConnection: LoopObject {
   }
 
   var isFlushed: Bool { output.isEmpty && !flags.contains(.built) }
+
+  /// Takes bytes out of a relay's pipe; false when the socket takes no more for now, or never.
+  func take(from pipe: Pipe, count: Int, relay: Relay) -> Bool {
+    guard flags.isDisjoint(with: [.closed, .lingering]) else { return false }
+    switch transport.move(from: pipe, count: count) {
+    case .bytes(let count):
+      relay.moved(count)
+      deadline = nil
+      return true
+    case .wouldBlock, .end:
+      if deadline == nil { deadline = loop.now.advanced(byNanoseconds: server.timeouts.send) }
+    case .failed: abort()
+    }
+    return false
+  }
 
   private func flush() {
     let start = outputSent

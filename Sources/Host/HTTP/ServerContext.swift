@@ -50,6 +50,12 @@ final class ServerContext {
   /// One more answer may stand in the building space until the end of the turn.
   var hasRoom: Bool { building.count < ServerContext.buildingSize }
 
+  /// Takes out what was built from `start` on, to be sent at once.
+  func takeBuilt(from start: Int) -> [UInt8] {
+    defer { building.removeSubrange(start...) }
+    return Array(building[start...])
+  }
+
   /// An answer stays in the building space.
   func keepBuilt() { built += 1 }
 

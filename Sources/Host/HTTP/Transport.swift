@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 
-/// The seam between a connection and its socket: bytes in, bytes out, end. TLS will stand behind the same four calls, so that no
-/// state machine learns of it.
+/// The seam between a connection and its socket: bytes in, bytes out, end. TLS will stand behind the same calls, so that no
+/// state machine learns of it; only the two that move bytes through a pipe are for plain sockets alone.
 struct Transport {
   enum Outcome: Equatable {
     case bytes(Int)
@@ -35,8 +35,31 @@ struct Transport {
   }
 
   func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
+    written { send(fd, bytes.baseAddress, bytes.count, PG_MSG_NOSIGNAL) }
+  }
+
+  /// The three blocks in one call, as far as they are taken.
+  func write(
+    _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, _ third: UnsafeRawBufferPointer
+  ) -> Outcome {
+    written {
+      pg_send_parts(
+        fd, first.baseAddress, first.count, second.baseAddress, second.count, third.baseAddress, third.count)
+    }
+  }
+
+  /// Moves received bytes into an empty pipe.
+  func move(into pipe: Pipe, atMost count: Int) -> Outcome {
+    let outcome = written { pg_splice(fd, pipe.input, count) }
+    return outcome == .bytes(0) ? .end : outcome
+  }
+
+  /// Moves bytes out of a pipe that holds so many.
+  func move(from pipe: Pipe, count: Int) -> Outcome { written { pg_splice(pipe.output, fd, count) } }
+
+  private func written(_ call: () -> Int) -> Outcome {
     while true {
-      let count = send(fd, bytes.baseAddress, bytes.count, PG_MSG_NOSIGNAL)
+      let count = call()
       if count >= 0 { return .bytes(count) }
       if errno == EINTR { continue }
       return errno == EAGAIN ? .wouldBlock : .failed(errno)

@@ -1,8 +1,14 @@
 import AdapterAPI
 
+/// A body that can go from its socket to the client's without passing through the program.
+protocol RelayedStream: BodyStream {
+  /// Moves the rest, or `.unfinished`: what is left is to be read piece by piece.
+  func relay(to exchange: Exchange) async -> Relay.End
+}
+
 /// The rest of an upstream's answer, pulled by whoever sends it on.
 /// The connection is touched on its loop only: a reader elsewhere moves there first.
-final class UpstreamBodyStream: BodyStream {
+final class UpstreamBodyStream: RelayedStream {
   private let connection: LoopBound<UpstreamConnection>
   private let exchange: Int
   let remaining: Int?
@@ -23,6 +29,12 @@ final class UpstreamBodyStream: BodyStream {
     case .success(let piece): return piece
     case .failure(let failure): throw AdapterError(failure)
     }
+  }
+
+  func relay(to client: Exchange) async -> Relay.End {
+    // Both sockets on one loop, or not at all.
+    guard connection.loop === client.loop else { return .unfinished }
+    return await connection.value.relay(exchange: exchange, to: client)
   }
 
   func cancel() {

@@ -39,23 +39,25 @@ final class UpstreamClient: HTTPClient {
   var inFlight: Int { calls.inUse }
 
   func send(_ request: HTTPRequest, deadline: Instant) async throws(AdapterError) -> HTTPResponse {
-    guard let loop = EventLoop.current, loop.index < pools.count, pools[loop.index].loop === loop else {
-      let home = pools[Int.random(in: 0..<pools.count)]
-      let result = await withTaskExecutorPreference(home.loop) {
-        await self.result(of: request, pool: home.value, deadline: deadline)
+    if let loop = EventLoop.current { return try await send(request, on: loop, deadline: deadline) }
+    let home = pools[Int.random(in: 0..<pools.count)].loop
+    let result: Result<HTTPResponse, AdapterError> = await withTaskExecutorPreference(home) {
+      do throws(AdapterError) {
+        return .success(try await self.send(request, on: home, deadline: deadline))
+      } catch {
+        return .failure(error)
       }
-      return try result.get()
     }
-    return try await result(of: request, pool: pools[loop.index].value, deadline: deadline).get()
+    return try result.get()
   }
 
-  private func result(of request: HTTPRequest, pool: UpstreamPool, deadline: Instant) async -> Result<
-    HTTPResponse, AdapterError
-  > {
+  /// Sends from `loop`, on which the caller is.
+  func send(_ request: HTTPRequest, on loop: EventLoop, deadline: Instant) async throws(AdapterError) -> HTTPResponse {
+    let pool = pools[loop.index].value
     let deadline = min(deadline, pool.loop.now.advanced(byNanoseconds: pool.timeouts.total))
     let lane = request.lane
     if !calls.tryAcquire(lane), let error = await waitForPlace(lane, pool, deadline: deadline) {
-      return .failure(error)
+      throw error
     }
     let bytes = serialize(request)
     var retriesLeft = request.isWrite ? 0 : limits.readRetries
@@ -63,9 +65,8 @@ final class UpstreamClient: HTTPClient {
     while true {
       guard deadline > pool.loop.now else {
         calls.release(lane)
-        return .failure(
-          AdapterError(
-            .timeout, "The upstream did not answer in time.", detail: "the time was over before the request was sent"))
+        throw AdapterError(
+          .timeout, "The upstream did not answer in time.", detail: "the time was over before the request was sent")
       }
       let connection: UpstreamConnection
       if !fresh, let kept = pool.kept() {
@@ -75,7 +76,7 @@ final class UpstreamClient: HTTPClient {
         case .success(let made): connection = made
         case .failure(let failure):
           calls.release(lane)
-          return .failure(AdapterError(failure))
+          throw AdapterError(failure)
         }
       }
       let wasKept = connection.exchanges > 0
@@ -87,7 +88,7 @@ final class UpstreamClient: HTTPClient {
         } else {
           calls.release(lane)
         }
-        return .success(response)
+        return response
       case .failure(let failure):
         // Again where that is safe: a write only when no byte of it left, a read only when no byte of an answer came. An old
         // connection that turned out dead says nothing about the upstream; a new one costs a retry.
@@ -95,7 +96,7 @@ final class UpstreamClient: HTTPClient {
         let isFree = wasKept && !fresh
         guard isSafe, isFree || retriesLeft > 0 else {
           calls.release(lane)
-          return .failure(AdapterError(failure))
+          throw AdapterError(failure)
         }
         if !isFree { retriesLeft -= 1 }
         fresh = true
@@ -191,7 +192,7 @@ extension UpstreamPool {
 }
 
 /// A streamed answer that gives the call's place back at its end.
-private final class PermitHoldingStream: BodyStream {
+private final class PermitHoldingStream: RelayedStream {
   private let stream: any BodyStream
   private let calls: Permits
   private let lane: Lane
@@ -214,6 +215,14 @@ private final class PermitHoldingStream: BodyStream {
       release()
       throw error
     }
+  }
+
+  func relay(to exchange: Exchange) async -> Relay.End {
+    guard let stream = stream as? any RelayedStream else { return .unfinished }
+    let end = await stream.relay(to: exchange)
+    if case .unfinished = end { return end }
+    release()
+    return end
   }
 
   func cancel() {

@@ -51,7 +51,7 @@ extension UpstreamConnection {
       guard isReadable else { return nil }
       switch transport.read(into: UnsafeMutableRawBufferPointer(loop.upstreamScratch)) {
       case .bytes(let count):
-        hasRead(count)
+        hasRead(count, of: EventLoop.upstreamScratchSize)
         if case .failed(let detail) = reader.feed(UnsafePointer(loop.upstreamScratch.baseAddress!), count) {
           close()
           return .failure(cut(detail))
@@ -69,5 +69,73 @@ extension UpstreamConnection {
   func cancelStream(of exchange: Int) {
     guard state == .streaming, exchange == exchanges else { return }
     fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: true, answerBegan: true))
+  }
+
+  // MARK: relay
+
+  /// Moves the rest of that exchange's body to the client, socket to socket. `.unfinished` where that can't be done, or no longer:
+  /// then it goes on piece by piece.
+  func relay(exchange: Int, to client: Exchange) async -> Relay.End {
+    guard exchange == exchanges, state == .streaming, reader.unseenPayload > 0, client.takesBytesUnseen else {
+      return .unfinished
+    }
+    return await Relay(from: self, to: client).run()
+  }
+
+  /// Moves payload into an empty pipe: how much (0 at the end), or nil when there is none yet, and the relay is told later.
+  func move(into pipe: Pipe) -> Result<Int, Failure>? {
+    guard isReadable else { return waitForPayload() }
+    switch transport.move(into: pipe, atMost: min(reader.unseenPayload, pipe.capacity)) {
+    case .bytes(let count): return took(count)
+    case .wouldBlock:
+      // With an empty pipe it is the socket that has nothing; the end comes behind the bytes that are in it.
+      isReadable = false
+      return waitForPayload()
+    case .end:
+      if case .failed(let detail) = reader.end() { return broken(detail) }
+      finishRelay()
+      return .success(0)
+    case .failed: return broken("the answer was cut off")
+    }
+  }
+
+  private func took(_ count: Int) -> Result<Int, Failure> {
+    switch reader.passed(count) {
+    case .needMore: break
+    case .complete: finishRelay()
+    case .failed(let detail): return broken(detail)
+    }
+    return .success(count)
+  }
+
+  private func finishRelay() {
+    relay?.upstreamHasEnded()
+    relay = nil
+    finish()
+  }
+
+  private func broken(_ detail: String) -> Result<Int, Failure> {
+    close()
+    return .failure(cut(detail))
+  }
+
+  private func waitForPayload() -> Result<Int, Failure>? {
+    waitBegan = loop.now
+    deadline = min(waitBegan.advanced(byNanoseconds: pool.timeouts.firstByte), waitBegan + patienceLeft)
+    return nil
+  }
+
+  /// There is something to read while it streams.
+  func streamIsReadable() {
+    isReadable = true
+    if let relay {
+      if deadline != nil {
+        deadline = nil
+        patienceLeft -= loop.now - waitBegan
+      }
+      relay.upstreamIsReadable()
+    } else if let waiter = pieceWaiter {
+      resumePiece(waiter)
+    }
   }
 }

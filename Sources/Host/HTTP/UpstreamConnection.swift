@@ -42,6 +42,11 @@ final class UpstreamConnection: LoopObject {
   /// How long the upstream may still be waited for while it streams: the reader's own pauses don't count.
   var patienceLeft = Duration.zero
 
+  /// Takes the rest of the body, where it does not go piece by piece.
+  var relay: Relay?
+  /// Since when the relay waits for more.
+  var waitBegan = Instant.distantFuture
+
   /// Answers up to this size are read whole; of longer ones this much is held back before the rest streams.
   static let holdBack = 64 << 10
 
@@ -207,19 +212,19 @@ final class UpstreamConnection: LoopObject {
     case .sending, .awaitingHead, .receiving:
       isReadable = true
       receive()
-    case .streaming:
-      isReadable = true
-      if let waiter = pieceWaiter { resumePiece(waiter) }
+    case .streaming: streamIsReadable()
     case .connecting, .closed: break
     }
   }
 
   private func receive() {
     while isReadable, state == .sending || state == .awaitingHead || state == .receiving {
-      let outcome = transport.read(into: UnsafeMutableRawBufferPointer(loop.upstreamScratch))
-      switch outcome {
+      let space = UnsafeMutableRawBufferPointer(
+        start: loop.upstreamScratch.baseAddress,
+        count: reader.wantsNext(holdingBack: UpstreamConnection.holdBack, space: EventLoop.upstreamScratchSize))
+      switch transport.read(into: space) {
       case .bytes(let count):
-        hasRead(count)
+        hasRead(count, of: space.count)
         received(UnsafePointer(loop.upstreamScratch.baseAddress!), count)
       case .wouldBlock: isReadable = false
       case .end: return ended()
@@ -229,8 +234,8 @@ final class UpstreamConnection: LoopObject {
   }
 
   /// A short read has emptied the socket, and the next edge says when there is more (epoll(7)), unless the end came with the bytes.
-  func hasRead(_ count: Int) {
-    if count < EventLoop.scratchSize, !endComes { isReadable = false }
+  func hasRead(_ count: Int, of space: Int) {
+    if count < space, !endComes { isReadable = false }
   }
 
   /// Takes bytes while the answer is being held back.
@@ -316,6 +321,7 @@ final class UpstreamConnection: LoopObject {
     answer(.failure(failure))
     pieceWaiter?.resume(returning: .failure(failure))
     pieceWaiter = nil
+    relay?.upstreamFailed(failure)
   }
 
   /// The gateway stops and waits no longer. Whoever waits for the answer is told that it is not known.

@@ -30,9 +30,17 @@ final class AdapterCaller {
   ) async throws(GatewayError) -> AdapterResponse {
     if request.operation.isWrite { adapter.writes.writeBegins() }
     defer { if request.operation.isWrite { adapter.writes.writeEnds() } }
-    return try await withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
-      try await self.call(
-        request, token, adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal)
+    var token = tokenAtHand(for: adapter)
+    if token == nil { token = try await self.token(for: adapter, deadline: deadline) }
+    var isRepeated = false
+    while true {
+      do throws(AdapterError) {
+        return try await call(request, token, adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal)
+      } catch {
+        guard !isRepeated else { throw GatewayError(error) }
+        token = try await replacement(of: token, after: error, adapter, deadline: deadline)
+        isRepeated = true
+      }
     }
   }
 
@@ -59,8 +67,20 @@ final class AdapterCaller {
     }
   }
 
-  /// Runs `body` with a token of the adapter's upstream; with one new token once more where the upstream refuses ours: it refused
-  /// before acting, so that a write may be repeated too, here and nowhere else.
+  /// One new token where the upstream refused ours; any other error is thrown on. It refused before acting, so that a write may
+  /// be repeated too, once, here and nowhere else.
+  private func replacement(
+    of token: Token?, after error: AdapterError, _ adapter: AdapterInstance, deadline: Instant
+  ) async throws(GatewayError) -> Token {
+    guard error.code == .tokenRejected, let token, let keeper = adapter.keeper else { throw GatewayError(error) }
+    do throws(KeeperError) {
+      return try await keeper.replace(rejected: token, deadline: deadline)
+    } catch {
+      throw .noToken(error.description, retryAfter: error.retryAfter, upstreamClass: .rejectedToken)
+    }
+  }
+
+  /// Runs `body` with a token of the adapter's upstream; once more with a new one where the upstream refuses ours.
   func withToken<Value>(
     of adapter: AdapterInstance, deadline: Instant, _ body: (Token?) async throws(AdapterError) -> Value
   ) async throws(GatewayError) -> Value {
@@ -69,13 +89,7 @@ final class AdapterCaller {
     do throws(AdapterError) {
       return try await body(token)
     } catch {
-      guard error.code == .tokenRejected, let token, let keeper = adapter.keeper else { throw GatewayError(error) }
-      let fresh: Token
-      do throws(KeeperError) {
-        fresh = try await keeper.replace(rejected: token, deadline: deadline)
-      } catch {
-        throw .noToken(error.description, retryAfter: error.retryAfter, upstreamClass: .rejectedToken)
-      }
+      let fresh = try await replacement(of: token, after: error, adapter, deadline: deadline)
       do throws(AdapterError) {
         return try await body(fresh)
       } catch {
@@ -113,7 +127,14 @@ final class AdapterCaller {
     do throws(AdapterError) {
       try adapter.budget?.take(operation.isWrite ? .write : isRenewal ? .renewal : .read)
       let call = Call(token: token, deadline: deadline, requestID: requestID)
-      let answer = try await adapter.adapter.perform(request, call)
+      let answer: AdapterResponse
+      if let raw = adapter.raw {
+        let outgoing = try raw.adapter.outgoing(request, call)
+        answer = try raw.adapter.response(
+          to: request, try await raw.client.send(outgoing, on: loop, deadline: deadline))
+      } else {
+        answer = try await adapter.adapter.perform(request, call)
+      }
       adapter.metrics.count(answer, operation, nanoseconds: System.monotonic() - began)
       if let token { accepted(token, adapter) }
       return answer

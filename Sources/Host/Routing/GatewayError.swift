@@ -36,7 +36,9 @@ final class GatewayError: Error {
   }
 
   /// The gateway protects itself or its upstream.
-  var isShed: Bool { status == 503 && ["overloaded", "budget_spent"].contains(word.description) }
+  var isShed: Bool { status == 503 && (word.description == "overloaded" || isBudgetSpent) }
+  /// The upstream may not be asked again yet.
+  var isBudgetSpent: Bool { word.description == "budget_spent" }
 
   /// - Parameter why: for the log; the caller learns nothing but that the token is no good.
   static func unauthorized(_ why: StaticString) -> GatewayError {

@@ -199,13 +199,11 @@ final class RequestPipeline: ExchangeHandler {
       exchange.respond(answer.status, fields: answer.fields, marks: marks, body: body)
     case .stream(let prefix, let rest):
       let length = rest.remaining.map { $0 + prefix.count }
-      exchange.respondStreaming(answer.status, fields: answer.fields, marks: marks, length: length)
-      guard await exchange.send(prefix) else { return rest.cancel() }
+      let began = await exchange.respondStreaming(
+        answer.status, fields: answer.fields, marks: marks, length: length, first: prefix)
+      guard began else { return rest.cancel() }
       do throws(AdapterError) {
-        while let piece = try await rest.next() {
-          guard await exchange.send(piece) else { return rest.cancel() }
-        }
-        exchange.endStream()
+        if try await !exchange.sendRest(of: rest) { rest.cancel() }
       } catch {
         log.warning("an answer broke off", [("requestId", "\(report.requestID)"), ("detail", "\(error.detail)")])
         exchange.breakStream()

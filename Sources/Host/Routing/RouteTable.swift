@@ -29,7 +29,7 @@ final class Route: Sendable {
     method = configuration.method.map { RequestHead.Method(name: $0) }
     path = Array(configuration.path.utf8)
     timeout = configuration.timeout.nanoseconds
-    sharing = SharingPolicy(configuration)
+    sharing = SharingPolicy(configuration, hasBudget: adapter.budget != nil)
     self.merger = merger
     writeRoles = configuration.writeRoles
     if case .operation(let operation) = configuration.target, operation.isWrite {

@@ -30,6 +30,8 @@ final class AdapterInstance: Sendable {
   /// Everything that made it; see `SnapshotBuilder`.
   let fingerprint: String
   let adapter: any Adapter
+  /// The same where it is a raw one, with its client: such calls are the most frequent, and need none of the adapter's own waits.
+  let raw: (adapter: any RawAdapter, client: UpstreamClient)?
   let metrics: AdapterMetrics
   /// Nil when the adapter uses no token.
   let keeper: TokenKeeper?
@@ -55,6 +57,11 @@ final class AdapterInstance: Sendable {
     self.configuration = configuration
     self.fingerprint = fingerprint
     self.adapter = adapter
+    if let raw = adapter as? any RawAdapter, let client = raw.client as? UpstreamClient {
+      self.raw = (raw, client)
+    } else {
+      raw = nil
+    }
     self.metrics = metrics
     self.keeper = keeper
     self.budget = budget

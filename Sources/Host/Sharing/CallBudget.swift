@@ -115,7 +115,7 @@ private struct Period {
     let ceiling = purpose == .write ? limit : readLimit
     guard spent < ceiling else { return room(below: ceiling) }
     guard purpose == .renewal, spent >= (ceiling + 1) / 2 else { return now }
-    return max(now, last + pace(ceiling, at: now))
+    return max(now, last + pace(ceiling))
   }
 
   /// When fewer than `ceiling` calls count.
@@ -128,12 +128,13 @@ private struct Period {
     return .max
   }
 
-  /// The shortest time between two calls, kept up from now on, with which nobody ever finds the budget used up.
-  private func pace(_ ceiling: Int, at now: Int64) -> Int64 {
+  /// The shortest time between two calls, kept up since the last one, with which nobody ever finds the budget used up.
+  private func pace(_ ceiling: Int) -> Int64 {
     var available = Int64(ceiling - spent)
     var pace: Int64 = 0
     for (count, end) in parts {
-      pace = max(pace, (end - now) / available)
+      // So many calls until this part stops counting, with as long before each of them and after the last.
+      pace = max(pace, (end - last) / (available + 1))
       available += Int64(count)
     }
     return pace

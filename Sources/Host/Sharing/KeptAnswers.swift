@@ -25,6 +25,8 @@ struct KeptAnswers {
     case fresh(AdapterResponse, age: Int64)
     /// - wantsRefresh: a refresh may be tried.
     case stale(AdapterResponse, age: Int64, wantsRefresh: Bool)
+    /// For somebody who can't have a newer one.
+    case old(AdapterResponse, age: Int64)
   }
 
   private let memory: CacheMemory
@@ -52,9 +54,10 @@ struct KeptAnswers {
     }
     // Loops look at their clocks once a turn, so that one may be a little behind another.
     let age = max(0, now.nanoseconds - entry.arrived.nanoseconds)
-    guard entry.epoch == view.number, entry.began >= view.settledFrom, age < policy.life else { return .nothing }
+    guard entry.epoch == view.number, entry.began >= view.settledFrom, age < policy.kept else { return .nothing }
     entries[place]?.wasAsked = true
     if age < policy.cache { return .fresh(entry.response, age: age) }
+    if age >= policy.life { return .old(entry.response, age: age) }
     return .stale(entry.response, age: age, wantsRefresh: now >= entry.refreshFrom)
   }
 
@@ -66,7 +69,7 @@ struct KeptAnswers {
     while !memory.take(size) { guard size <= memory.limit, dropOne() else { return false } }
     let entry = Entry(
       key: flight.key, response: response, epoch: flight.epoch, began: flight.began, arrived: now,
-      ends: now.advanced(byNanoseconds: flight.policy.life), size: size, refreshFrom: now)
+      ends: now.advanced(byNanoseconds: flight.policy.kept), size: size, refreshFrom: now)
     let place = free.popLast() ?? entries.count
     if place == entries.count { entries.append(entry) } else { entries[place] = entry }
     places[flight.key] = place

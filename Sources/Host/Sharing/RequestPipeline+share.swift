@@ -7,25 +7,39 @@ extension RequestPipeline {
   ) async throws(GatewayError) -> SharedRead {
     let adapter = route.adapter
     let key = ReadKey(adapter: adapter.number, request)
-    switch sharing.look(key, policy, adapter.writes, on: loop) {
+    switch sharing.look(key, policy, adapter.writes, on: loop, mayRenew: { adapter.budget?.allows(.renewal) ?? true }) {
     case .kept(let read, let refresh):
-      adapter.metrics.recordCoalesced(.cached)
-      report.source = read.source(of: adapter)
-      if let refresh { start(refresh, request, route, report.requestID) }
-      return read
+      if let refresh { start(refresh, request, route, report.requestID, isRenewal: true) }
+      return given(read, adapter, report)
     case .seat(let seat):
       if seat.begins {
-        start(seat.flight, request, route, report.requestID)
+        start(seat.flight, request, route, report.requestID, isRenewal: seat.isRenewal)
       } else {
         adapter.metrics.recordCoalesced(.identical)
       }
-      return try await landing(of: seat, request, route, exchange, report)
+      do throws(GatewayError) {
+        return try await landing(of: seat, request, route, exchange, report)
+      } catch {
+        // Others may have had the last call in the same moment.
+        guard error.isBudgetSpent, policy.keeps,
+          let read = sharing.previous(key, policy, adapter.writes, on: loop)
+        else { throw error }
+        return given(read, adapter, report)
+      }
     }
   }
 
+  /// An answer that was kept.
+  private func given(_ read: SharedRead, _ adapter: AdapterInstance, _ report: Report) -> SharedRead {
+    adapter.metrics.recordCoalesced(.cached)
+    report.source = read.source(of: adapter)
+    return read
+  }
+
   /// Starts a call that is nobody's: it has the deadline of the adapter's own limits.
-  private func start(_ flight: Flight, _ request: AdapterRequest, _ route: Route, _ requestID: String) {
-    let call = call(to: route.adapter, requestID)
+  private func start(_ flight: Flight, _ request: AdapterRequest, _ route: Route, _ requestID: String, isRenewal: Bool)
+  {
+    let call = call(to: route.adapter, requestID, isRenewal: isRenewal)
     let deadline = loop.now.advanced(byNanoseconds: route.adapter.callTime)
     sharing.start(flight, route.adapter.writes, on: loop) {
       guard let merger = route.merger, let policy = route.configuration.batch else {
@@ -36,12 +50,15 @@ extension RequestPipeline {
   }
 
   /// The adapter's answer as a value, for code that is not this loop's own.
-  private func call(to adapter: AdapterInstance, _ requestID: String) -> BatchMerger.UpstreamCall {
+  private func call(to adapter: AdapterInstance, _ requestID: String, isRenewal: Bool = false)
+    -> BatchMerger.UpstreamCall
+  {
     let caller = LoopBound(self.caller, on: loop)
     return { request, deadline in
       do throws(GatewayError) {
         return .success(
-          try await caller.value.answer(to: request, from: adapter, deadline: deadline, requestID: requestID))
+          try await caller.value.answer(
+            to: request, from: adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal))
       } catch {
         return .failure(error)
       }

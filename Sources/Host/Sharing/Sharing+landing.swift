@@ -5,7 +5,9 @@ extension Sharing {
   typealias CallResult = Result<AdapterResponse, GatewayError>
 
   /// Starts a flight that is in the table: its call runs as a task of its own on this loop, at once up to its first wait.
-  func start(_ flight: Flight, _ writes: WriteEpoch, on loop: EventLoop, call: @escaping @Sendable () async -> CallResult) {
+  func start(
+    _ flight: Flight, _ writes: WriteEpoch, on loop: EventLoop, call: @escaping @Sendable () async -> CallResult
+  ) {
     let task = Task.immediate(executorPreference: loop) {
       await self.land(flight, await call(), writes, on: loop)
     }

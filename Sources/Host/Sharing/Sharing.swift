@@ -78,43 +78,62 @@ final class Sharing: Sendable {
     let flight: Flight
     let number: Int
     let begins: Bool
+    /// There is an older answer that can be given instead.
+    let isRenewal: Bool
     fileprivate let waiter: Waiter
   }
 
   /// Looks for a kept answer, then for a call under way, and else begins one: in one step, so that who comes while an answer
   /// arrives finds the one or the other.
   ///
-  /// - Parameter mayRefresh: Asked before a refresh is begun: the previous answer is at hand, so that a call can be spared.
+  /// - Parameter mayRenew: Asked before a call is begun although there is an older answer: so it can be spared.
   func look(
-    _ key: ReadKey, _ policy: SharingPolicy, _ writes: WriteEpoch, on loop: EventLoop,
-    mayRefresh: (Instant) -> Bool = { _ in true }
+    _ key: ReadKey, _ policy: SharingPolicy, _ writes: WriteEpoch, on loop: EventLoop, mayRenew: () -> Bool = { true }
   ) -> Found {
     let now = loop.now
     let view = writes.view(settle: policy.settle)
-    let (found, wantsRefresh, abandoned) = withStripe(of: key) { stripe -> (Found, Bool, Flight?) in
+    /// What may be done about an older answer.
+    enum Wish { case none, refresh, renewal }
+    let (found, wish, abandoned) = withStripe(of: key) { stripe -> (Found, Wish, Flight?) in
       switch policy.keeps ? stripe.answers.look(key, policy, view, now: now) : .nothing {
-      case .fresh(let response, let age): return (Sharing.kept(response, age, isStale: false), false, nil)
+      case .fresh(let response, let age): return (Sharing.kept(response, age, isStale: false), .none, nil)
       case .stale(let response, let age, let wantsRefresh):
         let isAlone = wantsRefresh && !stripe.flights.hasFlight(for: key, view, now: now)
-        return (Sharing.kept(response, age, isStale: true), isAlone, nil)
-      case .nothing:
-        let waiter = Waiter(wait: LoopBound(LoopWait<Landing>(loop: loop), on: loop))
-        if let (flight, number) = stripe.flights.join(key, view, now: now, waiter) {
-          return (.seat(Seat(flight: flight, number: number, begins: false, waiter: waiter)), false, nil)
-        }
-        let flight = Flight(key, epoch: view.number, began: now, policy: policy)
-        let (number, abandoned) = stripe.flights.begin(flight, waiter)
-        return (.seat(Seat(flight: flight, number: number ?? 0, begins: true, waiter: waiter)), false, abandoned)
+        return (Sharing.kept(response, age, isStale: true), isAlone ? .refresh : .none, nil)
+      case .old(let response, let age) where !stripe.flights.hasFlight(for: key, view, now: now):
+        return (Sharing.kept(response, age, isStale: true), .renewal, nil)
+      case .old, .nothing:
+        let (seat, abandoned) = stripe.seat(for: key, policy, view, on: loop)
+        return (.seat(seat), .none, abandoned)
       }
     }
     abandoned?.cancel()
-    guard wantsRefresh, case .kept(let read, _) = found, mayRefresh(now) else { return found }
-    return .kept(read, refresh: beginRefresh(key, policy, view, now: now))
+    guard wish != .none, case .kept(let read, _) = found, mayRenew() else { return found }
+    if wish == .refresh { return .kept(read, refresh: beginRefresh(key, policy, view, now: now)) }
+    // The answer is older than this route gives it when it need not.
+    let (seat, displaced) = withStripe(of: key) { $0.seat(for: key, policy, view, on: loop, isRenewal: true) }
+    displaced?.cancel()
+    return .seat(seat)
+  }
+
+  /// What is kept for this key, however old; where a call was refused that would have brought a newer answer.
+  func previous(_ key: ReadKey, _ policy: SharingPolicy, _ writes: WriteEpoch, on loop: EventLoop) -> SharedRead? {
+    let view = writes.view(settle: policy.settle)
+    let look = withStripe(of: key) { $0.answers.look(key, policy, view, now: loop.now) }
+    switch look {
+    case .fresh(let response, let age): return Sharing.read(response, age, isStale: false)
+    case .stale(let response, let age, _), .old(let response, let age):
+      return Sharing.read(response, age, isStale: true)
+    case .nothing: return nil
+    }
   }
 
   private static func kept(_ response: AdapterResponse, _ age: Int64, isStale: Bool) -> Found {
-    let kept = SharedRead.Kept(isStale: isStale, age: Int(age / 1_000_000_000))
-    return .kept(SharedRead(response, kept: kept), refresh: nil)
+    .kept(read(response, age, isStale: isStale), refresh: nil)
+  }
+
+  private static func read(_ response: AdapterResponse, _ age: Int64, isStale: Bool) -> SharedRead {
+    SharedRead(response, kept: SharedRead.Kept(isStale: isStale, age: Int(age / 1_000_000_000)))
   }
 
   /// Puts a refresh in, which nobody waits for; nil where somebody was faster.
@@ -161,5 +180,24 @@ final class Sharing: Sendable {
 
   func tell(_ waiter: Waiter, _ landing: Landing) {
     waiter.wait.loop.execute { waiter.wait.value.end(.value(landing)) }
+  }
+}
+
+extension Sharing.Stripe {
+  /// A seat in the flight that is under way, else in one that is begun; with the flight that nobody needs any more.
+  fileprivate mutating func seat(
+    for key: ReadKey, _ policy: SharingPolicy, _ view: WriteEpoch.View, on loop: EventLoop, isRenewal: Bool = false
+  ) -> (Sharing.Seat, abandoned: Flight?) {
+    let waiter = Sharing.Waiter(wait: LoopBound(LoopWait<Landing>(loop: loop), on: loop))
+    if let (flight, number) = flights.join(key, view, now: loop.now, waiter) {
+      return (
+        Sharing.Seat(flight: flight, number: number, begins: false, isRenewal: isRenewal, waiter: waiter), nil
+      )
+    }
+    let flight = Flight(key, epoch: view.number, began: loop.now, policy: policy)
+    let (number, abandoned) = flights.begin(flight, waiter)
+    return (
+      Sharing.Seat(flight: flight, number: number ?? 0, begins: true, isRenewal: isRenewal, waiter: waiter), abandoned
+    )
   }
 }

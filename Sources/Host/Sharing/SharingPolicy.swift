@@ -8,26 +8,36 @@ struct SharingPolicy: Sendable {
   var stale: Int64
   /// How long after a write the upstream may still show what was before.
   var settle: Int64
+  /// How much longer an answer is kept for times in which the upstream may not be asked.
+  var reserve: Int64
+
+  /// How long that is where the adapter has a budget: as long as the longest that a budget may refuse.
+  static let budgetReserve: Int64 = 86_400_000_000_000
 
   /// Nil for a route that shares nothing, as one that writes never does.
-  init?(_ route: Configuration.Route) {
-    guard case .operation(let operation) = route.target, !operation.isWrite, route.coalesce || route.cache > .zero else {
+  init?(_ route: Configuration.Route, hasBudget: Bool) {
+    guard case .operation(let operation) = route.target, !operation.isWrite, route.coalesce || route.cache > .zero
+    else {
       return nil
     }
     self.init(
-      cache: route.cache.nanoseconds, stale: route.stale.nanoseconds, settle: route.settle.nanoseconds)
+      cache: route.cache.nanoseconds, stale: route.stale.nanoseconds, settle: route.settle.nanoseconds,
+      reserve: hasBudget ? SharingPolicy.budgetReserve : 0)
   }
 
-  init(cache: Int64, stale: Int64, settle: Int64) {
+  init(cache: Int64, stale: Int64, settle: Int64, reserve: Int64 = 0) {
     self.cache = cache
     self.stale = stale
     self.settle = settle
+    self.reserve = reserve
   }
 
   /// Answers are kept.
   var keeps: Bool { cache > 0 }
-  /// How long an answer stays in memory.
+  /// How long an answer is given without asking whether the upstream may be called.
   var life: Int64 { cache.addingReportingOverflow(stale).overflow ? .max : cache + stale }
+  /// How long an answer stays in memory.
+  var kept: Int64 { life.addingReportingOverflow(reserve).overflow ? .max : life + reserve }
 }
 
 /// A reading request's answer, and what the caller is told of where it came from.

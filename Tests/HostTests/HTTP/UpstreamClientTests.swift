@@ -163,10 +163,11 @@ import Testing
       }
     }
     // The answer ends with the reading buffer, so that the rest is still in the socket.
-    let head = "HTTP/1.1 200 OK\r\nContent-Length: "
-    let length = EventLoop.scratchSize - head.utf8.count - 9
-    let full = head + "\(length)\r\n\r\n" + String(repeating: "x", count: length)
-    #expect(full.utf8.count == EventLoop.scratchSize)
+    let length = 60_000
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: \(length)\r\nX-Filler: "
+    let filler = String(repeating: "f", count: EventLoop.upstreamScratchSize - length - head.utf8.count - 4)
+    let full = head + filler + "\r\n\r\n" + String(repeating: "x", count: length)
+    #expect(full.utf8.count == EventLoop.upstreamScratchSize)
     let upstream = try TestUpstream { number, socket, upstream in
       while upstream.takeRequest(socket) != nil { socket.send(number == 0 ? full + ok("evil") : ok("good")) }
     }

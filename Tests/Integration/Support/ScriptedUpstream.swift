@@ -164,7 +164,8 @@ final class ScriptedUpstream: Sendable {
     return (access, refresh)
   }
 
-  private func refusal(of call: Call) -> String? {
+  /// What the real one says to a token that it does not take; nil when it takes it.
+  func refusal(of call: Call) -> String? {
     let tokens = call.all("Token")
     let ends = tokens.count == 1 ? state.withLock { $0.tokens.access[tokens[0]] } : nil
     guard let ends, call.all("appId") == [Secrets.appID] else {

@@ -21,6 +21,7 @@
 
 int pthread_setname_np(pthread_t thread, const char *name);
 int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+int pipe2(int ends[2], int flags);
 
 // Enumerators in Glibc, whose Swift type depends on what else is imported.
 static const int PG_MSG_PEEK = MSG_PEEK;
@@ -46,6 +47,23 @@ static inline int pg_epoll_delete(int epoll, int fd) {
 
 static inline uint64_t pg_epoll_data(const struct epoll_event *events, int index) { return events[index].data.u64; }
 static inline uint32_t pg_epoll_events(const struct epoll_event *events, int index) { return events[index].events; }
+
+// From fcntl.h, for _GNU_SOURCE only.
+static const int PG_F_SETPIPE_SZ = 1031;
+static const int PG_F_GETPIPE_SZ = 1032;
+
+/// Moves bytes between a socket and a pipe without copying them (splice(2), MOVE and NONBLOCK).
+static inline ssize_t pg_splice(int from, int to, size_t count) {
+  return syscall(SYS_splice, from, (void *)0, to, (void *)0, count, 3u);
+}
+
+/// Sends three blocks in one call.
+static inline ssize_t pg_send_parts(int fd, const void *a, size_t a_count, const void *b, size_t b_count, const void *c,
+                                    size_t c_count) {
+  struct iovec parts[3] = {{(void *)a, a_count}, {(void *)b, b_count}, {(void *)c, c_count}};
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3};
+  return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
 
 static inline int64_t pg_monotonic_ns(void) {
   struct timespec t;

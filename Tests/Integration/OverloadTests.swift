@@ -1,0 +1,177 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("More is asked than the upstream may be asked at once", .blocking)
+struct OverloadTests {
+  private static func make(_ path: String) -> [UInt8] {
+    Request.make("POST", path, body: path == Request.set ? Request.setBody : Request.valuesBody)
+  }
+
+  /// The paths of the calls that the upstream has had, in order.
+  private static func order(_ lab: Lab) -> [ScriptedUpstream.Call.Kind] { lab.upstream.dataCalls.map(\.kind) }
+
+  /// How many of the connections have an answer by now, and what it was.
+  private static func answers(_ connections: [RawConnection]) throws -> [Answer] {
+    try connections.map { try $0.receive(within: 20) }
+  }
+
+  private static func expectShed(_ answer: Answer) {
+    #expect(answer.status == 503)
+    #expect(answer.errorCode == "overloaded")
+    #expect(answer["Retry-After"].flatMap { Int($0) }.map { $0 >= 1 } == true)
+  }
+
+  @Test("five hundred callers at eight places: each is answered, a write goes first, and memory stays what it was")
+  func crowd() throws {
+    let lab = try Lab(.upstream(["max_in_flight": "8", "queue": "{size: 16, wait: 15s}", "first_byte_timeout": "15s"]))
+    try lab.expectHealthy()
+    let callers = try (0..<500).map { _ in try lab.connect() }
+    var memory: [Int] = []
+    for _ in 0..<4 {
+      lab.upstream.forgetCalls()
+      let (first, others) = (Gate(), Gate())
+      // Whatever fails below, the upstream's threads must end.
+      defer { others.open() }
+      defer { first.open() }
+      lab.upstream.script(.held(by: first))
+      lab.upstream.always(.held(by: others))
+      for caller in callers { caller.send(Request.make()) }
+      try eventually("eight calls", within: 20) { lab.upstream.dataCalls.count == 8 }
+      try eventually("all others told", within: 20) {
+        try lab.metric("gateway_upstream_requests_total", ["class": "shed"]) ?? 0 >= Double(476 + memory.count * 477)
+      }
+      let write = try lab.connect()
+      write.send(Self.make(Request.set))
+      // It takes the place of somebody who waits.
+      try eventually("room for the write", within: 20) {
+        try lab.metric("gateway_upstream_requests_total", ["class": "shed"]) ?? 0 >= Double(477 + memory.count * 477)
+      }
+      #expect(lab.upstream.dataCalls.count == 8)
+      first.open()
+      try eventually("the next call", within: 20) { lab.upstream.dataCalls.count == 9 }
+      #expect(Self.order(lab).last == .set)
+      others.open()
+      #expect(try write.receive(within: 20).status == 200)
+      let answers = try Self.answers(callers)
+      #expect(answers.count { $0.status == 200 } == 23)
+      for answer in answers where answer.status != 200 { Self.expectShed(answer) }
+      memory.append(lab.gateway.residentMemory)
+    }
+    // The first round has filled what is kept for later ones.
+    #expect(memory[3] - memory[1] < 2 << 20, "\(memory)")
+    lab.upstream.always(nil)
+    try lab.expectHealthy()
+  }
+
+  @Test("who waits is served by lanes: writes and alarms, then values, then history")
+  func lanes() throws {
+    let lab = try Lab(.upstream(["max_in_flight": "1", "queue": "{size: 64, wait: 15s}", "first_byte_timeout": "15s"]))
+    try lab.expectHealthy()
+    let gate = Gate()
+    defer { gate.open() }
+    lab.upstream.forgetCalls()
+    lab.upstream.script(.held(by: gate))
+    let holder = try lab.connect()
+    holder.send(Request.make())
+    try eventually("the call that holds the place") { lab.upstream.dataCalls.count == 1 }
+    let paths = [
+      Request.history, Request.values, Request.alarms, Request.set, Request.history, Request.values, Request.set,
+    ]
+    var callers: [RawConnection] = []
+    for path in paths {
+      let caller = try lab.connect()
+      caller.send(Self.make(path))
+      callers.append(caller)
+    }
+    try eventually("all in the queue") { try lab.metric("gateway_upstream_inflight") == 8 }
+    gate.open()
+    for caller in callers + [holder] { #expect(try caller.receive(within: 20).status == 200) }
+    let lanes = Self.order(lab).dropFirst().map { kind in
+      switch kind {
+      case .set, .alarms: 0
+      case .values: 1
+      default: 2
+      }
+    }
+    #expect(lanes == [0, 0, 0, 1, 1, 2, 2])
+  }
+
+  @Test("history never has all places")
+  func historyLeavesRoom() throws {
+    let lab = try Lab(.upstream(["max_in_flight": "4", "queue": "{size: 64, wait: 15s}", "first_byte_timeout": "15s"]))
+    try lab.expectHealthy()
+    let gate = Gate()
+    defer { gate.open() }
+    lab.upstream.forgetCalls()
+    lab.upstream.always(.held(by: gate))
+    let downloads = try (0..<10).map { _ in try lab.connect().send(Self.make(Request.history)) }
+    try eventually("all of them") { try lab.metric("gateway_upstream_inflight") == 10 }
+    try eventually("three at the upstream") { lab.upstream.dataCalls.count == 3 }
+    lab.upstream.always(nil)
+    for path in [Request.values, Request.set, Request.values] {
+      #expect(try lab.call(Self.make(path)).status == 200)
+    }
+    #expect(Self.order(lab) == [.history, .history, .history, .values, .set, .values])
+    gate.open()
+    for download in downloads { #expect(try download.receive(within: 20).status == 200) }
+  }
+
+  @Test("a caller that leaves gives its place in the queue back at once")
+  func leaving() throws {
+    let lab = try Lab(.upstream(["max_in_flight": "1", "queue": "{size: 1, wait: 15s}", "first_byte_timeout": "15s"]))
+    try lab.expectHealthy()
+    let gate = Gate()
+    defer { gate.open() }
+    lab.upstream.forgetCalls()
+    lab.upstream.script(.held(by: gate))
+    let holder = try lab.connect()
+    holder.send(Request.make())
+    try eventually("the call that holds the place") { lab.upstream.dataCalls.count == 1 }
+    for round in 0..<3 {
+      let leaving = try lab.connect()
+      leaving.send(Request.make())
+      try eventually("it waits") { try lab.metric("gateway_upstream_inflight") == 2 }
+      Self.expectShed(try lab.call())
+      leaving.socket.reset()
+      try eventually("it is gone, round \(round)") { try lab.metric("gateway_upstream_inflight") == 1 }
+    }
+    let next = try lab.connect()
+    next.send(Request.make())
+    try eventually("the next one waits") { try lab.metric("gateway_upstream_inflight") == 2 }
+    gate.open()
+    #expect(try holder.receive().status == 200)
+    #expect(try next.receive().status == 200)
+    #expect(lab.upstream.dataCalls.count == 2)
+  }
+
+  @Test(
+    "the earliest deadline counts, in the queue too",
+    arguments: [
+      ("15s", "15s", "300ms"), ("15s", "300ms", "15s"), ("300ms", "15s", "15s"),
+    ])
+  func deadlines(wait: String, total: String, route: String) throws {
+    var configuration = GatewayConfiguration.upstream([
+      "max_in_flight": "1", "queue": "{size: 8, wait: \(wait)}", "total_timeout": "15s", "first_byte_timeout": "15s",
+    ])
+    configuration.adapters["main"]?.settings["total_timeout"] = total
+    configuration.routes["history"] = ["timeout": route]
+    // Its own time must not end before the test's.
+    configuration.routes["values"] = ["timeout": "15s"]
+    let lab = try Lab(configuration)
+    try lab.expectHealthy()
+    let gate = Gate()
+    defer { gate.open() }
+    lab.upstream.forgetCalls()
+    lab.upstream.script(.held(by: gate))
+    let holder = try lab.connect()
+    holder.send(Request.make())
+    try eventually("the call that holds the place") { lab.upstream.dataCalls.count == 1 }
+    let began = MonotonicTime.now
+    let answer = try lab.call(Self.make(Request.history), within: 10)
+    #expect([503, 504].contains(answer.status))
+    if answer.status == 503 { Self.expectShed(answer) }
+    #expect(MonotonicTime.now - began < 5)
+    #expect(lab.upstream.dataCalls.count == 1, "it was not sent")
+  }
+}

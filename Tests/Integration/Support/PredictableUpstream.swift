@@ -1,0 +1,122 @@
+import Foundation
+import Synchronization
+
+/// An upstream whose answers follow from the request alone, so that a workload knows what each of them has to be.
+///
+/// A point's value is a number that follows from its name, until somebody writes another. Values come sorted by code, each
+/// once, whatever order was asked for; a history's `interval` is the size of its answer.
+final class PredictableUpstream: Sendable {
+  private struct State {
+    var written: [String: Int] = [:]
+    var running = 0
+    var mostAtOnce = 0
+  }
+
+  let upstream: ScriptedUpstream
+  private let state = Mutex(State())
+
+  /// - Parameter delay: how long each data call takes.
+  init(delay: Double = 0) throws {
+    upstream = try ScriptedUpstream()
+    upstream.always(
+      UpstreamStep { [weak self] upstream, peer, call in
+        guard let self else { return false }
+        if let refusal = upstream.refusal(of: call) { return peer.send(Wire.message(refusal)) }
+        enter()
+        // What a call reads is what stood there when it came.
+        let body = answer(to: call.kind, call.body, isDone: true)
+        let isWanted = delay == 0 || peer.wait(delay)
+        // Before the answer, which lets the gateway send its next call.
+        leave()
+        return isWanted && send(body, to: peer)
+      })
+  }
+
+  /// The body that the upstream gives to this request.
+  func answer(to kind: ScriptedUpstream.Call.Kind, _ body: [UInt8]) -> [UInt8] {
+    answer(to: kind, body, isDone: false)
+  }
+
+  /// The most data calls that ran side by side.
+  var mostAtOnce: Int { state.withLock { $0.mostAtOnce } }
+
+  private func enter() {
+    state.withLock { state in
+      state.running += 1
+      state.mostAtOnce = max(state.mostAtOnce, state.running)
+    }
+  }
+
+  private func leave() { state.withLock { $0.running -= 1 } }
+
+  private func answer(to kind: ScriptedUpstream.Call.Kind, _ body: [UInt8], isDone: Bool) -> [UInt8] {
+    let json = (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any] ?? [:]
+    switch kind {
+    case .values:
+      let codes = Set(json["codes"] as? [String] ?? []).sorted()
+      return Array(Self.envelope(state.withLock { state in codes.map { ($0, state.written[$0]) } }).utf8)
+    case .history:
+      return Self.long(json["interval"] as? Int ?? 0)
+    case .set, .forceSet:
+      let points = json["aryPoints"] as? [[String: Any]] ?? []
+      if isDone {
+        state.withLock { state in
+          for point in points { state.written[point["pointId"] as? String ?? ""] = point["value"] as? Int }
+        }
+      }
+      return Array(#"{"code":200,"msg":"success"}"#.utf8)
+    default:
+      return Array(#"{"code":200,"call":"\#(kind.rawValue)","asked":\#(body.count)}"#.utf8)
+    }
+  }
+
+  private static func envelope(_ points: [(code: String, written: Int?)]) -> String {
+    let elements = points.map { code, written in
+      #"{"pointId":"\#(code)","value":\#(written ?? Wire.value(of: code)),"time":"2026-06-21 02:04:07"}"#
+    }
+    return #"{"code":200,"msg":"success","ResultPointObjArr":[\#(elements.joined(separator: ","))]}"#
+  }
+
+  /// Text of exactly that many bytes, which shows where a piece is missing, twice there or in the wrong place.
+  private static func long(_ size: Int) -> [UInt8] {
+    let start = Array(#"{"code":200,"data":""#.utf8)
+    let end = Array("\"}".utf8)
+    guard size >= start.count + end.count else { return [UInt8](repeating: 0x37, count: max(size, 1)) }
+    var body = start
+    body.reserveCapacity(size)
+    while body.count < size - end.count { body += lines.prefix(size - end.count - body.count) }
+    return body + end
+  }
+
+  /// 251 lines of 61 bytes, no two of them the same.
+  private static let lines: [UInt8] = {
+    var text: [UInt8] = []
+    for number in 0..<251 {
+      let start = Array("\(number)".utf8)
+      text += start
+      text += [UInt8](repeating: UInt8(0x61 + number % 26), count: 61 - start.count)
+    }
+    return text
+  }()
+
+  /// In one of the framings of RFC 9112 §6, by the size of the body.
+  private func send(_ body: [UInt8], to peer: UpstreamPeer) -> Bool {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    switch body.count % 3 {
+    case 0:
+      return peer.send(Array((head + "Content-Length: \(body.count)\r\n\r\n").utf8) + body)
+    case 1:
+      guard peer.send(Array((head + "Transfer-Encoding: chunked\r\n\r\n").utf8)) else { return false }
+      var (at, size) = (0, 1)
+      while at < body.count {
+        let piece = body[at..<min(at + size, body.count)]
+        guard peer.send(Array((String(piece.count, radix: 16) + "\r\n").utf8) + piece + [13, 10]) else { return false }
+        (at, size) = (at + piece.count, min(size * 7, 50_000))
+      }
+      return peer.send(Array("0\r\n\r\n".utf8))
+    default:
+      guard peer.send(Array((head + "Connection: close\r\n\r\n").utf8) + body) else { return false }
+      return false
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// A gateway with a predictable upstream, callers on threads of their own, and what must hold when all have gone.
+final class Workload: Sendable {
+  /// What a caller asks for, and what the upstream answers to that.
+  struct Question: Sendable {
+    let path: String
+    let body: String
+    let kind: ScriptedUpstream.Call.Kind
+
+    static func values(_ codes: [String]) -> Question {
+      let list = codes.map { #""\#($0)""# }.joined(separator: ",")
+      return Question(path: Request.values, body: #"{"codes":[\#(list)]}"#, kind: .values)
+    }
+
+    static func history(_ size: Int) -> Question {
+      let span = #""starttime":"2026-06-20 00:00:00","endtime":"2026-06-21 00:00:00""#
+      let body = #"{"codes":["P"],\#(span),"interval":\#(size)}"#
+      return Question(path: Request.history, body: body, kind: .history)
+    }
+
+    static func set(_ point: String, _ value: Int) -> Question {
+      let body = #"{"aryPoints":[{"pointId":"\#(point)","value":\#(value)}]}"#
+      return Question(path: Request.set, body: body, kind: .set)
+    }
+  }
+
+  let source: PredictableUpstream
+  let lab: Lab
+  private let token = JWT.caller()
+  private let troubles = Mutex<[String]>([])
+  private let descriptorsBefore: Int
+
+  var upstream: ScriptedUpstream { source.upstream }
+
+  init(delay: Double = 0, _ change: (inout GatewayConfiguration) -> Void = { _ in }) throws {
+    var configuration = GatewayConfiguration.upstream([
+      "max_in_flight": "64", "queue": "{size: 1024, wait: 15s}", "first_byte_timeout": "15s",
+    ])
+    // A caller whose thread waits for its turn on a busy machine is not a slow one.
+    configuration.listen["header_timeout"] = "15s"
+    configuration.listen["body_timeout"] = "15s"
+    configuration.listen["idle_timeout"] = "30s"
+    configuration.log["level"] = "info"
+    change(&configuration)
+    source = try PredictableUpstream(delay: delay)
+    let lab = try Lab(configuration, upstream: source.upstream)
+    self.lab = lab
+    try lab.expectHealthy()
+    source.upstream.dropIdle()
+    try eventually("the first call's connections to end") {
+      try lab.metric("gateway_http_connections") == 0
+    }
+    descriptorsBefore = lab.gateway.descriptors
+    source.upstream.forgetCalls()
+  }
+
+  deinit { source.upstream.stop() }
+
+  func request(_ question: Question, fields: String = "") -> [UInt8] {
+    Request.make("POST", question.path, body: question.body, token: token, fields: fields)
+  }
+
+  /// What the upstream answers directly.
+  func expected(_ question: Question) -> [UInt8] { source.answer(to: question.kind, Array(question.body.utf8)) }
+
+  /// Runs that many callers side by side until each is done.
+  func run(callers: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
+    let group = DispatchGroup()
+    for number in 0..<callers {
+      group.enter()
+      Thread { [self] in
+        do { try body(number) } catch { note("caller \(number): \(error)") }
+        group.leave()
+      }.start()
+    }
+    group.wait()
+  }
+
+  /// What should not have happened; `expectClean` shows it.
+  func note(_ trouble: String) { troubles.withLock { $0.append(trouble) } }
+
+  /// The answer is the upstream's own.
+  func compare(_ answer: Answer, with question: Question) {
+    let body = expected(question)
+    if answer.status == 200, answer.body.isSame(as: body) { return }
+    note(
+      "\(question.path) \(question.body.prefix(120)): \(answer.status), \(answer.body.count) bytes instead of "
+        + "\(body.count): \(answer.text.prefix(200))")
+  }
+
+  /// Nothing was noted, nothing is left behind, and the gateway serves on.
+  func expectClean(sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let troubles = troubles.withLock { $0 }
+    #expect(troubles.isEmpty, "\(troubles.count): \(troubles.prefix(5))", sourceLocation: sourceLocation)
+    #expect(!lab.gateway.hasEnded, "\(lab.gateway.log.suffix(800))", sourceLocation: sourceLocation)
+    try eventually("no call in flight", within: 20) {
+      try lab.metric("gateway_upstream_inflight", ["adapter": "main"]) == 0
+    }
+    try eventually("no connection open", within: 20) { try lab.metric("gateway_http_connections") == 0 }
+    upstream.dropIdle()
+    try eventually("the descriptors of before (\(descriptorsBefore)), not \(lab.gateway.descriptors)", within: 20) {
+      lab.gateway.descriptors <= descriptorsBefore
+    }
+    try lab.expectHealthy(sourceLocation: sourceLocation)
+  }
+
+  /// Requests on that route that got this status, as the gateway counts them.
+  func counted(_ path: String, status: Int? = nil) throws -> Int {
+    let labels = ["route": path].merging(status.map { ["status": "\($0)"] } ?? [:]) { $1 }
+    return Int(try lab.metric("gateway_http_requests_total", labels) ?? 0)
+  }
+
+  /// Requests that did without a call of their own.
+  func shared(_ kinds: String...) throws -> Int {
+    try kinds.reduce(0) { sum, kind in
+      sum + Int(try lab.metric("gateway_coalesced_requests_total", ["adapter": "main", "kind": kind]) ?? 0)
+    }
+  }
+}
+
+extension GatewayProcess {
+  /// How many files and sockets it has open.
+  var descriptors: Int { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count) ?? 0 }
+}
+
+extension [UInt8] {
+  /// Equality at the speed of memcmp in debug builds too.
+  func isSame(as other: [UInt8]) -> Bool {
+    count == other.count
+      && withUnsafeBytes { own in
+        other.withUnsafeBytes { other in
+          guard let a = own.baseAddress, let b = other.baseAddress else { return true }
+          return memcmp(a, b, own.count) == 0
+        }
+      }
+  }
+}

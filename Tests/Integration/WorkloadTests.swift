@@ -1,0 +1,228 @@
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+/// What people do all day, all at once: every answer is the upstream's own, every figure adds up, nothing stays behind.
+@Suite("Workloads", .blocking, .serialized)
+struct WorkloadTests {
+  private typealias Question = Workload.Question
+
+  @Test("mixed routes and sizes, pauses, slow readers and callers that vanish")
+  func mixed() throws {
+    let work = try Workload { $0.routes = ["values": ["coalesce": "true"], "history": ["coalesce": "true"]] }
+    let sizes = [1, 2, 21, 100, 1_023, 16_384, 65_537, 262_144, 1_000_003, 4 << 20]
+    let answered = Atomic(0)
+    work.run(callers: 8) { number in
+      var dice = Dice(seed: number)
+      var connection = try work.lab.connect()
+      for turn in 0..<40 {
+        let question: Question =
+          switch dice.below(10) {
+          case 0...4: .values((0..<1 + dice.below(20)).map { _ in "C_5001_AV_\(dice.below(500))" })
+          case 5...7: .history(sizes[dice.below(sizes.count)] + dice.below(3))
+          case 8: .set("W_\(number)", turn)
+          default: Question(path: Request.alarms, body: #"{"starttime":"\#(turn)"}"#, kind: .alarms)
+          }
+        let request = work.request(question)
+        switch dice.below(20) {
+        case 0:  // vanishes before the answer
+          connection.send(request).socket.reset()
+          connection = try work.lab.connect()
+        case 1:  // vanishes in the middle of it
+          let reader = try work.lab.connect(receiveBuffer: 8_192)
+          reader.send(request)
+          _ = try reader.receiveHead(within: 20)
+          reader.socket.reset()
+          answered.add(1, ordering: .relaxed)
+        case 2:  // has finished sending, and waits for the answer
+          connection.send(request).socket.finishSending()
+          work.compare(try connection.receive(within: 20), with: question)
+          if !connection.isClosed(within: 10) { work.note("open after its caller had finished") }
+          answered.add(1, ordering: .relaxed)
+          connection = try work.lab.connect()
+        case 3...4:  // sends in two pieces
+          let cut = 1 + dice.below(request.count - 1)
+          connection.send(Array(request[..<cut]))
+          usleep(UInt32(dice.below(20_000)))
+          connection.send(Array(request[cut...]))
+          work.compare(try connection.receive(within: 20), with: question)
+          answered.add(1, ordering: .relaxed)
+        case 5:  // reads slowly
+          let reader = try work.lab.connect(receiveBuffer: 8_192)
+          reader.send(request)
+          usleep(UInt32(dice.below(100_000)))
+          work.compare(try reader.receive(within: 20), with: question)
+          answered.add(1, ordering: .relaxed)
+        default:
+          if number == 0, turn == 20 { work.upstream.revokeAccess() }
+          work.compare(try connection.send(request).receive(within: 20), with: question)
+          answered.add(1, ordering: .relaxed)
+        }
+      }
+    }
+    try work.expectClean()
+    let paths = [Request.values, Request.history, Request.set, Request.alarms]
+    let counted = try paths.reduce(0) { try $0 + work.counted($1) }
+    let (sent, own) = (8 * 40 + 1 + 1, try paths.reduce(0) { try $0 + work.counted($1, status: 200) })
+    #expect(own >= answered.load(ordering: .relaxed))
+    #expect(counted <= sent)
+    // Calls that were refused for their token come on top.
+    let refused = try work.lab.metric("gateway_upstream_requests_total", ["class": "rejected_token"]) ?? 0
+    #expect(work.upstream.dataCalls.count - Int(refused) <= counted)
+  }
+
+  /// Keys of the values' route.
+  static let sharing: [[String: String]] = [
+    [:], ["coalesce": "true"], ["coalesce": "true", "cache": "150ms", "stale": "300ms"],
+    ["batch": "{window: 5ms, max: 40}"],
+    ["coalesce": "true", "cache": "150ms", "stale": "300ms", "batch": "{window: 5ms, max: 40}"],
+  ]
+
+  @Test("10,000 different lists of codes, a few of them asked for again and again", arguments: sharing)
+  func lists(_ keys: [String: String]) throws {
+    let work = try Workload(delay: 0.01) { $0.routes = ["values": keys] }
+    let (callers, width, rounds) = (6, 10, 10)
+    let sources = Mutex<[String: Int]>([:])
+    work.run(callers: callers) { number in
+      var dice = Dice(seed: 1_000 + number)
+      let connections = try (0..<width).map { _ in try work.lab.connect() }
+      for _ in 0..<rounds {
+        let questions = connections.map { _ in
+          // The list with that number: some codes in common with others, in an order of its own.
+          var list = Dice(seed: dice.skewed(10_000))
+          return Question.values((0..<1 + list.below(12)).map { _ in "C_5001_AV_\(list.below(2_000))" })
+        }
+        for (connection, question) in zip(connections, questions) { connection.send(work.request(question)) }
+        for (connection, question) in zip(connections, questions) {
+          let answer = try connection.receive(within: 20)
+          work.compare(answer, with: question)
+          let source = answer["X-Gateway-Source"] ?? "none"
+          if (source == "live") != (answer["Age"] == nil) { work.note("Age on an answer that is \(source)") }
+          sources.withLock { $0[source, default: 0] += 1 }
+        }
+      }
+    }
+    let requests = callers * width * rounds
+    let calls = work.upstream.dataCalls.count
+    try work.expectClean()
+    #expect(try work.counted(Request.values, status: 200) == requests + 2, "with the two that look whether it serves")
+    #expect(calls <= requests)
+    let seen = sources.withLock { $0 }
+    #expect(Set(seen.keys).isSubset(of: keys["cache"] == nil ? ["live"] : ["live", "cache", "stale"]), "\(seen)")
+    if keys["batch"] == nil {
+      #expect(try calls + work.shared("identical", "cached") == requests, "each is a call of its own or shares one")
+    } else {
+      #expect(try work.shared("merged") > 0)
+      #expect(calls < requests)
+    }
+    if keys.isEmpty { #expect(calls == requests) }
+  }
+
+  @Test("bursts of identical requests in the very moment in which a cached answer ends")
+  func bursts() throws {
+    let (life, delay) = (0.2, 0.03)
+    let work = try Workload(delay: delay) { $0.routes = ["values": ["coalesce": "true", "cache": "200ms"]] }
+    let question = Question.values(["C_5001_AV_0001", "C_5001_AV_0002"])
+    let connections = try (0..<50).map { _ in try work.lab.connect() }
+    var dice = Dice(seed: 1)
+    for _ in 0..<8 {
+      if let last = work.upstream.dataCalls.last?.time {
+        let end = last + delay + life + Double(dice.below(7)) / 1000 - 0.005
+        try eventually("the answer's end") { MonotonicTime.now >= end }
+      }
+      let request = work.request(question)
+      for connection in connections { connection.send(request) }
+      for connection in connections { work.compare(try connection.receive(within: 20), with: question) }
+    }
+    let calls = work.upstream.dataCalls
+    let pauses = zip(calls, calls.dropFirst()).map { $1.time - $0.time }
+    #expect(pauses.allSatisfy { $0 >= life }, "asked again while an answer was good or on its way: \(pauses)")
+    #expect(calls.count > 1)
+    #expect(try calls.count + work.shared("identical", "cached") == 8 * connections.count)
+    for connection in connections { connection.socket.close() }
+    try work.expectClean()
+  }
+
+  @Test("nobody reads a value older than a write that has ended, or newer than one that has begun")
+  func writes() throws {
+    let work = try Workload(delay: 0.005) {
+      $0.routes = ["values": ["coalesce": "true", "cache": "10s", "stale": "10s", "settle": "50ms"]]
+    }
+    let points = (0..<3).map { "W_\($0)" }
+    let question = Question.values(points)
+    let begun = Mutex([0, 0, 0])
+    let ended = Mutex([0, 0, 0])
+    let isOver = Atomic(0)
+    for number in points.indices {  // so that each has a value that counts from 0
+      #expect(try work.lab.call(work.request(.set(points[number], 0))).status == 200)
+    }
+    work.run(callers: 9) { number in
+      let connection = try work.lab.connect()
+      func read() throws {
+        let least = ended.withLock { $0 }
+        let answer = try connection.send(work.request(question)).receive(within: 20)
+        let most = begun.withLock { $0 }
+        let values = (answer.json?["ResultPointObjArr"] as? [[String: Any]] ?? []).map { $0["value"] as? Int ?? -1 }
+        let source = answer["X-Gateway-Source"] ?? "none"
+        guard values.count == 3, zip(values, zip(least, most)).allSatisfy({ $1.0 <= $0 && $0 <= $1.1 }) else {
+          return work.note("\(source): \(values) is not between \(least) and \(most)")
+        }
+      }
+      guard number < points.count else {
+        repeat { try read() } while isOver.load(ordering: .acquiring) < points.count
+        return
+      }
+      defer { isOver.add(1, ordering: .releasing) }
+      var dice = Dice(seed: number)
+      for value in 1...15 {
+        begun.withLock { $0[number] = value }
+        let answer = try connection.send(work.request(.set(points[number], value))).receive(within: 20)
+        guard answer.status == 200 else { return work.note("a write: \(answer.status) \(answer.text)") }
+        ended.withLock { $0[number] = value }
+        try read()
+        // Sometimes long enough that answers are kept again.
+        if dice.below(3) == 0 { usleep(80_000) }
+      }
+    }
+    #expect(try work.shared("cached") > 0, "in the pauses answers are kept")
+    try work.expectClean()
+  }
+
+  @Test("more than the upstream may be asked: served or told to come back, and never more calls at once")
+  func overload() throws {
+    let work = try Workload(delay: 0.01) { configuration in
+      configuration.adapters["main"]?.settings["max_in_flight"] = "3"
+      configuration.adapters["main"]?.settings["queue"] = "{size: 6, wait: 100ms}"
+    }
+    let served = Atomic(0)
+    let refused = Atomic(0)
+    work.run(callers: 8) { number in
+      var dice = Dice(seed: number)
+      let connections = try (0..<4).map { _ in try work.lab.connect() }
+      for turn in 0..<8 {
+        let questions = connections.indices.map { index in
+          switch dice.below(4) {
+          case 0: Question.history(1 + dice.below(30_000))
+          case 1: Question.set("W_\(number)_\(index)", turn)
+          default: Question.values(["C_5001_AV_\(dice.below(500))"])
+          }
+        }
+        for (connection, question) in zip(connections, questions) { connection.send(work.request(question)) }
+        for (connection, question) in zip(connections, questions) {
+          let answer = try connection.receive(within: 20)
+          if answer.status == 503, answer["Retry-After"] != nil, answer.errorCode == "overloaded" {
+            refused.add(1, ordering: .relaxed)
+          } else {
+            work.compare(answer, with: question)
+            served.add(1, ordering: .relaxed)
+          }
+        }
+      }
+    }
+    #expect(work.upstream.dataCalls.count == served.load(ordering: .relaxed))
+    #expect(refused.load(ordering: .relaxed) > 0)
+    #expect(work.source.mostAtOnce <= 3)
+    try work.expectClean()
+  }
+}
