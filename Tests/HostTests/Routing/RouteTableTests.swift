@@ -14,7 +14,9 @@ import Testing
         store, clock: LoopClock(home: group.loops[0]), executor: group.loops[0], health: health, metrics: metrics,
         log: log)
       let builder = SnapshotBuilder(
-        group: group, resolver: Resolver(), store: store, watch: watch, log: log, metrics: metrics, health: health)
+        group: group, resolver: Resolver(), store: store,
+        sharing: Sharing(memory: MemoryBudget(limit: 1 << 20), home: group.loops[0]), watch: watch, log: log,
+        metrics: metrics, health: health)
       let snapshot = builder.build(checked.loaded, checked.configuration, keys: checked.keys, previous: nil)
       return lines.map { word, path in
         let (method, path) = (Array(word.utf8), Array(path.utf8))
