@@ -62,11 +62,11 @@ struct WorkloadTests {
       }
     }
     try work.expectClean()
-    let paths = [Request.values, Request.history, Request.set, Request.alarms]
-    let counted = try paths.reduce(0) { try $0 + work.counted($1) }
-    let (sent, own) = (8 * 40 + 1 + 1, try paths.reduce(0) { try $0 + work.counted($1, status: 200) })
-    #expect(own >= answered.load(ordering: .relaxed))
-    #expect(counted <= sent)
+    let counted = try [Request.values, Request.history, Request.set, Request.alarms].reduce(0) {
+      try $0 + work.counted($1)
+    }
+    let asked = 8 * 40 + 2  // with the two that look whether it serves
+    #expect((answered.load(ordering: .relaxed) + 2...asked).contains(counted))
     // Calls that were refused for their token come on top.
     let refused = try work.lab.metric("gateway_upstream_requests_total", ["class": "rejected_token"]) ?? 0
     #expect(work.upstream.dataCalls.count - Int(refused) <= counted)
@@ -111,7 +111,9 @@ struct WorkloadTests {
     let seen = sources.withLock { $0 }
     #expect(Set(seen.keys).isSubset(of: keys["cache"] == nil ? ["live"] : ["live", "cache", "stale"]), "\(seen)")
     if keys["batch"] == nil {
-      #expect(try calls + work.shared("identical", "cached") == requests, "each is a call of its own or shares one")
+      let all = try calls + work.shared("identical", "cached")
+      // A refresh of a stale answer is a call that comes on top, and nobody's.
+      #expect(keys["stale"] == nil ? all == requests : all >= requests, "each is a call of its own or shares one")
     } else {
       #expect(try work.shared("merged") > 0)
       #expect(calls < requests)
