@@ -2,6 +2,7 @@ import AdapterAPI
 
 /// The step "share" of a reading request: a kept answer, a call that is under way already, or one that others may join.
 extension RequestPipeline {
+  @inline(never)
   func share(
     _ request: AdapterRequest, _ policy: SharingPolicy, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async throws(GatewayError) -> SharedRead {
@@ -66,6 +67,7 @@ extension RequestPipeline {
   }
 
   /// The answer for a route that merges calls and shares nothing else.
+  @inline(never)
   func merge(
     _ request: AdapterRequest, _ merger: BatchMerger, _ policy: BatchMerger.Policy, _ route: Route,
     _ exchange: Exchange,

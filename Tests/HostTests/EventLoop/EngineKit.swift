@@ -76,6 +76,9 @@ final class Gate: Sendable {
     return false
   }
 
+  /// Those who come from now on wait again.
+  func close() { state.withLock { $0.isOpen = false } }
+
   func open() {
     let waiting = state.withLock { state in
       state.isOpen = true
