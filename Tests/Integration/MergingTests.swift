@@ -111,10 +111,12 @@ struct MergingTests {
     #expect(lab.upstream.dataCalls.count <= 12)
   }
 
-  @Test("a member that the adapter does not know: everybody asks for himself from then on, and the log says so once")
+  @Test("a member that the adapter does not know: everybody asks for himself from then on; the log says so once")
   func unknownMember() throws {
     let lab = try Self.lab(max: 3)
-    let answer: @Sendable ([String]) -> String = { codes in String(Self.answer(codes).dropLast()) + #","total":\#(codes.count)}"# }
+    let answer: @Sendable ([String]) -> String = { codes in
+      String(Self.answer(codes).dropLast()) + #","total":\#(codes.count)}"#
+    }
     lab.upstream.always(
       UpstreamStep { _, peer, call in peer.send(Wire.message(answer(self.codes(of: call)))) })
     for turn in 0..<2 {

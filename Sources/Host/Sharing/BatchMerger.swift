@@ -57,15 +57,20 @@ final class BatchMerger: Sendable {
   /// Nanoseconds that all calls of one window may take.
   private let timeout: Int64
   private let metrics: AdapterMetrics
+  /// What is held of an answer until it is whole counts here.
+  private let memory: MemoryBudget
   private let log: any AdapterLog
   private let state = Mutex(State())
   /// The adapter's answers turned out to have another form than it says; until a reload.
   private let isOff = Atomic<Bool>(false)
 
-  init(_ merging: PointMerging, timeout: Int64, metrics: AdapterMetrics, log: any AdapterLog) {
+  init(
+    _ merging: PointMerging, timeout: Int64, metrics: AdapterMetrics, memory: MemoryBudget, log: any AdapterLog
+  ) {
     self.merging = merging
     self.timeout = timeout
     self.metrics = metrics
+    self.memory = memory
     self.log = log
   }
 
@@ -167,7 +172,9 @@ final class BatchMerger: Sendable {
     }
     let body: [UInt8]
     do throws(AdapterError) {
-      guard let whole = try await response.body.gathered(upTo: Sharing.largestAnswer) else { return .uncuttable }
+      guard let whole = try await response.body.gathered(upTo: Sharing.largestAnswer, memory) else {
+        return .uncuttable
+      }
       body = whole
     } catch {
       return .failed(.failure(GatewayError(error)))
@@ -212,14 +219,17 @@ extension GatewayError {
 }
 
 extension Body {
-  /// All of it; nil, and the rest is not read, where it is longer.
-  fileprivate func gathered(upTo limit: Int) async throws(AdapterError) -> [UInt8]? {
+  /// All of it; nil, and the rest is not read, where it is longer or memory is short.
+  fileprivate func gathered(upTo limit: Int, _ memory: MemoryBudget) async throws(AdapterError) -> [UInt8]? {
     guard case .stream(var bytes, let rest) = self else { return prefix.count <= limit ? prefix : nil }
+    memory.add(bytes.count)
+    defer { memory.add(-bytes.count) }
     while let piece = try await rest.next() {
-      guard bytes.count + piece.count <= limit else {
+      guard bytes.count + piece.count <= limit, !memory.isExceeded(by: piece.count) else {
         rest.cancel()
         return nil
       }
+      memory.add(piece.count)
       bytes.append(contentsOf: piece)
     }
     return bytes
