@@ -150,18 +150,18 @@ final class BatchMerger: Sendable {
 
   private func run(_ window: Window, on loop: EventLoop, _ call: UpstreamCall) async {
     let callers = window.callers
-    if callers.count > 1 { metrics.recordCoalesced(.merged, requests: callers.count - 1) }
     var course = BatchCourse(window.union.codes, lists: callers.map(\.list), merging)
     let deadline = loop.now.advanced(byNanoseconds: timeout)
+    var served = 0
     while let codes = course.next() {
-      give(course.takeSettled(), to: callers)
+      give(course.takeSettled(), to: callers, &served)
       let body = CodeUnion.body(of: codes, member: merging.codes)
       let answer = await call(AdapterRequest(operation: .values, fields: window.fields, body: body), deadline)
       course.answered(await outcome(of: answer))
       if let form = course.unknownForm { switchOff(form) }
-      give(course.takeSettled(), to: callers)
+      give(course.takeSettled(), to: callers, &served)
     }
-    give(course.takeSettled(), to: callers)
+    give(course.takeSettled(), to: callers, &served)
   }
 
   private func outcome(of answer: Answer) async -> BatchCourse.Outcome {
@@ -196,8 +196,14 @@ final class BatchMerger: Sendable {
       [("detail", "the answer \(form); remove 'batch' from the routes of this adapter, or reload to try again")])
   }
 
-  /// Each on his own loop, with one message for each loop.
-  private func give(_ settled: [(caller: Int, share: BatchCourse.Share)], to callers: [Caller]) {
+  /// Each on his own loop, with one message for each loop. Counted is who did without a call: all who were served but one.
+  private func give(
+    _ settled: [(caller: Int, share: BatchCourse.Share)], to callers: [Caller], _ served: inout Int
+  ) {
+    let before = served
+    for case (_, .whole) in settled { served += 1 }
+    for case (_, .cut) in settled { served += 1 }
+    metrics.recordCoalesced(.merged, requests: max(served - 1, 0) - max(before - 1, 0))
     var loops: [(loop: EventLoop, ends: [(LoopBound<LoopWait<BatchCourse.Share>>, BatchCourse.Share)])] = []
     for (caller, share) in settled {
       let wait = callers[caller].wait
