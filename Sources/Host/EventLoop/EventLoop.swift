@@ -224,6 +224,13 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   // MARK: sending
 
+  /// What leaves at the end of the turn is put together here, one message behind the other.
+  var outgoing = ByteBuffer()
+  private static let outgoingSize = 256 << 10
+
+  /// One more message may wait in `outgoing` for the end of the turn; else it is to be sent at once.
+  var hasRoom: Bool { outgoing.count < EventLoop.outgoingSize }
+
   /// Lets the object send at the end of this turn (`sendNow`), after those that asked before.
   ///
   /// Sent one right after another, many small messages cost a tenth less than each at its own time: a peer that sleeps is woken
@@ -236,6 +243,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     swap(&senders, &sending)
     for object in sending { object.sendNow() }
     sending.removeAll(keepingCapacity: true)
+    if senders.isEmpty { outgoing.removeAll(keeping: 2 * EventLoop.outgoingSize) }
   }
 
   // MARK: objects

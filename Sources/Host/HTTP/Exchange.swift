@@ -93,25 +93,26 @@ final class Exchange {
   func respond(_ status: Int, fields: Fields, marks: Marks = Marks(), body: [UInt8]) {
     guard begin(status) else { return }
     bytesSent = body.count
-    let start = connection.server.building.count
+    let start = loop.outgoing.count
     appendHead(status, fields, marks)
     if status != 204, status != 304 {
-      connection.server.building.append("Content-Length: ")
-      connection.server.building.append(decimal: body.count)
-      connection.server.building.append("\r\n")
+      loop.outgoing.append("Content-Length: ")
+      loop.outgoing.append(decimal: body.count)
+      loop.outgoing.append("\r\n")
     }
-    connection.server.building.append("\r\n")
+    loop.outgoing.append("\r\n")
     let hasNoBody = head.method == .head || status == 204 || status == 304
     connection.sendBuilt(from: start, followedBy: hasNoBody ? [] : body)
   }
 
   /// Starts an answer whose body follows piece by piece, with its first piece; `length` nil when only its end will tell. False
   /// when the client has gone.
+  @discardableResult
   func respondStreaming(
-    _ status: Int, fields: Fields, marks: Marks, length: Int?, first: [UInt8]
+    _ status: Int, fields: Fields, marks: Marks, length: Int?, first: [UInt8] = []
   ) async -> Bool {
     guard begin(status) else { return false }
-    let start = connection.server.building.count
+    let start = loop.outgoing.count
     if length == nil {
       // HTTP/1.0 knows no chunks: the end of the connection is the end of the body (RFC 9112 §6.3).
       isChunked = head.minorVersion >= 1
@@ -119,14 +120,14 @@ final class Exchange {
     }
     appendHead(status, fields, marks)
     if let length {
-      connection.server.building.append("Content-Length: ")
-      connection.server.building.append(decimal: length)
-      connection.server.building.append("\r\n")
+      loop.outgoing.append("Content-Length: ")
+      loop.outgoing.append(decimal: length)
+      loop.outgoing.append("\r\n")
     } else if isChunked {
-      connection.server.building.append("Transfer-Encoding: chunked\r\n")
+      loop.outgoing.append("Transfer-Encoding: chunked\r\n")
     }
-    connection.server.building.append("\r\n")
-    return await send(connection.server.takeBuilt(from: start), first)
+    loop.outgoing.append("\r\n")
+    return await send(loop.outgoing.take(from: start), first)
   }
 
   /// Sends one piece; returns when the client's socket has taken it, false when the client has gone.
@@ -174,7 +175,7 @@ final class Exchange {
   func relayed(_ count: Int) { bytesSent += count }
 
   /// Ends a streamed answer as it should end.
-  private func endStream() {
+  func endStream() {
     if isChunked, head.method != .head { connection.send(Array("0\r\n\r\n".utf8)) }
   }
 
@@ -191,28 +192,29 @@ final class Exchange {
   }
 
   private func appendHead(_ status: Int, _ fields: Fields, _ marks: Marks) {
-    StatusLine.append(status, to: &connection.server.building)
-    connection.server.building.append(contentsOf: fields.bytes)
+    let loop = loop
+    StatusLine.append(status, to: &loop.outgoing)
+    loop.outgoing.append(contentsOf: fields.bytes)
     if !marks.requestID.isEmpty {
-      connection.server.building.append("X-Request-Id: ")
-      connection.server.building.append(text: marks.requestID)
-      connection.server.building.append("\r\n")
+      loop.outgoing.append("X-Request-Id: ")
+      loop.outgoing.append(text: marks.requestID)
+      loop.outgoing.append("\r\n")
     }
     if !marks.source.isEmpty {
-      connection.server.building.append("X-Gateway-Source: ")
-      connection.server.building.append(text: marks.source)
-      connection.server.building.append("\r\n")
+      loop.outgoing.append("X-Gateway-Source: ")
+      loop.outgoing.append(text: marks.source)
+      loop.outgoing.append("\r\n")
     }
     if let age = marks.age {
-      connection.server.building.append("Age: ")
-      connection.server.building.append(decimal: age)
-      connection.server.building.append("\r\n")
+      loop.outgoing.append("Age: ")
+      loop.outgoing.append(decimal: age)
+      loop.outgoing.append("\r\n")
     }
-    if !fields.hasDate { connection.server.appendDate(to: &connection.server.building) }
+    if !fields.hasDate { connection.server.appendDate(to: &loop.outgoing) }
     if connection.willClose(after: self) {
-      connection.server.building.append("Connection: close\r\n")
+      loop.outgoing.append("Connection: close\r\n")
     } else if head.minorVersion == 0 {
-      connection.server.building.append("Connection: keep-alive\r\n")
+      loop.outgoing.append("Connection: keep-alive\r\n")
     }
   }
 

@@ -6,13 +6,13 @@ struct HTTPDate {
   private var line: [UInt8] = []
   private var goodUntil = Instant(nanoseconds: .min)
 
-  mutating func append(to bytes: inout [UInt8], now: Instant) {
+  mutating func line(at now: Instant) -> [UInt8] {
     if now >= goodUntil {
       let wall = System.wall()
       line = Array("Date: \(HTTPDate.text(of: wall / 1000))\r\n".utf8)
       goodUntil = now + .milliseconds(1000 - wall % 1000)
     }
-    bytes.append(contentsOf: line)
+    return line
   }
 
   /// IMF-fixdate (RFC 9110 §5.6.7).

@@ -17,7 +17,7 @@ final class ServerConnection: LoopObject {
   /// Bytes of an answer that the socket did not take at once; empty while idle.
   private var output: [UInt8] = []
   private var outputSent = 0
-  /// Where an answer that leaves at the end of the turn stands in the server's building space (`.built`).
+  /// Where an answer that leaves at the end of the turn stands in the loop's outgoing bytes (`.built`).
   private var builtStart: UInt32 = 0
   private var builtEnd: UInt32 = 0
   private var parser = RequestHeadParser()
@@ -265,19 +265,18 @@ final class ServerConnection: LoopObject {
   /// A body up to this size leaves in one block with its head, at the end of the turn.
   private static let smallBody = 16 << 10
 
-  /// Sends what stands in the server's building space from `start` on, then the body.
+  /// Sends what stands in the loop's outgoing bytes from `start` on, then the body.
   func sendBuilt(from start: Int, followedBy body: [UInt8]) {
-    if body.count <= ServerConnection.smallBody, server.hasRoom, isFlushed,
+    if body.count <= ServerConnection.smallBody, loop.hasRoom, isFlushed,
       flags.isDisjoint(with: [.closed, .lingering])
     {
-      server.building.append(contentsOf: body)
+      loop.outgoing.append(contentsOf: body)
       builtStart = UInt32(start)
-      builtEnd = UInt32(server.building.count)
+      builtEnd = UInt32(loop.outgoing.count)
       flags.insert(.built)
-      server.keepBuilt()
       loop.sendLater(self)
     } else {
-      send(server.takeBuilt(from: start), body)
+      send(loop.outgoing.take(from: start), body)
     }
   }
 
@@ -287,18 +286,12 @@ final class ServerConnection: LoopObject {
     flags.remove(.built)
     defer { account() }
     let range = Int(builtStart)..<Int(builtEnd)
-    let outcome =
-      flags.isDisjoint(with: [.closed, .lingering])
-      ? server.building.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[range])) } : nil
-    var sent = 0
-    if case .bytes(let count) = outcome { sent = count }
-    let rest = outcome == nil || sent == range.count ? [] : Array(server.building[range.dropFirst(sent)])
-    server.dropBuilt()
-    switch outcome {
-    case nil: break
+    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
+    switch transport.write(loop.outgoing.bytes(range)) {
+    case .bytes(range.count): flushed()
+    case .bytes(let sent): keep(Array(loop.outgoing.bytes(range.dropFirst(sent))), from: 0)
+    case .wouldBlock, .end: keep(Array(loop.outgoing.bytes(range)), from: 0)
     case .failed: abort()
-    case .bytes, .wouldBlock, .end:
-      if rest.isEmpty { flushed() } else { keep(rest, from: 0) }
     }
   }
 
@@ -437,9 +430,9 @@ final class ServerConnection: LoopObject {
   private func refuse(_ fault: HTTPFault) {
     flags.insert(.closing)
     input = []
-    var answer: [UInt8] = []
-    ErrorAnswer.append(fault, to: &answer, server: server)
-    send(answer)
+    let start = loop.outgoing.count
+    ErrorAnswer.append(fault, to: &loop.outgoing, server: server)
+    send(loop.outgoing.take(from: start))
     if output.isEmpty { endSending() }
   }
 

@@ -18,10 +18,6 @@ final class ServerContext {
   let handler: any ExchangeHandler
   /// Connections close after the answer that is under way.
   private(set) var isDraining = false
-  /// Space in which answers are put together, one behind the other: those of a turn leave at its end.
-  var building: [UInt8] = []
-  /// How many answers stand in it.
-  private var built = 0
   private(set) var date = HTTPDate()
 
   init(
@@ -44,29 +40,8 @@ final class ServerContext {
     timeouts = ServerTimeouts(listen)
   }
 
-  /// The answers in the building space may take so much together before the next one is not left to wait.
-  private static let buildingSize = 256 << 10
-
-  /// One more answer may stand in the building space until the end of the turn.
-  var hasRoom: Bool { building.count < ServerContext.buildingSize }
-
-  /// Takes out what was built from `start` on, to be sent at once.
-  func takeBuilt(from start: Int) -> [UInt8] {
-    defer { building.removeSubrange(start...) }
-    return Array(building[start...])
-  }
-
-  /// An answer stays in the building space.
-  func keepBuilt() { built += 1 }
-
-  /// It has left, or nobody wants it any more.
-  func dropBuilt() {
-    built -= 1
-    if built == 0 { building.removeAll(keepingCapacity: true) }
-  }
-
   /// `Date: …\r\n` of this second.
-  func appendDate(to bytes: inout [UInt8]) { date.append(to: &bytes, now: loop.now) }
+  func appendDate(to bytes: inout ByteBuffer) { bytes.append(contentsOf: date.line(at: loop.now)) }
 
   /// Says that connections shall end: idle ones now, the others after their answer.
   func drain() {

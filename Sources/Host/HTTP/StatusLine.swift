@@ -1,6 +1,6 @@
 /// The status line of an answer (RFC 9112 §4), with the reason phrases of RFC 9110 §15.
 enum StatusLine {
-  static func append(_ status: Int, to bytes: inout [UInt8]) {
+  static func append(_ status: Int, to bytes: inout ByteBuffer) {
     if status == 200 {
       bytes.append("HTTP/1.1 200 OK\r\n")
       return

@@ -10,9 +10,6 @@ final class UpstreamClient: HTTPClient {
   private let numeric: [SocketAddress]?
   private let calls: Permits
   private let pools: [LoopBound<UpstreamPool>]
-  /// `Host` and what else is the same in each request.
-  private let constantFields: [UInt8]
-
   init(baseURL: BaseURL, limits: Configuration.UpstreamLimits, group: EventLoopGroup, resolver: Resolver) {
     self.baseURL = baseURL
     self.limits = limits
@@ -22,9 +19,9 @@ final class UpstreamClient: HTTPClient {
     let calls = Permits(limit: max(1, min(limits.maxInFlight, limits.maxConnections)), keepsFree: true)
     let connections = Permits(limit: max(1, limits.maxConnections))
     self.calls = calls
-    constantFields = Array(" HTTP/1.1\r\nHost: \(baseURL.authority)\r\n".utf8)
+    let serializer = RequestSerializer(baseURL)
     let pools = group.loops.map { loop in
-      LoopBound(UpstreamPool(loop: loop, limits: limits, connections: connections), on: loop)
+      LoopBound(UpstreamPool(loop: loop, limits: limits, connections: connections, serializer: serializer), on: loop)
     }
     self.pools = pools
     for pool in pools {
@@ -59,7 +56,6 @@ final class UpstreamClient: HTTPClient {
     if !calls.tryAcquire(lane), let error = await waitForPlace(lane, pool, deadline: deadline) {
       throw error
     }
-    let bytes = serialize(request)
     var retriesLeft = request.isWrite ? 0 : limits.readRetries
     var fresh = false
     while true {
@@ -80,7 +76,7 @@ final class UpstreamClient: HTTPClient {
         }
       }
       let wasKept = connection.exchanges > 0
-      switch await connection.exchange(bytes, isWrite: request.isWrite, deadline: deadline) {
+      switch await connection.exchange(request, deadline: deadline) {
       case .success(var response):
         if case .stream(let prefix, let rest) = response.body {
           // The place is given back when the stream ends.
@@ -156,28 +152,6 @@ final class UpstreamClient: HTTPClient {
       retryAfter: min(limits.queueWait, .seconds(30)))
   }
 
-  /// The whole request in one block. `Content-Length` where there is a body or the method expects one (RFC 9110 §8.6).
-  private func serialize(_ request: HTTPRequest) -> [UInt8] {
-    var out: [UInt8] = []
-    out.reserveCapacity(
-      request.body.count + request.fields.bytes.count + request.target.utf8.count + constantFields.count
-        + baseURL.path.utf8.count + 64)
-    out.append(request.method.word)
-    out.append(32)
-    out.append(text: baseURL.path)
-    out.append(text: request.target)
-    out.append(contentsOf: constantFields)
-    out.append(contentsOf: request.fields.bytes)
-    if !request.body.isEmpty || request.method != .get {
-      out.append("Content-Length: ")
-      out.append(decimal: request.body.count)
-      out.append("\r\n")
-    }
-    out.append("\r\n")
-    out.append(contentsOf: request.body)
-    return out
-  }
-
   /// No more calls come.
   func shutdown() {
     for pool in pools { pool.loop.execute { pool.value.shutdown() } }
@@ -235,37 +209,4 @@ private final class PermitHoldingStream: RelayedStream {
   }
 
   deinit { release() }
-}
-
-extension HTTPRequest.Method {
-  fileprivate var word: StaticString {
-    switch self {
-    case .get: "GET"
-    case .post: "POST"
-    case .put: "PUT"
-    case .patch: "PATCH"
-    case .delete: "DELETE"
-    }
-  }
-}
-
-extension [UInt8] {
-  /// Appends a number in decimal digits.
-  mutating func append(decimal number: Int) {
-    var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
-    Swift.withUnsafeMutableBytes(of: &digits) { buffer in
-      var rest = number.magnitude
-      var at = buffer.count
-      repeat {
-        at -= 1
-        buffer[at] = UInt8(48 + rest % 10)
-        rest /= 10
-      } while rest > 0
-      if number < 0 {
-        at -= 1
-        buffer[at] = 45
-      }
-      append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[at...]))
-    }
-  }
 }

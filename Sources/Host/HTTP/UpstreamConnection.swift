@@ -22,8 +22,13 @@ final class UpstreamConnection: LoopObject {
   let pool: UpstreamPool
 
   // The exchange under way.
+  /// Where the request stands in the loop's outgoing bytes, until the end of the turn; empty once it has left, or `output` has it.
+  private var built = 0..<0
+  /// What the socket did not take at once.
   private var output: [UInt8] = []
   private var outputSent = 0
+  /// A byte of the request left.
+  private var hasLeft = false
   private var isWrite = false
   private(set) var totalDeadline = Instant.distantFuture
   private var waiter: UnsafeContinuation<Result<HTTPResponse, Failure>, Never>?
@@ -117,11 +122,10 @@ final class UpstreamConnection: LoopObject {
 
   // MARK: the exchange
 
-  /// Sends the request (whole, serialized by the pool) and waits for the answer: its head, and all of its body or the first
-  /// 64 KiB of it.
+  /// Sends the request and waits for the answer: its head, and all of its body or the first 64 KiB of it.
   ///
   /// A caller that leaves ends a reading exchange; a write whose bytes left is followed to its end.
-  func exchange(_ request: [UInt8], isWrite: Bool, deadline: Instant) async -> Result<HTTPResponse, Failure> {
+  func exchange(_ request: HTTPRequest, deadline: Instant) async -> Result<HTTPResponse, Failure> {
     let bound = LoopBound(self, on: loop)
     let loop = self.loop
     let number = exchanges + 1
@@ -131,7 +135,7 @@ final class UpstreamConnection: LoopObject {
     }
     return await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
-        start(request, isWrite: isWrite, deadline: deadline, continuation)
+        start(request, deadline: deadline, continuation)
       }
     } onCancel: {
       loop.post { bound.value.callerLeft(exchange: number) }
@@ -139,7 +143,7 @@ final class UpstreamConnection: LoopObject {
   }
 
   private func start(
-    _ request: [UInt8], isWrite: Bool, deadline: Instant,
+    _ request: HTTPRequest, deadline: Instant,
     _ continuation: UnsafeContinuation<Result<HTTPResponse, Failure>, Never>
   ) {
     precondition(waiter == nil, "one exchange at a time")
@@ -149,40 +153,64 @@ final class UpstreamConnection: LoopObject {
     // What waits to be read on a kept connection is its end, or bytes that nobody asked for and that must not be taken for this
     // request's answer. A turn that began after its last exchange has seen to that; for a write, which can't be repeated, and in
     // the same turn the socket is asked.
-    let wasSeenQuiet = !isReadable && !(isKept && (isWrite || idleSince == loop.turns))
+    let wasSeenQuiet = !isReadable && !(isKept && (request.isWrite || idleSince == loop.turns))
     guard state == .idle, wasSeenQuiet || transport.isQuiet else {
       return fail(Failure(kind: .unreachable, detail: "the pooled connection had ended", requestLeft: false))
     }
     isReadable = false
-    output = request
-    outputSent = 0
-    self.isWrite = isWrite
+    hasLeft = false
+    isWrite = request.isWrite
     totalDeadline = deadline
     state = .sending
     reader = ResponseReader(maxHead: limits.maxResponseHead, maxBody: limits.maxResponseBody)
     answeredEarly = false
     self.deadline = deadline
-    loop.sendLater(self)
+    let hasRoom = loop.hasRoom
+    let begin = loop.outgoing.count
+    pool.serializer.append(request, to: &loop.outgoing)
+    if hasRoom {
+      built = begin..<loop.outgoing.count
+      loop.sendLater(self)
+    } else {
+      output = loop.outgoing.take(from: begin)
+      send()
+    }
   }
 
-  override func sendNow() { if state == .sending { send() } }
+  override func sendNow() {
+    guard state == .sending, !built.isEmpty else { return }
+    let range = built
+    built = 0..<0
+    switch transport.write(loop.outgoing.bytes(range)) {
+    case .bytes(range.count):
+      hasLeft = true
+      sent()
+    case .bytes(let count):
+      hasLeft = count > 0
+      output = Array(loop.outgoing.bytes(range.dropFirst(count)))
+    case .wouldBlock, .end: output = Array(loop.outgoing.bytes(range))
+    case .failed(let code): broken("send: \(System.errorText(code))")
+    }
+  }
 
   /// The task that waits was cancelled.
   private func callerLeft(exchange: Int) {
-    guard waiter != nil, exchange == exchanges, !(isWrite && outputSent > 0) else { return }
-    fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: outputSent > 0))
+    guard waiter != nil, exchange == exchanges, !(isWrite && hasLeft) else { return }
+    fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: hasLeft))
   }
 
   private func send() {
+    guard built.isEmpty else { return }
     while outputSent < output.count {
       let outcome = output.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[outputSent...])) }
       switch outcome {
-      case .bytes(let count): outputSent += count
-      case .wouldBlock: return
-      case .end: return
+      case .bytes(let count):
+        outputSent += count
+        hasLeft = true
+      case .wouldBlock, .end: return
       case .failed(let code):
         // The upstream may have answered before it closed (RFC 9112 §9.5): what is there is read first.
-        if outputSent > 0 {
+        if hasLeft {
           isReadable = true
           receive()
           guard state == .sending else { return }
@@ -190,8 +218,14 @@ final class UpstreamConnection: LoopObject {
         return broken("send: \(System.errorText(code))")
       }
     }
-    state = .awaitingHead
     output = []
+    outputSent = 0
+    sent()
+  }
+
+  /// All of the request has left.
+  private func sent() {
+    state = .awaitingHead
     deadline = min(totalDeadline, loop.now.advanced(byNanoseconds: pool.timeouts.firstByte))
     if isReadable { receive() }
   }
@@ -286,7 +320,7 @@ final class UpstreamConnection: LoopObject {
     case .connecting:
       fail(Failure(kind: .timeout, detail: "no connection within connect_timeout", requestLeft: false))
     case .sending:
-      fail(Failure(kind: .timeout, detail: "the request was not taken in time", requestLeft: outputSent > 0))
+      fail(Failure(kind: .timeout, detail: "the request was not taken in time", requestLeft: hasLeft))
     case .awaitingHead:
       fail(Failure(kind: .timeout, detail: "no answer in time", requestLeft: true))
     case .receiving, .streaming:
@@ -307,7 +341,7 @@ final class UpstreamConnection: LoopObject {
 
   private func broken(_ detail: String) {
     if reader.hasBegun { return fail(cut(detail)) }
-    fail(Failure(kind: .unreachable, detail: detail, requestLeft: outputSent > 0))
+    fail(Failure(kind: .unreachable, detail: detail, requestLeft: hasLeft))
   }
 
   func cut(_ detail: String) -> Failure {
@@ -327,7 +361,7 @@ final class UpstreamConnection: LoopObject {
   /// The gateway stops and waits no longer. Whoever waits for the answer is told that it is not known.
   func cut() {
     guard waiter != nil else { return }
-    fail(Failure(kind: .timeout, detail: "drain_timeout is over", requestLeft: outputSent > 0))
+    fail(Failure(kind: .timeout, detail: "drain_timeout is over", requestLeft: hasLeft))
   }
 
   func close() {
@@ -336,7 +370,9 @@ final class UpstreamConnection: LoopObject {
     deadline = nil
     loop.remove(self)
     transport.close()
+    built = 0..<0
     output = []
+    outputSent = 0
     pool.connectionClosed(self)
   }
 }

@@ -7,8 +7,12 @@ final class UpstreamPool {
   let timeouts: UpstreamTimeouts
   /// Places for open connections, over all loops.
   let connections: Permits
+  let serializer: RequestSerializer
   /// Kept alive and free; the last used first, so that the others can grow old and close.
   private var idle: [UpstreamConnection] = []
+  /// Those that came back in this turn: what else came for them has not been seen yet, so that they are taken last.
+  private var fresh: [UpstreamConnection] = []
+  private var turn = 0
   private var isClosed = false
   /// Asks the other loops' pools for a connection that lies idle there.
   var askOthersForIdle: () -> Void = {}
@@ -16,18 +20,27 @@ final class UpstreamPool {
   /// How long a connection is kept without a request, in nanoseconds.
   private static let keepIdle: Int64 = 60_000_000_000
 
-  init(loop: EventLoop, limits: Configuration.UpstreamLimits, connections: Permits) {
+  init(loop: EventLoop, limits: Configuration.UpstreamLimits, connections: Permits, serializer: RequestSerializer) {
     self.loop = loop
     self.limits = limits
     timeouts = UpstreamTimeouts(limits)
     self.connections = connections
+    self.serializer = serializer
   }
 
   /// A connection that was kept, if there is one.
   func kept() -> UpstreamConnection? {
-    guard let kept = idle.popLast() else { return nil }
+    turnsOver()
+    guard let kept = idle.popLast() ?? fresh.popLast() else { return nil }
     kept.deadline = nil
     return kept
+  }
+
+  private func turnsOver() {
+    guard turn != loop.turns else { return }
+    turn = loop.turns
+    idle.append(contentsOf: fresh)
+    fresh.removeAll(keepingCapacity: true)
   }
 
   /// A new connection, as soon as there is a place for one.
@@ -36,7 +49,7 @@ final class UpstreamPool {
   ) async -> Result<UpstreamConnection, UpstreamFailure> {
     if !connections.tryAcquire(lane) {
       // All places are taken. Connections that lie idle, here or on another loop, hold places that this call can have.
-      if let kept = idle.popLast() { kept.close() }
+      if let kept = kept() { kept.close() }
       switch await connections.acquire(
         lane, on: loop, until: deadline, bound: .max, whenWaiting: askOthersForIdle)
       {
@@ -73,16 +86,19 @@ final class UpstreamPool {
     // A place that somebody waits for is worth more than a connection that may be used again.
     guard !isClosed, !connections.hasWaiters else { return connection.close() }
     connection.deadline = loop.now.advanced(byNanoseconds: UpstreamPool.keepIdle)
-    idle.append(connection)
+    turnsOver()
+    fresh.append(connection)
   }
 
   func connectionClosed(_ connection: UpstreamConnection) {
     if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
+    if let index = fresh.lastIndex(where: { $0 === connection }) { fresh.remove(at: index) }
     connections.release(.values)
   }
 
   /// Another loop has no place left for a connection: one that lies idle here makes room.
   func giveUpIdle() {
+    turnsOver()
     guard !idle.isEmpty else { return }
     idle.removeFirst().close()
   }
@@ -92,8 +108,9 @@ final class UpstreamPool {
     isClosed = true
     // The loops' pools hold each other no longer.
     askOthersForIdle = {}
-    let all = idle
+    let all = idle + fresh
     idle = []
+    fresh = []
     for connection in all { connection.close() }
   }
 }

@@ -40,7 +40,7 @@ enum ErrorAnswer {
   }
 
   /// The whole answer to bytes that are no request; the connection ends after it.
-  static func append(_ fault: HTTPFault, to out: inout [UInt8], server: ServerContext) {
+  static func append(_ fault: HTTPFault, to out: inout ByteBuffer, server: ServerContext) {
     let error = GatewayError(fault)
     let requestID = RequestID.make()
     let body = body(error, requestID: requestID)
@@ -48,7 +48,7 @@ enum ErrorAnswer {
     out.append(contentsOf: fields(error).bytes)
     out.append(text: "X-Request-Id: \(requestID)\r\n")
     server.appendDate(to: &out)
-    out.append(contentsOf: "Content-Length: \(body.count)\r\nConnection: close\r\n\r\n".utf8)
+    out.append(text: "Content-Length: \(body.count)\r\nConnection: close\r\n\r\n")
     out.append(contentsOf: body)
   }
 }

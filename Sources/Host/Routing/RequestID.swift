@@ -1,15 +1,15 @@
 /// `X-Request-Id`: the caller's when it is sane, else one of ours.
 enum RequestID {
-  /// 16 hexadecimal digits from the system's random numbers.
+  /// 15 hexadecimal digits from the system's random numbers: as many as a string holds without memory of its own.
   static func make() -> String { make(UInt64.random(in: 0 ... .max)) }
 
   static func make(_ number: UInt64) -> String {
-    String(unsafeUninitializedCapacity: 16) { buffer in
-      for index in 0..<16 {
-        let digit = UInt8(truncatingIfNeeded: number >> (UInt64(15 - index) * 4)) & 15
+    String(unsafeUninitializedCapacity: 15) { buffer in
+      for index in 0..<15 {
+        let digit = UInt8(truncatingIfNeeded: number >> (UInt64(14 - index) * 4)) & 15
         buffer[index] = digit < 10 ? 48 + digit : 87 + digit
       }
-      return 16
+      return 15
     }
   }
 

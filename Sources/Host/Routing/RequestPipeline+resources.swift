@@ -3,6 +3,7 @@ import AdapterAPI
 /// What the host keeps itself: objects and widgets.
 extension RequestPipeline {
   /// Reads the body, and has the catalogue answer; a sync asks the adapter first.
+  @inline(never)
   func resource(
     _ kind: ResourceKind, _ action: ResourceAction?, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async throws(GatewayError) -> ResourceAnswer {

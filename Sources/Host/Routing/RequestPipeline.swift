@@ -62,7 +62,11 @@ final class RequestPipeline: ExchangeHandler {
           } else {
             SharedRead(try await perform(request, route, exchange, report))
           }
-        await respond(answer, route, exchange, report)
+        if case .bytes(let body) = answer.response.body {
+          respond(answer, body, route, exchange, report)
+        } else {
+          await stream(answer, route, exchange, report)
+        }
       case .token(let masked):
         _ = try await read(exchange, limit: route.configuration.maxBodySize)
         respond(try await tokenAnswer(route, exchange, masked: masked), exchange, report)
@@ -166,6 +170,7 @@ final class RequestPipeline: ExchangeHandler {
   }
 
   /// The whole body.
+  @inline(__always)
   func read(_ exchange: Exchange, limit: Int) async throws(GatewayError) -> [UInt8] {
     do throws(HTTPFault) {
       if let atHand = try exchange.bodyAtHand(limit: limit) { return atHand }
@@ -190,25 +195,32 @@ final class RequestPipeline: ExchangeHandler {
 
   // MARK: respond
 
-  private func respond(_ read: SharedRead, _ route: Route, _ exchange: Exchange, _ report: Report) async {
-    let answer = read.response
-    let marks = Exchange.Marks(
-      requestID: report.requestID, source: read.source(of: route.adapter), age: read.kept?.age)
-    switch answer.body {
-    case .bytes(let body):
-      exchange.respond(answer.status, fields: answer.fields, marks: marks, body: body)
-    case .stream(let prefix, let rest):
-      let length = rest.remaining.map { $0 + prefix.count }
-      let began = await exchange.respondStreaming(
-        answer.status, fields: answer.fields, marks: marks, length: length, first: prefix)
-      guard began else { return rest.cancel() }
-      do throws(AdapterError) {
-        if try await !exchange.sendRest(of: rest) { rest.cancel() }
-      } catch {
-        log.warning("an answer broke off", [("requestId", "\(report.requestID)"), ("detail", "\(error.detail)")])
-        exchange.breakStream()
-      }
+  private func respond(
+    _ read: SharedRead, _ body: [UInt8], _ route: Route, _ exchange: Exchange, _ report: Report
+  ) {
+    exchange.respond(
+      read.response.status, fields: read.response.fields, marks: marks(read, route, report), body: body)
+  }
+
+  /// Sends an answer as it comes, no faster than the client takes it.
+  @inline(never)
+  private func stream(_ read: SharedRead, _ route: Route, _ exchange: Exchange, _ report: Report) async {
+    guard case .stream(let prefix, let rest) = read.response.body else { return }
+    let length = rest.remaining.map { $0 + prefix.count }
+    let began = await exchange.respondStreaming(
+      read.response.status, fields: read.response.fields, marks: marks(read, route, report), length: length,
+      first: prefix)
+    guard began else { return rest.cancel() }
+    do throws(AdapterError) {
+      if try await !exchange.sendRest(of: rest) { rest.cancel() }
+    } catch {
+      log.warning("an answer broke off", [("requestId", "\(report.requestID)"), ("detail", "\(error.detail)")])
+      exchange.breakStream()
     }
+  }
+
+  private func marks(_ read: SharedRead, _ route: Route, _ report: Report) -> Exchange.Marks {
+    Exchange.Marks(requestID: report.requestID, source: read.source(of: route.adapter), age: read.kept?.age)
   }
 
   private func respond(_ answer: ResourceAnswer, _ exchange: Exchange, _ report: Report) {
@@ -231,6 +243,7 @@ final class RequestPipeline: ExchangeHandler {
     checkedBlock: Array("Content-Type: application/json\r\nCache-Control: no-store\r\n".utf8))
 
   /// `GET /api/iot/token`: what the upstream's clients may need to see.
+  @inline(never)
   private func tokenAnswer(_ route: Route, _ exchange: Exchange, masked: Bool) async throws(GatewayError) -> [UInt8] {
     let adapter = route.adapter
     let token = try await caller.token(for: adapter, deadline: exchange.began.advanced(byNanoseconds: route.timeout))

@@ -68,6 +68,9 @@ struct FlightTable<Waiter> {
     return true
   }
 
+  /// The flight for this key that is not overtaken.
+  func flight(for key: ReadKey) -> Flight? { current[key]?.flight }
+
   /// How many wait for it.
   func waiting(for flight: Flight) -> Int {
     if let index = place(of: flight) { return current.values[index].seats.count }

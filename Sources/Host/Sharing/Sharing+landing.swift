@@ -109,7 +109,11 @@ extension Sharing {
       stripe.answers.refreshFailed(flight.key, now: loop.now)
       return stripe.flights.end(flight)
     }
-    if let first = seats.removeFirst() { tell(first, .answer(response)) }
+    if let first = seats.removeFirst() {
+      tell(first, .answer(response))
+    } else if case .stream(_, let rest) = response.body {
+      rest.cancel()
+    }
     tell(seats, .alone)
   }
 

@@ -11,16 +11,17 @@ import Testing
     (503, "HTTP/1.1 503 Service Unavailable\r\n"), (299, "HTTP/1.1 299 \r\n"),
   ])
   func `a status line has its reason, and the space before it in any case`(_ status: Int, _ line: String) {
-    var bytes: [UInt8] = []
+    var bytes = ByteBuffer()
     StatusLine.append(status, to: &bytes)
-    #expect(String(decoding: bytes, as: UTF8.self) == line)
+    #expect(bytes.text == line)
   }
 
   @Test func `every status of the error table has a reason`() {
     for code in HTTPFault.Code.allCases {
-      var bytes: [UInt8] = []
+      var bytes = ByteBuffer()
       StatusLine.append(HTTPFault(code, "x").status, to: &bytes)
-      #expect(!String(decoding: bytes, as: UTF8.self).hasSuffix(" \r\n"), "\(code)")
+      let line = bytes.text
+      #expect(!line.hasSuffix(" \r\n"), "\(code)")
     }
   }
 
@@ -35,23 +36,36 @@ import Testing
 
   @Test func `the Date field is made anew when its second is over`() {
     var date = HTTPDate()
-    var first: [UInt8] = []
     let now = Instant(nanoseconds: System.monotonic())
-    date.append(to: &first, now: now)
+    let first = date.line(at: now)
     #expect(String(decoding: first, as: UTF8.self).hasPrefix("Date: ") && first.suffix(2) == [13, 10])
-    var again: [UInt8] = []
-    date.append(to: &again, now: now)
+    let again = date.line(at: now)
     #expect(again == first)
-    var later: [UInt8] = []
-    date.append(to: &later, now: now + .seconds(2))
+    let later = date.line(at: now + .seconds(2))
     #expect(later.count == first.count)
   }
 
   @Test(arguments: [0, 1, 9, 10, 12_345, Int.max, Int.min, -7])
   func `numbers are written in decimal digits`(_ number: Int) {
-    var bytes: [UInt8] = [65]
+    var bytes = ByteBuffer()
+    bytes.append(65)
     bytes.append(decimal: number)
-    #expect(String(decoding: bytes, as: UTF8.self) == "A\(number)")
+    #expect(bytes.text == "A\(number)")
+  }
+
+  @Test func `a buffer grows, gives its end away, and is emptied`() {
+    var bytes = ByteBuffer()
+    for _ in 0..<1000 { bytes.append("0123456789") }
+    bytes.append(text: "äöü")
+    bytes.append(contentsOf: [33, 34])
+    #expect(bytes.count == 10_008)
+    #expect(bytes.take(from: 10_000) == Array("äöü\u{21}\u{22}".utf8))
+    let digits = bytes.text
+    #expect(digits == String(repeating: "0123456789", count: 1000))
+    bytes.removeAll(keeping: 16)
+    #expect(bytes.count == 0)
+    bytes.append("again")
+    #expect(bytes.text == "again")
   }
 
   @Test func `addresses are read and written`() throws {
@@ -64,4 +78,8 @@ import Testing
     }
     #expect(v4 == SocketAddress(numeric: "127.0.0.1", port: 80) && v4 != SocketAddress(numeric: "127.0.0.1", port: 81))
   }
+}
+
+extension ByteBuffer {
+  fileprivate var text: String { String(decoding: bytes(0..<count), as: UTF8.self) }
 }

@@ -106,7 +106,7 @@ import Testing
   @Test func `HEAD gets the head of GET, and the connection goes on`() async throws {
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/stream" {
-        exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
+        await exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
         _ = await exchange.send(Array("piece".utf8))
         return exchange.endStream()
       }
@@ -141,7 +141,7 @@ import Testing
   {
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/stream" {
-        exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
+        await exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
         for piece in ["one,", "two"] { _ = await exchange.send(Array(piece.utf8)) }
         return exchange.endStream()
       }
@@ -219,7 +219,7 @@ import Testing
     let pieces = (0..<200).map { number in [UInt8](repeating: UInt8(97 + number % 26), count: 20_000) }
     let sent = Collected<Int>()
     try await ServerRig.with(handler: { exchange in
-      exchange.respondStreaming(
+      await exchange.respondStreaming(
         200, fields: Fields(), marks: Exchange.Marks(), length: exchange.path == "/length" ? 4_000_000 : nil)
       for piece in pieces {
         guard await exchange.send(piece) else { return }

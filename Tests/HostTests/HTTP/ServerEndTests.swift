@@ -74,7 +74,7 @@ import Testing
         }
         return
       }
-      exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
+      await exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
       while await exchange.send([UInt8](repeating: 120, count: 50_000)) {}
       ended.add("stream")
     }) { rig in
@@ -107,7 +107,7 @@ import Testing
 
   @Test func `a stream that broke off is not taken for whole`() async throws {
     try await ServerRig.with(handler: { exchange in
-      exchange.respondStreaming(
+      await exchange.respondStreaming(
         200, fields: Fields(), marks: Exchange.Marks(), length: exchange.path == "/length" ? 100 : nil)
       _ = await exchange.send(Array("half".utf8))
       exchange.breakStream()
@@ -175,7 +175,7 @@ import Testing
       listen,
       handler: { exchange in
         if exchange.path == "/stream" {
-          exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
+          await exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
           while await exchange.send([UInt8](repeating: 120, count: 50_000)) {}
           ended.add(exchange.isGone)
         } else {
@@ -267,7 +267,7 @@ import Testing
       if path == "/wait" { await gate.pass(on: exchange.loop) }
       if path == "/echo" { return await exchange.echo(limit: 1000) }
       if path == "/stream" {
-        exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
+        await exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
         for _ in 0..<20 { guard await exchange.send([UInt8](repeating: 120, count: 30_000)) else { return } }
         return exchange.endStream()
       }

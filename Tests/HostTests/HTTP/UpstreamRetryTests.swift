@@ -118,7 +118,9 @@ import Testing
       let dead = (2...4).compactMap { SocketAddress(numeric: "127.0.0.\($0)", port: port) }
       let live = upstream.address
       let found = await task(on: loop) {
-        let pool = UpstreamPool(loop: loop, limits: limits, connections: permits)
+        let pool = UpstreamPool(
+          loop: loop, limits: limits, connections: permits,
+          serializer: RequestSerializer(BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "")))
         var outcomes: [Bool] = []
         for addresses in [dead + [live], dead, [], [live] + dead] {
           let result = await pool.connection(to: addresses, .values, deadline: inMilliseconds(60_000))
@@ -135,7 +137,9 @@ import Testing
       #expect(found == [true, false, false, true])
       // A caller that has left: no address is tried in its name.
       let cancelled = task(on: loop) {
-        let pool = UpstreamPool(loop: loop, limits: limits, connections: permits)
+        let pool = UpstreamPool(
+          loop: loop, limits: limits, connections: permits,
+          serializer: RequestSerializer(BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "")))
         withUnsafeCurrentTask { $0?.cancel() }
         let result = await pool.connection(to: [live, live], .values, deadline: inMilliseconds(60_000))
         if case .success(let connection) = result { connection.close() }

@@ -125,6 +125,8 @@ final class ScriptedUpstream: Sendable {
   var sawDisconnect: Bool { state.withLock { state in state.peers.contains { $0.isGone } } }
   /// A connection on which a step is running.
   var busyPeer: UpstreamPeer? { state.withLock { state in state.peers.first { $0.isBusy } } }
+  /// What the kernel has taken, over all connections.
+  var sentBytes: Int { state.withLock { $0.peers.reduce(0) { $0 + $1.sent } } }
   func forgetCalls() { state.withLock { $0.calls.removeAll() } }
 
   // MARK: Normal behaviour

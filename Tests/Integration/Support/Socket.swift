@@ -95,6 +95,17 @@ final class Socket: @unchecked Sendable {
     return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) <= 0
   }
 
+  /// Reads to the end, and throws it away; whether that end was a reset.
+  func endsWithReset(within seconds: Double = 10) -> Bool {
+    let deadline = MonotonicTime.now + seconds
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while wait(for: Int16(POLLIN), until: deadline) {
+      let count = recv(descriptor, &buffer, buffer.count, 0)
+      if count <= 0 { return count < 0 && errno == ECONNRESET }
+    }
+    return false
+  }
+
   func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
   /// Ends both directions, and wakes whoever waits on it.

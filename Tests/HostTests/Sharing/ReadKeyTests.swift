@@ -1,0 +1,49 @@
+import AdapterAPI
+import Testing
+
+@testable import Host
+
+@Suite("What makes two reading requests the same")
+struct ReadKeyTests {
+  private static let fields = "Content-Type: application/json\r\nAccept: */*\r\nprop: name\r\n"
+
+  private func key(_ request: AdapterRequest, adapter: Int = 1) -> ReadKey { ReadKey(adapter: adapter, request) }
+
+  @Test func `identifiers of one request do not count`() {
+    let a = key(Shared.request(fields: Self.fields + "X-Request-Id: a\r\n"))
+    let traced = Self.fields + "traceparent: 00-1-2-01\r\ntracestate: prop: x\r\nX-Request-Id: b\r\n"
+    let b = key(Shared.request(fields: traced))
+    #expect(a == b)
+    #expect(a.hashValue == b.hashValue)
+    #expect(a.place(among: 16) == b.place(among: 16))
+  }
+
+  @Test(
+    "another operation, body or field is another request",
+    arguments: [
+      Shared.request(#"{"codes":["Q"]}"#, fields: fields), Shared.request(#"{"codes": ["P"]}"#, fields: fields),
+      Shared.request(#"{"codes":["P"]}"#, .history, fields: fields),
+      Shared.request(fields: fields.replacing("name", with: "other")), Shared.request(fields: ""),
+      Shared.request(fields: fields.replacing("*/*", with: "text/csv")),
+      Shared.request(fields: fields.replacing("/json", with: "/json; a=b")),
+    ])
+  func different(request: AdapterRequest) {
+    #expect(key(request) != key(Shared.request(fields: Self.fields)))
+  }
+
+  @Test func `each adapter instance has its own`() {
+    #expect(key(Shared.request(), adapter: 1) != key(Shared.request(), adapter: 2))
+  }
+
+  @Test func `a value never counts as the name of a later field`() {
+    let a = key(Shared.request(fields: "Accept: X-Request-Id: 1\r\nprop: a\r\n"))
+    let b = key(Shared.request(fields: "Accept: X-Request-Id: 1\r\nprop: b\r\n"))
+    #expect(a != b)
+  }
+
+  @Test func `bytes can't move from the fields into the body`() {
+    let a = key(Shared.request("b{}", fields: "prop: a\r\n"))
+    let b = key(Shared.request("{}", fields: "prop: a\r\nb"))
+    #expect(a != b)
+  }
+}

@@ -1,0 +1,150 @@
+import AdapterAPI
+import Testing
+
+@testable import Host
+
+@Suite("The value cache")
+struct ValueCacheTests {
+  /// Fresh for the turn in which it came, then stale for an hour.
+  private let soonStale = SharingPolicy(cache: 1, stale: 3600 * Shared.second, settle: Shared.second)
+
+  @Test func `a kept answer needs no call, on any loop`() async {
+    await withLoops(2) { group in
+      let rig = SharingRig(group)
+      rig.gate.open()
+      let policy = Shared.policy(cache: 3600)
+      #expect(await rig.ask(by: policy).value == .answer(#"{"code":200}"#))
+      for loop in 0..<4 {
+        #expect(await rig.ask(on: loop, by: policy).value == .kept(#"{"code":200}"#, isStale: false))
+      }
+      #expect(rig.callCount == 1)
+    }
+  }
+
+  @Test func `a stale answer is given to all while one refresh runs, and then the new one`() async {
+    await withLoops(2) { group in
+      let rig = SharingRig(group)
+      let first = rig.ask(by: soonStale) { .success(Shared.answer(#"{"value":1}"#)) }
+      #expect(await rig.waits(1))
+      let gate = rig.gate
+      gate.open()
+      #expect(await first.value == .answer(#"{"value":1}"#))
+      gate.close()
+      for loop in 0..<20 {
+        let outcome = await rig.ask(on: loop, by: soonStale) { .success(Shared.answer(#"{"value":2}"#)) }.value
+        #expect(outcome == .kept(#"{"value":1}"#, isStale: true))
+      }
+      #expect(rig.callCount == 2, "the refresh is nobody's, and one")
+      gate.open()
+      #expect(
+        await eventually {
+          await rig.ask(by: soonStale, mayRenew: false).value == .kept(#"{"value":2}"#, isStale: true)
+        })
+    }
+  }
+
+  @Test(
+    "a refresh that brings nothing to keep leaves the previous answer, and is not tried again at once",
+    arguments: [
+      .failure(GatewayError(504, "upstream_timeout", "")), .success(AdapterResponse(json: [], status: 500)),
+      .success(Shared.answer("[]")), .success(PieceStream([.failure(.malformed("cut off"))]).answer()),
+      .success(PieceStream(count: 6, isLengthKnown: true).answer()),
+    ] as [Sharing.CallResult])
+  func refreshFails(result: Sharing.CallResult) async {
+    await withLoops(2) { group in
+      let rig = SharingRig(group)
+      rig.gate.open()
+      _ = await rig.ask(by: soonStale).value
+      for loop in 0..<20 {
+        let outcome = await rig.ask(on: loop, by: soonStale) { result }.value
+        #expect(outcome == .kept(#"{"code":200}"#, isStale: true))
+      }
+      #expect(rig.callCount == 2)
+      #expect(rig.memory.used == rig.sharing.kept.used)
+    }
+  }
+
+  @Test func `no refresh is begun where none may be`() async {
+    await withLoops { group in
+      let rig = SharingRig(group)
+      rig.gate.open()
+      _ = await rig.ask(by: soonStale).value
+      for _ in 0..<5 {
+        #expect(await rig.ask(by: soonStale, mayRenew: false).value == .kept(#"{"code":200}"#, isStale: true))
+      }
+      #expect(rig.callCount == 1)
+    }
+  }
+
+  @Test func `what was asked for is kept, also when everybody has left`() async {
+    await withLoops { group in
+      let rig = SharingRig(group)
+      let policy = Shared.policy(cache: 3600)
+      let asked = rig.ask(by: policy)
+      #expect(await rig.waits(1))
+      asked.cancel()
+      #expect(await asked.value == .cancelled)
+      rig.gate.open()
+      #expect(await eventually { await rig.ask(by: policy).value == .kept(#"{"code":200}"#, isStale: false) })
+      #expect(rig.callCount == 1)
+    }
+  }
+
+  @Test func `no answer outlives a write, and none is kept that was read while it settles`() async {
+    await withLoops { group in
+      let rig = SharingRig(group)
+      rig.gate.open()
+      let policy = Shared.policy(cache: 3600, settle: 3600)
+      _ = await rig.ask(by: policy).value
+      #expect(await rig.ask(by: policy).value == .kept(#"{"code":200}"#, isStale: false))
+      await rig.write {
+        #expect(await rig.ask(by: policy).value == .answer(#"{"code":200}"#))
+      }
+      for _ in 0..<3 { #expect(await rig.ask(by: policy).value == .answer(#"{"code":200}"#)) }
+      #expect(rig.callCount == 5)
+      #expect(rig.sharing.kept.used == 0)
+    }
+  }
+
+  @Test func `an answer that a write overtook on its way is not kept`() async {
+    await withLoops { group in
+      let rig = SharingRig(group)
+      let policy = Shared.policy(cache: 3600, settle: 0)
+      let asked = rig.ask(by: policy)
+      #expect(await rig.waits(1))
+      await rig.write()
+      rig.gate.open()
+      #expect(await asked.value == .answer(#"{"code":200}"#))
+      #expect(rig.sharing.kept.used == 0)
+      #expect(await rig.ask(by: policy).value == .answer(#"{"code":200}"#))
+    }
+  }
+
+  @Test func `expired answers go by themselves`() async {
+    await withLoops { group in
+      let rig = SharingRig(group)
+      rig.gate.open()
+      let brief = SharingPolicy(cache: 1_000_000, stale: 0, settle: 0)
+      for number in 0..<100 { _ = await rig.ask("{\(number)}", by: brief).value }
+      #expect(await eventually { rig.sharing.kept.used == 0 && rig.sharing.isEmpty })
+      #expect(rig.memory.used == 0)
+      _ = await rig.ask(by: brief).value
+      #expect(await eventually { rig.sharing.kept.used == 0 }, "and again")
+    }
+  }
+
+  @Test func `the bound holds over all stripes, and a new answer finds room among the old ones`() async {
+    await withLoops { group in
+      let rig = SharingRig(group, memory: 1 << 20)
+      rig.gate.open()
+      let policy = Shared.policy(cache: 3600)
+      let large = Shared.answer(#"{"x":""# + String(repeating: "x", count: 60_000) + "\"}")
+      for number in 0..<40 {
+        #expect(await rig.ask("{\(number)}", by: policy) { .success(large) }.value == .answer(large.text))
+        #expect(rig.sharing.kept.used <= 256 << 10)
+        #expect(await rig.ask("{\(number)}", by: policy).value == .kept(large.text, isStale: false))
+      }
+      #expect(rig.callCount == 40)
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Long answers that one side does not see through.
+@Suite("Long answers that break off", .blocking)
+struct BrokenStreamTests {
+  private static let request = Request.make("POST", Request.history)
+  private static let body = LongBody(count: 8 << 20)
+
+  private static func lab(_ settings: [String: String] = [:]) throws -> Lab {
+    let lab = try Lab(.upstream(["max_response_body": "0", "total_timeout": "60s"].merging(settings) { $1 }))
+    try lab.expectHealthy()
+    return lab
+  }
+
+  /// Reads up to the end; whether the connection said that the answer was cut.
+  private func isCut(_ connection: RawConnection, within seconds: Double = 15) throws -> Bool {
+    do {
+      _ = try connection.receive(within: seconds)
+      return false
+    } catch RawConnection.Trouble.closed {
+      return true
+    }
+  }
+
+  @Test("a caller that vanishes frees the upstream's connection and its place", arguments: [true, false])
+  func vanishing(withReset isReset: Bool) throws {
+    let lab = try Self.lab(["max_in_flight": "1"])
+    for _ in 0..<3 {
+      lab.upstream.script(Self.body.step())
+      let connection = try lab.connect(receiveBuffer: 64 << 10)
+      #expect(try connection.send(Self.request).receiveHead().status == 200)
+      if isReset { connection.socket.reset() } else { connection.socket.close() }
+      try eventually("the upstream's connection to end", within: 10) { lab.upstream.busyPeer == nil }
+      try lab.expectHealthy("the only place is free again")
+    }
+    #expect(lab.upstream.sawDisconnect)
+  }
+
+  @Test("an upstream that ends in the middle cuts the caller's answer", arguments: LongBody.Framing.allCases)
+  func endsEarly(_ framing: LongBody.Framing) throws {
+    let lab = try Self.lab()
+    for end in [100_000, 1 << 20] {
+      lab.upstream.script(
+        UpstreamStep { _, peer, _ in
+          _ = Self.body.send(to: peer, framing, upTo: end)
+          if framing == .close { peer.reset() }
+          return false
+        })
+      #expect(try isCut(lab.connect().send(Self.request)))
+      try lab.expectHealthy()
+    }
+  }
+
+  @Test("an upstream that falls silent in the middle is given up after first_byte_timeout")
+  func silent() throws {
+    let lab = try Self.lab(["first_byte_timeout": "300ms"])
+    lab.upstream.script(UpstreamStep { _, peer, _ in Self.body.send(to: peer, upTo: 1 << 20) && peer.wait(30) })
+    #expect(try isCut(lab.connect().send(Self.request)))
+    try eventually("the upstream's connection to end") { lab.upstream.sawDisconnect }
+    try lab.expectHealthy()
+  }
+
+  @Test("a caller's own pause is not taken for the upstream's silence")
+  func pause() throws {
+    let lab = try Self.lab(["first_byte_timeout": "200ms", "total_timeout": "1s"])
+    lab.upstream.script(Self.body.step())
+    let connection = try lab.connect(receiveBuffer: 64 << 10)
+    #expect(try connection.send(Self.request).receiveHead().status == 200)
+    let end = MonotonicTime.now + 1.5
+    try eventually("the pause to be over", within: 3) { MonotonicTime.now >= end }
+    var check = LongBody.Check()
+    try connection.receive(Self.body.count, within: 30) { check.take($0) }
+    #expect(check.isRight && check.count == Self.body.count)
+  }
+
+  @Test("bytes behind the announced length never reach a caller")
+  func surplus() throws {
+    let lab = try Self.lab()
+    let body = LongBody(count: 1 << 20)
+    let evil = Wire.message(#"{"code":200,"msg":"evil"}"#)
+    for _ in 0..<5 {
+      lab.upstream.script(
+        UpstreamStep { _, peer, _ in body.send(to: peer) && peer.send(evil) && peer.wait(0.02) })
+      let connection = try lab.connect()
+      #expect(body.isEqual(to: try connection.send(Self.request).receive().body))
+      let next = try connection.send(Request.make()).receive()
+      #expect(next.status == 200 && !next.text.contains("evil"))
+    }
+  }
+
+  @Test("an answer without a length is cut at the limit, for a caller that gets it raw too", arguments: ["1.0", "1.1"])
+  func limit(_ version: String) throws {
+    let limit = 1 << 20
+    let lab = try Self.lab(["max_response_body": "1MiB"])
+    let request = String(decoding: Self.request, as: UTF8.self).replacing(" HTTP/1.1\r\n", with: " HTTP/\(version)\r\n")
+    lab.upstream.script(LongBody(count: limit).step(.close), LongBody(count: limit + 1).step(.close), Self.body.step(.close))
+    #expect(LongBody(count: limit).isEqual(to: try lab.call(Array(request.utf8)).body))
+    for _ in 0..<2 {
+      let connection = try lab.connect().send(request)
+      #expect(try connection.receiveHead().status == 200)
+      // A reset: the end alone would pass for the body's.
+      #expect(connection.socket.endsWithReset())
+    }
+    try lab.expectHealthy()
+  }
+
+  @Test("a drain lets a long answer end")
+  func drain() throws {
+    let lab = try Self.lab()
+    lab.upstream.script(Self.body.step())
+    let connection = try lab.connect(receiveBuffer: 64 << 10)
+    #expect(try connection.send(Self.request).receiveHead().status == 200)
+    lab.gateway.signal(SIGTERM)
+    try eventually("the listener to close") { (try? lab.connect()) == nil }
+    var check = LongBody.Check()
+    try connection.receive(Self.body.count, within: 30) { check.take($0) }
+    #expect(check.isRight && check.count == Self.body.count)
+    #expect(try lab.gateway.waitForExit() == 0)
+  }
+}

@@ -1,0 +1,81 @@
+import Foundation
+
+/// A long body whose every byte is known by its place: an open brace, then a pattern whose period is a prime number, so that a
+/// piece that is lost, repeated or moved is noticed.
+struct LongBody {
+  enum Framing: String, CaseIterable { case length, chunked, close }
+
+  let count: Int
+
+  private static let period = 65_521
+  /// Twice the pattern, so that any piece of it stands in one place.
+  private static let pattern: [UInt8] = (0..<2 * period).map { index in
+    let place = index % period
+    return UInt8(97 + (place &* 7 &+ place >> 8) % 26)
+  }
+
+  static func piece(at offset: Int, _ count: Int) -> ArraySlice<UInt8> {
+    let start = offset % period
+    return pattern[start..<start + min(count, period)]
+  }
+
+  /// Sends the head and, unless told to stop earlier, the whole body; false when the gateway has gone.
+  func send(to peer: UpstreamPeer, _ framing: Framing = .length, upTo end: Int? = nil, by size: Int = 65_521) -> Bool {
+    let line =
+      switch framing {
+      case .length: "Content-Length: \(count)\r\n"
+      case .chunked: "Transfer-Encoding: chunked\r\n"
+      case .close: "Connection: close\r\n"
+      }
+    guard peer.send(Array("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\(line)\r\n".utf8)) else { return false }
+    return sendBody(to: peer, framing, from: 0, upTo: end ?? count, by: size)
+  }
+
+  /// Sends the body from there on.
+  func sendBody(to peer: UpstreamPeer, _ framing: Framing, from start: Int, upTo end: Int, by size: Int = 65_521) -> Bool {
+    var offset = start
+    while offset < end {
+      let piece = offset == 0 ? [123] : Array(LongBody.piece(at: offset, min(size, end - offset)))
+      let bytes =
+        framing == .chunked
+        ? Array("\(String(piece.count, radix: 16))\r\n".utf8) + piece + [13, 10] : piece
+      guard peer.send(bytes) else { return false }
+      offset += piece.count
+    }
+    return framing != .chunked || end < count || peer.send(Array("0\r\n\r\n".utf8))
+  }
+
+  /// Answers with it.
+  func step(_ framing: Framing = .length, by size: Int = 65_521) -> UpstreamStep {
+    UpstreamStep { _, peer, _ in send(to: peer, framing, by: size) && framing != .close }
+  }
+
+  /// Looks at a body as it comes.
+  struct Check {
+    private(set) var count = 0
+    private(set) var isRight = true
+
+    mutating func take(_ bytes: ArraySlice<UInt8>) {
+      var rest = bytes
+      if count == 0, let first = rest.popFirst() {
+        isRight = first == 123
+        count = 1
+      }
+      while !rest.isEmpty {
+        let expected = LongBody.piece(at: count, rest.count)
+        let isEqual = rest.withUnsafeBytes { rest in
+          expected.withUnsafeBytes { memcmp(rest.baseAddress!, $0.baseAddress!, $0.count) == 0 }
+        }
+        if !isEqual { isRight = false }
+        count += expected.count
+        rest = rest.dropFirst(expected.count)
+      }
+    }
+  }
+
+  func isEqual(to bytes: [UInt8]) -> Bool {
+    var check = Check()
+    check.take(bytes[...])
+    return check.isRight && check.count == count
+  }
+}
