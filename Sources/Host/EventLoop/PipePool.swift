@@ -14,7 +14,7 @@ struct PipePool {
   /// Open at once; who gets none copies. Each is two descriptors, and counts for what the kernel allows one user (pipe(7)).
   static let limit = 128
   /// Empty ones that are kept.
-  private static let kept = 16
+  static let kept = 16
   /// A long answer comes in bursts of about this size. The kernel may allow less.
   private static let wantedCapacity = 256 << 10
 

@@ -135,4 +135,49 @@ struct ResponseReaderTests {
       return #expect(Bool(false), "a head over the limit was waited for")
     }
   }
+
+  /// A reader that has had this head, and what follows it.
+  private static func reader(_ fields: String, _ text: String = "", maxBody: Int = 0) -> ResponseReader {
+    var reader = ResponseReader(maxHead: 4096, maxBody: maxBody)
+    let bytes = Array("HTTP/1.1 200 OK\r\n\(fields)\r\n\(text)".utf8)
+    _ = bytes.withUnsafeBufferPointer { reader.feed($0.baseAddress!, $0.count) }
+    return reader
+  }
+
+  @Test("only payload may go on unseen, up to the announced length, and what was taken before comes first")
+  func unseen() {
+    var counted = Self.reader("Content-Length: 10\r\n", "abc")
+    #expect(counted.unseenPayload == 0, "three bytes are still held")
+    _ = counted.takeBody()
+    #expect(counted.unseenPayload == 7)
+    #expect(counted.passed(6) == .needMore)
+    #expect(counted.unseenPayload == 1 && !counted.allowsReuse)
+    #expect(counted.passed(1) == .complete)
+    #expect(counted.unseenPayload == 0 && counted.allowsReuse)
+
+    #expect(Self.reader("Transfer-Encoding: chunked\r\n").unseenPayload == 0)
+    #expect(ResponseReader(maxHead: 4096, maxBody: 0).unseenPayload == 0)
+    #expect(Self.reader("").unseenPayload == .max)
+  }
+
+  @Test("bytes that went on unseen count for the limit")
+  func unseenLimit() {
+    var endless = Self.reader("", maxBody: 10)
+    #expect(endless.unseenPayload == 11)
+    #expect(endless.passed(10) == .needMore)
+    var atLimit = endless
+    #expect(atLimit.end() == .complete)
+    guard case .failed = endless.passed(1) else {
+      Issue.record("one byte too many was taken")
+      return
+    }
+  }
+
+  @Test("while a body is held back, no more of a long one is read, and all of a short one with what is behind it")
+  func nextRead() {
+    #expect(ResponseReader(maxHead: 4096, maxBody: 0).wantsNext(holdingBack: 100, space: 150) == 150)
+    #expect(Self.reader("Content-Length: 1000\r\n", "abc").wantsNext(holdingBack: 100, space: 150) == 97)
+    #expect(Self.reader("Content-Length: 100\r\n", "abc").wantsNext(holdingBack: 100, space: 150) == 150)
+    #expect(Self.reader("").wantsNext(holdingBack: 100, space: 150) == 150)
+  }
 }

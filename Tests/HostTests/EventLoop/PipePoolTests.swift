@@ -1,0 +1,31 @@
+import Glibc
+import Testing
+
+@testable import Host
+
+@Suite struct PipePoolTests {
+  @Test func `an empty pipe that comes back is lent again, one with bytes in it is closed`() throws {
+    var pool = PipePool()
+    defer { pool.closeAll() }
+    let first = try #require(pool.take())
+    #expect(first.capacity >= 4096)
+    pool.giveBack(first, isEmpty: true)
+    let again = try #require(pool.take())
+    #expect(again.input == first.input && again.output == first.output)
+    #expect(write(again.input, "x", 1) == 1)
+    pool.giveBack(again, isEmpty: false)
+    #expect(pool.open == 0)
+  }
+
+  @Test func `there are so many pipes and no more, and few of them are kept`() {
+    var pool = PipePool()
+    defer { pool.closeAll() }
+    var taken: [Pipe] = []
+    while let pipe = pool.take() { taken.append(pipe) }
+    #expect(taken.count == PipePool.limit)
+    for pipe in taken { pool.giveBack(pipe, isEmpty: true) }
+    #expect(pool.open == PipePool.kept)
+    for _ in 0..<PipePool.kept { if let pipe = pool.take() { pool.giveBack(pipe, isEmpty: false) } }
+    #expect(pool.open == 0)
+  }
+}
