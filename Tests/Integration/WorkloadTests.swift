@@ -6,7 +6,7 @@ import Testing
 /// What people do all day, all at once: every answer is the upstream's own, every figure adds up, nothing stays behind.
 @Suite("Workloads", .blocking, .serialized)
 struct WorkloadTests {
-  private typealias Question = Workload.Question
+  typealias Question = Workload.Question
 
   @Test("mixed routes and sizes, pauses, slow readers and callers that vanish")
   func mixed() throws {
@@ -62,14 +62,42 @@ struct WorkloadTests {
       }
     }
     try work.expectClean()
-    let paths = [Request.values, Request.history, Request.set, Request.alarms]
-    let counted = try paths.reduce(0) { try $0 + work.counted($1) }
-    let (sent, own) = (8 * 40 + 1 + 1, try paths.reduce(0) { try $0 + work.counted($1, status: 200) })
-    #expect(own >= answered.load(ordering: .relaxed))
-    #expect(counted <= sent)
+    let counted = try [Request.values, Request.history, Request.set, Request.alarms].reduce(0) {
+      try $0 + work.counted($1)
+    }
+    let asked = 8 * 40 + 2  // with the two that look whether it serves
+    #expect((answered.load(ordering: .relaxed) + 2...asked).contains(counted))
     // Calls that were refused for their token come on top.
     let refused = try work.lab.metric("gateway_upstream_requests_total", ["class": "rejected_token"]) ?? 0
     #expect(work.upstream.dataCalls.count - Int(refused) <= counted)
+  }
+
+  @Test("the same long answer for many, of whom some leave early and some read slowly")
+  func longForMany() throws {
+    let work = try Workload(delay: 0.02) { $0.routes = ["history": ["coalesce": "true", "cache": "100ms"]] }
+    let sizes = [2, 50_000, 1 << 20, 5 << 20]
+    for size in sizes {
+      let question = Question.history(size)
+      work.run(callers: 16) { number in
+        let connection = try work.lab.connect(receiveBuffer: number % 4 == 0 ? 8_192 : nil)
+        connection.send(work.request(question))
+        switch number % 4 {
+        case 0:
+          usleep(50_000)
+          work.compare(try connection.receive(within: 20), with: question)
+        case 1 where number < 8:  // the first of them may be the one whose request became the call
+          connection.socket.reset()
+        case 2 where number < 8:
+          _ = try connection.receiveHead(within: 20)
+          connection.socket.reset()
+        default:
+          work.compare(try connection.receive(within: 20), with: question)
+        }
+      }
+    }
+    #expect(work.upstream.dataCalls.count <= sizes.count * 16)
+    #expect(try work.shared("identical", "cached") > 0)
+    try work.expectClean()
   }
 
   /// Keys of the values' route.
@@ -111,7 +139,9 @@ struct WorkloadTests {
     let seen = sources.withLock { $0 }
     #expect(Set(seen.keys).isSubset(of: keys["cache"] == nil ? ["live"] : ["live", "cache", "stale"]), "\(seen)")
     if keys["batch"] == nil {
-      #expect(try calls + work.shared("identical", "cached") == requests, "each is a call of its own or shares one")
+      let all = try calls + work.shared("identical", "cached")
+      // A refresh of a stale answer is a call that comes on top, and nobody's.
+      #expect(keys["stale"] == nil ? all == requests : all >= requests, "each is a call of its own or shares one")
     } else {
       #expect(try work.shared("merged") > 0)
       #expect(calls < requests)
@@ -144,11 +174,16 @@ struct WorkloadTests {
     try work.expectClean()
   }
 
-  @Test("nobody reads a value older than a write that has ended, or newer than one that has begun")
-  func writes() throws {
-    let work = try Workload(delay: 0.005) {
-      $0.routes = ["values": ["coalesce": "true", "cache": "10s", "stale": "10s", "settle": "50ms"]]
-    }
+  /// Keys of the values' route under which a wrong answer would live long.
+  static let keeping: [[String: String]] = [
+    ["coalesce": "true"], ["batch": "{window: 5ms, max: 40}"],
+    ["coalesce": "true", "cache": "10s", "stale": "10s", "settle": "50ms"],
+    ["coalesce": "true", "cache": "10s", "stale": "10s", "settle": "50ms", "batch": "{window: 5ms, max: 40}"],
+  ]
+
+  @Test("nobody reads a value older than a write that has ended, or newer than one that has begun", arguments: keeping)
+  func writes(_ keys: [String: String]) throws {
+    let work = try Workload(delay: 0.005) { $0.routes = ["values": keys] }
     let points = (0..<3).map { "W_\($0)" }
     let question = Question.values(points)
     let begun = Mutex([0, 0, 0])
@@ -175,7 +210,7 @@ struct WorkloadTests {
       }
       defer { isOver.add(1, ordering: .releasing) }
       var dice = Dice(seed: number)
-      for value in 1...15 {
+      for value in 1...10 {
         begun.withLock { $0[number] = value }
         let answer = try connection.send(work.request(.set(points[number], value))).receive(within: 20)
         guard answer.status == 200 else { return work.note("a write: \(answer.status) \(answer.text)") }
@@ -185,7 +220,7 @@ struct WorkloadTests {
         if dice.below(3) == 0 { usleep(80_000) }
       }
     }
-    #expect(try work.shared("cached") > 0, "in the pauses answers are kept")
+    #expect(try keys["cache"] == nil || work.shared("cached") > 0, "in the pauses answers are kept")
     try work.expectClean()
   }
 

@@ -47,6 +47,8 @@ struct BatchCourse {
   private enum Phase {
     /// The next call is for all that wait.
     case together
+    /// One of these codes may poison; the next call tells.
+    case checking([Int])
     /// One of these codes poisons; the next call tells whether it is in the first half.
     case halving([Int])
   }
@@ -77,33 +79,34 @@ struct BatchCourse {
 
   /// The codes of the next call; nil when everybody has his share.
   mutating func next() -> [PointCode]? {
-    if case .halving(let suspects) = phase {
-      if suspects.count > 1 {
-        part = Array(suspects[..<(suspects.count / 2)])
-      } else {
-        settle(.alone) { list in suspects.allSatisfy(list.contains) }
-        calls += 1
-        phase = .together
-      }
+    if case .halving(let suspects) = phase, suspects.count == 1 {
+      settle(.alone) { $0.contains(suspects[0]) }
+      calls += 1
+      phase = .together
     }
-    if case .together = phase { part = wanted() }
     // A call for one caller is his own.
     guard waiting.count > 1, calls < limit else {
       settle(.alone) { _ in true }
       return nil
     }
     calls += 1
+    part =
+      switch phase {
+      case .together:
+        codes.indices.filter(isWanted())
+      case .checking(let suspects): suspects
+      case .halving(let suspects): Array(suspects[..<(suspects.count / 2)])
+      }
     return part.map { codes[$0] }
   }
 
-  /// The codes of those that wait.
-  private func wanted() -> [Int] {
-    if waiting.count == lists.count { return Array(codes.indices) }
-    var isWanted = [Bool](repeating: false, count: codes.count)
+  /// Whether somebody who waits asks for it.
+  private func isWanted() -> (Int) -> Bool {
+    var wanted = [Bool](repeating: false, count: codes.count)
     for caller in waiting {
-      for place in lists[caller] { isWanted[place] = true }
+      for place in lists[caller] { wanted[place] = true }
     }
-    return codes.indices.filter { isWanted[$0] }
+    return { wanted[$0] }
   }
 
   // MARK: its answer
@@ -112,10 +115,10 @@ struct BatchCourse {
     switch outcome {
     case .good(let response, let text): good(response, text)
     case .refused(let answer):
-      let count = waiting.count
       settle(.whole(answer)) { [part] in $0 == part }
-      // Where somebody has his no already, perhaps only he has asked for the poison.
-      phase = waiting.count == count ? .halving(part) : .together
+      // Perhaps nobody has asked for the poison who has not got his no already.
+      let suspects = part.filter(isWanted())
+      phase = suspects.isEmpty ? .together : suspects.count < part.count ? .checking(suspects) : .halving(suspects)
     case .failed(let answer): settle(.whole(answer)) { _ in true }
     case .uncuttable: settle(.alone) { _ in true }
     }
@@ -137,7 +140,11 @@ struct BatchCourse {
       if case .form(let reason) = error { unknownForm = reason }
       return settle(.alone) { _ in true }
     }
-    if case .halving(let suspects) = phase { phase = .halving(Array(suspects[part.count...])) }
+    if case .halving(let suspects) = phase {
+      phase = .halving(Array(suspects[part.count...]))
+    } else {
+      phase = .together
+    }
   }
 
   /// Gives a share to those of the waiting whose codes are meant.

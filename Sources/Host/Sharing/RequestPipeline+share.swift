@@ -10,14 +10,11 @@ extension RequestPipeline {
     let key = ReadKey(adapter: adapter.number, request)
     switch sharing.look(key, policy, adapter.writes, on: loop, mayRenew: { adapter.budget?.allows(.renewal) ?? true }) {
     case .kept(let read, let refresh):
-      if let refresh { start(refresh, request, route, report.requestID, isRenewal: true) }
-      return given(read, adapter, report)
+      guard let refresh else { return given(read, adapter, report) }
+      start(refresh, request, route, report.requestID, isRenewal: true)
+      return given(read, adapter, report, isFree: false)
     case .seat(let seat):
-      if seat.begins {
-        start(seat.flight, request, route, report.requestID, isRenewal: seat.isRenewal)
-      } else {
-        adapter.metrics.recordCoalesced(.identical)
-      }
+      if seat.begins { start(seat.flight, request, route, report.requestID, isRenewal: seat.isRenewal) }
       do throws(GatewayError) {
         return try await landing(of: seat, request, route, exchange, report)
       } catch {
@@ -30,9 +27,11 @@ extension RequestPipeline {
     }
   }
 
-  /// An answer that was kept.
-  private func given(_ read: SharedRead, _ adapter: AdapterInstance, _ report: Report) -> SharedRead {
-    adapter.metrics.recordCoalesced(.cached)
+  /// An answer that was kept. It is free, unless its age has this request begin a call for those who come after it.
+  private func given(
+    _ read: SharedRead, _ adapter: AdapterInstance, _ report: Report, isFree: Bool = true
+  ) -> SharedRead {
+    if isFree { adapter.metrics.recordCoalesced(.cached) }
     report.source = read.source(of: adapter)
     return read
   }
@@ -84,7 +83,9 @@ extension RequestPipeline {
   private func landing(
     of seat: Sharing.Seat, _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async throws(GatewayError) -> SharedRead {
-    switch await sharing.wait(seat, until: exchange.began.advanced(byNanoseconds: route.timeout)) {
+    let outcome = await sharing.wait(seat, until: exchange.began.advanced(byNanoseconds: route.timeout))
+    if !seat.begins, !outcome.isAlone { route.adapter.metrics.recordCoalesced(.identical) }
+    switch outcome {
     case .value(.answer(let response)):
       report.upstream(response)
       return SharedRead(response)
@@ -96,4 +97,8 @@ extension RequestPipeline {
     case .cancelled: throw GatewayError(AdapterError(.cancelled, "The caller left."))
     }
   }
+}
+
+extension LoopWait<Landing>.Outcome {
+  fileprivate var isAlone: Bool { if case .value(.alone) = self { true } else { false } }
 }

@@ -44,7 +44,7 @@ enum ConfigurationSamples {
       _ = settings.secret("app_id")
       _ = settings.optionalText("time_zone")
     },
-    AdapterType(name: "mock", operations: Set(Operation.allCases)) { _, settings in
+    AdapterType(name: "mock", operations: Set(Operation.allCases), isMergeable: true) { _, settings in
       _ = settings.integer("points", default: 60, in: 1...100_000)
       _ = settings.integer("seed", default: 42)
       _ = settings.duration("latency", default: .zero)

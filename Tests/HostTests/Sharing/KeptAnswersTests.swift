@@ -19,6 +19,7 @@ struct KeptAnswersTests {
   private func look(_ answers: Answers, at time: Double, view: WriteEpoch.View = Shared.untouched) -> String {
     switch answers.look(key, policy, view, now: Shared.at(time)) {
     case .nothing: "nothing"
+    case .old(_, let age): "old \(age / Shared.second)"
     case .fresh(_, let age): "fresh \(age / Shared.second)"
     case .stale(_, let age, let wants): "stale \(age / Shared.second)\(wants ? " refresh" : "")"
     }

@@ -33,12 +33,12 @@ final class SharingRig: Sendable {
   /// A request on that loop, as the pipeline makes it.
   func ask(
     _ body: String = "{}", on loop: Int = 0, by policy: SharingPolicy = Shared.policy(),
-    until deadline: Instant = .distantFuture, mayRefresh: Bool = true,
+    until deadline: Instant = .distantFuture, mayRenew: Bool = true,
     answer: @escaping @Sendable () -> Sharing.CallResult = { .success(Shared.answer()) }
   ) -> Task<Outcome, Never> {
     let loop = group.loops[loop % group.loops.count]
     return task(on: loop) { [self] in
-      switch sharing.look(Shared.key(body), policy, writes, on: loop, mayRefresh: { _ in mayRefresh }) {
+      switch sharing.look(Shared.key(body), policy, writes, on: loop, mayRenew: { mayRenew }) {
       case .kept(let read, let refresh):
         if let refresh { start(refresh, on: loop, answer) }
         return .kept(read.response.text, isStale: read.kept?.isStale ?? false)

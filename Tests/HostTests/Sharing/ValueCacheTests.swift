@@ -38,7 +38,7 @@ struct ValueCacheTests {
       gate.open()
       #expect(
         await eventually {
-          await rig.ask(by: soonStale, mayRefresh: false).value == .kept(#"{"value":2}"#, isStale: true)
+          await rig.ask(by: soonStale, mayRenew: false).value == .kept(#"{"value":2}"#, isStale: true)
         })
     }
   }
@@ -70,7 +70,7 @@ struct ValueCacheTests {
       rig.gate.open()
       _ = await rig.ask(by: soonStale).value
       for _ in 0..<5 {
-        #expect(await rig.ask(by: soonStale, mayRefresh: false).value == .kept(#"{"code":200}"#, isStale: true))
+        #expect(await rig.ask(by: soonStale, mayRenew: false).value == .kept(#"{"code":200}"#, isStale: true))
       }
       #expect(rig.callCount == 1)
     }

@@ -4,7 +4,13 @@ import Foundation
 struct Dice: RandomNumberGenerator {
   private var state: UInt64
 
-  init(seed: Int) { state = UInt64(truncatingIfNeeded: seed) &* 0x9E37_79B9_7F4A_7C15 }
+  init(seed: Int) {
+    // Else neighbouring seeds would give the same numbers, one later.
+    var first = Dice(state: UInt64(truncatingIfNeeded: seed) &* 0xD134_2543_DE82_EF95)
+    state = first.next()
+  }
+
+  private init(state: UInt64) { self.state = state }
 
   mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15

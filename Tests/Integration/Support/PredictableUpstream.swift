@@ -81,7 +81,8 @@ final class PredictableUpstream: Sendable {
   private static func long(_ size: Int) -> [UInt8] {
     let start = Array(#"{"code":200,"data":""#.utf8)
     let end = Array("\"}".utf8)
-    guard size >= start.count + end.count else { return [UInt8](repeating: 0x37, count: max(size, 1)) }
+    guard size > 1 else { return [0x37] }
+    guard size >= start.count + end.count else { return [0x7B] + [UInt8](repeating: 0x20, count: size - 2) + [0x7D] }
     var body = start
     body.reserveCapacity(size)
     while body.count < size - end.count { body += lines.prefix(size - end.count - body.count) }
@@ -99,9 +100,12 @@ final class PredictableUpstream: Sendable {
     return text
   }()
 
+  /// A single byte is no JSON object, and a success without one is none.
+  static func status(of body: [UInt8]) -> Int { body.count > 1 ? 200 : 404 }
+
   /// In one of the framings of RFC 9112 §6, by the size of the body.
   private func send(_ body: [UInt8], to peer: UpstreamPeer) -> Bool {
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    let head = "HTTP/1.1 \(Self.status(of: body)) As it is\r\nContent-Type: application/json\r\n"
     switch body.count % 3 {
     case 0:
       return peer.send(Array((head + "Content-Length: \(body.count)\r\n\r\n").utf8) + body)

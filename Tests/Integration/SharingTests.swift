@@ -1,0 +1,235 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Shared calls and kept answers", .blocking)
+struct SharingTests {
+  private static func configuration(_ values: [String: String] = ["coalesce": "true"]) -> GatewayConfiguration {
+    var configuration = GatewayConfiguration()
+    configuration.routes = ["values": values, "history": ["coalesce": "true"]]
+    return configuration
+  }
+
+  /// A gateway whose upstream token is there already, so that only data calls count.
+  private func lab(_ configuration: GatewayConfiguration = SharingTests.configuration()) throws -> Lab {
+    let lab = try Lab(configuration)
+    #expect(try lab.call(Request.make(body: #"{"codes":["WARM"]}"#)).status == 200)
+    lab.upstream.forgetCalls()
+    return lab
+  }
+
+  private func ask(_ lab: Lab, _ count: Int, _ request: [UInt8] = Request.make()) throws -> [RawConnection] {
+    try (0..<count).map { _ in try lab.connect().send(request) }
+  }
+
+  /// What was sent before has been read: every loop has answered something since.
+  private func passTurns(_ lab: Lab) throws {
+    for _ in 0..<12 { #expect(try lab.call(Request.make("POST", "/nowhere")).status == 404) }
+  }
+
+  // MARK: identical requests in flight
+
+  @Test("fifty clients who ask the same at the same moment are one upstream call, and fifty answers of their own")
+  func fifty() throws {
+    let lab = try lab()
+    let gate = Gate()
+    lab.upstream.script(.held(by: gate))
+    let connections = try ask(lab, 50)
+    try eventually("all fifty to have arrived") { try lab.metric("gateway_http_connections") ?? 0 >= 50 }
+    try passTurns(lab)
+    let other = try lab.call(Request.make(body: #"{"codes":["Q"]}"#))
+    #expect(other.status == 200, "another list is another call, and waits for nobody")
+    gate.open()
+    let answers = try connections.map { try $0.receive() }
+    #expect(answers.allSatisfy { $0.status == 200 && $0.body == answers[0].body })
+    #expect(answers.allSatisfy { $0["X-Gateway-Source"] == "live" && $0["Age"] == nil })
+    #expect(Set(answers.map { $0["X-Request-Id"] ?? "" }).count == 50)
+    #expect(lab.upstream.count(.values) == 2)
+    #expect(try lab.metric("gateway_coalesced_requests_total", ["adapter": "main", "kind": "identical"]) == 49)
+    #expect(
+      try lab.metric("gateway_upstream_requests_total", ["adapter": "main", "operation": "values", "class": "ok"]) == 3)
+  }
+
+  @Test("what changes the answer is another call: prop, Accept, and every byte of the body")
+  func different() throws {
+    let lab = try lab()
+    let gate = Gate()
+    lab.upstream.always(.held(by: gate))
+    let requests = [
+      Request.make(), Request.make(fields: "prop: name\r\n"), Request.make(fields: "Accept: text/csv\r\n"),
+      Request.make(body: #"{"codes": ["P"]}"#), Request.make("POST", Request.history),
+      Request.make(fields: "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"),
+    ]
+    let connections = try requests.map { try lab.connect().send($0) }
+    try eventually("five calls") { lab.upstream.dataCalls.count == 5 }
+    gate.open()
+    for connection in connections { #expect(try connection.receive().status == 200) }
+    #expect(lab.upstream.dataCalls.count == 5)
+  }
+
+  @Test("the client who was first leaves, and the others get the answer; when all leave the call is given up")
+  func leaving() throws {
+    let lab = try lab()
+    let gate = Gate()
+    lab.upstream.script(.held(by: gate))
+    let first = try lab.connect().send(Request.make())
+    try eventually("the call") { lab.upstream.dataCalls.count == 1 }
+    let others = try ask(lab, 5)
+    try eventually("the others") { try lab.metric("gateway_http_connections") == 6 }
+    first.socket.reset()
+    try eventually("the first to be gone") { try lab.metric("gateway_http_connections") == 5 }
+    gate.open()
+    for connection in others { #expect(try connection.receive().status == 200) }
+    #expect(lab.upstream.dataCalls.count == 1)
+    #expect(!lab.upstream.sawDisconnect)
+
+    lab.upstream.script(.hang)
+    let impatient = try ask(lab, 3, Request.make(body: #"{"codes":["HANG"]}"#))
+    try eventually("the call that hangs") { lab.upstream.dataCalls.count == 2 }
+    for connection in impatient { connection.socket.reset() }
+    try eventually("the call to be given up") { lab.upstream.sawDisconnect }
+    #expect(try lab.call(Request.make(body: #"{"codes":["HANG"]}"#)).status == 200, "and the next one begins anew")
+  }
+
+  @Test("an upstream's failure is everybody's, without a stampede of repeats")
+  func failure() throws {
+    var configuration = Self.configuration()
+    configuration.adapters["main"]?.settings["read_retries"] = "0"
+    let lab = try lab(configuration)
+    lab.upstream.dropIdle()
+    let gate = Gate()
+    lab.upstream.always(UpstreamStep { _, peer, _ in peer.wait(for: gate) && false })
+    let connections = try ask(lab, 20)
+    try eventually("the call") { lab.upstream.dataCalls.count == 1 }
+    try eventually("all of them") { try lab.metric("gateway_http_connections") == 20 }
+    try passTurns(lab)
+    gate.open()
+    for connection in connections {
+      let answer = try connection.receive()
+      #expect(answer.status == 502)
+      #expect(answer.errorCode == "upstream_unreachable")
+    }
+    #expect(lab.upstream.dataCalls.count < 5, "whoever came after the failure has a call of his own")
+  }
+
+  @Test("a long answer goes to several at once, also beside one who reads nothing")
+  func long() throws {
+    let lab = try lab()
+    let (count, gate) = (3 << 20, Gate())
+    lab.upstream.script(UpstreamStep { $1.wait(for: gate) && UpstreamStep.large(count).run($0, $1, $2) })
+    let request = Request.make("POST", Request.history)
+    let stuck = try lab.connect(receiveBuffer: 8192)
+    stuck.send(request)
+    let readers = try ask(lab, 5, request)
+    try eventually("all of them") { try lab.metric("gateway_http_connections") == 6 }
+    try passTurns(lab)
+    gate.open()
+    let answers = try readers.map { try $0.receive(within: 20) }
+    #expect(answers.allSatisfy { $0.body.count == count && $0.body == answers[0].body })
+    #expect(try stuck.receive(within: 20).body == answers[0].body)
+    #expect(lab.upstream.count(.history) == 1)
+  }
+
+  @Test("an answer too long to be shared reaches everybody, each with a call of his own")
+  func tooLong() throws {
+    let lab = try lab()
+    let (count, gate) = (9 << 20, Gate())
+    lab.upstream.always(UpstreamStep { $1.wait(for: gate) && UpstreamStep.large(count).run($0, $1, $2) })
+    let readers = try ask(lab, 3, Request.make("POST", Request.history))
+    try eventually("the call") { lab.upstream.dataCalls.count == 1 }
+    try eventually("all of them") { try lab.metric("gateway_http_connections") == 3 }
+    try passTurns(lab)
+    gate.open()
+    for reader in readers { #expect(try reader.receive(within: 30).body.count == count) }
+    #expect(lab.upstream.count(.history) == 3)
+  }
+
+  // MARK: kept answers
+
+  @Test("a kept answer says so, with its age, in the answer and in the log")
+  func kept() throws {
+    let lab = try lab(Self.configuration(["cache": "1h"]))
+    let first = try lab.call()
+    #expect(first["X-Gateway-Source"] == "live")
+    #expect(first["Age"] == nil)
+    let second = try lab.call(Request.make(fields: "X-Request-Id: the-kept-one\r\n"))
+    #expect(second["X-Gateway-Source"] == "cache")
+    #expect(second["Age"] == "0")
+    #expect(second["X-Request-Id"] == "the-kept-one")
+    #expect(second.body == first.body)
+    #expect(lab.upstream.count(.values) == 1)
+    try eventually("the age to grow") { try lab.call()["Age"] == "1" }
+    #expect(lab.upstream.count(.values) == 1)
+    try eventually("the log line") {
+      lab.gateway.log.split(separator: "\n").contains { $0.contains("the-kept-one") && $0.contains(#""cache""#) }
+    }
+    #expect(try lab.metric("gateway_coalesced_requests_total", ["adapter": "main", "kind": "cached"]) ?? 0 >= 2)
+  }
+
+  @Test("while one call fetches the next answer the others get the previous one, marked as stale")
+  func stale() throws {
+    let lab = try lab(Self.configuration(["cache": "50ms", "stale": "1h"]))
+    lab.upstream.script(.answer(#"{"code":200,"value":1}"#))
+    #expect(try lab.call().text == #"{"code":200,"value":1}"#)
+    let gate = Gate()
+    lab.upstream.script(
+      UpstreamStep { upstream, peer, call in
+        peer.wait(for: gate) && peer.send(Wire.message(#"{"code":200,"value":2}"#))
+      })
+    let stale = try firstValue("a stale answer") {
+      let answer = try lab.call()
+      return answer["X-Gateway-Source"] == "stale" ? answer : nil
+    }
+    #expect(stale.text == #"{"code":200,"value":1}"#)
+    #expect(stale["Age"] == "0")
+    for connection in try ask(lab, 20) {
+      let answer = try connection.receive()
+      #expect(answer["X-Gateway-Source"] == "stale")
+      #expect(answer.text == #"{"code":200,"value":1}"#)
+    }
+    try eventually("the refresh") { lab.upstream.count(.values) == 2 }
+    gate.open()
+    try eventually("the new answer") { try lab.call().text != #"{"code":200,"value":1}"# }
+  }
+
+  @Test("an error is not kept, and a refresh that fails leaves the previous answer")
+  func errors() throws {
+    let lab = try lab(Self.configuration(["cache": "1h"]))
+    lab.upstream.script(
+      .envelope(500), .answer("{}", status: "500 Internal Server Error"),
+      .answer(#"{"code":200,"errors":[{"pointId":"P","code":404,"error":"unknown"}]}"#),
+      .answer(#"{"code":200}"#, fields: "Content-Encoding: identity\r\n"))
+    for _ in 0..<4 { #expect(try lab.call()["X-Gateway-Source"] == "live") }
+    #expect(try lab.call()["X-Gateway-Source"] == "live")
+    #expect(try lab.call()["X-Gateway-Source"] == "cache")
+    #expect(lab.upstream.count(.values) == 5)
+  }
+
+  @Test("what a mock made up is called so when it is kept, too")
+  func mock() throws {
+    var configuration = Self.configuration(["cache": "1h"])
+    configuration.defaults["adapter"] = "demo"
+    let lab = try Lab(configuration)
+    let request = Request.make("POST", Request.values, body: #"{"codes":["C_5001_AV_0001"]}"#)
+    let first = try lab.call(request)
+    #expect(first["X-Gateway-Source"] == "mock")
+    #expect(first["Age"] == nil)
+    let second = try lab.call(request)
+    #expect(second["X-Gateway-Source"] == "mock")
+    #expect(second["Age"] == "0")
+    #expect(second.body == first.body)
+  }
+
+  @Test("an adapter that is configured anew begins without kept answers; one that is not keeps them")
+  func reload() throws {
+    var configuration = Self.configuration(["cache": "1h"])
+    let lab = try lab(configuration)
+    _ = try lab.call()
+    try lab.reload(configuration.text)
+    #expect(try lab.call()["X-Gateway-Source"] == "cache")
+    configuration.adapters["main"]?.settings["first_byte_timeout"] = "4s"
+    try lab.reload(configuration.text)
+    #expect(try lab.call()["X-Gateway-Source"] == "live")
+    #expect(try lab.call()["X-Gateway-Source"] == "cache")
+  }
+}
