@@ -64,6 +64,10 @@ struct CommandTests {
     try program.write(GatewayConfiguration().text)
     #expect(try program.run(["routes", "-c", program.configFile.path]) == 0)
     #expect(program.standardOutput.contains("COALESCE\n"))
+
+    #expect(try program.run(["adapters", "--format", "json"]) == 0)
+    let types = try JSONSerialization.jsonObject(with: Data(program.standardOutput.utf8)) as? [[String: Any]]
+    #expect(types?.map { $0["batch"] as? Bool } == [true, true])
   }
 
   @Test("check --live fetches one token, reads once, and changes nothing")

@@ -59,12 +59,14 @@ enum ListCommands {
             + "\"default\":\(setting.defaultValue.map(Escaping.quoted) ?? "null"),\"summary\":\(Escaping.quoted(setting.summary))}"
         }
         return "{\"type\":\(Escaping.quoted(type.typeName)),\"operations\":\(list(operations(of: type))),"
+          + "\"batch\":\(type.merging != nil),"
           + "\"settings\":[\(settings.joined(separator: ","))]}"
       }
       Terminal.out("[\(items.joined(separator: ","))]\n")
     } else {
       for type in AdapterRegistry.types {
         Terminal.out("\(type.typeName)\n  operations: \(operations(of: type).joined(separator: " "))\n")
+        Terminal.out("  batch: \(type.merging == nil ? "no" : "yes")\n")
         let rows = type.settings.map { ["    \($0.key)", $0.kind, $0.defaultValue ?? "required", $0.summary] }
         Terminal.out("  settings:\n" + Terminal.table(rows))
       }
