@@ -114,7 +114,7 @@ struct UpstreamFaultTests {
     try lab.expectHealthy()
   }
 
-  @Test("bytes that nobody asked for are no answer to the request that came just before them", arguments: [true, false])
+  @Test("bytes that nobody asked for are no answer to a request that has not left", arguments: [true, false])
   func strayAnswer(isWrite: Bool) throws {
     var configuration = GatewayConfiguration()
     configuration.listen["event_loops"] = "1"
