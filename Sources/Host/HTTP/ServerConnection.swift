@@ -52,6 +52,8 @@ final class ServerConnection: LoopObject {
     static let writesLater = Flags(rawValue: 512)
     /// An answer leaves at the end of the turn.
     static let built = Flags(rawValue: 1024)
+    /// `output` is a body that others hold too, and counts elsewhere.
+    static let sharedOutput = Flags(rawValue: 2048)
   }
 
   /// How long to wait for the client to end its side, so that a reset does not eat the answer it has not read (RFC 9112 §9.6).
@@ -77,7 +79,7 @@ final class ServerConnection: LoopObject {
 
   /// Brings the budget up to date with the buffers.
   private func account() {
-    let held = input.count + output.count
+    let held = input.count + (flags.contains(.sharedOutput) ? 0 : output.count)
     if held != charged {
       server.memory.add(held - charged)
       charged = held
@@ -300,6 +302,7 @@ final class ServerConnection: LoopObject {
     if flags.contains(.built) { sendNow() }
     guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
     if !output.isEmpty {
+      flags.remove(.sharedOutput)
       output.append(contentsOf: bytes)
       return
     }
@@ -320,7 +323,9 @@ final class ServerConnection: LoopObject {
   }
 
   /// Sends the parts in one call, or keeps what the socket does not take.
-  func send(_ first: [UInt8], _ second: [UInt8], _ third: [UInt8] = []) {
+  ///
+  /// - Parameter isShared: the second part counts in the server's memory elsewhere.
+  func send(_ first: [UInt8], _ second: [UInt8], _ third: [UInt8] = [], isShared: Bool = false) {
     if flags.contains(.built) { sendNow() }
     guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
     var sent = 0
@@ -335,10 +340,12 @@ final class ServerConnection: LoopObject {
       }
       if sent == first.count + second.count + third.count { return }
       if sent >= first.count, third.isEmpty {
+        if isShared { flags.insert(.sharedOutput) }
         keep(second, from: sent - first.count)
         return flush()
       }
     }
+    flags.remove(.sharedOutput)
     let rest = output.isEmpty ? first + second + third : output + first + second + third
     keep(rest, from: output.isEmpty ? sent : outputSent)
     flush()
@@ -394,6 +401,8 @@ final class ServerConnection: LoopObject {
     }
     output = []
     outputSent = 0
+    flags.remove(.sharedOutput)
+    account()
     flushed()
   }
 

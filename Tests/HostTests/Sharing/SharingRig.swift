@@ -45,7 +45,9 @@ final class SharingRig: Sendable {
       case .seat(let seat):
         if seat.begins { start(seat.flight, on: loop, answer) }
         switch await sharing.wait(seat, until: deadline) {
-        case .value(.answer(let answer)): return answer.body.isWhole ? .answer(answer.text) : await read(answer)
+        case .value(.answer(let held)):
+          let answer = held.response
+          return answer.body.isWhole ? .answer(answer.text) : await read(answer)
         case .value(.failed(let error)): return .failed(error.word.description)
         case .value(.alone): return .alone
         case .timedOut: return .timedOut
