@@ -36,7 +36,8 @@ struct CallBudgetTests {
   @Test func `what is refused is told when there is a call, and then there is one`() {
     for purpose in [CallBudget.Purpose.read, .write, .renewal] {
       for limits in [
-        CallBudget.Limits(perMinute: 7), .init(perHour: 7), .init(perDay: 7), .init(perMinute: 3, perHour: 11, perDay: 29),
+        CallBudget.Limits(perMinute: 7), .init(perHour: 7), .init(perDay: 7),
+        .init(perMinute: 3, perHour: 11, perDay: 29),
       ] {
         var budget = CallBudget(limits)
         var now = Self.start
