@@ -198,6 +198,7 @@ final class Gateway {
     live.set(next.adapters)
     connections.limit = configuration.listen.maxConnections
     memory.limit = configuration.listen.maxMemory
+    sharing.keepWithinLimit()
   }
 
   /// There are JWK sets in files, which others may change at any time.

@@ -103,6 +103,20 @@ struct SetPointTests {
     if keys["cache"] != nil { #expect(seen["cache"] ?? 0 > 0, "\(seen)") }
   }
 
+  @Test("a write through another adapter with the same upstream counts, whatever account it uses")
+  func sameUpstream() throws {
+    var configuration = GatewayConfiguration()
+    configuration.routes = ["values": ["cache": "1h", "settle": "0s"], "set": ["adapter": "other"]]
+    configuration.adapters["other"] = configuration.adapters["main"]
+    configuration.adapters["other"]?.settings["app_id"] = "{env: OTHER_APP_ID}"
+    let lab = try Lab(configuration, environment: ["OTHER_APP_ID": "another-account-of-it"])
+    #expect(try lab.call()["X-Gateway-Source"] == "live")
+    #expect(try lab.call()["X-Gateway-Source"] == "cache")
+    // That account gets no token; that the write was tried is enough.
+    #expect(try lab.call(Request.make("POST", Request.set, body: Request.setBody)).status == 503)
+    #expect(try lab.call()["X-Gateway-Source"] == "live")
+  }
+
   @Test("a write that fails, or whose caller has left, ends what was kept as well")
   func failing() throws {
     var configuration = GatewayConfiguration()

@@ -130,6 +130,26 @@ struct SharingTests {
     #expect(lab.upstream.count(.history) == 1)
   }
 
+  @Test("a long kept answer counts once, however many take their time over it")
+  func slowReaders() throws {
+    var configuration = Self.configuration()
+    configuration.listen["max_memory"] = "16MiB"
+    configuration.routes["history"] = ["cache": "1h"]
+    let lab = try lab(configuration)
+    let count = 3 << 20
+    lab.upstream.script(.large(count))
+    let request = Request.make("POST", Request.history)
+    let whole = try lab.call(request, within: 20)
+    #expect(whole.body.count == count)
+    let slow = try (0..<12).map { _ in try lab.connect(receiveBuffer: 8192).send(request) }
+    try eventually("all of them") {
+      try lab.metric("gateway_coalesced_requests_total", ["adapter": "main", "kind": "cached"]) == 12
+    }
+    #expect(try lab.call().status == 200)
+    for reader in slow { #expect(try reader.receive(within: 20).body == whole.body) }
+    #expect(lab.upstream.count(.history) == 1)
+  }
+
   @Test("an answer too long to be shared reaches everybody, each with a call of his own")
   func tooLong() throws {
     let lab = try lab()

@@ -18,6 +18,8 @@ final class Exchange {
   private(set) var bytesSent = 0
   private var isAnswered = false
   private var isChunked = false
+  /// Its body counts in the server's memory elsewhere.
+  private var isBodyShared = false
   /// What the body counts for in the server's memory budget.
   private var charged = 0
 
@@ -105,6 +107,20 @@ final class Exchange {
     connection.sendBuilt(from: start, followedBy: hasNoBody ? [] : body)
   }
 
+  /// What a connection holds of an answer up to this size counts for itself, whoever else holds it.
+  static let shortBody = 64 << 10
+
+  /// Sends a whole long answer that others hold too; returns when the client's socket has taken it, or the client has gone.
+  ///
+  /// - Parameter charge: what it counts for, once, however many clients take their time.
+  func respondShared(
+    _ status: Int, fields: Fields, marks: Marks, body: [UInt8], charge: MemoryCharge?
+  ) async {
+    defer { withExtendedLifetime(charge) {} }
+    isBodyShared = true
+    await respondStreaming(status, fields: fields, marks: marks, length: body.count, first: body)
+  }
+
   /// Starts an answer whose body follows piece by piece, with its first piece; `length` nil when only its end will tell. False
   /// when the client has gone.
   @discardableResult
@@ -144,7 +160,7 @@ final class Exchange {
       connection.send(head + Array("\(String(piece.count, radix: 16))\r\n".utf8), piece, [13, 10])
     } else {
       bytesSent += piece.count
-      connection.send(head, piece)
+      connection.send(head, piece, isShared: isBodyShared)
     }
     if isGone { return false }
     if connection.isFlushed { return true }

@@ -39,6 +39,7 @@ extension ServerConnection {
     if flags.contains(.built) { sendBuilt() }
     guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
     if !output.isEmpty {
+      flags.remove(.sharedOutput)
       output.append(contentsOf: bytes)
       return
     }
@@ -59,7 +60,9 @@ extension ServerConnection {
   }
 
   /// Sends the parts in one call, or keeps what the socket does not take.
-  func send(_ first: [UInt8], _ second: [UInt8], _ third: [UInt8] = []) {
+  ///
+  /// - Parameter isShared: the second part counts in the server's memory elsewhere.
+  func send(_ first: [UInt8], _ second: [UInt8], _ third: [UInt8] = [], isShared: Bool = false) {
     if flags.contains(.built) { sendBuilt() }
     guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
     var sent = 0
@@ -74,10 +77,12 @@ extension ServerConnection {
       }
       if sent == first.count + second.count + third.count { return }
       if sent >= first.count, third.isEmpty {
+        if isShared { flags.insert(.sharedOutput) }
         keep(second, from: sent - first.count)
         return flush()
       }
     }
+    flags.remove(.sharedOutput)
     let rest = output.isEmpty ? first + second + third : output + first + second + third
     keep(rest, from: output.isEmpty ? sent : outputSent)
     flush()
@@ -133,6 +138,8 @@ extension ServerConnection {
     }
     output = []
     outputSent = 0
+    flags.remove(.sharedOutput)
+    account()
     flushed()
   }
 

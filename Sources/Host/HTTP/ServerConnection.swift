@@ -52,6 +52,8 @@ final class ServerConnection: LoopObject {
     static let writesLater = Flags(rawValue: 512)
     /// An answer leaves at the end of the turn.
     static let built = Flags(rawValue: 1024)
+    /// `output` is a body that others hold too, and counts elsewhere.
+    static let sharedOutput = Flags(rawValue: 2048)
   }
 
   /// How long to wait for the client to end its side, so that a reset does not eat the answer it has not read (RFC 9112 §9.6).
@@ -77,7 +79,7 @@ final class ServerConnection: LoopObject {
 
   /// Brings the budget up to date with the buffers.
   func account() {
-    let held = input.count + output.count
+    let held = input.count + (flags.contains(.sharedOutput) ? 0 : output.count)
     if held != charged {
       server.memory.add(held - charged)
       charged = held

@@ -64,7 +64,7 @@ final class RequestPipeline: ExchangeHandler {
           } else {
             SharedRead(try await perform(request, route, exchange, report))
           }
-        if case .bytes(let body) = answer.response.body {
+        if case .bytes(let body) = answer.response.body, answer.charge == nil || body.count <= Exchange.shortBody {
           respond(answer, body, route, exchange, report)
         } else {
           await stream(answer, route, exchange, report)
@@ -204,10 +204,14 @@ final class RequestPipeline: ExchangeHandler {
       read.response.status, fields: read.response.fields, marks: marks(read, route, report), body: body)
   }
 
-  /// Sends an answer as it comes, no faster than the client takes it.
+  /// Sends an answer as it comes, or a long one that others hold too, no faster than the client takes it.
   @inline(never)
   private func stream(_ read: SharedRead, _ route: Route, _ exchange: Exchange, _ report: Report) async {
-    guard case .stream(let prefix, let rest) = read.response.body else { return }
+    guard case .stream(let prefix, let rest) = read.response.body else {
+      return await exchange.respondShared(
+        read.response.status, fields: read.response.fields, marks: marks(read, route, report),
+        body: read.response.body.prefix, charge: read.charge)
+    }
     let length = rest.remaining.map { $0 + prefix.count }
     let began = await exchange.respondStreaming(
       read.response.status, fields: read.response.fields, marks: marks(read, route, report), length: length,

@@ -37,7 +37,7 @@ final class AdapterInstance: Sendable {
   let keeper: TokenKeeper?
   /// Nil when the upstream may be asked as often as it is wanted.
   let budget: BudgetKeeper?
-  /// The writes to its upstream, also those of other instances with the same upstream.
+  /// The writes to its upstream, also those of other instances with the same address.
   let writes: WriteEpoch
   /// `X-Gateway-Source`.
   let source: String

@@ -90,10 +90,11 @@ struct SnapshotBuilder {
     return BudgetKeeper(limits)
   }
 
-  /// The epoch of the upstream's writes, which goes on over reloads, and is one where several instances have the same upstream.
+  /// The epoch of the upstream's writes, which goes on over reloads, and is one where several instances have the same upstream:
+  /// what one account has set, another reads.
   private func writes(to adapter: any Adapter, among instances: [AdapterInstance]) -> WriteEpoch {
-    let identity = identity(of: adapter)
-    return instances.first { self.identity(of: $0.adapter) == identity }?.writes ?? WriteEpoch()
+    let upstream = adapter.upstream
+    return instances.first { $0.adapter.upstream.address == upstream.address }?.writes ?? WriteEpoch()
   }
 
   /// The keeper that has this upstream's pair already, whatever else of the adapter was changed.

@@ -34,6 +34,8 @@ struct AnswerReader {
   private let merging: PointMerging
   private let asked: Set<PointCode>
   private(set) var members: [Member] = []
+  /// The members' names.
+  private var seen: [String] = []
   private(set) var elements: [Element] = []
 
   init(_ text: [UInt8], _ merging: PointMerging, asked: Set<PointCode>) {
@@ -48,6 +50,7 @@ struct AnswerReader {
     try text.withUnsafeBufferPointer { bytes in
       Result { () throws(AnswerCut.Refusal) in
         try readMembers(bytes)
+        try checkHasPoints()
         for index in members.indices { try readElements(bytes, of: index) }
       }
     }.get()
@@ -56,13 +59,12 @@ struct AnswerReader {
   private mutating func readMembers(_ bytes: UnsafeBufferPointer<UInt8>) throws(AnswerCut.Refusal) {
     guard let base = bytes.baseAddress else { throw .form("is empty") }
     var refusal: AnswerCut.Refusal?
-    var names: [String] = []
     var end = 0
     do throws(JSONShape.Problem) {
       try JSONPieces.members(of: bytes, uniqueKeys: false) { key, value in
         guard refusal == nil, let open = value.baseAddress.map({ $0 - base }) else { return }
-        refusal = objection(to: key, value.first, names)
-        names.append(key)
+        refusal = objection(to: key, value.first)
+        seen.append(key)
         // Before a key there are a comma or the opening brace, and white space.
         let separator = end
         var start = separator
@@ -80,10 +82,16 @@ struct AnswerReader {
     if let refusal { throw refusal }
   }
 
+  /// An answer without the array of points says nothing of any of them; one point may be why.
+  private func checkHasPoints() throws(AnswerCut.Refusal) {
+    let names = merging.arrays.filter { !$0.isLeftOutWhenEmpty }.map(\.member)
+    if names.contains(where: { !seen.contains($0) }) { throw .once }
+  }
+
   /// - Parameter first: the value's first byte.
-  private func objection(to key: String, _ first: UInt8?, _ names: [String]) -> AnswerCut.Refusal? {
-    // Two members of one name are two answers. No unknown name gets into the list, so it is short.
-    if names.contains(key) { return .form("has the member '\(Spelling.printable(key))' twice") }
+  private func objection(to key: String, _ first: UInt8?) -> AnswerCut.Refusal? {
+    // Two members of one name are two answers. Nothing is read behind an unknown name, so the list is short.
+    if seen.contains(key) { return .form("has the member '\(Spelling.printable(key))' twice") }
     if merging.common.contains(key) { return nil }
     guard merging.arrays.contains(where: { $0.member == key }) else {
       return .form("has a member that the adapter does not know: '\(Spelling.printable(key))'")

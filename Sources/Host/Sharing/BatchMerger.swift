@@ -16,7 +16,10 @@ final class BatchMerger: Sendable {
 
   typealias Answer = BatchCourse.Answer
   /// One call to the adapter; made on the loop whose caller brought it.
-  typealias UpstreamCall = @Sendable (_ request: AdapterRequest, _ deadline: Instant) async -> Answer
+  ///
+  /// - Parameter isRenewal: Everybody it is for has an older answer that can be given instead.
+  typealias UpstreamCall =
+    @Sendable (_ request: AdapterRequest, _ deadline: Instant, _ isRenewal: Bool) async -> Answer
 
   /// Only requests that are alike in everything but their codes share a call.
   private struct Key: Hashable {
@@ -39,11 +42,15 @@ final class BatchMerger: Sendable {
     let fields: Fields
     var union = CodeUnion()
     var callers: [Caller] = []
+    var isRenewal = true
 
     /// False where the list does not fit.
-    mutating func add(_ list: CodeList, _ wait: LoopBound<LoopWait<BatchCourse.Share>>, max: Int) -> Bool {
+    mutating func add(
+      _ list: CodeList, _ wait: LoopBound<LoopWait<BatchCourse.Share>>, isRenewal: Bool, max: Int
+    ) -> Bool {
       guard let places = union.add(list, max: max) else { return false }
       callers.append(Caller(list: places, wait: wait))
+      if !isRenewal { self.isRenewal = false }
       return true
     }
   }
@@ -79,15 +86,17 @@ final class BatchMerger: Sendable {
   /// - Parameters:
   ///   - epoch: the adapter's count of writes when the request came.
   ///   - deadline: when the caller's patience ends.
+  ///   - isRenewal: there is an older answer that can be given instead.
   func answer(
-    to request: AdapterRequest, _ policy: Policy, epoch: UInt64, deadline: Instant, call: @escaping UpstreamCall
+    to request: AdapterRequest, _ policy: Policy, epoch: UInt64, deadline: Instant, isRenewal: Bool = false,
+    call: @escaping UpstreamCall
   ) async -> Answer {
     guard !isOff.load(ordering: .relaxed), let loop = EventLoop.current,
       let list = CodeList(request.body, member: merging.codes, max: policy.max)
-    else { return await call(request, deadline) }
+    else { return await call(request, deadline, isRenewal) }
     let wait = LoopWait<BatchCourse.Share>(loop: loop)
     let key = Key(policy: policy, epoch: epoch, fields: request.fields.thatChangeAnswers)
-    let entry = enter(key, list, request.fields, LoopBound(wait, on: loop))
+    let entry = enter(key, list, request.fields, LoopBound(wait, on: loop), isRenewal: isRenewal)
     for window in entry.full {
       Task.immediate(executorPreference: loop) { await self.run(window, on: loop, call) }
     }
@@ -103,7 +112,7 @@ final class BatchMerger: Sendable {
     case .value(.cut(let cut, var response)):
       response.body = .bytes(cut.answer(for: list.codes))
       return .success(response)
-    case .value(.alone): return await call(request, deadline)
+    case .value(.alone): return await call(request, deadline, isRenewal)
     case .timedOut:
       return .failure(
         GatewayError(
@@ -118,17 +127,17 @@ final class BatchMerger: Sendable {
 
   /// - Returns: windows that closed by this; the number of the one that was opened.
   private func enter(
-    _ key: Key, _ list: CodeList, _ fields: Fields, _ wait: LoopBound<LoopWait<BatchCourse.Share>>
+    _ key: Key, _ list: CodeList, _ fields: Fields, _ wait: LoopBound<LoopWait<BatchCourse.Share>>, isRenewal: Bool
   ) -> (full: [Window], opened: UInt64?) {
     state.withLock { state in
       var full: [Window] = []
       var opened: UInt64?
-      if state.open[key]?.add(list, wait, max: key.policy.max) != true {
+      if state.open[key]?.add(list, wait, isRenewal: isRenewal, max: key.policy.max) != true {
         if let window = state.open.removeValue(forKey: key) { full.append(window) }
         state.opened += 1
         opened = state.opened
         var window = Window(number: state.opened, fields: fields)
-        _ = window.add(list, wait, max: key.policy.max)
+        _ = window.add(list, wait, isRenewal: isRenewal, max: key.policy.max)
         state.open[key] = window
       }
       if let count = state.open[key]?.union.codes.count, count >= key.policy.max {
@@ -156,7 +165,8 @@ final class BatchMerger: Sendable {
     while let codes = course.next() {
       give(course.takeSettled(), to: callers, &served)
       let body = CodeUnion.body(of: codes, member: merging.codes)
-      let answer = await call(AdapterRequest(operation: .values, fields: window.fields, body: body), deadline)
+      let request = AdapterRequest(operation: .values, fields: window.fields, body: body)
+      let answer = await call(request, deadline, window.isRenewal)
       course.answered(await outcome(of: answer))
       if let form = course.unknownForm { switchOff(form) }
       give(course.takeSettled(), to: callers, &served)

@@ -8,25 +8,20 @@ final class CacheMemory: Sendable {
   init(_ memory: MemoryBudget) { self.memory = memory }
 
   var limit: Int { memory.limit / 4 }
+  var isExceeded: Bool { used > limit }
   var used: Int { held.load(ordering: .relaxed) }
 
-  /// Takes room for so many bytes, if there is enough.
-  func take(_ bytes: Int) -> Bool {
+  /// Takes room for so many bytes, if there is enough; they count in the server's memory as long as anybody holds the charge.
+  func take(_ bytes: Int) -> MemoryCharge? {
     var current = held.load(ordering: .relaxed)
     while current <= limit - bytes {
       let (exchanged, original) = held.weakCompareExchange(
         expected: current, desired: current + bytes, ordering: .relaxed)
-      if exchanged {
-        memory.add(bytes)
-        return true
-      }
+      if exchanged { return MemoryCharge(bytes, to: memory) }
       current = original
     }
-    return false
+    return nil
   }
 
-  func giveBack(_ bytes: Int) {
-    held.subtract(bytes, ordering: .relaxed)
-    memory.add(-bytes)
-  }
+  func giveBack(_ bytes: Int) { held.subtract(bytes, ordering: .relaxed) }
 }

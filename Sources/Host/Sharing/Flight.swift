@@ -14,6 +14,7 @@ final class Flight: Sendable {
   private struct Run {
     var task: Task<Void, Never>?
     var isCancelled = false
+    var charge: MemoryCharge?
   }
 
   init(_ key: ReadKey, epoch: UInt64, began: Instant, policy: SharingPolicy) {
@@ -32,6 +33,13 @@ final class Flight: Sendable {
     if isCancelled { task.cancel() }
   }
 
+  /// The request's bytes, which counted as long as its caller was there, count for the flight from now on.
+  func outlivesCaller(_ memory: MemoryBudget) {
+    run.withLock { run in
+      if run.charge == nil { run.charge = MemoryCharge(key.size, to: memory) }
+    }
+  }
+
   /// Nobody needs its answer.
   func cancel() {
     let task = run.withLock { run in
@@ -44,7 +52,7 @@ final class Flight: Sendable {
 
 /// How a flight ended for one of those who waited.
 enum Landing: Sendable {
-  case answer(AdapterResponse)
+  case answer(HeldAnswer)
   case failed(GatewayError)
   /// The answer could not be shared: make a call of your own.
   case alone

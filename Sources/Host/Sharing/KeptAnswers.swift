@@ -7,7 +7,7 @@ import AdapterAPI
 struct KeptAnswers {
   private struct Entry {
     let key: ReadKey
-    let response: AdapterResponse
+    let answer: HeldAnswer
     let epoch: UInt64
     /// When its call began, and when its answer was there.
     let began: Instant
@@ -22,11 +22,11 @@ struct KeptAnswers {
 
   enum Look {
     case nothing
-    case fresh(AdapterResponse, age: Int64)
+    case fresh(HeldAnswer, age: Int64)
     /// - wantsRefresh: a refresh may be tried.
-    case stale(AdapterResponse, age: Int64, wantsRefresh: Bool)
+    case stale(HeldAnswer, age: Int64, wantsRefresh: Bool)
     /// For somebody who can't have a newer one.
-    case old(AdapterResponse, age: Int64)
+    case old(HeldAnswer, age: Int64)
   }
 
   private let memory: CacheMemory
@@ -56,24 +56,29 @@ struct KeptAnswers {
     let age = max(0, now.nanoseconds - entry.arrived.nanoseconds)
     guard entry.epoch == view.number, entry.began >= view.settledFrom, age < policy.kept else { return .nothing }
     entries[place]?.wasAsked = true
-    if age < policy.cache { return .fresh(entry.response, age: age) }
-    if age >= policy.life { return .old(entry.response, age: age) }
-    return .stale(entry.response, age: age, wantsRefresh: now >= entry.refreshFrom)
+    if age < policy.cache { return .fresh(entry.answer, age: age) }
+    if age >= policy.life { return .old(entry.answer, age: age) }
+    return .stale(entry.answer, age: age, wantsRefresh: now >= entry.refreshFrom)
   }
 
-  /// Keeps a flight's answer, in the place of an older one; false where there is no room for it among the others.
-  mutating func keep(_ response: AdapterResponse, of flight: Flight, now: Instant) -> Bool {
+  /// Keeps a flight's answer, in the place of an older one; nil where there is no room for it among the others.
+  mutating func keep(_ response: AdapterResponse, of flight: Flight, now: Instant) -> HeldAnswer? {
     if let place = places[flight.key] { remove(at: place) }
     let size =
       flight.key.size + response.fields.bytes.capacity + response.body.prefix.capacity + KeptAnswers.overhead
-    while !memory.take(size) { guard size <= memory.limit, dropOne() else { return false } }
+    var taken = memory.take(size)
+    while taken == nil {
+      guard size <= memory.limit, dropOne() else { return nil }
+      taken = memory.take(size)
+    }
+    let answer = HeldAnswer(response: response, charge: taken)
     let entry = Entry(
-      key: flight.key, response: response, epoch: flight.epoch, began: flight.began, arrived: now,
+      key: flight.key, answer: answer, epoch: flight.epoch, began: flight.began, arrived: now,
       ends: now.advanced(byNanoseconds: flight.policy.kept), size: size, refreshFrom: now)
     let place = free.popLast() ?? entries.count
     if place == entries.count { entries.append(entry) } else { entries[place] = entry }
     places[flight.key] = place
-    return true
+    return answer
   }
 
   /// A refresh brought nothing that can be kept: the previous answer stays for its time.

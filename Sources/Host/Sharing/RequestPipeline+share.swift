@@ -43,22 +43,21 @@ extension RequestPipeline {
   /// Starts a call that is nobody's: it has the deadline of the adapter's own limits.
   private func start(_ flight: Flight, _ request: AdapterRequest, _ route: Route, _ requestID: String, isRenewal: Bool)
   {
-    let call = call(to: route.adapter, requestID, isRenewal: isRenewal)
+    let call = call(to: route.adapter, requestID)
     let deadline = loop.now.advanced(byNanoseconds: route.adapter.callTime)
     sharing.start(flight, route.adapter.writes, on: loop) {
       guard let merger = route.merger, let policy = route.configuration.batch else {
-        return await call(request, deadline)
+        return await call(request, deadline, isRenewal)
       }
-      return await merger.answer(to: request, policy, epoch: flight.epoch, deadline: deadline, call: call)
+      return await merger.answer(
+        to: request, policy, epoch: flight.epoch, deadline: deadline, isRenewal: isRenewal, call: call)
     }
   }
 
   /// The adapter's answer as a value, for code that is not this loop's own.
-  private func call(to adapter: AdapterInstance, _ requestID: String, isRenewal: Bool = false)
-    -> BatchMerger.UpstreamCall
-  {
+  private func call(to adapter: AdapterInstance, _ requestID: String) -> BatchMerger.UpstreamCall {
     let caller = LoopBound(self.caller, on: loop)
-    return { request, deadline in
+    return { request, deadline, isRenewal in
       do throws(GatewayError) {
         return .success(
           try await caller.value.answer(
@@ -88,9 +87,9 @@ extension RequestPipeline {
     of seat: Sharing.Seat, _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async throws(GatewayError) -> SharedRead {
     switch await sharing.wait(seat, until: exchange.began.advanced(byNanoseconds: route.timeout), waits) {
-    case .landed(.answer(let response)):
-      report.upstream(response)
-      return SharedRead(response)
+    case .landed(.answer(let answer)):
+      report.upstream(answer.response)
+      return SharedRead(answer)
     case .landed(.failed(let error)): throw error
     case .landed(.alone): return SharedRead(try await perform(request, route, exchange, report))
     case .timedOut:

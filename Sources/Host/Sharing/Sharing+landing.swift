@@ -32,19 +32,24 @@ extension Sharing {
   }
 
   /// A whole answer is there.
-  private func end(_ flight: Flight, _ response: AdapterResponse, _ writes: WriteEpoch, on loop: EventLoop) {
+  ///
+  /// - Parameter charge: what it counts for where it is not kept; nil for a short one.
+  private func end(
+    _ flight: Flight, _ response: AdapterResponse, charge: MemoryCharge? = nil, _ writes: WriteEpoch,
+    on loop: EventLoop
+  ) {
     guard flight.policy.keeps, isKeepable(response, of: flight, writes) else {
-      return end(flight, .answer(response), on: loop)
+      return end(flight, .answer(HeldAnswer(response: response, charge: charge)), on: loop)
     }
     let response = response.trimmed
     let now = loop.now
     // One step: who comes in meanwhile finds the flight, or its answer.
-    let (seats, isKept) = withStripe(of: flight.key) { stripe -> (Seats<Waiter>, Bool) in
-      let isKept = stripe.answers.keep(response, of: flight, now: now)
-      return (stripe.flights.end(flight), isKept)
+    let (seats, kept) = withStripe(of: flight.key) { stripe -> (Seats<Waiter>, HeldAnswer?) in
+      let kept = stripe.answers.keep(response, of: flight, now: now)
+      return (stripe.flights.end(flight), kept)
     }
-    tell(seats, .answer(response))
-    if isKept || keepElsewhere(response, flight, now) { sweepLater() }
+    tell(seats, .answer(kept ?? HeldAnswer(response: response, charge: charge)))
+    if kept != nil || keepElsewhere(response, flight, now) { sweepLater() }
   }
 
   /// Only what is whole and good, and what the upstream said when it showed every write that had ended; no write has begun since.
@@ -57,12 +62,21 @@ extension Sharing {
   private func keepElsewhere(_ response: AdapterResponse, _ flight: Flight, _ now: Instant) -> Bool {
     guard response.body.prefix.count <= kept.limit / 2 else { return false }
     for _ in 0..<64 {
-      var dropped = false
-      forEachStripe { dropped = $0.answers.dropOne() || dropped }
-      if withStripe(of: flight.key, { $0.answers.keep(response, of: flight, now: now) }) { return true }
+      let dropped = dropSome()
+      if withStripe(of: flight.key, { $0.answers.keep(response, of: flight, now: now) != nil }) { return true }
       guard dropped else { return false }
     }
     return false
+  }
+
+  /// Keeps no more than the server's memory, as it is now, has room for.
+  func keepWithinLimit() { while kept.isExceeded, dropSome() {} }
+
+  /// Drops one answer of each stripe; false when nothing is kept.
+  private func dropSome() -> Bool {
+    var dropped = false
+    forEachStripe { dropped = $0.answers.dropOne() || dropped }
+    return dropped
   }
 
   // MARK: an answer that is still arriving
@@ -74,13 +88,14 @@ extension Sharing {
   ) async {
     let isWanted = flight.policy.keeps && response.verdict == .ok && response.status == 200
     if !isWanted, let sole = withStripe(of: flight.key, { $0.flights.endForOne(flight) }) {
-      return tell(sole, .answer(response))
+      return tell(sole, .answer(HeldAnswer(response: response)))
     }
     if let remaining = rest.remaining, remaining > Sharing.largestAnswer - prefix.count {
       return divide(flight, response, on: loop)
     }
     var body = prefix
     body.reserveCapacity(prefix.count + (rest.remaining ?? 0))
+    // What has arrived so far.
     var charged = body.count
     memory.add(charged)
     defer { memory.add(-charged) }
@@ -100,7 +115,7 @@ extension Sharing {
     }
     var whole = response
     whole.body = .bytes(body)
-    end(flight, whole, writes, on: loop)
+    end(flight, whole, charge: MemoryCharge(body.count, to: memory), writes, on: loop)
   }
 
   /// An answer too large to be shared: the first who waits gets it as it comes, the others ask for themselves.
@@ -110,7 +125,7 @@ extension Sharing {
       return stripe.flights.end(flight)
     }
     if let first = seats.removeFirst() {
-      tell(first, .answer(response))
+      tell(first, .answer(HeldAnswer(response: response)))
     } else if case .stream(_, let rest) = response.body {
       rest.cancel()
     }

@@ -106,12 +106,12 @@ final class Sharing: Sendable {
     enum Wish { case none, refresh, renewal }
     let (found, wish, abandoned) = withStripe(of: key) { stripe -> (Found, Wish, Flight?) in
       switch policy.keeps ? stripe.answers.look(key, policy, view, now: now) : .nothing {
-      case .fresh(let response, let age): return (Sharing.kept(response, age, isStale: false), .none, nil)
-      case .stale(let response, let age, let wantsRefresh):
+      case .fresh(let answer, let age): return (Sharing.kept(answer, age, isStale: false), .none, nil)
+      case .stale(let answer, let age, let wantsRefresh):
         let isAlone = wantsRefresh && !stripe.flights.hasFlight(for: key, view, now: now)
-        return (Sharing.kept(response, age, isStale: true), isAlone ? .refresh : .none, nil)
-      case .old(let response, let age) where !stripe.flights.hasFlight(for: key, view, now: now):
-        return (Sharing.kept(response, age, isStale: true), .renewal, nil)
+        return (Sharing.kept(answer, age, isStale: true), isAlone ? .refresh : .none, nil)
+      case .old(let answer, let age) where !stripe.flights.hasFlight(for: key, view, now: now):
+        return (Sharing.kept(answer, age, isStale: true), .renewal, nil)
       case .old, .nothing:
         let (seat, abandoned) = stripe.seat(for: key, policy, view, waits)
         return (.seat(seat), .none, abandoned)
@@ -131,19 +131,19 @@ final class Sharing: Sendable {
     let view = writes.view(settle: policy.settle)
     let look = withStripe(of: key) { $0.answers.look(key, policy, view, now: loop.now) }
     switch look {
-    case .fresh(let response, let age): return Sharing.read(response, age, isStale: false)
-    case .stale(let response, let age, _), .old(let response, let age):
-      return Sharing.read(response, age, isStale: true)
+    case .fresh(let answer, let age): return Sharing.read(answer, age, isStale: false)
+    case .stale(let answer, let age, _), .old(let answer, let age):
+      return Sharing.read(answer, age, isStale: true)
     case .nothing: return nil
     }
   }
 
-  private static func kept(_ response: AdapterResponse, _ age: Int64, isStale: Bool) -> Found {
-    .kept(read(response, age, isStale: isStale), refresh: nil)
+  private static func kept(_ answer: HeldAnswer, _ age: Int64, isStale: Bool) -> Found {
+    .kept(read(answer, age, isStale: isStale), refresh: nil)
   }
 
-  private static func read(_ response: AdapterResponse, _ age: Int64, isStale: Bool) -> SharedRead {
-    SharedRead(response, kept: SharedRead.Kept(isStale: isStale, age: Int(age / 1_000_000_000)))
+  private static func read(_ answer: HeldAnswer, _ age: Int64, isStale: Bool) -> SharedRead {
+    SharedRead(answer, kept: SharedRead.Kept(isStale: isStale, age: Int(age / 1_000_000_000)))
   }
 
   /// Puts a refresh in, which nobody waits for; nil where somebody was faster.
@@ -168,7 +168,11 @@ final class Sharing: Sendable {
     waits.giveBack(wait)
     if case .landed = outcome { return outcome }
     let flight = seat.flight
-    if withStripe(of: flight.key, { $0.flights.leave(flight, seat: seat.number) }) { flight.cancel() }
+    if withStripe(of: flight.key, { $0.flights.leave(flight, seat: seat.number) }) {
+      flight.cancel()
+    } else {
+      flight.outlivesCaller(memory)
+    }
     return outcome
   }
 

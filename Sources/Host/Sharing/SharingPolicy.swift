@@ -37,9 +37,18 @@ struct SharingPolicy: Sendable {
   var kept: Int64 { life.addingReportingOverflow(reserve).overflow ? .max : life + reserve }
 }
 
+/// An answer that several may hold at once. It counts in the server's memory once, until the last of them has let it go.
+struct HeldAnswer: Sendable {
+  var response: AdapterResponse
+  /// Nil: it is still arriving, or counts where it is sent from.
+  var charge: MemoryCharge?
+}
+
 /// A reading request's answer, and what the caller is told of where it came from.
 struct SharedRead: Sendable {
   var response: AdapterResponse
+  /// Nil: the answer is this request's alone.
+  var charge: MemoryCharge?
   /// Nil: from a call to the upstream, this request's own or one that it joined.
   var kept: Kept?
 
@@ -49,8 +58,11 @@ struct SharedRead: Sendable {
     var age: Int
   }
 
-  init(_ response: AdapterResponse, kept: Kept? = nil) {
-    self.response = response
+  init(_ response: AdapterResponse) { self.response = response }
+
+  init(_ answer: HeldAnswer, kept: Kept? = nil) {
+    response = answer.response
+    charge = answer.charge
     self.kept = kept
   }
 

@@ -5,8 +5,10 @@ import Testing
 
 @Suite("Cutting a merged answer")
 struct AnswerCutTests {
-  private func cut(_ text: String, _ codes: [String]) throws -> AnswerCut {
-    try AnswerCut(Array(text.utf8), asked: codes.map(code), ModelUpstream.merging)
+  private func cut(
+    _ text: String, _ codes: [String], _ merging: PointMerging = ModelUpstream.merging
+  ) throws -> AnswerCut {
+    try AnswerCut(Array(text.utf8), asked: codes.map(code), merging)
   }
 
   private func code(_ text: String) -> PointCode { PointCode(bytes: Array(text.utf8)[...]) }
@@ -25,14 +27,25 @@ struct AnswerCutTests {
   }
 
   @Test func `an array that is left out when it is empty goes with its comma, wherever it stands`() throws {
+    let merging = PointMerging(
+      codes: "codes", arrays: [PointMerging.Elements("errors", isLeftOutWhenEmpty: true)], id: "pointId",
+      common: ["code", "msg"])
     for (text, own) in [
       (#"{"errors":[{"pointId":"b"}], "code":200}"#, #"{"code":200}"#),
       (#"{"code":200 ,"errors":[{"pointId":"b"}], "msg":1}"#, #"{"code":200, "msg":1}"#),
       (#"{"errors":[{"pointId":"b"}]}"#, "{}"), (#"{"errors":[],"code":200}"#, #"{"errors":[],"code":200}"#),
       (#"{"errors":null,"code":200}"#, #"{"errors":null,"code":200}"#), (" { } ", "{}"),
     ] {
-      #expect(try answer(text, asked: ["a", "b"], own: ["a"]) == own)
+      let answer = try cut(text, ["a", "b"], merging).answer(for: [code("a")])
+      #expect(String(decoding: answer, as: UTF8.self) == own)
     }
+  }
+
+  @Test(
+    "an answer without the points' array is nobody's",
+    arguments: [#"{"code":200}"#, "{}", #"{"msg":"x","errors":[{"pointId":"a"}]}"#])
+  func noArray(_ text: String) {
+    #expect(throws: AnswerCut.Refusal.once) { try cut(text, ["a", "b"]) }
   }
 
   @Test func `an id is compared as what it means, byte for byte`() throws {

@@ -13,6 +13,8 @@ private final class MergerRig: Sendable {
   let gate: Gate?
   private let model: Mutex<ModelUpstream>
   private let seen = Mutex<[AdapterRequest]>([])
+  /// Of each call, whether everybody it is for could do without.
+  let renewals = Mutex<[Bool]>([])
 
   /// - Parameter gate: the upstream answers when it is open.
   init(_ model: ModelUpstream = ModelUpstream(), gate: Gate? = nil) {
@@ -30,14 +32,18 @@ private final class MergerRig: Sendable {
   /// One caller, on that loop.
   func ask(
     _ codes: [String], on loop: EventLoop, body: [UInt8]? = nil, fields: String = "", epoch: UInt64 = 0,
-    window: Duration = .milliseconds(20), max: Int = 200, deadline: Instant = .distantFuture
+    window: Duration = .milliseconds(20), max: Int = 200, deadline: Instant = .distantFuture, isRenewal: Bool = false
   ) -> Task<Result<String, GatewayError>, Never> {
     let request = AdapterRequest(
       operation: .values, fields: Fields(checkedBlock: Array(fields.utf8)), body: body ?? ModelUpstream.body(codes))
     return task(on: loop) {
       let answer = await self.merger.answer(
-        to: request, BatchMerger.Policy(window: window, max: max), epoch: epoch, deadline: deadline
-      ) { request, _ in await self.upstream(request, on: loop) }
+        to: request, BatchMerger.Policy(window: window, max: max), epoch: epoch, deadline: deadline,
+        isRenewal: isRenewal
+      ) { request, _, isRenewal in
+        self.renewals.withLock { $0.append(isRenewal) }
+        return await self.upstream(request, on: loop)
+      }
       return answer.map { String(decoding: $0.body.prefix, as: UTF8.self) }
     }
   }
@@ -173,6 +179,18 @@ struct BatchMergerTests {
       gate.open()
       #expect(await text(of: other) == rig.unmerged(["c"]))
       #expect(rig.calls.count == 1)
+    }
+  }
+
+  @Test(
+    "a call for somebody who has no older answer is no renewal, whoever opened its window",
+    arguments: [([true, true], true), ([true, false], false), ([false, true], false)])
+  func renewal(callers: [Bool], isRenewal: Bool) async {
+    await withLoops { group in
+      let rig = MergerRig()
+      let tasks = callers.enumerated().map { rig.ask(["C_\($0)"], on: group.loops[0], isRenewal: $1) }
+      for task in tasks { _ = await text(of: task) }
+      #expect(rig.renewals.withLock { $0 } == [isRenewal])
     }
   }
 

@@ -49,7 +49,9 @@ final class SharingRig: Sendable {
       case .seat(let seat):
         if seat.begins { start(seat.flight, on: loop, answer) }
         switch await sharing.wait(seat, until: deadline, waits.value) {
-        case .landed(.answer(let answer)): return answer.body.isWhole ? .answer(answer.text) : await read(answer)
+        case .landed(.answer(let held)):
+          let answer = held.response
+          return answer.body.isWhole ? .answer(answer.text) : await read(answer)
         case .landed(.failed(let error)): return .failed(error.word.description)
         case .landed(.alone): return .alone
         case .timedOut: return .timedOut

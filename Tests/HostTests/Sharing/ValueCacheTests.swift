@@ -90,6 +90,39 @@ struct ValueCacheTests {
     }
   }
 
+  @Test func `what nobody waits for counts in the server's memory`() async {
+    await withLoops { group in
+      let rig = SharingRig(group)
+      let policy = Shared.policy(cache: 3600)
+      let body = #"{"a":""# + String(repeating: "x", count: 1 << 20) + "\"}"
+      let callers = (0..<3).map { _ in rig.ask(body, by: policy) }
+      #expect(await rig.waits(3, for: body))
+      for caller in callers { caller.cancel() }
+      for caller in callers { #expect(await caller.value == .cancelled) }
+      #expect((1 << 20..<2 << 20).contains(rig.memory.used), "the request once, however many have left")
+      rig.gate.open()
+      #expect(await eventually { rig.sharing.kept.used > 0 && rig.memory.used == rig.sharing.kept.used })
+    }
+  }
+
+  @Test func `when the server's memory becomes smaller, less is kept`() async {
+    await withLoops { group in
+      let rig = SharingRig(group, memory: 40 << 20)
+      rig.gate.open()
+      let policy = Shared.policy(cache: 3600)
+      let large = Shared.answer(#"{"x":""# + String(repeating: "x", count: 200_000) + "\"}")
+      for number in 0..<40 { _ = await rig.ask("{\(number)}", by: policy) { .success(large) }.value }
+      #expect(rig.sharing.kept.used > 7 << 20)
+      rig.memory.limit = 4 << 20
+      rig.sharing.keepWithinLimit()
+      #expect(rig.sharing.kept.used <= 1 << 20)
+      #expect(await eventually { rig.memory.used == rig.sharing.kept.used })
+      rig.memory.limit = 0
+      rig.sharing.keepWithinLimit()
+      #expect(rig.sharing.isEmpty)
+    }
+  }
+
   @Test func `no answer outlives a write, and none is kept that was read while it settles`() async {
     await withLoops { group in
       let rig = SharingRig(group)
