@@ -95,7 +95,8 @@ struct BrokenStreamTests {
     let limit = 1 << 20
     let lab = try Self.lab(["max_response_body": "1MiB"])
     let request = String(decoding: Self.request, as: UTF8.self).replacing(" HTTP/1.1\r\n", with: " HTTP/\(version)\r\n")
-    lab.upstream.script(LongBody(count: limit).step(.close), LongBody(count: limit + 1).step(.close), Self.body.step(.close))
+    lab.upstream.script(
+      LongBody(count: limit).step(.close), LongBody(count: limit + 1).step(.close), Self.body.step(.close))
     #expect(LongBody(count: limit).isEqual(to: try lab.call(Array(request.utf8)).body))
     for _ in 0..<2 {
       let connection = try lab.connect().send(request)

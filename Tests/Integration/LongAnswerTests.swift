@@ -18,7 +18,9 @@ struct LongAnswerTests {
     return lab
   }
 
-  @Test("every size in every framing arrives as it was sent, and both connections go on", arguments: LongBody.Framing.allCases)
+  @Test(
+    "every size in every framing arrives as it was sent, and both connections go on",
+    arguments: LongBody.Framing.allCases)
   func sizes(_ framing: LongBody.Framing) throws {
     let lab = try Self.lab()
     lab.upstream.forgetCalls()
@@ -78,9 +80,10 @@ struct LongAnswerTests {
     let readers = 150
     let lab = try Self.lab(["max_connections": "256", "max_in_flight": "256"])
     let body = LongBody(count: 6 << 20)
-    lab.upstream.always(UpstreamStep { upstream, peer, call in
-      call.kind == .history ? body.step().run(upstream, peer, call) : UpstreamStep.normal.run(upstream, peer, call)
-    })
+    lab.upstream.always(
+      UpstreamStep { upstream, peer, call in
+        call.kind == .history ? body.step().run(upstream, peer, call) : UpstreamStep.normal.run(upstream, peer, call)
+      })
     let before = lab.gateway.residentMemory
     let connections = try (0..<readers).map { _ in try lab.connect(receiveBuffer: 16 << 10).send(Self.history()) }
     for connection in connections { #expect(try connection.receiveHead(within: 30).status == 200) }

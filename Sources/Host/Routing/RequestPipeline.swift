@@ -10,6 +10,7 @@ final class RequestPipeline: ExchangeHandler {
   private var verifier: TokenVerifier
   let caller: AdapterCaller
   let sharing: Sharing
+  let waits: FlightWaits
   private var random = IDNumbers()
 
   init(
@@ -22,6 +23,7 @@ final class RequestPipeline: ExchangeHandler {
     self.snapshot = snapshot
     self.loops = loops
     self.sharing = sharing
+    waits = FlightWaits(loop: loop)
     caller = AdapterCaller(loop: loop)
     verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
   }

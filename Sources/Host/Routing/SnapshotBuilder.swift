@@ -45,7 +45,8 @@ struct SnapshotBuilder {
     for instance in instances {
       guard let merging = type(of: instance.adapter).merging else { continue }
       mergers[instance.name] = BatchMerger(
-        merging, timeout: instance.callTime, metrics: instance.metrics, log: log.forAdapter(instance.name))
+        merging, timeout: instance.callTime, metrics: instance.metrics, memory: sharing.memory,
+        log: log.forAdapter(instance.name))
     }
     return mergers
   }

@@ -57,15 +57,20 @@ final class BatchMerger: Sendable {
   /// Nanoseconds that all calls of one window may take.
   private let timeout: Int64
   private let metrics: AdapterMetrics
+  /// What is held of an answer until it is whole counts here.
+  private let memory: MemoryBudget
   private let log: any AdapterLog
   private let state = Mutex(State())
   /// The adapter's answers turned out to have another form than it says; until a reload.
   private let isOff = Atomic<Bool>(false)
 
-  init(_ merging: PointMerging, timeout: Int64, metrics: AdapterMetrics, log: any AdapterLog) {
+  init(
+    _ merging: PointMerging, timeout: Int64, metrics: AdapterMetrics, memory: MemoryBudget, log: any AdapterLog
+  ) {
     self.merging = merging
     self.timeout = timeout
     self.metrics = metrics
+    self.memory = memory
     self.log = log
   }
 
@@ -145,18 +150,18 @@ final class BatchMerger: Sendable {
 
   private func run(_ window: Window, on loop: EventLoop, _ call: UpstreamCall) async {
     let callers = window.callers
-    if callers.count > 1 { metrics.recordCoalesced(.merged, requests: callers.count - 1) }
     var course = BatchCourse(window.union.codes, lists: callers.map(\.list), merging)
     let deadline = loop.now.advanced(byNanoseconds: timeout)
+    var served = 0
     while let codes = course.next() {
-      give(course.takeSettled(), to: callers)
+      give(course.takeSettled(), to: callers, &served)
       let body = CodeUnion.body(of: codes, member: merging.codes)
       let answer = await call(AdapterRequest(operation: .values, fields: window.fields, body: body), deadline)
       course.answered(await outcome(of: answer))
       if let form = course.unknownForm { switchOff(form) }
-      give(course.takeSettled(), to: callers)
+      give(course.takeSettled(), to: callers, &served)
     }
-    give(course.takeSettled(), to: callers)
+    give(course.takeSettled(), to: callers, &served)
   }
 
   private func outcome(of answer: Answer) async -> BatchCourse.Outcome {
@@ -167,7 +172,9 @@ final class BatchMerger: Sendable {
     }
     let body: [UInt8]
     do throws(AdapterError) {
-      guard let whole = try await response.body.gathered(upTo: Sharing.largestAnswer) else { return .uncuttable }
+      guard let whole = try await response.body.gathered(upTo: Sharing.largestAnswer, memory) else {
+        return .uncuttable
+      }
       body = whole
     } catch {
       return .failed(.failure(GatewayError(error)))
@@ -189,8 +196,14 @@ final class BatchMerger: Sendable {
       [("detail", "the answer \(form); remove 'batch' from the routes of this adapter, or reload to try again")])
   }
 
-  /// Each on his own loop, with one message for each loop.
-  private func give(_ settled: [(caller: Int, share: BatchCourse.Share)], to callers: [Caller]) {
+  /// Each on his own loop, with one message for each loop. Counted is who did without a call: all who were served but one.
+  private func give(
+    _ settled: [(caller: Int, share: BatchCourse.Share)], to callers: [Caller], _ served: inout Int
+  ) {
+    let before = served
+    for case (_, .whole) in settled { served += 1 }
+    for case (_, .cut) in settled { served += 1 }
+    metrics.recordCoalesced(.merged, requests: max(served - 1, 0) - max(before - 1, 0))
     var loops: [(loop: EventLoop, ends: [(LoopBound<LoopWait<BatchCourse.Share>>, BatchCourse.Share)])] = []
     for (caller, share) in settled {
       let wait = callers[caller].wait
@@ -212,14 +225,17 @@ extension GatewayError {
 }
 
 extension Body {
-  /// All of it; nil, and the rest is not read, where it is longer.
-  fileprivate func gathered(upTo limit: Int) async throws(AdapterError) -> [UInt8]? {
+  /// All of it; nil, and the rest is not read, where it is longer or memory is short.
+  fileprivate func gathered(upTo limit: Int, _ memory: MemoryBudget) async throws(AdapterError) -> [UInt8]? {
     guard case .stream(var bytes, let rest) = self else { return prefix.count <= limit ? prefix : nil }
+    memory.add(bytes.count)
+    defer { memory.add(-bytes.count) }
     while let piece = try await rest.next() {
-      guard bytes.count + piece.count <= limit else {
+      guard bytes.count + piece.count <= limit, !memory.isExceeded(by: piece.count) else {
         rest.cancel()
         return nil
       }
+      memory.add(piece.count)
       bytes.append(contentsOf: piece)
     }
     return bytes

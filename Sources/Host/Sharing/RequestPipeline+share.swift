@@ -8,13 +8,17 @@ extension RequestPipeline {
   ) async throws(GatewayError) -> SharedRead {
     let adapter = route.adapter
     let key = ReadKey(adapter: adapter.number, request)
-    switch sharing.look(key, policy, adapter.writes, on: loop, mayRenew: { adapter.budget?.allows(.renewal) ?? true }) {
+    switch sharing.look(key, policy, adapter.writes, waits, mayRenew: { adapter.budget?.allows(.renewal) ?? true }) {
     case .kept(let read, let refresh):
       guard let refresh else { return given(read, adapter, report) }
       start(refresh, request, route, report.requestID, isRenewal: true)
       return given(read, adapter, report, isFree: false)
     case .seat(let seat):
-      if seat.begins { start(seat.flight, request, route, report.requestID, isRenewal: seat.isRenewal) }
+      if seat.begins {
+        start(seat.flight, request, route, report.requestID, isRenewal: seat.isRenewal)
+      } else {
+        adapter.metrics.recordCoalesced(.identical)
+      }
       do throws(GatewayError) {
         return try await landing(of: seat, request, route, exchange, report)
       } catch {
@@ -83,22 +87,16 @@ extension RequestPipeline {
   private func landing(
     of seat: Sharing.Seat, _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async throws(GatewayError) -> SharedRead {
-    let outcome = await sharing.wait(seat, until: exchange.began.advanced(byNanoseconds: route.timeout))
-    if !seat.begins, !outcome.isAlone { route.adapter.metrics.recordCoalesced(.identical) }
-    switch outcome {
-    case .value(.answer(let response)):
+    switch await sharing.wait(seat, until: exchange.began.advanced(byNanoseconds: route.timeout), waits) {
+    case .landed(.answer(let response)):
       report.upstream(response)
       return SharedRead(response)
-    case .value(.failed(let error)): throw error
-    case .value(.alone): return SharedRead(try await perform(request, route, exchange, report))
+    case .landed(.failed(let error)): throw error
+    case .landed(.alone): return SharedRead(try await perform(request, route, exchange, report))
     case .timedOut:
       throw GatewayError(
         AdapterError(.timeout, "The upstream did not answer in time.", detail: "no answer within the route's timeout"))
     case .cancelled: throw GatewayError(AdapterError(.cancelled, "The caller left."))
     }
   }
-}
-
-extension LoopWait<Landing>.Outcome {
-  fileprivate var isAlone: Bool { if case .value(.alone) = self { true } else { false } }
 }

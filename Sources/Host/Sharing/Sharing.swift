@@ -12,8 +12,18 @@ final class Sharing: Sendable {
   static let largestAnswer = 4 << 20
   private static let stripeCount = 16
 
+  /// A use of a wait.
   struct Waiter: Sendable {
-    fileprivate let wait: LoopBound<LoopWait<Landing>>
+    fileprivate let wait: LoopBound<FlightWait>
+    fileprivate let use: Int
+
+    fileprivate init(_ waits: FlightWaits) {
+      let wait = waits.take()
+      self.wait = LoopBound(wait, on: waits.loop)
+      use = wait.use
+    }
+
+    fileprivate func end(_ landing: Landing) { wait.value.end(.landed(landing), use) }
   }
 
   struct Stripe {
@@ -88,9 +98,9 @@ final class Sharing: Sendable {
   ///
   /// - Parameter mayRenew: Asked before a call is begun although there is an older answer: so it can be spared.
   func look(
-    _ key: ReadKey, _ policy: SharingPolicy, _ writes: WriteEpoch, on loop: EventLoop, mayRenew: () -> Bool = { true }
+    _ key: ReadKey, _ policy: SharingPolicy, _ writes: WriteEpoch, _ waits: FlightWaits, mayRenew: () -> Bool = { true }
   ) -> Found {
-    let now = loop.now
+    let now = waits.loop.now
     let view = writes.view(settle: policy.settle)
     /// What may be done about an older answer.
     enum Wish { case none, refresh, renewal }
@@ -103,7 +113,7 @@ final class Sharing: Sendable {
       case .old(let response, let age) where !stripe.flights.hasFlight(for: key, view, now: now):
         return (Sharing.kept(response, age, isStale: true), .renewal, nil)
       case .old, .nothing:
-        let (seat, abandoned) = stripe.seat(for: key, policy, view, on: loop)
+        let (seat, abandoned) = stripe.seat(for: key, policy, view, waits)
         return (.seat(seat), .none, abandoned)
       }
     }
@@ -111,7 +121,7 @@ final class Sharing: Sendable {
     guard wish != .none, case .kept(let read, _) = found, mayRenew() else { return found }
     if wish == .refresh { return .kept(read, refresh: beginRefresh(key, policy, view, now: now)) }
     // The answer is older than this route gives it when it need not.
-    let (seat, displaced) = withStripe(of: key) { $0.seat(for: key, policy, view, on: loop, isRenewal: true) }
+    let (seat, displaced) = withStripe(of: key) { $0.seat(for: key, policy, view, waits, isRenewal: true) }
     displaced?.cancel()
     return .seat(seat)
   }
@@ -151,10 +161,12 @@ final class Sharing: Sendable {
     return begins ? flight : nil
   }
 
-  /// Waits for the flight's end, the deadline, or the caller's leaving, which ends nothing for the others.
-  func wait(_ seat: Seat, until deadline: Instant) async -> LoopWait<Landing>.Outcome {
-    let outcome = await seat.waiter.wait.value.wait(until: deadline)
-    if case .value = outcome { return outcome }
+  /// Waits for the flight's end, the deadline, or the caller's leaving, which ends nothing for the others. Once for each seat.
+  func wait(_ seat: Seat, until deadline: Instant, _ waits: FlightWaits) async -> FlightWait.Outcome {
+    let wait = seat.waiter.wait.value
+    let outcome = await wait.wait(seat.waiter.use, until: deadline)
+    waits.giveBack(wait)
+    if case .landed = outcome { return outcome }
     let flight = seat.flight
     if withStripe(of: flight.key, { $0.flights.leave(flight, seat: seat.number) }) { flight.cancel() }
     return outcome
@@ -166,7 +178,7 @@ final class Sharing: Sendable {
   func tell(_ seats: Seats<Waiter>, _ landing: Landing) {
     var elsewhere: [[Waiter]] = []
     seats.forEach { waiter in
-      if waiter.wait.loop.isCurrent { return waiter.wait.value.end(.value(landing)) }
+      if waiter.wait.loop.isCurrent { return waiter.end(landing) }
       if let index = elsewhere.firstIndex(where: { $0[0].wait.loop === waiter.wait.loop }) {
         elsewhere[index].append(waiter)
       } else {
@@ -174,27 +186,28 @@ final class Sharing: Sendable {
       }
     }
     for waiters in elsewhere {
-      waiters[0].wait.loop.post { for waiter in waiters { waiter.wait.value.end(.value(landing)) } }
+      waiters[0].wait.loop.post { for waiter in waiters { waiter.end(landing) } }
     }
   }
 
   func tell(_ waiter: Waiter, _ landing: Landing) {
-    waiter.wait.loop.execute { waiter.wait.value.end(.value(landing)) }
+    waiter.wait.loop.execute { waiter.end(landing) }
   }
 }
 
 extension Sharing.Stripe {
   /// A seat in the flight that is under way, else in one that is begun; with the flight that nobody needs any more.
   fileprivate mutating func seat(
-    for key: ReadKey, _ policy: SharingPolicy, _ view: WriteEpoch.View, on loop: EventLoop, isRenewal: Bool = false
+    for key: ReadKey, _ policy: SharingPolicy, _ view: WriteEpoch.View, _ waits: FlightWaits, isRenewal: Bool = false
   ) -> (Sharing.Seat, abandoned: Flight?) {
-    let waiter = Sharing.Waiter(wait: LoopBound(LoopWait<Landing>(loop: loop), on: loop))
-    if let (flight, number) = flights.join(key, view, now: loop.now, waiter) {
+    let waiter = Sharing.Waiter(waits)
+    let now = waits.loop.now
+    if let (flight, number) = flights.join(key, view, now: now, waiter) {
       return (
         Sharing.Seat(flight: flight, number: number, begins: false, isRenewal: isRenewal, waiter: waiter), nil
       )
     }
-    let flight = Flight(key, epoch: view.number, began: loop.now, policy: policy)
+    let flight = Flight(key, epoch: view.number, began: now, policy: policy)
     let (number, abandoned) = flights.begin(flight, waiter)
     return (
       Sharing.Seat(flight: flight, number: number ?? 0, begins: true, isRenewal: isRenewal, waiter: waiter), abandoned

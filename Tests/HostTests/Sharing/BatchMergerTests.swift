@@ -18,7 +18,8 @@ private final class MergerRig: Sendable {
   init(_ model: ModelUpstream = ModelUpstream(), gate: Gate? = nil) {
     self.model = Mutex(model)
     self.gate = gate
-    merger = BatchMerger(ModelUpstream.merging, timeout: 30_000_000_000, metrics: metrics, log: log)
+    merger = BatchMerger(
+      ModelUpstream.merging, timeout: 30_000_000_000, metrics: metrics, memory: MemoryBudget(limit: 1 << 28), log: log)
   }
 
   var calls: [AdapterRequest] { seen.withLock { $0 } }

@@ -9,6 +9,8 @@ final class SharingRig: Sendable {
   let memory: MemoryBudget
   let sharing: Sharing
   let writes = WriteEpoch()
+  /// One for each loop.
+  private let waits: [LoopBound<FlightWaits>]
   /// How many calls were begun.
   let calls = Atomic<Int>(0)
   /// Every call waits here.
@@ -17,6 +19,7 @@ final class SharingRig: Sendable {
   init(_ group: EventLoopGroup, memory limit: Int = 64 << 20) {
     self.group = group
     memory = MemoryBudget(limit: limit)
+    waits = group.loops.map { LoopBound(FlightWaits(loop: $0), on: $0) }
     sharing = Sharing(memory: memory, home: group.loops[0])
   }
 
@@ -36,18 +39,19 @@ final class SharingRig: Sendable {
     until deadline: Instant = .distantFuture, mayRenew: Bool = true,
     answer: @escaping @Sendable () -> Sharing.CallResult = { .success(Shared.answer()) }
   ) -> Task<Outcome, Never> {
-    let loop = group.loops[loop % group.loops.count]
+    let waits = waits[loop % group.loops.count]
+    let loop = waits.loop
     return task(on: loop) { [self] in
-      switch sharing.look(Shared.key(body), policy, writes, on: loop, mayRenew: { mayRenew }) {
+      switch sharing.look(Shared.key(body), policy, writes, waits.value, mayRenew: { mayRenew }) {
       case .kept(let read, let refresh):
         if let refresh { start(refresh, on: loop, answer) }
         return .kept(read.response.text, isStale: read.kept?.isStale ?? false)
       case .seat(let seat):
         if seat.begins { start(seat.flight, on: loop, answer) }
-        switch await sharing.wait(seat, until: deadline) {
-        case .value(.answer(let answer)): return answer.body.isWhole ? .answer(answer.text) : await read(answer)
-        case .value(.failed(let error)): return .failed(error.word.description)
-        case .value(.alone): return .alone
+        switch await sharing.wait(seat, until: deadline, waits.value) {
+        case .landed(.answer(let answer)): return answer.body.isWhole ? .answer(answer.text) : await read(answer)
+        case .landed(.failed(let error)): return .failed(error.word.description)
+        case .landed(.alone): return .alone
         case .timedOut: return .timedOut
         case .cancelled: return .cancelled
         }
@@ -74,6 +78,9 @@ final class SharingRig: Sendable {
       return .failed("\(error)")
     }
   }
+
+  /// Takes the waits off the loops, which hold them.
+  deinit { for waits in waits { waits.loop.post { waits.value.removeAll() } } }
 
   /// So many wait for an answer.
   func waits(_ count: Int, for body: String = "{}") async -> Bool {

@@ -27,12 +27,16 @@ struct LongBody {
       case .chunked: "Transfer-Encoding: chunked\r\n"
       case .close: "Connection: close\r\n"
       }
-    guard peer.send(Array("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\(line)\r\n".utf8)) else { return false }
+    guard peer.send(Array("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\(line)\r\n".utf8)) else {
+      return false
+    }
     return sendBody(to: peer, framing, from: 0, upTo: end ?? count, by: size)
   }
 
   /// Sends the body from there on.
-  func sendBody(to peer: UpstreamPeer, _ framing: Framing, from start: Int, upTo end: Int, by size: Int = 65_521) -> Bool {
+  func sendBody(to peer: UpstreamPeer, _ framing: Framing, from start: Int, upTo end: Int, by size: Int = 65_521)
+    -> Bool
+  {
     var offset = start
     while offset < end {
       let piece = offset == 0 ? [123] : Array(LongBody.piece(at: offset, min(size, end - offset)))
