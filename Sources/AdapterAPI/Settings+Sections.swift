@@ -2,8 +2,12 @@
 
 extension Settings {
   /// The mapping under that key; nil when absent, empty when nothing is written behind it.
-  public func section(_ key: String) -> Settings? {
-    node(key).map { Settings($0, path: path(of: key), problems: problems, resolver: resolver) }
+  ///
+  /// - Parameter example: How it is written; said to who wrote something else.
+  public func section(_ key: String, like example: String? = nil) -> Settings? {
+    node(key).map {
+      Settings($0, path: path(of: key), problems: problems, resolver: resolver, example: example)
+    }
   }
 
   /// An empty mapping in the place of one that is not written: every key has its default, and what is missing is

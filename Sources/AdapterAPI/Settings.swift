@@ -23,7 +23,9 @@ public final class Settings {
   private var wasAsked: Set<String> = []
 
   /// A mapping, or nothing (`null`, which is an empty mapping); anything else is recorded as an error.
-  public init(_ node: ConfigNode, path: String, problems: Problems, resolver: Resolver) {
+  ///
+  /// - Parameter example: How it is written; said to who wrote something else.
+  public init(_ node: ConfigNode, path: String, problems: Problems, resolver: Resolver, example: String? = nil) {
     self.path = path
     self.position = node.position
     self.problems = problems
@@ -39,7 +41,8 @@ public final class Settings {
       index = [:]
       if isBroken {
         let name = path.isEmpty ? "the configuration" : "'\(path)'"
-        problems.error("\(name) must be a mapping (key: value), not \(node.kind)", at: node.position)
+        let hint = example.map { ", like \($0)" } ?? " (key: value)"
+        problems.error("\(name) must be a mapping\(hint), not \(node.kind)", at: node.position)
       }
     }
   }
@@ -88,11 +91,14 @@ public final class Settings {
 
   /// Records an error for every key that nobody read.
   ///
-  /// - Parameter knownElsewhere: further keys that a misspelt one may have meant.
-  public func finish(knownElsewhere: [String] = []) {
+  /// - Parameters:
+  ///   - knownElsewhere: further keys that a misspelt one may have meant.
+  ///   - misplaced: keys of other mappings that are looked for in this one, each with a clause that says where it belongs.
+  public func finish(knownElsewhere: [String] = [], misplaced: [String: String] = [:]) {
     for entry in entries where !read.contains(entry.key) && !problems.isFull {
       read.insert(entry.key)
-      let hint = Spelling.hint(for: entry.key, among: asked + knownElsewhere)
+      let hint =
+        misplaced[entry.key].map { "; \($0)" } ?? Spelling.hint(for: entry.key, among: asked + knownElsewhere)
       problems.error("unknown key '\(Spelling.printable(entry.key))'\(place)\(hint)", at: entry.keyPosition)
     }
   }

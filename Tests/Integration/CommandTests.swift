@@ -40,6 +40,36 @@ struct CommandTests {
     #expect(program.log.contains("did you mean 'demo'? There are 'init demo', 'init ecoctrl', 'init two-vendors'"))
   }
 
+  @Test("routes says which requests share a call, for how long an answer is kept, and what is merged")
+  func routes() throws {
+    var configuration = GatewayConfiguration()
+    configuration.routes = [
+      "values": ["cache": "2s", "stale": "1m", "batch": "{window: 5ms, max: 50}"], "history": ["coalesce": "true"],
+    ]
+    let program = try program(configuration, ScriptedUpstream())
+    #expect(try program.run(["routes", "-c", program.configFile.path]) == 0)
+    let lines = program.standardOutput.split(separator: "\n")
+    #expect(lines[0].hasSuffix(" COALESCE  CACHE    STALE     BATCH"))
+    #expect(lines[2].hasSuffix(" yes       2000 ms  60000 ms  5 ms, 50 codes"))
+    #expect(lines[3].hasSuffix(" yes       no       no        no"))
+    #expect(lines[4].hasSuffix(" no        no       no        no"))
+
+    #expect(try program.run(["routes", "-c", program.configFile.path, "--format", "json"]) == 0)
+    let json = try JSONSerialization.jsonObject(with: Data(program.standardOutput.utf8))
+    let values = try #require((json as? [[String: Any]])?[1])
+    #expect(values["coalesce"] as? Bool == true)
+    #expect(values["cacheMs"] as? Int == 2000 && values["staleMs"] as? Int == 60_000)
+    #expect(values["batch"] as? [String: Int] == ["windowMs": 5, "max": 50])
+
+    try program.write(GatewayConfiguration().text)
+    #expect(try program.run(["routes", "-c", program.configFile.path]) == 0)
+    #expect(program.standardOutput.contains("COALESCE\n"))
+
+    #expect(try program.run(["adapters", "--format", "json"]) == 0)
+    let types = try JSONSerialization.jsonObject(with: Data(program.standardOutput.utf8)) as? [[String: Any]]
+    #expect(types?.map { $0["batch"] as? Bool } == [true, true])
+  }
+
   @Test("check --live fetches one token, reads once, and changes nothing")
   func live() throws {
     let upstream = try ScriptedUpstream()

@@ -114,6 +114,35 @@ struct UpstreamFaultTests {
     try lab.expectHealthy()
   }
 
+  @Test("bytes that nobody asked for are no answer to a request that has not left", arguments: [true, false])
+  func strayAnswer(isWrite: Bool) throws {
+    var configuration = GatewayConfiguration()
+    configuration.listen["event_loops"] = "1"
+    let lab = try Lab(configuration)
+    for _ in 0..<3 {
+      let gate = Gate()
+      let stray = Wire.message(#"{"code":200,"msg":"stray"}"#)
+      lab.upstream.script(
+        UpstreamStep { upstream, peer, call in
+          peer.send(upstream.answerNormally(call)) && peer.wait(for: gate) && peer.send(stray) && peer.wait(1)
+        })
+      let connection = try lab.connect()
+      #expect(try connection.send(Request.make()).receive().status == 200)
+      lab.upstream.forgetCalls()
+      // The gateway finds both in one turn, the request first.
+      try lab.gateway.stop()
+      defer { lab.gateway.signal(SIGCONT) }
+      connection.send(isWrite ? Self.set() : Request.make())
+      let before = lab.upstream.sentBytes
+      gate.open()
+      try eventually("the stray bytes to be sent") { lab.upstream.sentBytes > before }
+      lab.gateway.signal(SIGCONT)
+      let answer = try connection.receive()
+      #expect(answer.status == 200 && !answer.text.contains("stray"))
+      #expect(lab.upstream.dataCalls.count == 1)
+    }
+  }
+
   @Test("bytes behind a complete answer never reach the next caller")
   func poisonedConnection() throws {
     let lab = try Lab()

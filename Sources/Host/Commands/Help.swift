@@ -63,7 +63,8 @@ enum Help {
     "routes": """
     usage: pointgate routes [-c FILE] [--format text|json]
 
-    Prints the route table: method, path, operation, adapter, roles, timeout, coalescing.
+    Prints the route table: method, path, operation, adapter, roles, timeout, coalescing; and for how long answers are kept,
+    and what is merged, where a route says so.
 
     example: pointgate routes -c config/demo.yaml
 
@@ -71,7 +72,7 @@ enum Help {
     "adapters": """
     usage: pointgate adapters [--format text|json]
 
-    Prints the vendors that are built in, with their operations and settings.
+    Prints the vendors that are built in, with their operations and settings, and whether 'batch' can merge their values.
 
     example: pointgate adapters
 

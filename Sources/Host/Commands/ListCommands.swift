@@ -14,23 +14,41 @@ enum ListCommands {
         return
           "{\"method\":\(method),\"path\":\(Escaping.quoted(route.path)),\"operation\":\(Escaping.quoted(route.word)),"
           + "\"adapter\":\(Escaping.quoted(route.adapter)),\"auth\":\(Escaping.quoted(route.requiresToken ? "jwt" : "none")),\"roles\":\(roles),"
-          + "\"writeRoles\":\(writeRoles),\"timeoutMs\":\(route.timeout.milliseconds),\"coalesce\":\(route.coalesce)}"
+          + "\"writeRoles\":\(writeRoles),\"timeoutMs\":\(route.timeout.milliseconds),\"coalesce\":\(route.sharesCalls),"
+          + "\"cacheMs\":\(route.cache.milliseconds),\"staleMs\":\(route.stale.milliseconds),"
+          + "\"batch\":\(batch(route.batch))}"
       }
       Terminal.out("[\(items.joined(separator: ","))]\n")
     } else {
+      // What no route has needs no column.
+      let keeps = routes.contains { $0.cache > .zero }
+      let merges = routes.contains { $0.batch != nil }
       var rows = [["METHOD", "PATH", "OPERATION", "ADAPTER", "ROLES", "TIMEOUT", "COALESCE"]]
+      if keeps { rows[0] += ["CACHE", "STALE"] }
+      if merges { rows[0].append("BATCH") }
       for route in routes {
         let needed = route.isWrite ? route.writeRoles : route.roles
         let roles =
           !route.requiresToken ? "no token needed" : needed.isEmpty ? "any valid token" : needed.joined(separator: ",")
-        rows.append([
+        var row = [
           route.method ?? "any", route.path, route.word, route.adapter, roles, "\(route.timeout.milliseconds) ms",
-          route.coalesce ? "yes" : "no",
-        ])
+          route.sharesCalls ? "yes" : "no",
+        ]
+        if keeps { row += [span(route.cache), span(route.stale)] }
+        if merges { row.append(route.batch.map { "\(span($0.window)), \($0.max) codes" } ?? "no") }
+        rows.append(row)
       }
       Terminal.out(Terminal.table(rows))
     }
     return 0
+  }
+
+  private static func span(_ duration: Duration) -> String {
+    duration == .zero ? "no" : "\(duration.milliseconds) ms"
+  }
+
+  private static func batch(_ policy: BatchMerger.Policy?) -> String {
+    policy.map { "{\"windowMs\":\($0.window.milliseconds),\"max\":\($0.max)}" } ?? "null"
   }
 
   static func adapters(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
@@ -41,12 +59,14 @@ enum ListCommands {
             + "\"default\":\(setting.defaultValue.map(Escaping.quoted) ?? "null"),\"summary\":\(Escaping.quoted(setting.summary))}"
         }
         return "{\"type\":\(Escaping.quoted(type.typeName)),\"operations\":\(list(operations(of: type))),"
+          + "\"batch\":\(type.merging != nil),"
           + "\"settings\":[\(settings.joined(separator: ","))]}"
       }
       Terminal.out("[\(items.joined(separator: ","))]\n")
     } else {
       for type in AdapterRegistry.types {
         Terminal.out("\(type.typeName)\n  operations: \(operations(of: type).joined(separator: " "))\n")
+        Terminal.out("  batch: \(type.merging == nil ? "no" : "yes")\n")
         let rows = type.settings.map { ["    \($0.key)", $0.kind, $0.defaultValue ?? "required", $0.summary] }
         Terminal.out("  settings:\n" + Terminal.table(rows))
       }
@@ -76,6 +96,9 @@ extension Configuration.Route {
 
   /// An operation of an upstream's that changes nothing.
   var isRead: Bool { if case .operation(let operation) = target { !operation.isWrite } else { false } }
+
+  /// Identical requests share a call: who may have a kept answer may have one that is under way.
+  var sharesCalls: Bool { isRead && (coalesce || cache > .zero) }
 
   var isWrite: Bool { if case .operation(let operation) = target { operation.isWrite } else { false } }
 }

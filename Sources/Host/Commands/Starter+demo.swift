@@ -33,6 +33,7 @@ extension Starter {
 
       routes:
         - {method: GET, path: /api/iot/token, operation: token, reveal: masked}
+        # coalesce: callers who ask the same at the same moment share one upstream call.
         - {method: POST, path: /api/iot/codes/values, operation: values, coalesce: true}
         - {method: POST, path: /api/iot/codes/history, operation: history, coalesce: true}
         - {method: POST, path: /api/iot/codes/set, operation: set}

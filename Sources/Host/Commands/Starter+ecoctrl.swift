@@ -42,6 +42,7 @@ extension Starter {
       routes:
         # The whole token, for everyone who is logged in; "pointgate check" warns about that. reveal: masked hides it.
         - {method: GET, path: /api/iot/token, operation: token, reveal: full}
+        # coalesce: callers who ask the same at the same moment share one upstream call.
         - {method: POST, path: /api/iot/codes/values, operation: values, coalesce: true}
         - {method: POST, path: /api/iot/codes/history, operation: history, coalesce: true}
         - {method: POST, path: /api/iot/codes/set, operation: set}

@@ -30,7 +30,7 @@ extension ConfigurationReader {
           at: position)
       }
       let adapter = readAdapter(name, position, section)
-      section.finish()
+      section.finish(misplaced: MisplacedKeys.inAdapter)
       return adapter
     }
   }
@@ -76,7 +76,7 @@ extension ConfigurationReader {
       let own = ConfigurationLoader.settings(
         for: instance, problems: isMapping(node) ? problems : .init(), resolver: root.resolver)
       built.validate(name, own)
-      own.finish()
+      own.finish(misplaced: MisplacedKeys.inSettings)
       return ConfiguredAdapter(instance: instance, kind: .built(built))
     }
     if AdapterType.notBuilt.contains(type) {
@@ -121,12 +121,12 @@ extension ConfigurationReader {
     limits.maxResponseBody = settings.size("max_response_body", default: limits.maxResponseBody, in: 0...(1 << 44))
     limits.maxInFlight = settings.integer("max_in_flight", default: limits.maxInFlight, in: 1...100_000)
     limits.readRetries = settings.integer("read_retries", default: limits.readRetries, in: 0...10)
-    if let queue = settings.section("queue") {
+    if let queue = settings.section("queue", like: "queue: {size: 64, wait: 1s}") {
       limits.queueSize = queue.integer("size", default: limits.queueSize, in: 0...1_000_000)
       limits.queueWait = queue.duration("wait", default: limits.queueWait, in: .zero...Duration.seconds(3600))
       queue.finish()
     }
-    if let budget = settings.section("budget") {
+    if let budget = settings.section("budget", like: "budget: {per_minute: 600}") {
       limits.budget.perMinute = budget.integer("per_minute", default: 0, in: 0...1_000_000_000)
       limits.budget.perHour = budget.integer("per_hour", default: 0, in: 0...1_000_000_000)
       limits.budget.perDay = budget.integer("per_day", default: 0, in: 0...1_000_000_000)

@@ -41,7 +41,7 @@ extension ConfigurationReader {
     let defaults = Defaults(
       adapter: name, timeout: timeout(section, "timeout", .seconds(30)), roles: section.texts("roles"),
       position: section.position(of: "adapter"))
-    section.finish()
+    section.finish(misplaced: MisplacedKeys.inDefaults)
     return defaults
   }
 
@@ -99,7 +99,7 @@ extension ConfigurationReader {
     readSharing(section, &route)
     readBatch(section, &route, adapters)
     readComparison(section, adapters)
-    section.finish()
+    section.finish(misplaced: MisplacedKeys.inRoute)
     return route
   }
 
@@ -210,6 +210,11 @@ extension ConfigurationReader {
       section.error(
         "'stale' prolongs 'cache', which is off in \(section.path); set cache, or remove stale", at: "stale")
     }
+    if route.settle != .seconds(1), !route.sharesCalls {
+      section.warning(
+        "'settle' does nothing in \(section.path); set it where answers are shared, on the reading routes that have "
+          + "'cache' or 'coalesce'", at: "settle")
+    }
     guard !route.isRead else { return }
     for (key, isOn) in [("coalesce", route.coalesce), ("cache", route.cache > .zero)] where isOn {
       section.error(
@@ -220,7 +225,7 @@ extension ConfigurationReader {
 
   /// Different callers' codes in one call.
   private func readBatch(_ section: Settings, _ route: inout Configuration.Route, _ adapters: AdapterTable) {
-    guard let batch = section.section("batch") else { return }
+    guard let batch = section.section("batch", like: "batch: {window: 5ms, max: 200}") else { return }
     defer { batch.finish() }
     let policy = BatchMerger.Policy(
       window: batch.duration("window", in: Self.shortest...Duration.seconds(60)),

@@ -3,7 +3,7 @@ import AdapterAPI
 /// Turns the mappings of one document into a `Configuration`, section by section.
 ///
 /// Every key that a configuration may have is read and checked here, also where the part behind it is not built: that
-/// is a warning, `'coalesce' is not in force yet`, unless going on without it would be unsafe. Then it is an error.
+/// is a warning, `'cors' is not in force yet`, unless going on without it would be unsafe. Then it is an error.
 struct ConfigurationReader {
   let root: Settings
   /// What relative paths are relative to.

@@ -33,8 +33,11 @@ struct PipePool {
     return Pipe(input: ends[1], output: ends[0], capacity: max(4096, capacity))
   }
 
-  /// Takes back a pipe; one that still holds bytes is closed with them.
-  mutating func giveBack(_ pipe: Pipe, isEmpty: Bool) {
+  /// Takes back a pipe; one that still holds bytes is closed with them, for the next to have it would send them to a stranger.
+  /// The kernel is asked, so that nobody's count has to be trusted.
+  mutating func giveBack(_ pipe: Pipe) {
+    var held: Int32 = 0
+    let isEmpty = ioctl(pipe.output, UInt(FIONREAD), &held) == 0 && held == 0
     if isEmpty, free.count < PipePool.kept { return free.append(pipe) }
     System.close(pipe.input)
     System.close(pipe.output)

@@ -177,8 +177,15 @@ final class Exchange {
       case .unfinished: break
       }
     }
+    // Others come first after so many bytes: neither side may ever make the other wait.
+    var left = ServerConnection.bytesPerTurn
     while let piece = try await stream.next() {
       guard await send(piece) else { return false }
+      left -= piece.count
+      if left <= 0 {
+        await Task.yield()
+        left = ServerConnection.bytesPerTurn
+      }
     }
     endStream()
     return true

@@ -96,6 +96,10 @@ final class Relay {
     }
   }
 
+  /// The client's socket has room. Without news of it the upstream is not looked at again: it is waited for, and since when
+  /// counts.
+  func clientIsWritable() { if inPipe > 0 { advance() } }
+
   /// The upstream has bytes, or has ended.
   func upstreamIsReadable() { if inPipe == 0 { advance() } }
 
@@ -120,7 +124,7 @@ final class Relay {
 
   private func giveBackPipe() {
     guard let pipe else { return }
-    loop.pipes.giveBack(pipe, isEmpty: inPipe == 0)
+    loop.pipes.giveBack(pipe)
     self.pipe = nil
     inPipe = 0
   }

@@ -13,23 +13,23 @@ final class ServerConnection: LoopObject {
   let server: ServerContext
   let transport: Transport
   /// Bytes that came and belong to no request yet; empty while idle.
-  private var input: [UInt8] = []
+  var input: [UInt8] = []
   /// Bytes of an answer that the socket did not take at once; empty while idle.
-  private var output: [UInt8] = []
-  private var outputSent = 0
+  var output: [UInt8] = []
+  var outputSent = 0
   /// Where an answer that leaves at the end of the turn stands in the loop's outgoing bytes (`.built`).
-  private var builtStart: UInt32 = 0
-  private var builtEnd: UInt32 = 0
+  var builtStart: UInt32 = 0
+  var builtEnd: UInt32 = 0
   private var parser = RequestHeadParser()
   private(set) var exchange: Exchange?
   /// Received bytes behind the head of the request that is just being started.
   private var window: UnsafeBufferPointer<UInt8>?
   private var windowTaken = 0
-  private var flags: Flags = []
+  var flags: Flags = []
   /// What this connection's buffers count for in the server's memory budget.
   private var charged = 0
 
-  private struct Flags: OptionSet {
+  struct Flags: OptionSet {
     let rawValue: UInt16
     /// The socket has, or may have, bytes that were not read.
     static let readable = Flags(rawValue: 1)
@@ -57,7 +57,7 @@ final class ServerConnection: LoopObject {
   }
 
   /// How long to wait for the client to end its side, so that a reset does not eat the answer it has not read (RFC 9112 §9.6).
-  private static let linger = Duration.seconds(2)
+  static let linger = Duration.seconds(2)
   /// Full buffers read in one turn, so that one client that sends without a pause does not keep the loop from the others.
   private static let readsPerTurn = 4
   /// After so many bytes written in one turn the others come first: a client may take a long answer as fast as we write it.
@@ -78,7 +78,7 @@ final class ServerConnection: LoopObject {
   var remote: String { SocketAddress(of: transport.fd, getpeername)?.description ?? "" }
 
   /// Brings the budget up to date with the buffers.
-  private func account() {
+  func account() {
     let held = input.count + (flags.contains(.sharedOutput) ? 0 : output.count)
     if held != charged {
       server.memory.add(held - charged)
@@ -95,7 +95,7 @@ final class ServerConnection: LoopObject {
       if events & PG_EPOLLERR != 0 || exchange != nil { return abort() }
     }
     if events & PG_EPOLLOUT != 0 {
-      if !output.isEmpty { flush() } else { exchange?.relay?.advance() }
+      if !output.isEmpty { flush() } else { exchange?.relay?.clientIsWritable() }
     }
     if events & (PG_EPOLLIN | PG_EPOLLRDHUP | PG_EPOLLHUP) != 0, !flags.contains(.closed) {
       flags.insert(.readable)
@@ -103,6 +103,9 @@ final class ServerConnection: LoopObject {
       receive()
     }
   }
+
+  /// The end of a turn in which an answer was built.
+  override func sendNow() { if flags.contains(.built) { sendBuilt() } }
 
   override func deadlineReached() {
     if flags.contains(.lingering) { return close() }
@@ -116,7 +119,7 @@ final class ServerConnection: LoopObject {
   }
 
   /// Reads while somebody wants to have bytes.
-  private func receive() {
+  func receive() {
     var reads = 0
     while flags.contains(.readable), wantsInput {
       guard reads < ServerConnection.readsPerTurn else { return receiveLater() }
@@ -155,6 +158,7 @@ final class ServerConnection: LoopObject {
     if let exchange {
       deadline = loop.now.advanced(byNanoseconds: server.timeouts.body)
       let used = exchange.feedBody(bytes, count)
+      if !exchange.isWaitingForBody { deadline = nil }
       if used < count { input.append(contentsOf: UnsafeBufferPointer(start: bytes + used, count: count - used)) }
       return
     }
@@ -264,158 +268,10 @@ final class ServerConnection: LoopObject {
     return flags.contains(.closing)
   }
 
-  /// A body up to this size leaves in one block with its head, at the end of the turn.
-  private static let smallBody = 16 << 10
-
-  /// Sends what stands in the loop's outgoing bytes from `start` on, then the body.
-  func sendBuilt(from start: Int, followedBy body: [UInt8]) {
-    if body.count <= ServerConnection.smallBody, loop.hasRoom, isFlushed,
-      flags.isDisjoint(with: [.closed, .lingering])
-    {
-      loop.outgoing.append(contentsOf: body)
-      builtStart = UInt32(start)
-      builtEnd = UInt32(loop.outgoing.count)
-      flags.insert(.built)
-      loop.sendLater(self)
-    } else {
-      send(loop.outgoing.take(from: start), body)
-    }
-  }
-
-  /// Sends the answer that was built in this turn.
-  override func sendNow() {
-    guard flags.contains(.built) else { return }
-    flags.remove(.built)
-    defer { account() }
-    let range = Int(builtStart)..<Int(builtEnd)
-    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
-    switch transport.write(loop.outgoing.bytes(range)) {
-    case .bytes(range.count): flushed()
-    case .bytes(let sent): keep(Array(loop.outgoing.bytes(range.dropFirst(sent))), from: 0)
-    case .wouldBlock, .end: keep(Array(loop.outgoing.bytes(range)), from: 0)
-    case .failed: abort()
-    }
-  }
-
-  /// Sends, or keeps what the socket does not take.
-  func send(_ bytes: [UInt8]) {
-    if flags.contains(.built) { sendNow() }
-    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
-    if !output.isEmpty {
-      flags.remove(.sharedOutput)
-      output.append(contentsOf: bytes)
-      return
-    }
-    var sent = 0
-    while sent < bytes.count {
-      let outcome = bytes.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
-      switch outcome {
-      case .bytes(let count):
-        sent += count
-        if sent < bytes.count, sent >= ServerConnection.bytesPerTurn {
-          keep(bytes, from: sent)
-          return flushLater()
-        }
-      case .wouldBlock, .end: return keep(bytes, from: sent)
-      case .failed: return abort()
-      }
-    }
-  }
-
-  /// Sends the parts in one call, or keeps what the socket does not take.
-  ///
-  /// - Parameter isShared: the second part counts in the server's memory elsewhere.
-  func send(_ first: [UInt8], _ second: [UInt8], _ third: [UInt8] = [], isShared: Bool = false) {
-    if flags.contains(.built) { sendNow() }
-    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
-    var sent = 0
-    if output.isEmpty {
-      let outcome = first.withUnsafeBytes { first in
-        second.withUnsafeBytes { second in third.withUnsafeBytes { transport.write(first, second, $0) } }
-      }
-      switch outcome {
-      case .bytes(let count): sent = count
-      case .wouldBlock, .end: break
-      case .failed: return abort()
-      }
-      if sent == first.count + second.count + third.count { return }
-      if sent >= first.count, third.isEmpty {
-        if isShared { flags.insert(.sharedOutput) }
-        keep(second, from: sent - first.count)
-        return flush()
-      }
-    }
-    flags.remove(.sharedOutput)
-    let rest = output.isEmpty ? first + second + third : output + first + second + third
-    keep(rest, from: output.isEmpty ? sent : outputSent)
-    flush()
-  }
-
-  /// Keeps what is not sent yet; not cut to that, which would copy all of it.
-  private func keep(_ bytes: [UInt8], from sent: Int) {
-    output = bytes
-    outputSent = sent
-    account()
-    deadline = loop.now.advanced(byNanoseconds: server.timeouts.send)
-  }
-
-  private func flushLater() {
-    guard flags.insert(.writesLater).inserted else { return }
-    let bound = LoopBound(self, on: loop)
-    loop.post {
-      bound.value.flags.remove(.writesLater)
-      if !bound.value.output.isEmpty { bound.value.flush() }
-      bound.value.account()
-    }
-  }
-
-  var isFlushed: Bool { output.isEmpty && !flags.contains(.built) }
-
-  /// Takes bytes out of a relay's pipe; false when the socket takes no more for now, or never.
-  func take(from pipe: Pipe, count: Int, relay: Relay) -> Bool {
-    guard flags.isDisjoint(with: [.closed, .lingering]) else { return false }
-    switch transport.move(from: pipe, count: count) {
-    case .bytes(let count):
-      relay.moved(count)
-      deadline = nil
-      return true
-    case .wouldBlock, .end:
-      if deadline == nil { deadline = loop.now.advanced(byNanoseconds: server.timeouts.send) }
-    case .failed: abort()
-    }
-    return false
-  }
-
-  private func flush() {
-    let start = outputSent
-    while outputSent < output.count {
-      let outcome = output.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[outputSent...])) }
-      switch outcome {
-      case .bytes(let count):
-        outputSent += count
-        deadline = loop.now.advanced(byNanoseconds: server.timeouts.send)
-        if outputSent < output.count, outputSent - start >= ServerConnection.bytesPerTurn { return flushLater() }
-      case .wouldBlock, .end: return
-      case .failed: return abort()
-      }
-    }
-    output = []
-    outputSent = 0
-    flags.remove(.sharedOutput)
-    account()
-    flushed()
-  }
-
-  /// The client's socket has taken everything.
-  private func flushed() {
-    // A body may be waited for since the client was told to go on.
-    deadline = exchange?.isWaitingForBody == true ? loop.now + server.listen.bodyTimeout : nil
-    if let exchange { exchange.resumeFlush(true) } else { proceed() }
-  }
-
   /// The handler has returned: the answer is sent or on its way.
   func exchangeEnded(_ ended: Exchange) {
     guard exchange === ended else { return }
+    defer { account() }
     exchange = nil
     if flags.contains(.closed) { return server.connections.abandonedEnded() }
     if ended.status == 0 { return abort() }
@@ -423,7 +279,7 @@ final class ServerConnection: LoopObject {
   }
 
   /// Goes on after an answer: the next request, or the end.
-  private func proceed() {
+  func proceed() {
     flags.remove(.headTimer)
     if flags.contains(.closing) { return endSending() }
     if !input.isEmpty { consumeInput() }
@@ -431,67 +287,5 @@ final class ServerConnection: LoopObject {
     if flags.contains(.readable) { receive() }
     // Told to drain while the answer was on its way.
     if server.isDraining { drain() }
-  }
-
-  // MARK: ends
-
-  /// Answers what is no request, and ends: after a framing error nothing that follows can be trusted (RFC 9112 §6.3).
-  private func refuse(_ fault: HTTPFault) {
-    flags.insert(.closing)
-    input = []
-    let start = loop.outgoing.count
-    ErrorAnswer.append(fault, to: &loop.outgoing, server: server)
-    send(loop.outgoing.take(from: start))
-    if output.isEmpty { endSending() }
-  }
-
-  /// Ends our side and waits a moment for the client to end its own.
-  private func endSending() {
-    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
-    if flags.contains(.peerFinished) { return close() }
-    flags.insert(.lingering)
-    input = []
-    transport.finishWriting()
-    deadline = loop.now + ServerConnection.linger
-    if flags.contains(.readable), !flags.contains(.consuming) { receive() }
-  }
-
-  /// The server drains: an idle connection ends now, one with an exchange after its answer. A request that has arrived counts,
-  /// though it was not read yet.
-  func drain() {
-    guard isIdle else { return }
-    flags.insert(.readable)
-    receive()
-    if isIdle { close() }
-  }
-
-  private var isIdle: Bool {
-    exchange == nil && isFlushed && input.isEmpty && flags.isDisjoint(with: [.closed, .lingering])
-  }
-
-  /// Ends at once, with a reset, so that a cut answer is not taken for a whole one.
-  func abort() {
-    guard !flags.contains(.closed) else { return }
-    transport.abort()
-    ceased()
-  }
-
-  private func close() {
-    guard !flags.contains(.closed) else { return }
-    transport.close()
-    ceased()
-  }
-
-  private func ceased() {
-    flags.insert(.closed)
-    deadline = nil
-    loop.remove(self)
-    server.connections.remove()
-    input = []
-    output = []
-    account()
-    guard let exchange else { return }
-    server.connections.exchangeAbandoned()
-    exchange.clientGone()
   }
 }

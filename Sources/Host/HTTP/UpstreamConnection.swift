@@ -18,21 +18,21 @@ final class UpstreamConnection: LoopObject {
   /// that it never reaches a later one.
   private(set) var exchanges = 0
   let transport: Transport
-  private let limits: Configuration.UpstreamLimits
+  let limits: Configuration.UpstreamLimits
   let pool: UpstreamPool
 
   // The exchange under way.
   /// Where the request stands in the loop's outgoing bytes, until the end of the turn; empty once it has left, or `output` has it.
-  private var built = 0..<0
+  var built = 0..<0
   /// What the socket did not take at once.
-  private var output: [UInt8] = []
-  private var outputSent = 0
+  var output: [UInt8] = []
+  var outputSent = 0
   /// A byte of the request left.
-  private var hasLeft = false
+  var hasLeft = false
   private var isWrite = false
   private(set) var totalDeadline = Instant.distantFuture
-  private var waiter: UnsafeContinuation<Result<HTTPResponse, Failure>, Never>?
-  private var connectWaiter: UnsafeContinuation<Failure?, Never>?
+  var waiter: UnsafeContinuation<Result<HTTPResponse, Failure>, Never>?
+  var connectWaiter: UnsafeContinuation<Failure?, Never>?
 
   // The answer.
   var reader: ResponseReader
@@ -42,7 +42,7 @@ final class UpstreamConnection: LoopObject {
   /// The socket has, or may have, bytes that were not read.
   var isReadable = false
   /// The end, or an error, stands behind the bytes that can be read: no further edge will tell.
-  private var endComes = false
+  var endComes = false
   var pieceWaiter: UnsafeContinuation<Result<[UInt8]?, Failure>, Never>?
   /// How long the upstream may still be waited for while it streams: the reader's own pauses don't count.
   var patienceLeft = Duration.zero
@@ -61,63 +61,6 @@ final class UpstreamConnection: LoopObject {
     self.limits = limits
     reader = ResponseReader(maxHead: limits.maxResponseHead, maxBody: limits.maxResponseBody)
     super.init(loop: loop)
-  }
-
-  // MARK: connecting
-
-  /// Connects. The caller has taken a place for it, which goes with the connection, or with the failure.
-  static func open(
-    to address: SocketAddress, pool: UpstreamPool, limits: Configuration.UpstreamLimits, loop: EventLoop,
-    deadline: Instant
-  ) async -> Result<UpstreamConnection, Failure> {
-    let fd = socket(address.family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
-    guard fd >= 0 else {
-      let detail = "socket: \(System.errorText(errno))"
-      pool.connections.release(.values)
-      return .failure(Failure(kind: .unreachable, detail: detail, requestLeft: false))
-    }
-    var one: Int32 = 1
-    setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-    let connection = UpstreamConnection(fd: fd, pool: pool, limits: limits, loop: loop)
-    loop.add(connection, fd: fd)
-    let result = address.withPointer { connect(fd, $0, $1) }
-    if result == 0 {
-      connection.state = .idle
-      return .success(connection)
-    }
-    guard errno == EINPROGRESS else {
-      let detail = "connect: \(System.errorText(errno))"
-      connection.close()
-      return .failure(Failure(kind: .unreachable, detail: detail, requestLeft: false))
-    }
-    connection.deadline = min(deadline, loop.now.advanced(byNanoseconds: pool.timeouts.connect))
-    let bound = LoopBound(connection, on: loop)
-    let failure = await withTaskCancellationHandler {
-      await withUnsafeContinuation { connection.connectWaiter = $0 }
-    } onCancel: {
-      // Posted, so that it comes after the wait has begun where the task was cancelled before.
-      loop.post { bound.value.connectCancelled() }
-    }
-    if let failure { return .failure(failure) }
-    return .success(connection)
-  }
-
-  private func connectCancelled() {
-    guard state == .connecting else { return }
-    fail(Failure(kind: .cancelled, detail: "the caller left", requestLeft: false))
-  }
-
-  private func connected() {
-    var code: Int32 = 0
-    var length = socklen_t(MemoryLayout<Int32>.size)
-    getsockopt(transport.fd, SOL_SOCKET, SO_ERROR, &code, &length)
-    guard code == 0 else {
-      return fail(Failure(kind: .unreachable, detail: "connect: \(System.errorText(code))", requestLeft: false))
-    }
-    state = .idle
-    deadline = nil
-    connectWaiter?.resume(returning: nil)
-    connectWaiter = nil
   }
 
   // MARK: the exchange
@@ -151,12 +94,11 @@ final class UpstreamConnection: LoopObject {
     let isKept = exchanges > 0
     exchanges += 1
     // What waits to be read on a kept connection is its end, or bytes that nobody asked for and that must not be taken for this
-    // request's answer. A turn that began after its last exchange has seen to that; for a write, which can't be repeated, and in
-    // the same turn the socket is asked.
-    let wasSeenQuiet = !isReadable && !(isKept && (request.isWrite || idleSince == loop.turns))
-    guard state == .idle, wasSeenQuiet || transport.isQuiet else {
-      return fail(Failure(kind: .unreachable, detail: "the pooled connection had ended", requestLeft: false))
-    }
+    // request's answer. A turn that began after its last exchange has seen to that, and the rest of this turn will, before the
+    // request leaves; for a write, which can't be repeated, in the same turn, and where it leaves at once, the socket is asked.
+    let hasRoom = loop.hasRoom
+    let wasSeenQuiet = !isReadable && !(isKept && (request.isWrite || !hasRoom || idleSince == loop.turns))
+    guard state == .idle, wasSeenQuiet || transport.isQuiet else { return hadEnded() }
     isReadable = false
     hasLeft = false
     isWrite = request.isWrite
@@ -165,7 +107,6 @@ final class UpstreamConnection: LoopObject {
     reader = ResponseReader(maxHead: limits.maxResponseHead, maxBody: limits.maxResponseBody)
     answeredEarly = false
     self.deadline = deadline
-    let hasRoom = loop.hasRoom
     let begin = loop.outgoing.count
     pool.serializer.append(request, to: &loop.outgoing)
     if hasRoom {
@@ -191,6 +132,11 @@ final class UpstreamConnection: LoopObject {
     case .wouldBlock, .end: output = Array(loop.outgoing.bytes(range))
     case .failed(let code): broken("send: \(System.errorText(code))")
     }
+  }
+
+  /// Of no more use before a byte of the request left.
+  private func hadEnded() {
+    fail(Failure(kind: .unreachable, detail: "the pooled connection had ended", requestLeft: false))
   }
 
   /// The task that waits was cancelled.
@@ -243,6 +189,8 @@ final class UpstreamConnection: LoopObject {
     switch state {
     // Bytes that nobody asked for, or the end: either way this connection is of no more use.
     case .idle: close()
+    // It stood in this turn's events behind the one that brought the request: no answer to what has not left.
+    case .sending where !hasLeft: hadEnded()
     case .sending, .awaitingHead, .receiving:
       isReadable = true
       receive()
@@ -284,7 +232,7 @@ final class UpstreamConnection: LoopObject {
     took(step)
   }
 
-  private func took(_ step: ResponseReader.Step) {
+  func took(_ step: ResponseReader.Step) {
     switch step {
     case .needMore: if reader.body.count >= UpstreamConnection.holdBack { startStreaming() }
     case .complete:
@@ -328,51 +276,5 @@ final class UpstreamConnection: LoopObject {
     case .idle: close()
     case .closed: break
     }
-  }
-
-  /// The upstream ended its side.
-  private func ended() {
-    if reader.isHeadComplete {
-      endComes = true
-      return took(reader.end())
-    }
-    broken("the connection ended before the answer")
-  }
-
-  private func broken(_ detail: String) {
-    if reader.hasBegun { return fail(cut(detail)) }
-    fail(Failure(kind: .unreachable, detail: detail, requestLeft: hasLeft))
-  }
-
-  func cut(_ detail: String) -> Failure {
-    Failure(kind: .malformed, detail: detail, requestLeft: true, answerBegan: true)
-  }
-
-  func fail(_ failure: Failure) {
-    close()
-    connectWaiter?.resume(returning: failure)
-    connectWaiter = nil
-    answer(.failure(failure))
-    pieceWaiter?.resume(returning: .failure(failure))
-    pieceWaiter = nil
-    relay?.upstreamFailed(failure)
-  }
-
-  /// The gateway stops and waits no longer. Whoever waits for the answer is told that it is not known.
-  func cut() {
-    guard waiter != nil else { return }
-    fail(Failure(kind: .timeout, detail: "drain_timeout is over", requestLeft: hasLeft))
-  }
-
-  func close() {
-    guard state != .closed else { return }
-    state = .closed
-    deadline = nil
-    loop.remove(self)
-    transport.close()
-    built = 0..<0
-    output = []
-    outputSent = 0
-    pool.connectionClosed(self)
   }
 }

@@ -99,8 +99,7 @@ final class UpstreamPool {
   /// Another loop has no place left for a connection: one that lies idle here makes room.
   func giveUpIdle() {
     turnsOver()
-    guard !idle.isEmpty else { return }
-    idle.removeFirst().close()
+    (idle.first ?? fresh.first)?.close()
   }
 
   /// No more calls come: closes what is idle; the others close when their exchange ends.

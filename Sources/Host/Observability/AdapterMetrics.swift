@@ -6,7 +6,7 @@ enum UpstreamClass: String, Sendable, CaseIterable {
   case businessError = "business_error"
   case rejectedToken = "rejected_token"
   case timeout, connect, malformed
-  /// Not sent: the queue was full, or the breaker open.
+  /// Not sent: no place within the queue's limits, or no call left in the budget.
   case shed
 }
 

@@ -13,8 +13,9 @@ extension Metrics {
       }
     }
     out.family(
-      "gateway_coalesced_requests_total", .counter, "Requests that were answered without an upstream call of their own."
-    )
+      "gateway_coalesced_requests_total", .counter,
+      "Requests that needed no upstream call of their own; identical: joined one under way, merged: their codes went in "
+        + "another's, cached: a kept answer.")
     for adapter in adapters {
       for kind in CoalescedKind.allCases {
         out.sample(
@@ -56,7 +57,9 @@ extension Metrics {
   }
 
   private func renderRequests(_ adapters: [AdapterMetrics], into out: inout Exposition) {
-    out.family("gateway_upstream_requests_total", .counter, "Upstream calls by operation and how they ended.")
+    out.family(
+      "gateway_upstream_requests_total", .counter,
+      "Upstream calls by operation and how they ended; shed: not sent, for want of a place or of budget.")
     for adapter in adapters {
       for operation in Operation.allCases {
         for outcome in UpstreamClass.allCases {

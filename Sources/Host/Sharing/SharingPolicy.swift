@@ -16,10 +16,7 @@ struct SharingPolicy: Sendable {
 
   /// Nil for a route that shares nothing, as one that writes never does.
   init?(_ route: Configuration.Route, hasBudget: Bool) {
-    guard case .operation(let operation) = route.target, !operation.isWrite, route.coalesce || route.cache > .zero
-    else {
-      return nil
-    }
+    guard route.sharesCalls else { return nil }
     self.init(
       cache: route.cache.nanoseconds, stale: route.stale.nanoseconds, settle: route.settle.nanoseconds,
       reserve: hasBudget ? SharingPolicy.budgetReserve : 0)

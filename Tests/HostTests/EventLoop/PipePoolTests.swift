@@ -10,12 +10,12 @@ import Testing
     var lent = pool.take()
     let first = try #require(lent)
     #expect(first.capacity >= 4096)
-    pool.giveBack(first, isEmpty: true)
+    pool.giveBack(first)
     lent = pool.take()
     let again = try #require(lent)
     #expect(again.input == first.input && again.output == first.output)
     #expect(Glibc.write(again.input, "x", 1) == 1)
-    pool.giveBack(again, isEmpty: false)
+    pool.giveBack(again)
     #expect(pool.open == 0)
   }
 
@@ -25,9 +25,7 @@ import Testing
     var taken: [Pipe] = []
     while let pipe = pool.take() { taken.append(pipe) }
     #expect(taken.count == PipePool.limit)
-    for pipe in taken { pool.giveBack(pipe, isEmpty: true) }
+    for pipe in taken { pool.giveBack(pipe) }
     #expect(pool.open == PipePool.kept)
-    for _ in 0..<PipePool.kept { if let pipe = pool.take() { pool.giveBack(pipe, isEmpty: false) } }
-    #expect(pool.open == 0)
   }
 }

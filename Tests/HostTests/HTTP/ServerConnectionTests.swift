@@ -1,5 +1,6 @@
 import AdapterAPI
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -240,6 +241,51 @@ import Testing
         #expect(answer?.body == pieces.flatMap { $0 })
         #expect(client.ask(get(path))?.body.count == 4_000_000)
       }
+    }
+  }
+
+  /// As many pieces as wanted, each at hand when it is asked for.
+  private final class Pieces: BodyStream {
+    let remaining: Int? = nil
+    private let left: Atomic<Int>
+    private let size: Int
+    init(_ count: Int, size: Int = 64 << 10) {
+      left = Atomic(count)
+      self.size = size
+    }
+    var isOver: Bool { left.load(ordering: .relaxed) <= 0 }
+    func next() async throws(AdapterError) -> [UInt8]? {
+      guard left.wrappingSubtract(1, ordering: .relaxed).newValue >= 0 else { return nil }
+      return [UInt8](repeating: 120, count: size)
+    }
+    func cancel() {}
+  }
+
+  @Test func `an answer whose pieces are at hand and are taken at once leaves others their turn`() async throws {
+    let endless = Pieces(100_000)
+    try await ServerRig.with(handler: { exchange in
+      guard exchange.path == "/endless" else { return exchange.answer("\(endless.isOver)") }
+      // To HEAD nothing is sent: no socket that is full makes it pause.
+      guard await exchange.respondStreaming(200, fields: Fields(), marks: .init(), length: nil) else { return }
+      _ = try? await exchange.sendRest(of: endless)
+    }) { rig in
+      let (busy, other) = (try await rig.connect(), try await rig.connect())
+      busy.send("HEAD /endless HTTP/1.1\r\nHost: h\r\n\r\n")
+      #expect(busy.receiveMessage(hasBody: false)?.startLine == "HTTP/1.1 200 OK")
+      #expect(other.ask(get("/"))?.text == "false")
+    }
+  }
+
+  @Test func `a connection that waits for its next request counts for nothing`() async throws {
+    try await ServerRig.with(handler: { exchange in
+      _ = await LoopWait<Void>(loop: exchange.loop).wait(until: inMilliseconds(1))
+      guard await exchange.respondStreaming(200, fields: Fields(), marks: .init(), length: 3) else { return }
+      _ = try? await exchange.sendRest(of: Pieces(1, size: 3))
+    }) { rig in
+      let padding = "X: \(String(repeating: "x", count: 4000))\r\n"
+      let client = try await rig.connect(sending: get("/1") + get("/2", padding))
+      for _ in 0..<2 { #expect(client.receiveMessage()?.text == "xxx") }
+      #expect(await eventually { rig.memory.used == 0 })
     }
   }
 }

@@ -77,6 +77,26 @@ import Testing
     }
   }
 
+  @Test func `a connection that came back in this turn makes room too`() async throws {
+    let upstream = try TestUpstream.answering(ok("fine"))
+    let (address, url) = (upstream.address, upstream.url)
+    await withLoops { group in
+      let loop = group.loops[0]
+      let permits = Permits(limit: 1)
+      let inUse = await task(on: loop) { () -> [Int] in
+        let pool = UpstreamPool(
+          loop: loop, limits: Configuration.UpstreamLimits(), connections: permits, serializer: RequestSerializer(url))
+        let made = await pool.connection(to: [address], .values, deadline: inMilliseconds(60_000))
+        guard case .success(let connection) = made else { return [] }
+        pool.takeBack(connection)
+        let before = permits.inUse
+        pool.giveUpIdle()
+        return [before, permits.inUse]
+      }.value
+      #expect(inUse == [1, 0])
+    }
+  }
+
   @Test func `four loops in a crowd around few connections all get their answers`() async throws {
     let upstream = try TestUpstream.answering(ok("fine"))
     try await ClientRig.with(

@@ -109,6 +109,17 @@ final class GatewayProcess: @unchecked Sendable {
   /// Everything on stderr, over all starts.
   var log: String { text(of: logFile) }
 
+  /// Stops it, every thread of it, until `SIGCONT`.
+  func stop() throws {
+    signal(SIGSTOP)
+    let tasks = "/proc/\(pid)/task"
+    try eventually("the gateway to stop") {
+      try FileManager.default.contentsOfDirectory(atPath: tasks).allSatisfy {
+        try String(contentsOfFile: "\(tasks)/\($0)/status", encoding: .utf8).contains("\nState:\tT")
+      }
+    }
+  }
+
   /// Resident memory in bytes.
   var residentMemory: Int {
     let text = (try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)) ?? ""

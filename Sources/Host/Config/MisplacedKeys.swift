@@ -1,0 +1,16 @@
+/// Keys that are easily written one mapping too high or too low, each with where it belongs.
+enum MisplacedKeys {
+  static let inAdapter = clauses(AdapterType.reservedSettings, "it belongs under 'settings'")
+  static let inSettings = clauses(sharing, "it belongs to a route")
+  static let inDefaults = inRoute.merging(
+    clauses(sharing + ["auth", "write_roles", "max_body_size"], "it has no default of its own: set it on each route")
+  ) { $1 }
+  static let inRoute = clauses(AdapterType.reservedSettings, "it belongs under an adapter's 'settings'")
+
+  /// What a route says of the requests that it answers with one call.
+  private static let sharing = ["coalesce", "cache", "stale", "settle", "batch"]
+
+  private static func clauses(_ keys: [String], _ clause: String) -> [String: String] {
+    Dictionary(uniqueKeysWithValues: keys.map { ($0, clause) })
+  }
+}
