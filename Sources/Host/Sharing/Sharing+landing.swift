@@ -166,7 +166,9 @@ extension AdapterResponse {
   /// A good envelope that holds everything that was asked for, and that no other cache has kept already.
   var isGood: Bool {
     guard status == 200, verdict == .ok, case .bytes(let body) = body, body.count <= Sharing.largestAnswer,
-      TopLevel.firstByte(of: body) == UInt8(ascii: "{")
+      TopLevel.firstByte(of: body) == UInt8(ascii: "{"),
+      // One that was cut off inside, and sent with a length that fits.
+      body.last(where: { ![0x20, 0x0a, 0x0d, 0x09].contains($0) }) == UInt8(ascii: "}")
     else { return false }
     return fields["Content-Encoding"] == nil && fields["Age"] == nil && !TopLevel.hasErrors(in: body)
   }

@@ -120,10 +120,16 @@ final class Sharing: Sendable {
     abandoned?.cancel()
     guard wish != .none, case .kept(let read, _) = found, mayRenew() else { return found }
     if wish == .refresh { return .kept(read, refresh: beginRefresh(key, policy, view, now: now)) }
-    // The answer is older than this route gives it when it need not.
-    let (seat, displaced) = withStripe(of: key) { $0.seat(for: key, policy, view, waits, isRenewal: true) }
+    // The answer is older than this route gives it when it need not. Somebody may have been faster.
+    let (renewed, displaced) = withStripe(of: key) { stripe -> (Found, Flight?) in
+      if case .fresh(let answer, let age) = stripe.answers.look(key, policy, view, now: now) {
+        return (Sharing.kept(answer, age, isStale: false), nil)
+      }
+      let (seat, displaced) = stripe.seat(for: key, policy, view, waits, isRenewal: true)
+      return (.seat(seat), displaced)
+    }
     displaced?.cancel()
-    return .seat(seat)
+    return renewed
   }
 
   /// What is kept for this key, however old; where a call was refused that would have brought a newer answer.

@@ -176,7 +176,7 @@ struct BatchCourseTests {
     let codes = ["a", "b"].map { PointCode(bytes: Array($0.utf8)[...]) }
     var course = BatchCourse(codes, lists: [[0], [1]], ModelUpstream.merging)
     #expect(course.next()?.count == 2)
-    let text = Array(#"{"code":200}"#.utf8)
+    let text = Array(#"{"code":200,"ResultPointObjArr":[]}"#.utf8)
     let fields = Fields(checkedBlock: Array("ETag: \"x\"\r\nX-Own: 1\r\nContent-MD5: y\r\n".utf8))
     course.answered(.good(AdapterResponse(status: 200, fields: fields, body: .bytes(text)), text))
     let settled = course.takeSettled()

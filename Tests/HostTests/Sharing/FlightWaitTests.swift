@@ -8,7 +8,7 @@ struct FlightWaitTests {
   /// What the outcome is called.
   private static func word(_ outcome: FlightWait.Outcome) -> String {
     switch outcome {
-    case .landed(.answer(let answer)): answer.text
+    case .landed(.answer(let answer)): answer.response.text
     case .landed(.failed(let error)): error.word.description
     case .landed(.alone): "alone"
     case .timedOut: "timed out"
@@ -24,12 +24,12 @@ struct FlightWaitTests {
         defer { waits.removeAll() }
         let first = waits.take()
         let use = first.use
-        first.end(.landed(.answer(Shared.answer("first"))), use)
+        first.end(.landed(.answer(HeldAnswer(response: Shared.answer("first")))), use)
         var words = [Self.word(await first.wait(use, until: .distantFuture))]
         waits.giveBack(first)
         let second = waits.take()
         words.append(second === first ? "the same" : "another")
-        second.end(.landed(.answer(Shared.answer("late"))), use)
+        second.end(.landed(.answer(HeldAnswer(response: Shared.answer("late")))), use)
         second.end(.landed(.alone), second.use)
         words.append(Self.word(await second.wait(second.use, until: .distantFuture)))
         waits.giveBack(second)

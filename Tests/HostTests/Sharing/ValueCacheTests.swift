@@ -55,11 +55,14 @@ struct ValueCacheTests {
       let rig = SharingRig(group)
       rig.gate.open()
       _ = await rig.ask(by: soonStale).value
+      // The next refresh may be tried a second after this one: a machine that is slower looks less often.
+      let end = System.monotonic() + KeptAnswers.refreshPause
       for loop in 0..<20 {
         let outcome = await rig.ask(on: loop, by: soonStale) { result }.value
+        guard System.monotonic() < end else { break }
         #expect(outcome == .kept(#"{"code":200}"#, isStale: true))
+        #expect(rig.callCount == 2)
       }
-      #expect(rig.callCount == 2)
       #expect(rig.memory.used == rig.sharing.kept.used)
     }
   }
@@ -73,6 +76,29 @@ struct ValueCacheTests {
         #expect(await rig.ask(by: soonStale, mayRenew: false).value == .kept(#"{"code":200}"#, isStale: true))
       }
       #expect(rig.callCount == 1)
+    }
+  }
+
+  @Test func `who is about to renew an old answer takes a new one that has come meanwhile`() async {
+    await withLoops { group in
+      let rig = SharingRig(group)
+      let (key, loop) = (Shared.key(), group.loops[0])
+      let policy = SharingPolicy(cache: 1, stale: 0, settle: 0, reserve: 3600 * Shared.second)
+      let text = await task(on: loop) {
+        @Sendable func keep(_ text: String, at now: Instant) {
+          let flight = Flight(key, epoch: 0, began: now, policy: policy)
+          rig.sharing.withStripe(of: key) { _ = $0.answers.keep(Shared.answer(text), of: flight, now: now) }
+        }
+        keep("old", at: loop.now.advanced(byNanoseconds: -10 * Shared.second))
+        let found = rig.sharing.look(key, policy, rig.writes, FlightWaits(loop: loop)) {
+          keep("new", at: loop.now)
+          return true
+        }
+        guard case .kept(let read, refresh: nil) = found else { return "a call" }
+        return read.response.text
+      }.value
+      #expect(text == "new")
+      #expect(rig.sharing.withStripe(of: key) { $0.flights.isEmpty })
     }
   }
 
