@@ -56,7 +56,8 @@ final class Gateway {
     catalogue = Catalogues(store: store, memory: memory)
     sharing = Sharing(memory: memory, home: group.loops[0])
     builder = SnapshotBuilder(
-      group: group, resolver: Resolver(), store: store, sharing: sharing, watch: watch, log: log, metrics: metrics, health: health)
+      group: group, resolver: Resolver(), store: store, sharing: sharing, watch: watch, log: log, metrics: metrics,
+      health: health)
     services = group.loops.map { LoopBound(LoopServices(), on: $0) }
     snapshot = builder.build(checked.loaded, configuration, keys: checked.keys, previous: nil)
     try openStore(configuration)
