@@ -1,8 +1,9 @@
 import Foundation
+import Synchronization
 import Testing
 
-/// Runs test bodies that block on threads of their own, a few at a time, so that they neither starve the tests that
-/// await nor the machine.
+/// Runs test bodies that block on threads of their own, a few tests at a time: they neither starve the tests that await nor the
+/// machine, and a test that has begun is not left for a minute between two of its steps, in which what it set up grows old.
 public struct Blocking: SuiteTrait, TestTrait, TestScoping {
   public var isRecursive: Bool { true }
 
@@ -10,10 +11,47 @@ public struct Blocking: SuiteTrait, TestTrait, TestScoping {
     for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void
   ) async throws {
     guard testCase != nil else { return try await function() }
+    await Blocking.places.take()
+    defer { Blocking.places.giveBack() }
     try await withTaskExecutorPreference(Blocking.threads) { try await function() }
   }
 
-  private static let threads = ThreadPool(count: 6)
+  private static let count = 8
+  private static let places = Places(count)
+  private static let threads = ThreadPool(count: count)
+
+  private final class Places: Sendable {
+    private struct State {
+      var free: Int
+      var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+    private let state: Mutex<State>
+
+    init(_ count: Int) { state = Mutex(State(free: count)) }
+
+    func take() async {
+      await withCheckedContinuation { continuation in
+        let isFree = state.withLock { state in
+          guard state.free > 0 else {
+            state.waiting.append(continuation)
+            return false
+          }
+          state.free -= 1
+          return true
+        }
+        if isFree { continuation.resume() }
+      }
+    }
+
+    func giveBack() {
+      let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
+        guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
+        state.free += 1
+        return nil
+      }
+      next?.resume()
+    }
+  }
 
   private final class ThreadPool: TaskExecutor, @unchecked Sendable {
     // `jobs` is touched with `condition` locked only.
