@@ -84,7 +84,7 @@ public enum Body: Sendable {
 ///
 /// One reader at a time. A stream that is dropped unread closes what it came from.
 public protocol BodyStream: AnyObject, Sendable {
-  /// How many bytes follow the prefix; nil when only the end will tell.
+  /// How many bytes `next` will still bring; nil when only the end will tell.
   var remaining: Int? { get }
   /// The next piece, nil at the end. Throws when the sender broke off or was too slow.
   func next() async throws(AdapterError) -> [UInt8]?

@@ -164,6 +164,22 @@ struct SharingTests {
     #expect(lab.upstream.count(.history) == 3)
   }
 
+  @Test("memory that runs short while an answer is gathered makes it neither longer nor shorter")
+  func shortOfMemory() throws {
+    var configuration = Self.configuration()
+    configuration.listen["max_memory"] = "1MiB"
+    configuration.routes["history"] = ["cache": "1h"]
+    let lab = try lab(configuration)
+    for framing in LongBody.Framing.allCases {
+      let body = LongBody(count: 3 << 20)
+      lab.upstream.script(body.step(framing))
+      let connection = try lab.connect()
+      let answer = try connection.send(Request.make("POST", Request.history)).receive(within: 20)
+      #expect(answer.status == 200 && body.isEqual(to: answer.body), "\(framing): \(answer.body.count)")
+      #expect(try connection.send(Request.make()).receive().status == 200, "the connection goes on")
+    }
+  }
+
   // MARK: kept answers
 
   @Test("a kept answer says so, with its age, in the answer and in the log")

@@ -1,4 +1,5 @@
 import AdapterAPI
+import Synchronization
 
 /// A body that can go from its socket to the client's without passing through the program.
 protocol RelayedStream: BodyStream {
@@ -11,12 +12,18 @@ protocol RelayedStream: BodyStream {
 final class UpstreamBodyStream: RelayedStream {
   private let connection: LoopBound<UpstreamConnection>
   private let exchange: Int
-  let remaining: Int?
+  /// Below zero where nobody knows. Counted here, for a reader on another loop can't ask the connection.
+  private let left: Atomic<Int>
 
   init(_ connection: UpstreamConnection, exchange: Int, remaining: Int?) {
     self.connection = LoopBound(connection, on: connection.loop)
     self.exchange = exchange
-    self.remaining = remaining
+    left = Atomic(remaining ?? -1)
+  }
+
+  var remaining: Int? {
+    let left = left.load(ordering: .relaxed)
+    return left < 0 ? nil : left
   }
 
   func next() async throws(AdapterError) -> [UInt8]? {
@@ -26,7 +33,9 @@ final class UpstreamBodyStream: RelayedStream {
       ? await connection.value.nextPiece(of: exchange)
       : await withTaskExecutorPreference(connection.loop) { await connection.value.nextPiece(of: exchange) }
     switch result {
-    case .success(let piece): return piece
+    case .success(let piece):
+      if let piece, remaining != nil { left.subtract(piece.count, ordering: .relaxed) }
+      return piece
     case .failure(let failure): throw AdapterError(failure)
     }
   }

@@ -55,6 +55,7 @@ import Testing
         #expect(rig.client.inFlight == 1, "the place is held to the end")
         let (bytes, error) = await task(on: rig.loop) { await answer.readAll() }.value
         #expect(bytes == UpstreamStreamTests.bytes && error == nil)
+        #expect(rest.remaining == (framing == "length" ? 0 : nil))
         #expect(rig.client.inFlight == 0)
         let after = await task(on: rig.loop) { () -> Bool in (try? await rest.next()) == .some(nil) }.value
         #expect(after, "behind the end there is nothing more")

@@ -99,12 +99,16 @@ final class SharingRig: Sendable {
 /// A body that arrives piece by piece.
 final class PieceStream: BodyStream {
   private let pieces: Mutex<[Result<[UInt8], AdapterError>]>
-  let remaining: Int?
+  private let isLengthKnown: Bool
   let isCancelled = Atomic<Bool>(false)
 
   init(_ pieces: [Result<[UInt8], AdapterError>], isLengthKnown: Bool = false) {
     self.pieces = Mutex(pieces)
-    remaining = isLengthKnown ? pieces.reduce(0) { $0 + ((try? $1.get().count) ?? 0) } : nil
+    self.isLengthKnown = isLengthKnown
+  }
+
+  var remaining: Int? {
+    isLengthKnown ? pieces.withLock { $0.reduce(0) { $0 + ((try? $1.get().count) ?? 0) } } : nil
   }
 
   convenience init(count: Int, isLengthKnown: Bool = false) {
