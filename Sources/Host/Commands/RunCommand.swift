@@ -17,6 +17,7 @@ enum RunCommand {
   private static func serve(_ source: ConfigurationSource, demo: Bool) -> Int32 {
     let signals = blockSignals()
     raiseDescriptorLimit()
+    returnLargeBlocks()
     let result = source.load()
     guard let checked = result.checked, result.loaded.stopping.isEmpty else {
       Terminal.error(ProblemPrinter.text(result.loaded, carets: isatty(2) == 1))
@@ -86,6 +87,10 @@ enum RunCommand {
     limit.rlim_cur = limit.rlim_max
     _ = setrlimit(resource, &limit)
   }
+
+  /// A large block is a mapping of its own, and gone when it is freed. Left alone, malloc raises the size from which that is so with
+  /// each one that it frees (mallopt(3)), and a burst of long answers leaves its memory behind, for good.
+  private static func returnLargeBlocks() { _ = mallopt(PG_M_MMAP_THRESHOLD, 256 << 10) }
 
   /// How often files are looked at that others may change, in seconds.
   private static let lookEvery = 2

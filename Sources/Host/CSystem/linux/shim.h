@@ -22,6 +22,7 @@
 int pthread_setname_np(pthread_t thread, const char *name);
 int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 int pipe2(int ends[2], int flags);
+int mallopt(int parameter, int value);
 
 // Enumerators in Glibc, whose Swift type depends on what else is imported.
 static const int PG_MSG_PEEK = MSG_PEEK;
@@ -47,6 +48,9 @@ static inline int pg_epoll_delete(int epoll, int fd) {
 
 static inline uint64_t pg_epoll_data(const struct epoll_event *events, int index) { return events[index].data.u64; }
 static inline uint32_t pg_epoll_events(const struct epoll_event *events, int index) { return events[index].events; }
+
+// From malloc.h.
+static const int PG_M_MMAP_THRESHOLD = -3;
 
 // From fcntl.h, for _GNU_SOURCE only.
 static const int PG_F_SETPIPE_SZ = 1031;
