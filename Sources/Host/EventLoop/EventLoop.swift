@@ -222,6 +222,14 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
   }
 
+  /// Resumes a task that waits on this loop, and runs it at once up to its next wait.
+  func runNow(_ resume: () -> Void) {
+    let count = jobs.count
+    resume()
+    precondition(jobs.count == count + 1, "the task did not wait on this loop")
+    jobs.removeLast().runSynchronously(on: asUnownedTaskExecutor())
+  }
+
   // MARK: sending
 
   /// What leaves at the end of the turn is put together here, one message behind the other.

@@ -10,7 +10,8 @@ final class Exchange {
   let began: Instant
   /// The head's first byte while it may be looked at.
   private(set) var headBase: UnsafePointer<UInt8>?
-  private var task: Task<Void, Never>?
+  /// Serves it.
+  var task: ExchangeTask?
   /// The client has gone; nobody reads an answer.
   private(set) var isGone = false
   /// The answer's status, and its body's bytes as far as they were handed over; 0 while there is none.
@@ -244,13 +245,8 @@ final class Exchange {
   // MARK: the connection's side
 
   /// Runs the handler: at once up to its first wait, then as a task on the loop.
-  func start(_ handler: any ExchangeHandler) {
-    let bound = LoopBound((exchange: self, handler: handler), on: loop)
-    task = Task.immediate(executorPreference: loop) {
-      let (exchange, handler) = bound.value
-      await handler.serve(exchange)
-      exchange.connection.exchangeEnded(exchange)
-    }
+  func start() {
+    connection.server.tasks.start(self)
     headEnds()
   }
 

@@ -204,7 +204,7 @@ final class ServerConnection: LoopObject {
         offset += head.headLength
         window = UnsafeBufferPointer(start: bytes + offset, count: count - offset)
         windowTaken = 0
-        exchange.start(server.handler)
+        exchange.start()
         offset += windowTaken
         window = nil
       }

@@ -15,7 +15,7 @@ final class ServerContext {
   let connections: ConnectionCount
   /// Shared by all connections of all loops.
   let memory: MemoryBudget
-  let handler: any ExchangeHandler
+  let tasks: ExchangeTasks
   /// Connections close after the answer that is under way.
   private(set) var isDraining = false
   private(set) var date = HTTPDate()
@@ -28,7 +28,7 @@ final class ServerContext {
     self.listen = listen
     self.connections = connections
     self.memory = memory
-    self.handler = handler
+    tasks = ExchangeTasks(loop: loop, handler: handler)
     limits = HTTPLimits(listen)
     timeouts = ServerTimeouts(listen)
   }

@@ -1,0 +1,84 @@
+import TestSupport
+import Testing
+
+@testable import Host
+
+@Suite(.blocking) struct ExchangeTasksTests {
+  private static let taskInUse: @Sendable () -> Int = { withUnsafeCurrentTask { $0.hashValue } }
+
+  @Test func `a task serves exchange after exchange, of any connection`() async throws {
+    let tasks = Collected<Int>()
+    try await ServerRig.with(handler: { exchange in
+      await Task.yield()
+      tasks.add(ExchangeTasksTests.taskInUse())
+      exchange.answer("done")
+    }) { rig in
+      let clients = [try await rig.connect(), try await rig.connect()]
+      for _ in 0..<10 {
+        for client in clients {
+          client.send(get("/x"))
+          #expect(client.receiveMessage()?.text == "done")
+        }
+      }
+    }
+    #expect(tasks.count == 20 && Set(tasks.all).count == 1)
+  }
+
+  @Test func `exchanges at the same time have a task each`() async throws {
+    let tasks = Collected<Int>()
+    let gate = Gate()
+    try await ServerRig.with(handler: { exchange in
+      tasks.add(ExchangeTasksTests.taskInUse())
+      await gate.pass(on: exchange.loop)
+      exchange.answer("done")
+    }) { rig in
+      for round in 1...2 {
+        var clients: [TestSocket] = []
+        for _ in 0..<5 { clients.append(try await rig.connect(sending: get("/x"))) }
+        #expect(await eventually { gate.arrived == 5 * round })
+        gate.open()
+        for client in clients { #expect(client.receiveMessage()?.text == "done") }
+        gate.close()
+      }
+    }
+    #expect(tasks.count == 10 && Set(tasks.all).count == 5)
+  }
+
+  @Test func `a client that leaves cancels its own exchange, and no later one`() async throws {
+    let gate = Gate()
+    let cancelled = Collected<Bool>()
+    try await ServerRig.with(handler: { exchange in
+      if exchange.path == "/wait" { await gate.pass(on: exchange.loop) }
+      cancelled.add(Task.isCancelled)
+      exchange.answer("done")
+    }) { rig in
+      let staying = try await rig.connect()
+      for number in 1...5 {
+        let leaving = try await rig.connect(sending: get("/wait"))
+        #expect(await eventually { gate.arrived == number })
+        leaving.reset()
+        #expect(await eventually { cancelled.count == 2 * number - 1 })
+        staying.send(get("/x"))
+        #expect(staying.receiveMessage()?.text == "done")
+      }
+    }
+    #expect(cancelled.all == Array(repeating: [true, false], count: 5).flatMap { $0 })
+  }
+
+  @Test func `a server that ends takes with it what its tasks held`() async throws {
+    final class Held: Sendable {}
+    weak var held: Held?
+    do {
+      let kept = Held()
+      held = kept
+      try await ServerRig.with(handler: { exchange in
+        await Task.yield()
+        withExtendedLifetime(kept) { exchange.answer("done") }
+      }) { rig in
+        let client = try await rig.connect(sending: get("/x"))
+        #expect(client.receiveMessage()?.text == "done")
+      }
+    }
+    #expect(await eventually { held == nil })
+  }
+}
