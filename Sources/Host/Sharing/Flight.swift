@@ -12,7 +12,7 @@ final class Flight: Sendable {
   private let run = Mutex(Run())
 
   private struct Run {
-    var task: Task<Void, Never>?
+    var cancel: (@Sendable () -> Void)?
     var isCancelled = false
     var charge: MemoryCharge?
   }
@@ -24,13 +24,13 @@ final class Flight: Sendable {
     self.policy = policy
   }
 
-  /// Its task, once it runs.
-  func runs(as task: Task<Void, Never>) {
+  /// How to end its call, once it runs.
+  func onCancel(_ cancel: @escaping @Sendable () -> Void) {
     let isCancelled = run.withLock { run in
-      run.task = task
+      run.cancel = cancel
       return run.isCancelled
     }
-    if isCancelled { task.cancel() }
+    if isCancelled { cancel() }
   }
 
   /// The request's bytes, which counted as long as its caller was there, count for the flight from now on.
@@ -42,11 +42,11 @@ final class Flight: Sendable {
 
   /// Nobody needs its answer.
   func cancel() {
-    let task = run.withLock { run in
+    let cancel = run.withLock { run in
       run.isCancelled = true
-      return run.task
+      return run.cancel
     }
-    task?.cancel()
+    cancel?()
   }
 }
 

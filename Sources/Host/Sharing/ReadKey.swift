@@ -22,7 +22,6 @@ struct ReadKey: Hashable, Sendable {
     self.meaning = meaning
     var hasher = Hasher()
     hasher.combine(adapter)
-    hasher.combine(operation)
     hasher.combine(meaning)
     fields.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[..<meaning])) }
     body.withUnsafeBytes { hasher.combine(bytes: $0) }

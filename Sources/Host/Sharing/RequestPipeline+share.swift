@@ -14,10 +14,12 @@ extension RequestPipeline {
       start(refresh, request, route, report.requestID, isRenewal: true)
       return given(read, adapter, report, isFree: false)
     case .seat(let seat):
-      if seat.begins {
+      if !seat.begins {
+        adapter.metrics.recordCoalesced(.identical)
+      } else if exchange.began.advanced(byNanoseconds: route.timeout) < callDeadline(adapter) {
         start(seat.flight, request, route, report.requestID, isRenewal: seat.isRenewal)
       } else {
-        adapter.metrics.recordCoalesced(.identical)
+        await lead(seat, request, route, exchange, report)
       }
       do throws(GatewayError) {
         return try await landing(of: seat, request, route, exchange, report)
@@ -44,13 +46,50 @@ extension RequestPipeline {
   private func start(_ flight: Flight, _ request: AdapterRequest, _ route: Route, _ requestID: String, isRenewal: Bool)
   {
     let call = call(to: route.adapter, requestID)
-    let deadline = loop.now.advanced(byNanoseconds: route.adapter.callTime)
+    let deadline = callDeadline(route.adapter)
     sharing.start(flight, route.adapter.writes, on: loop) {
       guard let merger = route.merger, let policy = route.configuration.batch else {
         return await call(request, deadline, isRenewal)
       }
       return await merger.answer(
         to: request, policy, epoch: flight.epoch, deadline: deadline, isRenewal: isRenewal, call: call)
+    }
+  }
+
+  /// The adapter's own limit for a call that begins now.
+  private func callDeadline(_ adapter: AdapterInstance) -> Instant {
+    loop.now.advanced(byNanoseconds: adapter.callTime)
+  }
+
+  /// Makes the call in this request's own task, which spares one of its own; so only where the request may wait as long as the call
+  /// may take. It goes on without the client as long as others wait.
+  private func lead(
+    _ seat: Sharing.Seat, _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
+  ) async {
+    let leader = LoopBound(exchange, on: loop)
+    exchange.isNeededByOthers = { [sharing] in
+      sharing.leaderLeaves(seat) { leader.loop.execute { leader.value.task?.cancel() } }
+    }
+    let result = await result(of: request, seat, route, report)
+    await sharing.land(seat.flight, result, route.adapter.writes, on: loop)
+    exchange.isNeededByOthers = nil
+  }
+
+  private func result(
+    of request: AdapterRequest, _ seat: Sharing.Seat, _ route: Route, _ report: Report
+  ) async -> Sharing.CallResult {
+    let deadline = callDeadline(route.adapter)
+    if let merger = route.merger, let policy = route.configuration.batch {
+      return await merger.answer(
+        to: request, policy, epoch: seat.flight.epoch, deadline: deadline, isRenewal: seat.isRenewal,
+        call: call(to: route.adapter, report.requestID))
+    }
+    do throws(GatewayError) {
+      return .success(
+        try await caller.answer(
+          to: request, from: route.adapter, deadline: deadline, requestID: report.requestID, isRenewal: seat.isRenewal))
+    } catch {
+      return .failure(error)
     }
   }
 

@@ -11,10 +11,11 @@ extension Sharing {
     let task = Task.immediate(executorPreference: loop) {
       await self.land(flight, await call(), writes, on: loop)
     }
-    flight.runs(as: task)
+    flight.onCancel { task.cancel() }
   }
 
-  private func land(_ flight: Flight, _ result: CallResult, _ writes: WriteEpoch, on loop: EventLoop) async {
+  /// The flight's call has ended.
+  func land(_ flight: Flight, _ result: CallResult, _ writes: WriteEpoch, on loop: EventLoop) async {
     switch result {
     case .failure(let error): end(flight, .failed(error), on: loop)
     case .success(let response):

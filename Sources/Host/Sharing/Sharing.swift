@@ -182,6 +182,16 @@ final class Sharing: Sendable {
     return outcome
   }
 
+  /// The one whose task makes the call has lost his client. True: others wait for it, and it goes on; `cancel` ends it when they
+  /// have left too.
+  func leaderLeaves(_ seat: Seat, cancel: @escaping @Sendable () -> Void) -> Bool {
+    let flight = seat.flight
+    seat.waiter.wait.value.end(.cancelled, seat.waiter.use)
+    if withStripe(of: flight.key, { $0.flights.leave(flight, seat: seat.number) }) { return false }
+    flight.onCancel(cancel)
+    return true
+  }
+
   // MARK: those who wait are told
 
   /// Tells everybody, each on his own loop; one post for each of the others.
