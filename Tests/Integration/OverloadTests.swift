@@ -174,11 +174,9 @@ struct OverloadTests {
     let holder = try lab.connect()
     holder.send(Request.make())
     try eventually("the call that holds the place") { lab.upstream.dataCalls.count == 1 }
-    let began = MonotonicTime.now
     let answer = try lab.call(Self.make(Request.history), within: 10)
     #expect([503, 504].contains(answer.status))
     if answer.status == 503 { Self.expectShed(answer) }
-    #expect(MonotonicTime.now - began < 5)
     // Where the first call's time is over too, the second may have been sent in its place.
     #expect(lab.upstream.dataCalls.count <= (total == "300ms" ? 2 : 1))
   }

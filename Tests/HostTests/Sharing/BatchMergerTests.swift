@@ -72,6 +72,11 @@ private final class CollectedLog: AdapterLog {
   var all: [String] { lines.withLock { $0 } }
 }
 
+/// Starts tasks that run in one turn of their loop: no window closes between the first and the last of them.
+private func inOneTurn<T: Sendable>(of loop: EventLoop, _ start: @escaping @Sendable () -> T) async -> T {
+  await onLoop(loop, start)
+}
+
 /// What a caller got, or the word of his error.
 private func text(of task: Task<Result<String, GatewayError>, Never>) async -> String {
   switch await task.value {
@@ -90,7 +95,8 @@ struct BatchMergerTests {
       model.sorts = true
       let rig = MergerRig(model)
       let lists = (0..<20).map { ["C_\($0)", "C_\($0 + 1)"] }
-      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: .milliseconds(300)) }
+      // It closes when the last of them has come.
+      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 21) }
       for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
       #expect(rig.calls.count == 1)
       #expect(rig.metrics.coalescedCount(.merged) == 19)
@@ -131,8 +137,9 @@ struct BatchMergerTests {
   @Test func `a list that no longer fits closes the window and opens the next`() async {
     await withLoops { group in
       let rig = MergerRig()
-      let tasks = [["a", "b", "c"], ["d", "e"], ["e", "f", "g", "h"]].map {
-        rig.ask($0, on: group.loops[0], window: .milliseconds(50), max: 4)
+      let loop = group.loops[0]
+      let tasks = await inOneTurn(of: loop) {
+        [["a", "b", "c"], ["d", "e"], ["e", "f", "g", "h"]].map { rig.ask($0, on: loop, max: 4) }
       }
       #expect(await text(of: tasks[0]) == rig.unmerged(["a", "b", "c"]))
       #expect(await text(of: tasks[1]) == rig.unmerged(["d", "e"]))
@@ -150,12 +157,14 @@ struct BatchMergerTests {
     await withLoops { group in
       let rig = MergerRig()
       let loop = group.loops[0]
-      let tasks = [
-        rig.ask(["a"], on: loop, fields: "prop: x\r\nX-Request-Id: 1\r\n"),
-        rig.ask(["b"], on: loop, fields: "prop: x\r\ntraceparent: 2\r\nX-Request-Id: 2\r\n"),
-        rig.ask(["a"], on: loop, fields: "prop: y\r\n"), rig.ask(["a"], on: loop, fields: "Accept: x\r\n"),
-        rig.ask(["a"], on: loop, fields: "prop: x\r\n", epoch: 1),
-      ]
+      let tasks = await inOneTurn(of: loop) {
+        [
+          rig.ask(["a"], on: loop, fields: "prop: x\r\nX-Request-Id: 1\r\n"),
+          rig.ask(["b"], on: loop, fields: "prop: x\r\ntraceparent: 2\r\nX-Request-Id: 2\r\n"),
+          rig.ask(["a"], on: loop, fields: "prop: y\r\n"), rig.ask(["a"], on: loop, fields: "Accept: x\r\n"),
+          rig.ask(["a"], on: loop, fields: "prop: x\r\n", epoch: 1),
+        ]
+      }
       for task in tasks { _ = await text(of: task) }
       #expect(rig.calls.count == 4)
       #expect(rig.calls.first { $0.fields["X-Request-Id"] != nil }?.fields["X-Request-Id"] == "1")
@@ -166,9 +175,9 @@ struct BatchMergerTests {
     await withLoops(2) { group in
       let gate = Gate()
       let rig = MergerRig(gate: gate)
-      let first = rig.ask(["a"], on: group.loops[0])
-      let hasty = rig.ask(["b"], on: group.loops[0], deadline: inMilliseconds(60))
-      let other = rig.ask(["c"], on: group.loops[1])
+      let first = rig.ask(["a"], on: group.loops[0], window: Self.long, max: 3)
+      let hasty = rig.ask(["b"], on: group.loops[0], window: Self.long, max: 3, deadline: inMilliseconds(60))
+      let other = rig.ask(["c"], on: group.loops[1], window: Self.long, max: 3)
       #expect(await eventually { gate.arrived == 1 })
       first.cancel()
       guard case .failure = await first.value, case .failure(let error) = await hasty.value else {
@@ -188,7 +197,10 @@ struct BatchMergerTests {
   func renewal(callers: [Bool], isRenewal: Bool) async {
     await withLoops { group in
       let rig = MergerRig()
-      let tasks = callers.enumerated().map { rig.ask(["C_\($0)"], on: group.loops[0], isRenewal: $1) }
+      let loop = group.loops[0]
+      let tasks = await inOneTurn(of: loop) {
+        callers.enumerated().map { rig.ask(["C_\($0)"], on: loop, isRenewal: $1) }
+      }
       for task in tasks { _ = await text(of: task) }
       #expect(rig.renewals.withLock { $0 } == [isRenewal])
     }
@@ -200,7 +212,7 @@ struct BatchMergerTests {
       model.poisons = ["C_5"]
       let rig = MergerRig(model)
       let lists = (0..<16).map { ["C_\($0)"] }
-      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: .milliseconds(300)) }
+      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 16) }
       for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
       #expect(rig.calls.count <= 10)
     }
@@ -213,7 +225,7 @@ struct BatchMergerTests {
       let rig = MergerRig(model)
       let loop = group.loops[0]
       for turn in 0..<3 {
-        let tasks = [rig.ask(["a"], on: loop), rig.ask(["b"], on: loop)]
+        let tasks = await inOneTurn(of: loop) { [rig.ask(["a"], on: loop), rig.ask(["b"], on: loop)] }
         for (code, task) in zip(["a", "b"], tasks) { #expect(await text(of: task) == rig.unmerged([code])) }
         #expect(rig.calls.count == 3 + 2 * turn)
       }

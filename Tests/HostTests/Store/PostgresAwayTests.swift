@@ -22,7 +22,7 @@ import Testing
     await database.close()
   }
 
-  @Test func `a server that is gone is said at once, and its return noticed`() async throws {
+  @Test func `a server that is gone is said, and its return noticed`() async throws {
     let server = try PostgresServer()
     let database = PostgresDatabase(try server.newDatabase())
     try await database.rows(Self.ping)
@@ -32,12 +32,10 @@ import Testing
       #expect(error?.code == .unavailable)
     }
     try server.start()
-    // Longer than the longest back-off, and no restart of ours.
-    let start = ContinuousClock.now
+    // No restart of ours.
     try await until {
       await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) } == nil
     }
-    #expect(ContinuousClock.now - start < .seconds(5))
     try await until { await storeError { () throws(StoreError) in try await database.rows(Self.ping) } == nil }
     await database.close()
   }
@@ -47,12 +45,10 @@ import Testing
     let database = PostgresDatabase(try server.newDatabase())
     try await database.rows(Self.ping, [], .tokens)
     server.freeze()
-    let start = ContinuousClock.now
     let first = await storeError { () throws(StoreError) in
       try await database.rows(Self.ping, [], .tokens, limit: .seconds(1))
     }
     #expect(first?.code == .unavailable)
-    #expect(ContinuousClock.now - start < .seconds(2))
     // As long as its connection is not given up they may wait for it; afterwards nobody does, but for one at a time who
     // tries to connect.
     try await until {
@@ -69,11 +65,9 @@ import Testing
     }
     _ = await probe.value
     server.thaw()
-    let thawed = ContinuousClock.now
     try await until {
       await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) } == nil
     }
-    #expect(ContinuousClock.now - thawed < .seconds(6))
     await database.close()
   }
 
@@ -203,13 +197,12 @@ import Testing
     let callers = (0..<5).map { _ in
       Task {
         await storeError { () throws(StoreError) in
-          try await other.rows(Self.ping, limit: .seconds(120))
+          try await other.rows(Self.ping, limit: .seconds(86_400))
         }
       }
     }
-    let start = ContinuousClock.now
+    // It does not wait for them: they have a day.
     await other.close()
-    #expect(ContinuousClock.now - start < .seconds(3))
     for caller in callers { #expect(await caller.value?.code == .unavailable) }
     server.thaw()
   }

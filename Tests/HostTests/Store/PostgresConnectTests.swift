@@ -40,9 +40,7 @@ import Testing
   @Test func `a server that accepts and says nothing is given up`() async throws {
     let silent = try SilentListener()
     let database = PostgresDatabase("postgresql://u:p@127.0.0.1:\(silent.port)/x")
-    let start = ContinuousClock.now
     #expect(await storeError { () throws(StoreError) in try await database.open() } == .postgresSilent)
-    #expect(ContinuousClock.now - start < .seconds(10))
     await database.close()
   }
 
