@@ -24,12 +24,17 @@ extension Sharing {
     }
   }
 
+  /// The flight brought nothing that is kept.
   private func end(_ flight: Flight, _ landing: Landing, on loop: EventLoop) {
-    let seats = withStripe(of: flight.key) { stripe in
-      stripe.answers.refreshFailed(flight.key, now: loop.now)
+    tell(endWithoutKeeping(flight, on: loop), landing)
+  }
+
+  private func endWithoutKeeping(_ flight: Flight, on loop: EventLoop) -> Seats<Waiter> {
+    withStripe(of: flight.key) { stripe in
+      // Another route may keep what this one does not.
+      if flight.policy.keeps { stripe.answers.refreshFailed(flight.key, now: loop.now) }
       return stripe.flights.end(flight)
     }
-    tell(seats, landing)
   }
 
   /// A whole answer is there.
@@ -121,10 +126,7 @@ extension Sharing {
 
   /// An answer too large to be shared: the first who waits gets it as it comes, the others ask for themselves.
   private func divide(_ flight: Flight, _ response: AdapterResponse, on loop: EventLoop) {
-    var seats = withStripe(of: flight.key) { stripe in
-      stripe.answers.refreshFailed(flight.key, now: loop.now)
-      return stripe.flights.end(flight)
-    }
+    var seats = endWithoutKeeping(flight, on: loop)
     if let first = seats.removeFirst() {
       tell(first, .answer(HeldAnswer(response: response)))
     } else if case .stream(_, let rest) = response.body {

@@ -94,9 +94,9 @@ struct BatchMergerTests {
       var model = ModelUpstream()
       model.sorts = true
       let rig = MergerRig(model)
-      let lists = (0..<20).map { ["C_\($0)", "C_\($0 + 1)"] }
+      let lists = (0..<20).map { ["C_\($0)", "shared", "D_\($0)"] }
       // It closes when the last of them has come.
-      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 21) }
+      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 41) }
       for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
       #expect(rig.calls.count == 1)
       #expect(rig.metrics.coalescedCount(.merged) == 19)

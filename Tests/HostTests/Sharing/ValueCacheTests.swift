@@ -67,6 +67,17 @@ struct ValueCacheTests {
     }
   }
 
+  @Test func `a call of a route that keeps nothing puts off no refresh`() async {
+    await withLoops { group in
+      let rig = SharingRig(group)
+      rig.gate.open()
+      _ = await rig.ask(by: soonStale).value
+      #expect(await rig.ask().value == .answer(#"{"code":200}"#))
+      #expect(await rig.ask(by: soonStale).value == .kept(#"{"code":200}"#, isStale: true))
+      #expect(rig.callCount == 3, "the last one has begun a refresh")
+    }
+  }
+
   @Test func `no refresh is begun where none may be`() async {
     await withLoops { group in
       let rig = SharingRig(group)
