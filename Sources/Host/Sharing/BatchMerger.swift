@@ -42,6 +42,8 @@ final class BatchMerger: Sendable {
     let fields: Fields
     var union = CodeUnion()
     var callers: [Caller] = []
+    /// The bytes of the callers' bodies. They count until the window's calls are over: a caller may have left long before.
+    var size = 0
     var isRenewal = true
 
     /// False where the list does not fit.
@@ -50,6 +52,7 @@ final class BatchMerger: Sendable {
     ) -> Bool {
       guard let places = union.add(list, max: max) else { return false }
       callers.append(Caller(list: places, wait: wait))
+      size += list.size
       if !isRenewal { self.isRenewal = false }
       return true
     }
@@ -64,7 +67,7 @@ final class BatchMerger: Sendable {
   /// Nanoseconds that all calls of one window may take.
   private let timeout: Int64
   private let metrics: AdapterMetrics
-  /// What is held of an answer until it is whole counts here.
+  /// What is held of an answer until it is whole counts here, and the bodies in windows.
   private let memory: MemoryBudget
   private let log: any AdapterLog
   private let state = Mutex(State())
@@ -96,6 +99,7 @@ final class BatchMerger: Sendable {
     else { return await call(request, deadline, isRenewal) }
     let wait = LoopWait<BatchCourse.Share>(loop: loop)
     let key = Key(policy: policy, epoch: epoch, fields: request.fields.thatChangeAnswers)
+    memory.add(list.size)
     let entry = enter(key, list, request.fields, LoopBound(wait, on: loop), isRenewal: isRenewal)
     for window in entry.full {
       Task.immediate(executorPreference: loop) { await self.run(window, on: loop, call) }
@@ -158,6 +162,7 @@ final class BatchMerger: Sendable {
   // MARK: the call
 
   private func run(_ window: Window, on loop: EventLoop, _ call: UpstreamCall) async {
+    defer { memory.add(-window.size) }
     let callers = window.callers
     var course = BatchCourse(window.union.codes, lists: callers.map(\.list), merging)
     let deadline = loop.now.advanced(byNanoseconds: timeout)

@@ -17,6 +17,8 @@ struct PointCode: Hashable, Sendable {
 struct CodeList: Sendable {
   /// In the caller's order.
   let codes: [PointCode]
+  /// The bytes of the body, which stays in memory with them.
+  let size: Int
 
   /// No longer body is merged, and no merged one is longer: the default of what one caller may send.
   static let largestBody = 1 << 20
@@ -41,6 +43,7 @@ struct CodeList: Sendable {
     } while scan.skip(UInt8(ascii: ","))
     guard scan.skip(UInt8(ascii: "]")), scan.skip(UInt8(ascii: "}")), scan.isAtEnd else { return nil }
     self.codes = codes
+    size = body.count
   }
 
   /// Moves over JSON that is known to be well-formed.

@@ -10,6 +10,7 @@ private final class MergerRig: Sendable {
   let merger: BatchMerger
   let metrics = AdapterMetrics(adapter: "main")
   let log = CollectedLog()
+  let memory = MemoryBudget(limit: 1 << 28)
   let gate: Gate?
   private let model: Mutex<ModelUpstream>
   private let seen = Mutex<[AdapterRequest]>([])
@@ -21,7 +22,7 @@ private final class MergerRig: Sendable {
     self.model = Mutex(model)
     self.gate = gate
     merger = BatchMerger(
-      ModelUpstream.merging, timeout: 30_000_000_000, metrics: metrics, memory: MemoryBudget(limit: 1 << 28), log: log)
+      ModelUpstream.merging, timeout: 30_000_000_000, metrics: metrics, memory: memory, log: log)
   }
 
   var calls: [AdapterRequest] { seen.withLock { $0 } }
@@ -188,6 +189,23 @@ struct BatchMergerTests {
       gate.open()
       #expect(await text(of: other) == rig.unmerged(["c"]))
       #expect(rig.calls.count == 1)
+    }
+  }
+
+  @Test func `bodies count in the server's memory until their call is over, though their callers have left`() async {
+    await withLoops(2) { group in
+      let gate = Gate()
+      let rig = MergerRig(gate: gate)
+      let code = String(repeating: "x", count: 100_000)
+      let callers = (0..<2).map { number in
+        rig.ask(["\(number)" + code], on: group.loops[number], window: Self.long, max: 2)
+      }
+      #expect(await eventually { gate.arrived == 1 })
+      for caller in callers { caller.cancel() }
+      for caller in callers { #expect(await text(of: caller) == "overloaded") }
+      #expect((200_000..<201_000).contains(rig.memory.used))
+      gate.open()
+      #expect(await eventually { rig.memory.used == 0 })
     }
   }
 
