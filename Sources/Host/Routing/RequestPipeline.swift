@@ -59,8 +59,8 @@ final class RequestPipeline: ExchangeHandler {
         let answer =
           if let policy = route.sharing {
             try await share(request, policy, route, exchange, report)
-          } else if let merger = route.merger, let policy = route.configuration.batch {
-            SharedRead(try await merge(request, merger, policy, route, exchange, report))
+          } else if let batch = route.batch {
+            SharedRead(try await merge(request, batch, route, exchange, report))
           } else {
             SharedRead(try await perform(request, route, exchange, report))
           }
@@ -149,6 +149,7 @@ final class RequestPipeline: ExchangeHandler {
     add("Content-Type: ", head.contentType)
     add("Accept: ", head.accept)
     add("prop: ", head.prop)
+    // Behind what may change an answer (`Fields.meaningCount`): what names this request alone.
     if !head.traceparent.isEmpty, TraceContext.isSane(exchange.bytes(head.traceparent)) {
       add("traceparent: ", head.traceparent)
       add("tracestate: ", head.tracestate)

@@ -15,11 +15,15 @@ final class Route: Sendable {
   /// Nil: every request has an upstream call of its own.
   let sharing: SharingPolicy?
   /// Nil: no call is made for several callers' codes.
-  let merger: BatchMerger?
+  let batch: Batch?
   /// Nil: every method.
   fileprivate let method: RequestHead.Method?
   fileprivate let path: [UInt8]
 
+  /// What merges this route's requests with others, and how.
+  typealias Batch = (merger: BatchMerger, policy: BatchMerger.Policy)
+
+  /// - Parameter merger: the adapter's; it is used where the configuration says so.
   init(
     _ configuration: Configuration.Route, adapter: AdapterInstance, metrics: RouteMetrics, merger: BatchMerger? = nil
   ) {
@@ -30,7 +34,7 @@ final class Route: Sendable {
     path = Array(configuration.path.utf8)
     timeout = configuration.timeout.nanoseconds
     sharing = SharingPolicy(configuration, hasBudget: adapter.budget != nil)
-    self.merger = merger
+    if let merger, let policy = configuration.batch { batch = (merger, policy) } else { batch = nil }
     writeRoles = configuration.writeRoles
     if case .operation(let operation) = configuration.target, operation.isWrite {
       roles = configuration.writeRoles

@@ -30,9 +30,7 @@ struct SnapshotBuilder {
     let mergers = mergers(of: instances)
     let routes = configuration.routes.compactMap { route in
       instances.first { $0.name == route.adapter }.map {
-        Route(
-          route, adapter: $0, metrics: metrics.route(route.path),
-          merger: route.batch.flatMap { _ in mergers[route.adapter] })
+        Route(route, adapter: $0, metrics: metrics.route(route.path), merger: mergers[route.adapter])
       }
     }
     return Snapshot(

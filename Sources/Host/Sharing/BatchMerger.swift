@@ -27,7 +27,7 @@ final class BatchMerger: Sendable {
     /// A read that begins after a write sees nothing that was asked for before it.
     let epoch: UInt64
     /// The caller's fields that may change an answer.
-    let fields: [UInt8]
+    let fields: ArraySlice<UInt8>
   }
 
   private struct Caller {
@@ -98,7 +98,7 @@ final class BatchMerger: Sendable {
       let list = CodeList(request.body, member: merging.codes, max: policy.max)
     else { return await call(request, deadline, isRenewal) }
     let wait = LoopWait<BatchCourse.Share>(loop: loop)
-    let key = Key(policy: policy, epoch: epoch, fields: request.fields.thatChangeAnswers)
+    let key = Key(policy: policy, epoch: epoch, fields: request.fields.bytes[..<request.fields.meaningCount])
     memory.add(list.size)
     let entry = enter(key, list, request.fields, LoopBound(wait, on: loop), isRenewal: isRenewal)
     for window in entry.full {
@@ -254,23 +254,5 @@ extension Body {
       bytes.append(contentsOf: piece)
     }
     return bytes
-  }
-}
-
-extension Fields {
-  /// The caller's fields that an upstream may answer differently to, as one text.
-  fileprivate var thatChangeAnswers: [UInt8] {
-    var kept: [UInt8] = []
-    forEach { name, value in
-      switch String(decoding: name, as: UTF8.self).lowercased() {
-      case "traceparent", "tracestate", "x-request-id": break
-      default:
-        kept.append(contentsOf: name)
-        kept.append(UInt8(ascii: ":"))
-        kept.append(contentsOf: value)
-        kept.append(UInt8(ascii: "\n"))
-      }
-    }
-    return kept
   }
 }

@@ -18,7 +18,7 @@ struct ReadKey: Hashable, Sendable {
     operation = request.operation
     fields = request.fields.bytes
     body = request.body
-    let meaning = fields.withUnsafeBufferPointer(ReadKey.meaning)
+    let meaning = request.fields.meaningCount
     self.meaning = meaning
     var hasher = Hasher()
     hasher.combine(adapter)
@@ -26,24 +26,6 @@ struct ReadKey: Hashable, Sendable {
     fields.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[..<meaning])) }
     body.withUnsafeBytes { hasher.combine(bytes: $0) }
     hash = hasher.finalize()
-  }
-
-  /// Where the fields end that change an answer: the pipeline writes those of tracing behind them.
-  private static func meaning(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
-    var start = 0
-    while start < bytes.count {
-      let line = UnsafeBufferPointer(rebasing: bytes[start...])
-      if begins(line, "X-Request-Id: ") || begins(line, "traceparent: ") { return start }
-      guard let end = line.firstIndex(of: 10) else { break }
-      start += end + 1
-    }
-    return bytes.count
-  }
-
-  private static func begins(_ line: UnsafeBufferPointer<UInt8>, _ name: StaticString) -> Bool {
-    guard line.count >= name.utf8CodeUnitCount else { return false }
-    for index in 0..<name.utf8CodeUnitCount where line[index] != name.utf8Start[index] { return false }
-    return true
   }
 
   /// One of a number of places for this key.
@@ -58,4 +40,27 @@ struct ReadKey: Hashable, Sendable {
   }
 
   func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+}
+
+extension Fields {
+  /// How many of the bytes are fields that may change an answer: the pipeline writes those of tracing behind them
+  /// (`RequestPipeline.forwardedFields`).
+  var meaningCount: Int {
+    bytes.withUnsafeBufferPointer { bytes in
+      var start = 0
+      while start < bytes.count {
+        let line = UnsafeBufferPointer(rebasing: bytes[start...])
+        if Fields.begins(line, "X-Request-Id: ") || Fields.begins(line, "traceparent: ") { return start }
+        guard let end = line.firstIndex(of: 10) else { break }
+        start += end + 1
+      }
+      return bytes.count
+    }
+  }
+
+  private static func begins(_ line: UnsafeBufferPointer<UInt8>, _ name: StaticString) -> Bool {
+    guard line.count >= name.utf8CodeUnitCount else { return false }
+    for index in 0..<name.utf8CodeUnitCount where line[index] != name.utf8Start[index] { return false }
+    return true
+  }
 }

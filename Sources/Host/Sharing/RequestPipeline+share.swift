@@ -48,11 +48,9 @@ extension RequestPipeline {
     let call = call(to: route.adapter, requestID)
     let deadline = callDeadline(route.adapter)
     sharing.start(flight, route.adapter.writes, on: loop) {
-      guard let merger = route.merger, let policy = route.configuration.batch else {
-        return await call(request, deadline, isRenewal)
-      }
-      return await merger.answer(
-        to: request, policy, epoch: flight.epoch, deadline: deadline, isRenewal: isRenewal, call: call)
+      guard let batch = route.batch else { return await call(request, deadline, isRenewal) }
+      return await batch.merger.answer(
+        to: request, batch.policy, epoch: flight.epoch, deadline: deadline, isRenewal: isRenewal, call: call)
     }
   }
 
@@ -110,12 +108,10 @@ extension RequestPipeline {
   /// The answer for a route that merges calls and shares nothing else.
   @inline(never)
   func merge(
-    _ request: AdapterRequest, _ merger: BatchMerger, _ policy: BatchMerger.Policy, _ route: Route,
-    _ exchange: Exchange,
-    _ report: Report
+    _ request: AdapterRequest, _ batch: Route.Batch, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async throws(GatewayError) -> AdapterResponse {
-    let answer = try await merger.answer(
-      to: request, policy, epoch: route.adapter.writes.current,
+    let answer = try await batch.merger.answer(
+      to: request, batch.policy, epoch: route.adapter.writes.current,
       deadline: exchange.began.advanced(byNanoseconds: route.timeout), call: call(to: route.adapter, report.requestID)
     ).get()
     report.upstream(answer)
