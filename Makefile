@@ -42,7 +42,7 @@ format: ## format the Swift files in place
 	@$(SWIFT) format --in-place --parallel --recursive $(SOURCES)
 
 .PHONY: bench
-bench: build ## measure Pointgate beside HAProxy and nginx, in two minutes (INSTALL=1 installs what is missing)
+bench: build ## measure Pointgate beside HAProxy and nginx, in two to three minutes (INSTALL=1 installs what is missing)
 	@bench/run.py $(if $(INSTALL),--install)
 
 .PHONY: fuzz

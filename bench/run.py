@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Pointgate beside HAProxy and nginx on this machine, in one table. README.md in this folder explains it.
 
-    make bench                  builds the release, says what is missing, measures for about two minutes
+    make bench                  builds the release, says what is missing, measures for two to three minutes
     bench/run.py --check        no measurement: does each proxy that is here do the same job?
 """
 

@@ -13,6 +13,7 @@ public enum Lane: Int, Sendable, CaseIterable, Comparable {
 }
 
 extension Operation {
+  /// The lane of its calls. Alarms go with the writes: there are few of them, and somebody acts on them.
   public var lane: Lane {
     switch self {
     case .set, .forceSet, .alarms, .alarmConfigs: .writes

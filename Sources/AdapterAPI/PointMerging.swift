@@ -15,6 +15,7 @@ public struct PointMerging: Sendable {
 
   /// One array of the answer.
   public struct Elements: Sendable {
+    /// Its name in the answer's object.
     public let member: String
     /// The member is left out where it would be empty.
     public let isLeftOutWhenEmpty: Bool

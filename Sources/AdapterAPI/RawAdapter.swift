@@ -1,11 +1,14 @@
 /// An adapter whose upstream speaks the contract itself: it says what is sent and what an answer means; the host sends.
 ///
-/// Bodies pass in both directions byte for byte. Both methods run on the way of every request: they wait for nothing.
+/// Bodies pass in both directions byte for byte. Both methods run on the way of every request, on all of the host's loops at the
+/// same time: they wait for nothing.
 public protocol RawAdapter: Adapter {
   /// Where its calls go.
   var client: any HTTPClient { get }
 
   /// The call that carries out a caller's request.
+  ///
+  /// - Throws: `.badRequest`, `.unsupported` or, where a token is missing, `.tokenRejected`; nothing has been sent then.
   func outgoing(_ request: AdapterRequest, _ call: Call) throws(AdapterError) -> HTTPRequest
 
   /// What the upstream's answer means, by its head and the part of its body that is here already (`Body.prefix`).
@@ -17,6 +20,8 @@ public protocol RawAdapter: Adapter {
 
 extension RawAdapter {
   /// The answer that goes on to the caller.
+  ///
+  /// - Throws: what `verdict` throws, with `mayHaveActed` where the request was a write.
   public func response(
     to request: AdapterRequest, _ answer: HTTPResponse
   ) throws(AdapterError) -> AdapterResponse {

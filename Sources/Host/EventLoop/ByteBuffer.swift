@@ -3,7 +3,8 @@ import Glibc
 
 /// Bytes that are put together to be sent. Keeps its memory when it is emptied, so that the next ones cost no allocation.
 ///
-/// An array would do the same; its `append` costs several times as much for the few bytes of a header field.
+/// An array would do the same; its `append` costs several times as much for the few bytes of a header field. For the same reason
+/// appending is inlined always, and growing, which is rare, never.
 struct ByteBuffer: ~Copyable {
   private var base: UnsafeMutablePointer<UInt8>
   private var capacity: Int

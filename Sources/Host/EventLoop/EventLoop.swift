@@ -8,8 +8,9 @@ import Synchronization
 /// A turn: wait, hand out events, fire timers, take what other threads sent, run the tasks that became ready, send. Everything
 /// that lives on the loop is touched by its thread only.
 ///
-/// `@unchecked Sendable`: `inbox`, `awake` and `stopping` may be touched from anywhere; every other stored variable is touched by
-/// the loop's thread only, which the methods check (`assertOnLoop`).
+/// `@unchecked Sendable`: `inbox`, `awake` and `stopping` may be touched from anywhere; `thread` is written once, before `start`
+/// returns, and then only read; every other stored variable is touched by the loop's thread only. What reaches it are the loop's
+/// own objects, which are not `Sendable`, and `LoopBound`, which checks.
 final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// Position in its group.
   let index: Int

@@ -1,9 +1,9 @@
 import Synchronization
 
-/// The bytes that all connections hold in buffers: request bodies, what was not read out of a request yet, what a slow client has
-/// not taken. Beyond `listen.max_memory` new requests are shed.
+/// The bytes that are held for clients: request bodies, what was not read out of a request yet, what a slow client has not taken,
+/// answers that are gathered for several or kept. Beyond `listen.max_memory` new requests are shed.
 ///
-/// What is held for upstreams has bounds of its own: 64 KiB and one piece for each call in flight.
+/// What an upstream's connection holds has bounds of its own: 64 KiB and one piece for each call in flight.
 final class MemoryBudget: Sendable {
   private let held = Atomic<Int>(0)
   private let bound: Atomic<Int>

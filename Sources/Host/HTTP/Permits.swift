@@ -12,6 +12,7 @@ final class Permits: Sendable {
   /// The most that values and history may hold together, and history alone.
   private let readLimit: Int
   private let historyLimit: Int
+  private let keepsFree: Bool
   /// Three counts in one word: the places taken by all lanes, by values and history, by history.
   private let used = Atomic<UInt64>(0)
   /// Likewise who waits: in the first lane, in the first two, in all. Written under the queue's lock.
@@ -30,8 +31,6 @@ final class Permits: Sendable {
     historyLimit = keepsFree && limit >= 4 ? limit - limit / 4 : limit
     self.keepsFree = keepsFree
   }
-
-  private let keepsFree: Bool
 
   var inUse: Int { Permits.count(used.load(ordering: .relaxed), upTo: .writes) }
   /// How many wait, over all loops.

@@ -146,7 +146,8 @@ extension ServerConnection {
   /// The client's socket has taken everything.
   private func flushed() {
     // A body may be waited for since the client was told to go on.
-    deadline = exchange?.isWaitingForBody == true ? loop.now + server.listen.bodyTimeout : nil
+    deadline =
+      exchange?.isWaitingForBody == true ? loop.now.advanced(byNanoseconds: server.timeouts.body) : nil
     if let exchange { exchange.resumeFlush(true) } else { proceed() }
   }
 }

@@ -9,7 +9,6 @@ protocol ExchangeHandler: AnyObject {
 /// One loop's side of a server: its limits, its handler, its connections. Touched by its loop's thread only.
 final class ServerContext {
   let loop: EventLoop
-  private(set) var listen: Configuration.Listen
   private(set) var limits: HTTPLimits
   private(set) var timeouts: ServerTimeouts
   let connections: ConnectionCount
@@ -25,7 +24,6 @@ final class ServerContext {
     handler: any ExchangeHandler
   ) {
     self.loop = loop
-    self.listen = listen
     self.connections = connections
     self.memory = memory
     tasks = ExchangeTasks(loop: loop, handler: handler)
@@ -35,7 +33,6 @@ final class ServerContext {
 
   /// New limits, for what happens from now on.
   func use(_ listen: Configuration.Listen) {
-    self.listen = listen
     limits = HTTPLimits(listen)
     timeouts = ServerTimeouts(listen)
   }

@@ -10,6 +10,7 @@ final class UpstreamClient: HTTPClient {
   private let numeric: [SocketAddress]?
   private let calls: Permits
   private let pools: [LoopBound<UpstreamPool>]
+
   init(baseURL: BaseURL, limits: Configuration.UpstreamLimits, group: EventLoopGroup, resolver: Resolver) {
     self.baseURL = baseURL
     self.limits = limits

@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// How a route's reading requests share upstream calls. Spans are nanoseconds.
+/// How a route's reading requests share upstream calls. Spans are nanoseconds, a day at the most.
 struct SharingPolicy: Sendable {
   /// How long an answer is reused.
   var cache: Int64
@@ -32,9 +32,9 @@ struct SharingPolicy: Sendable {
   /// Answers are kept.
   var keeps: Bool { cache > 0 }
   /// How long an answer is given without asking whether the upstream may be called.
-  var life: Int64 { cache.addingReportingOverflow(stale).overflow ? .max : cache + stale }
+  var life: Int64 { cache + stale }
   /// How long an answer stays in memory.
-  var kept: Int64 { life.addingReportingOverflow(reserve).overflow ? .max : life + reserve }
+  var kept: Int64 { life + reserve }
 }
 
 /// An answer that several may hold at once. It counts in the server's memory once, until the last of them has let it go.
