@@ -30,17 +30,8 @@ final class AdapterCaller {
   ) async throws(GatewayError) -> AdapterResponse {
     if request.operation.isWrite { adapter.writes.writeBegins() }
     defer { if request.operation.isWrite { adapter.writes.writeEnds() } }
-    var token = tokenAtHand(for: adapter)
-    if token == nil { token = try await self.token(for: adapter, deadline: deadline) }
-    var isRepeated = false
-    while true {
-      do throws(AdapterError) {
-        return try await call(request, token, adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal)
-      } catch {
-        guard !isRepeated else { throw GatewayError(error) }
-        token = try await replacement(of: token, after: error, adapter, deadline: deadline)
-        isRepeated = true
-      }
+    return try await withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
+      try await call(request, token, adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal)
     }
   }
 
@@ -80,20 +71,22 @@ final class AdapterCaller {
     }
   }
 
-  /// Runs `body` with a token of the adapter's upstream; once more with a new one where the upstream refuses ours.
+  /// Runs `body` with a token of the adapter's upstream; once more with a new one where the upstream refuses ours. Inlined, for
+  /// every request comes through it.
+  @inline(__always)
   func withToken<Value>(
     of adapter: AdapterInstance, deadline: Instant, _ body: (Token?) async throws(AdapterError) -> Value
   ) async throws(GatewayError) -> Value {
     var token = tokenAtHand(for: adapter)
     if token == nil { token = try await self.token(for: adapter, deadline: deadline) }
-    do throws(AdapterError) {
-      return try await body(token)
-    } catch {
-      let fresh = try await replacement(of: token, after: error, adapter, deadline: deadline)
+    var isRepeated = false
+    while true {
       do throws(AdapterError) {
-        return try await body(fresh)
+        return try await body(token)
       } catch {
-        throw GatewayError(error)
+        guard !isRepeated else { throw GatewayError(error) }
+        token = try await replacement(of: token, after: error, adapter, deadline: deadline)
+        isRepeated = true
       }
     }
   }
