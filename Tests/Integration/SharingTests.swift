@@ -268,4 +268,27 @@ struct SharingTests {
     #expect(try lab.call()["X-Gateway-Source"] == "live")
     #expect(try lab.call()["X-Gateway-Source"] == "cache")
   }
+
+  @Test("a reload and a drain let a shared call end for all who wait for it")
+  func underWay() throws {
+    var configuration = Self.configuration()
+    let lab = try lab(configuration)
+    let gate = Gate()
+    defer { gate.open() }
+    lab.upstream.script(.held(by: gate))
+    let callers = try ask(lab, 5)
+    try eventually("the call") { lab.upstream.dataCalls.count == 1 }
+    try eventually("all of them") { try lab.metric("gateway_http_connections") == 5 }
+    try passTurns(lab)
+    configuration.adapters["main"]?.settings["first_byte_timeout"] = "4s"
+    try lab.reload(configuration.text)
+    #expect(try lab.call().status == 200, "another adapter, another call")
+    #expect(lab.upstream.dataCalls.count == 2)
+    lab.gateway.signal(SIGTERM)
+    try eventually("the listener to close") { (try? lab.connect()) == nil }
+    gate.open()
+    for caller in callers { #expect(try caller.receive().status == 200) }
+    #expect(try lab.gateway.waitForExit() == 0)
+    #expect(lab.upstream.dataCalls.count == 2)
+  }
 }
