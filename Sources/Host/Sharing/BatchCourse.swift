@@ -13,9 +13,9 @@ struct BatchCourse {
     /// A good answer, whole.
     case good(AdapterResponse, [UInt8])
     /// The upstream says no to what it was asked.
-    case refused(Answer)
+    case refused(Sharing.CallResult)
     /// Nothing that a point could be blamed for; everybody would have got the same.
-    case failed(Answer)
+    case failed(Sharing.CallResult)
     /// An answer that nobody looks into.
     case uncuttable
   }
@@ -23,14 +23,12 @@ struct BatchCourse {
   /// What a caller gets.
   enum Share: Sendable {
     /// What he would have got if he had asked alone.
-    case whole(Answer)
+    case whole(Sharing.CallResult)
     /// His elements, in an answer with this status and these fields.
     case cut(AnswerCut, AdapterResponse)
     /// A call of his own.
     case alone
   }
-
-  typealias Answer = Result<AdapterResponse, GatewayError>
 
   private let merging: PointMerging
   private let codes: [PointCode]

@@ -14,12 +14,11 @@ final class BatchMerger: Sendable {
     var max: Int
   }
 
-  typealias Answer = BatchCourse.Answer
   /// One call to the adapter; made on the loop whose caller brought it.
   ///
   /// - Parameter isRenewal: Everybody it is for has an older answer that can be given instead.
   typealias UpstreamCall =
-    @Sendable (_ request: AdapterRequest, _ deadline: Instant, _ isRenewal: Bool) async -> Answer
+    @Sendable (_ request: AdapterRequest, _ deadline: Instant, _ isRenewal: Bool) async -> Sharing.CallResult
 
   /// Only requests that are alike in everything but their codes share a call.
   private struct Key: Hashable {
@@ -93,7 +92,7 @@ final class BatchMerger: Sendable {
   func answer(
     to request: AdapterRequest, _ policy: Policy, epoch: UInt64, deadline: Instant, isRenewal: Bool = false,
     call: @escaping UpstreamCall
-  ) async -> Answer {
+  ) async -> Sharing.CallResult {
     guard !isOff.load(ordering: .relaxed), let loop = EventLoop.current,
       let list = CodeList(request.body, member: merging.codes, max: policy.max)
     else { return await call(request, deadline, isRenewal) }
@@ -179,7 +178,7 @@ final class BatchMerger: Sendable {
     give(course.takeSettled(), to: callers, &served)
   }
 
-  private func outcome(of answer: Answer) async -> BatchCourse.Outcome {
+  private func outcome(of answer: Sharing.CallResult) async -> BatchCourse.Outcome {
     var response: AdapterResponse
     switch answer {
     case .failure(let error): return error.mayBeAPoints ? .refused(answer) : .failed(answer)

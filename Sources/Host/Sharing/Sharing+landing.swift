@@ -2,6 +2,7 @@ import AdapterAPI
 
 // How a flight ends. On the flight's own task, which is nobody's request.
 extension Sharing {
+  /// What came of a call that is nobody's: an answer, or everybody's error.
   typealias CallResult = Result<AdapterResponse, GatewayError>
 
   /// Starts a flight that is in the table: its call runs as a task of its own on this loop, at once up to its first wait.

@@ -49,7 +49,7 @@ private final class MergerRig: Sendable {
     }
   }
 
-  private func upstream(_ request: AdapterRequest, on loop: EventLoop) async -> BatchMerger.Answer {
+  private func upstream(_ request: AdapterRequest, on loop: EventLoop) async -> Sharing.CallResult {
     loop.assertOnLoop()
     seen.withLock { $0.append(request) }
     await gate?.pass(on: loop)
