@@ -42,21 +42,13 @@ extension RequestPipeline {
     return read
   }
 
-  /// Starts a call that is nobody's: it has the deadline of the adapter's own limits.
+  /// Starts a call that is nobody's, in a task of its own.
   private func start(_ flight: Flight, _ request: AdapterRequest, _ route: Route, _ requestID: String, isRenewal: Bool)
   {
-    let call = call(to: route.adapter, requestID)
-    let deadline = callDeadline(route.adapter)
+    let pipeline = LoopBound(self, on: loop)
     sharing.start(flight, route.adapter.writes, on: loop) {
-      guard let batch = route.batch else { return await call(request, deadline, isRenewal) }
-      return await batch.merger.answer(
-        to: request, batch.policy, epoch: flight.epoch, deadline: deadline, isRenewal: isRenewal, call: call)
+      await pipeline.value.call(for: flight, request, route, requestID, isRenewal: isRenewal)
     }
-  }
-
-  /// The adapter's own limit for a call that begins now.
-  private func callDeadline(_ adapter: AdapterInstance) -> Instant {
-    loop.now.advanced(byNanoseconds: adapter.callTime)
   }
 
   /// Makes the call in this request's own task, which spares one of its own; so only where the request may wait as long as the call
@@ -68,40 +60,37 @@ extension RequestPipeline {
     exchange.isNeededByOthers = { [sharing] in
       sharing.leaderLeaves(seat) { leader.loop.execute { leader.value.task?.cancel() } }
     }
-    let result = await result(of: request, seat, route, report)
+    let result = await call(for: seat.flight, request, route, report.requestID, isRenewal: seat.isRenewal)
     await sharing.land(seat.flight, result, route.adapter.writes, on: loop)
     exchange.isNeededByOthers = nil
   }
 
-  private func result(
-    of request: AdapterRequest, _ seat: Sharing.Seat, _ route: Route, _ report: Report
-  ) async -> Sharing.CallResult {
-    let deadline = callDeadline(route.adapter)
-    if let merger = route.merger, let policy = route.configuration.batch {
-      return await merger.answer(
-        to: request, policy, epoch: seat.flight.epoch, deadline: deadline, isRenewal: seat.isRenewal,
-        call: call(to: route.adapter, report.requestID))
-    }
-    do throws(GatewayError) {
-      return .success(
-        try await caller.answer(
-          to: request, from: route.adapter, deadline: deadline, requestID: report.requestID, isRenewal: seat.isRenewal))
-    } catch {
-      return .failure(error)
-    }
+  /// The adapter's own limit for a call that begins now.
+  private func callDeadline(_ adapter: AdapterInstance) -> Instant {
+    loop.now.advanced(byNanoseconds: adapter.callTime)
   }
 
-  /// The adapter's answer as a value, for code that is not this loop's own.
+  /// A flight's call, by itself or in one with others' codes.
+  private func call(
+    for flight: Flight, _ request: AdapterRequest, _ route: Route, _ requestID: String, isRenewal: Bool
+  ) async -> Sharing.CallResult {
+    let adapter = route.adapter
+    let deadline = callDeadline(adapter)
+    if let batch = route.batch {
+      return await batch.merger.answer(
+        to: request, batch.policy, epoch: flight.epoch, deadline: deadline, isRenewal: isRenewal,
+        call: call(to: adapter, requestID))
+    }
+    return await caller.result(
+      of: request, from: adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal)
+  }
+
+  /// Calls of the adapter, for code that is not this loop's own.
   private func call(to adapter: AdapterInstance, _ requestID: String) -> BatchMerger.UpstreamCall {
     let caller = LoopBound(self.caller, on: loop)
     return { request, deadline, isRenewal in
-      do throws(GatewayError) {
-        return .success(
-          try await caller.value.answer(
-            to: request, from: adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal))
-      } catch {
-        return .failure(error)
-      }
+      await caller.value.result(
+        of: request, from: adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal)
     }
   }
 
