@@ -228,6 +228,21 @@ struct SharingTests {
     try eventually("the new answer") { try lab.call().text != #"{"code":200,"value":1}"# }
   }
 
+  @Test("what a cache wants is fetched to its end, though the only client has left")
+  func leftForTheCache() throws {
+    let lab = try lab(Self.configuration(["cache": "1h"]))
+    let gate = Gate()
+    defer { gate.open() }
+    lab.upstream.script(.held(by: gate))
+    let only = try lab.connect().send(Request.make())
+    try eventually("the call") { lab.upstream.dataCalls.count == 1 }
+    only.socket.reset()
+    try eventually("the client to be gone") { try lab.metric("gateway_http_connections") == 0 }
+    gate.open()
+    try eventually("its answer") { try lab.call()["X-Gateway-Source"] == "cache" }
+    #expect(lab.upstream.dataCalls.count == 1)
+  }
+
   @Test("an error is not kept, and a refresh that fails leaves the previous answer")
   func errors() throws {
     let lab = try lab(Self.configuration(["cache": "1h"]))

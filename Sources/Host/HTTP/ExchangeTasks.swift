@@ -1,5 +1,5 @@
 /// The tasks that serve the exchanges of a server on one loop. One that has served waits for the next exchange: to make a task
-/// and the memory for its frames, and to take both down again, costs a fifth of all that the gateway does for a short request.
+/// and the memory for its frames, and to take both down again, costs a seventh of all that the gateway does for a short request.
 ///
 /// Touched by its loop's thread only.
 final class ExchangeTasks {
