@@ -12,8 +12,8 @@ final class Exchange {
   private(set) var headBase: UnsafePointer<UInt8>?
   /// Serves it.
   var task: ExchangeTask?
-  /// Asked when the client has gone: whether others need what the task does, so that it goes on.
-  var isNeededByOthers: (() -> Bool)?
+  /// Called when the client has gone, instead of cancelling the task: others may need what it does.
+  var onGone: (() -> Void)?
   /// The client has gone; nobody reads an answer.
   private(set) var isGone = false
   /// The answer's status, and its body's bytes as far as they were handed over; 0 while there is none.
@@ -259,7 +259,7 @@ final class Exchange {
     resumeBody(HTTPFault(.badRequest, "the client went away"))
     resumeFlush(false)
     relay?.clientGone()
-    if isNeededByOthers?() != true { task?.cancel() }
+    if let onGone { onGone() } else { task?.cancel() }
   }
 
   func resumeBody(_ fault: HTTPFault?) {

@@ -52,20 +52,27 @@ struct FlightTable<Waiter> {
     return (seat, nil)
   }
 
-  /// Somebody no longer waits. True: nobody is left who needs the answer, and the flight is out of the table.
+  /// Somebody no longer waits. True: nobody is left who needs the answer.
   mutating func leave(_ flight: Flight, seat: Int) -> Bool {
     if let index = place(of: flight) {
       current.values[index].seats.remove(seat)
-      guard current.values[index].seats.isEmpty, !flight.policy.keeps else { return false }
-      _ = take(at: index)
-      return true
+    } else {
+      overtaken[ObjectIdentifier(flight)]?.seats.remove(seat)
     }
-    let id = ObjectIdentifier(flight)
-    guard overtaken[id] != nil else { return false }
-    overtaken[id]?.seats.remove(seat)
-    guard overtaken[id]?.seats.isEmpty == true else { return false }
-    overtaken[id] = nil
+    return isDeserted(flight)
+  }
+
+  /// Takes a flight out that nobody needs; false where there is somebody.
+  mutating func giveUp(_ flight: Flight) -> Bool {
+    guard isDeserted(flight) else { return false }
+    _ = end(flight)
     return true
+  }
+
+  /// Under way, and nobody waits for it, nor does a cache.
+  private func isDeserted(_ flight: Flight) -> Bool {
+    if let index = place(of: flight) { return current.values[index].seats.isEmpty && !flight.policy.keeps }
+    return overtaken[ObjectIdentifier(flight)]?.seats.isEmpty == true
   }
 
   /// The flight for this key that is not overtaken.

@@ -57,12 +57,12 @@ extension RequestPipeline {
     _ seat: Sharing.Seat, _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
   ) async {
     let leader = LoopBound(exchange, on: loop)
-    exchange.isNeededByOthers = { [sharing] in
-      sharing.leaderLeaves(seat) { leader.loop.execute { leader.value.task?.cancel() } }
+    exchange.onGone = { [sharing] in
+      sharing.leaderLeaves(seat, on: leader.loop) { leader.loop.execute { leader.value.task?.cancel() } }
     }
     let result = await call(for: seat.flight, request, route, report.requestID, isRenewal: seat.isRenewal)
     await sharing.land(seat.flight, result, route.adapter.writes, on: loop)
-    exchange.isNeededByOthers = nil
+    exchange.onGone = nil
   }
 
   /// The adapter's own limit for a call that begins now.

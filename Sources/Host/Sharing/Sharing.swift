@@ -11,6 +11,8 @@ final class Sharing: Sendable {
   /// Answers up to this size are gathered for several who wait, and are kept.
   static let largestAnswer = 4 << 20
   private static let stripeCount = 16
+  /// How long a call goes on that nobody waits for any more.
+  private static let patience = Duration.milliseconds(100)
 
   /// A use of a wait.
   struct Waiter: Sendable {
@@ -173,23 +175,26 @@ final class Sharing: Sendable {
     let outcome = await wait.wait(seat.waiter.use, until: deadline)
     waits.giveBack(wait)
     if case .landed = outcome { return outcome }
-    let flight = seat.flight
-    if withStripe(of: flight.key, { $0.flights.leave(flight, seat: seat.number) }) {
-      flight.cancel()
-    } else {
-      flight.outlivesCaller(memory)
-    }
+    leave(seat, waits.loop)
     return outcome
   }
 
-  /// The one whose task makes the call has lost his client. True: others wait for it, and it goes on; `cancel` ends it when they
-  /// have left too.
-  func leaderLeaves(_ seat: Seat, cancel: @escaping @Sendable () -> Void) -> Bool {
-    let flight = seat.flight
+  /// The one whose task makes the call has lost his client. `cancel` ends it when nobody else waits.
+  func leaderLeaves(_ seat: Seat, on loop: EventLoop, cancel: @escaping @Sendable () -> Void) {
     seat.waiter.wait.value.end(.cancelled, seat.waiter.use)
-    if withStripe(of: flight.key, { $0.flights.leave(flight, seat: seat.number) }) { return false }
-    flight.onCancel(cancel)
-    return true
+    seat.flight.onCancel(cancel)
+    leave(seat, loop)
+  }
+
+  private func leave(_ seat: Seat, _ loop: EventLoop) {
+    let flight = seat.flight
+    flight.outlivesCaller(memory)
+    guard withStripe(of: flight.key, { $0.flights.leave(flight, seat: seat.number) }) else { return }
+    // Others may be on their way, with requests that were sent before this caller left.
+    Task(executorPreference: loop) {
+      _ = await LoopWait<Never>(loop: loop).wait(until: loop.now + Sharing.patience)
+      if self.withStripe(of: flight.key, { $0.flights.giveUp(flight) }) { flight.cancel() }
+    }
   }
 
   // MARK: those who wait are told

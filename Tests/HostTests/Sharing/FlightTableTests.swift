@@ -28,10 +28,23 @@ struct FlightTableTests {
     #expect(!table.leave(flight, seat: first))
     #expect(!table.leave(flight, seat: third))
     #expect(table.hasFlight(for: key, Shared.untouched, now: Shared.at(0)))
+    #expect(!table.giveUp(flight))
     #expect(table.leave(flight, seat: second))
+    #expect(table.giveUp(flight))
     #expect(table.isEmpty)
-    #expect(!table.leave(flight, seat: second), "once is enough")
+    #expect(!table.leave(flight, seat: second), "it is over")
+    #expect(!table.giveUp(flight), "once is enough")
     #expect(table.end(flight).isEmpty)
+  }
+
+  @Test func `a flight that all have left may still be joined, until it is given up`() throws {
+    let table = Table()
+    let flight = Shared.flight(key)
+    let seat = try #require(table.begin(flight, 1).seat)
+    #expect(table.leave(flight, seat: seat))
+    #expect(table.join(key, Shared.untouched, now: Shared.at(0), 2)?.flight === flight)
+    #expect(!table.giveUp(flight))
+    #expect(table.end(flight).all == [2])
   }
 
   @Test func `a flight whose answer is kept goes on without anybody`() throws {
@@ -39,6 +52,7 @@ struct FlightTableTests {
     let flight = Shared.flight(key, Shared.policy(cache: 1))
     let seat = try #require(table.begin(flight, 1).seat)
     #expect(!table.leave(flight, seat: seat))
+    #expect(!table.giveUp(flight))
     #expect(table.join(key, Shared.untouched, now: Shared.at(0), 2)?.flight === flight)
   }
 
@@ -71,6 +85,7 @@ struct FlightTableTests {
     let its = try #require(table.begin(waited, 3).seat)
     #expect(table.begin(Shared.flight(Shared.key("b"), epoch: 2), 4).abandoned == nil)
     #expect(table.leave(waited, seat: its), "its answer could not be kept")
+    #expect(table.giveUp(waited))
   }
 
   @Test func `while a write may not show yet only the same moment is shared`() {
@@ -109,6 +124,7 @@ private final class Table {
   }
   func begin(_ flight: Flight, _ waiter: Int?) -> (seat: Int?, abandoned: Flight?) { table.begin(flight, waiter) }
   func leave(_ flight: Flight, seat: Int) -> Bool { table.leave(flight, seat: seat) }
+  func giveUp(_ flight: Flight) -> Bool { table.giveUp(flight) }
   func waiting(for flight: Flight) -> Int { table.waiting(for: flight) }
   func end(_ flight: Flight) -> Seats<Int> { table.end(flight) }
 }

@@ -63,6 +63,28 @@ struct SharingTests {
     }
   }
 
+  @Test func `who comes right after the only caller has left gets the same call`() async {
+    await withLoops(2) { group in
+      let rig = SharingRig(group)
+      for number in 1...50 {
+        let body = "{\(number)}"
+        let first = rig.ask(body)
+        #expect(await rig.waits(1, for: body))
+        // In one turn of the loop, so that no time passes between.
+        let second = await onLoop(group.loops[0]) {
+          first.cancel()
+          return rig.ask(body)
+        }
+        #expect(await first.value == .cancelled)
+        #expect(await rig.waits(1, for: body))
+        #expect(rig.callCount == number)
+        rig.gate.open()
+        #expect(await second.value == .answer(#"{"code":200}"#))
+        rig.gate.close()
+      }
+    }
+  }
+
   @Test func `each waits until his own deadline`() async {
     await withLoops(2) { group in
       let rig = SharingRig(group)
