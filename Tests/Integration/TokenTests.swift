@@ -4,7 +4,9 @@ import Testing
 
 @Suite("The upstream's token", .blocking)
 struct TokenTests {
-  private static let wide = GatewayConfiguration.upstream(["max_in_flight": "64", "queue": "{size: 1000, wait: 10s}"])
+  private static let wide = GatewayConfiguration.upstream([
+    "max_in_flight": "64", "queue": "{size: 1000, wait: 10s}", "first_byte_timeout": "20s", "total_timeout": "30s",
+  ])
 
   @Test("200 callers at once over tokens of three seconds: every answer is 200, and no refresh token is used twice")
   func shortTokens() throws {
