@@ -75,39 +75,6 @@ struct LongAnswerTests {
     #expect(peak - before < 2 << 20)
   }
 
-  @Test("what long answers took goes back to the system, whatever came meanwhile and stays")
-  func goesBack() throws {
-    var configuration = GatewayConfiguration.upstream(["total_timeout": "120s"])
-    configuration.routes["history"] = ["coalesce": "true"]
-    let lab = try Lab(configuration)
-    try lab.expectHealthy()
-    lab.upstream.always(
-      UpstreamStep { upstream, peer, call in
-        call.kind == .history
-          ? LongBody(count: 3 << 20).step(.chunked).run(upstream, peer, call) : peer.send(upstream.answerNormally(call))
-      })
-    func ask(_ number: Int) throws -> [RawConnection] {
-      let request = Request.make("POST", Request.history, body: #"{"codes":["\#(number)"]}"#)
-      return try (0..<2).map { _ in try lab.connect(receiveBuffer: 8192).send(request) }
-    }
-    let before = lab.gateway.residentMemory
-    var staying: [RawConnection] = []
-    for round in 0..<10 {
-      let readers = try (0..<10).flatMap { try ask(round * 10 + $0) }
-      for reader in readers { _ = try reader.receiveHead(within: 30) }
-      for _ in 0..<20 {
-        let other = try lab.connect()
-        #expect(try other.send(Request.make()).receive().status == 200)
-        staying.append(other)
-      }
-      for reader in readers { reader.socket.reset() }
-      try eventually("the readers to be gone") {
-        try lab.metric("gateway_http_connections") == Double(staying.count)
-      }
-      try eventually("memory to be what it was", within: 10) { lab.gateway.residentMemory - before < 6 << 20 }
-    }
-  }
-
   @Test("more readers than there are pipes, all of them slow, cost a bounded memory and lose nothing")
   func crowd() throws {
     let readers = 150

@@ -50,6 +50,7 @@ static inline uint64_t pg_epoll_data(const struct epoll_event *events, int index
 static inline uint32_t pg_epoll_events(const struct epoll_event *events, int index) { return events[index].events; }
 
 // From malloc.h.
+static const int PG_M_TRIM_THRESHOLD = -1;
 static const int PG_M_MMAP_THRESHOLD = -3;
 
 // From fcntl.h, for _GNU_SOURCE only.
