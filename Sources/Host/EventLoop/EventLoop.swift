@@ -286,7 +286,12 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     objects.remove(object)
   }
 
-  func arm(_ id: UInt64, at deadline: Int64) { timers.push(TimerHeap.Entry(at: deadline, id: id)) }
+  func arm(_ id: UInt64, at deadline: Int64) {
+    timers.push(TimerHeap.Entry(at: deadline, id: id)) { objects.object($0.id) != nil }
+  }
+
+  /// How many deadlines are remembered, with those of objects that are gone.
+  var timerCount: Int { timers.count }
 
   /// Every object on the loop, for drain and shutdown.
   var allObjects: [LoopObject] { objects.all }

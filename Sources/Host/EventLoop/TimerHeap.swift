@@ -1,5 +1,6 @@
 /// A binary heap of deadlines. An entry names its object by slot and generation, so an entry of an object that is gone is
-/// recognised and dropped; objects re-arm lazily, so there is about one entry per object, whatever its traffic.
+/// recognised and dropped; objects re-arm lazily, so there are few entries per object, whatever its traffic. Those whose objects
+/// are gone are cleared away whenever there are twice as many entries as were of use the last time.
 struct TimerHeap {
   struct Entry {
     var at: Int64
@@ -7,12 +8,22 @@ struct TimerHeap {
   }
 
   private var entries: [Entry] = []
+  private var clearAt = TimerHeap.few
+  /// So many are never cleared away.
+  private static let few = 1024
 
   /// The earliest deadline, or nil.
   var first: Int64? { entries.first?.at }
   var count: Int { entries.count }
 
-  mutating func push(_ entry: Entry) {
+  /// - Parameter isOfUse: whether an entry's object is still there.
+  mutating func push(_ entry: Entry, isOfUse: (Entry) -> Bool = { _ in true }) {
+    if entries.count >= clearAt {
+      entries.removeAll { !isOfUse($0) }
+      // A sorted list is a heap.
+      entries.sort { $0.at < $1.at }
+      clearAt = max(TimerHeap.few, 2 * entries.count)
+    }
     entries.append(entry)
     var child = entries.count - 1
     while child > 0 {

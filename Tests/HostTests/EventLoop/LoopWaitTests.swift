@@ -49,6 +49,29 @@ import Testing
     }
   }
 
+  @Test func `waits that are over leave no deadlines behind that come up much later`() async {
+    await withLoops { group in
+      let loop = group.loops[0]
+      let (most, isServed) = await task(on: loop) {
+        let lasting = LoopWait<Int>(loop: loop)
+        let bound = LoopBound(lasting, on: loop)
+        let waiting = task(on: loop) { LoopWaitTests.seen(await bound.value.wait(until: inMilliseconds(60_000))) }
+        var most = 0
+        for _ in 0..<20_000 {
+          let wait = LoopWait<Int>(loop: loop)
+          let ending = LoopBound(wait, on: loop)
+          loop.post { ending.value.end(.value(1)) }
+          _ = await wait.wait(until: inMilliseconds(60_000))
+          most = max(most, loop.timerCount)
+        }
+        lasting.end(.value(2))
+        return (most, await waiting.value == .value(2))
+      }.value
+      #expect(most < 4096)
+      #expect(isServed)
+    }
+  }
+
   @Test func `a cancelled task stops waiting, whether it was cancelled before or meanwhile, here or elsewhere`() async {
     await withLoops(2) { group in
       let loop = group.loops[0]

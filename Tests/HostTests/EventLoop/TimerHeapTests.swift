@@ -27,6 +27,25 @@ import Testing
     }
   }
 
+  @Test func `entries that are of no use any more are cleared away, and the others stay in order`() {
+    var heap = TimerHeap()
+    var most = 0
+    for id in 0..<100_000 as Range<UInt64> {
+      // One in a hundred stays.
+      heap.push(TimerHeap.Entry(at: Int64(id * 7919 % 100_003), id: id)) { $0.id % 100 == 0 || $0.id + 10 > id }
+      most = max(most, heap.count)
+    }
+    #expect(most < 4096)
+    var last: Int64 = -1
+    var staying = 0
+    while let entry = heap.pop(ifDueAt: .max) {
+      #expect(entry.at > last && entry.at == Int64(entry.id * 7919 % 100_003))
+      last = entry.at
+      if entry.id % 100 == 0 { staying += 1 }
+    }
+    #expect(staying == 1000)
+  }
+
   @Test func `an entry keeps its id`() {
     var heap = TimerHeap()
     for (at, id) in [(3, 30), (1, 10), (2, 20), (0, 1)] { heap.push(TimerHeap.Entry(at: Int64(at), id: UInt64(id))) }
