@@ -61,11 +61,26 @@ struct ResponseReader {
   /// How much of the body is still to come; nil when only its end will tell.
   var remaining: Int? { if case .length(let remaining) = framing { remaining } else { nil } }
 
-  /// How much to read next while so much of the body is held back: not beyond that where more will follow, for the rest may go on
-  /// unseen.
-  func wantsNext(holdingBack size: Int, space: Int) -> Int {
-    guard case .length(let remaining) = framing, remaining > size - body.count, body.count < size else { return space }
-    return min(space, size - body.count)
+  /// How many of the bytes that come next can be read straight into a body of that size; 0 where each has to be looked at. Not more
+  /// than the size where more will follow, for the rest may go on unseen; else one more than the body has, so that what comes
+  /// behind it is noticed.
+  func room(upTo size: Int) -> Int {
+    guard case .length(let remaining) = framing, remaining > 0, body.count < size else { return 0 }
+    return min(remaining + 1, size - body.count)
+  }
+
+  /// Reads so much into the body. `source` says how many bytes it put there, nil for none.
+  mutating func readBody(_ room: Int, from source: (UnsafeMutableRawBufferPointer) -> Int?) -> Step {
+    guard case .length(let remaining) = framing else { return .needMore }
+    var came = 0
+    body.append(addingCapacity: room) { (space: inout OutputSpan<UInt8>) in
+      space.withUnsafeMutableBufferPointer { buffer, count in
+        came = source(UnsafeMutableRawBufferPointer(start: buffer.baseAddress! + count, count: room)) ?? 0
+        count += min(came, remaining)
+      }
+    }
+    if came > remaining { hasSurplus = true }
+    return passed(min(came, remaining))
   }
 
   /// How many of the bytes that come next are payload and nothing else, so that they may go on unseen; 0 where each has to be
@@ -153,7 +168,9 @@ struct ResponseReader {
     } else if head.contentLength >= 0 {
       guard maxBody == 0 || head.contentLength <= maxBody else { return tooLong }
       framing = .length(remaining: head.contentLength)
-      body.reserveCapacity(max(min(count, head.contentLength), min(head.contentLength, UpstreamConnection.holdBack)))
+      // With one byte more than the body has (`room`).
+      body.reserveCapacity(
+        max(min(count, head.contentLength), min(head.contentLength + 1, UpstreamConnection.holdBack)))
     } else {
       framing = .untilClose
     }

@@ -49,10 +49,10 @@ extension UpstreamConnection {
       }
       if state == .closed { return .failure(cut("the answer was cut off")) }
       guard isReadable else { return nil }
-      switch transport.read(into: UnsafeMutableRawBufferPointer(loop.upstreamScratch)) {
-      case .bytes(let count):
-        hasRead(count, of: EventLoop.upstreamScratchSize)
-        if case .failed(let detail) = reader.feed(UnsafePointer(loop.upstreamScratch.baseAddress!), count) {
+      let (outcome, step) = readSome()
+      switch outcome {
+      case .bytes:
+        if case .failed(let detail) = step {
           close()
           return .failure(cut(detail))
         }
@@ -63,6 +63,15 @@ extension UpstreamConnection {
       case .failed: close()
       }
     }
+  }
+
+  private func readSome() -> (Transport.Outcome, ResponseReader.Step) {
+    let room = reader.room(upTo: UpstreamConnection.holdBack)
+    if room > 0 { return readBody(room) }
+    let outcome = transport.read(into: UnsafeMutableRawBufferPointer(loop.upstreamScratch))
+    guard case .bytes(let count) = outcome else { return (outcome, .needMore) }
+    hasRead(count, of: EventLoop.upstreamScratchSize)
+    return (outcome, reader.feed(UnsafePointer(loop.upstreamScratch.baseAddress!), count))
   }
 
   /// Nobody reads that exchange's stream any more.

@@ -54,6 +54,8 @@ final class UpstreamConnection: LoopObject {
 
   /// Answers up to this size are read whole; of longer ones this much is held back before the rest streams.
   static let holdBack = 64 << 10
+  /// So much is read of an answer of which nothing is known: from there on one more call costs less than a copy.
+  private static let firstRead = 16 << 10
 
   init(fd: Int32, pool: UpstreamPool, limits: Configuration.UpstreamLimits, loop: EventLoop) {
     transport = Transport(fd: fd)
@@ -201,18 +203,42 @@ final class UpstreamConnection: LoopObject {
 
   private func receive() {
     while isReadable, state == .sending || state == .awaitingHead || state == .receiving {
-      let space = UnsafeMutableRawBufferPointer(
-        start: loop.upstreamScratch.baseAddress,
-        count: reader.wantsNext(holdingBack: UpstreamConnection.holdBack, space: EventLoop.upstreamScratchSize))
-      switch transport.read(into: space) {
-      case .bytes(let count):
-        hasRead(count, of: space.count)
-        received(UnsafePointer(loop.upstreamScratch.baseAddress!), count)
+      switch readNext() {
+      case .bytes: break
       case .wouldBlock: isReadable = false
       case .end: return ended()
       case .failed(let code): return broken("receive: \(System.errorText(code))")
       }
     }
+  }
+
+  /// Reads once: a head, with a short body behind it, by way of the loop's buffer, and the payload of a longer one into its place.
+  private func readNext() -> Transport.Outcome {
+    let room = reader.room(upTo: UpstreamConnection.holdBack)
+    if room > 0 {
+      let (outcome, step) = readBody(room)
+      if case .bytes = outcome { took(step) }
+      return outcome
+    }
+    let space = reader.isHeadComplete ? EventLoop.upstreamScratchSize : UpstreamConnection.firstRead
+    let outcome = transport.read(
+      into: UnsafeMutableRawBufferPointer(start: loop.upstreamScratch.baseAddress, count: space))
+    if case .bytes(let count) = outcome {
+      hasRead(count, of: space)
+      received(UnsafePointer(loop.upstreamScratch.baseAddress!), count)
+    }
+    return outcome
+  }
+
+  func readBody(_ room: Int) -> (Transport.Outcome, ResponseReader.Step) {
+    var outcome = Transport.Outcome.wouldBlock
+    let step = reader.readBody(room) { space in
+      outcome = transport.read(into: space)
+      guard case .bytes(let count) = outcome else { return nil }
+      hasRead(count, of: room)
+      return count
+    }
+    return (outcome, step)
   }
 
   /// A short read has emptied the socket, and the next edge says when there is more (epoll(7)), unless the end came with the bytes.

@@ -173,11 +173,42 @@ struct ResponseReaderTests {
     }
   }
 
-  @Test("while a body is held back, no more of a long one is read, and all of a short one with what is behind it")
-  func nextRead() {
-    #expect(ResponseReader(maxHead: 4096, maxBody: 0).wantsNext(holdingBack: 100, space: 150) == 150)
-    #expect(Self.reader("Content-Length: 1000\r\n", "abc").wantsNext(holdingBack: 100, space: 150) == 97)
-    #expect(Self.reader("Content-Length: 100\r\n", "abc").wantsNext(holdingBack: 100, space: 150) == 150)
-    #expect(Self.reader("").wantsNext(holdingBack: 100, space: 150) == 150)
+  @Test("payload that is read into its place: no more than is held back of a long body, one byte more of a short one")
+  func room() {
+    #expect(ResponseReader(maxHead: 4096, maxBody: 0).room(upTo: 100) == 0)
+    #expect(Self.reader("Content-Length: 1000\r\n", "abc").room(upTo: 100) == 97)
+    #expect(Self.reader("Content-Length: 100\r\n", "abc").room(upTo: 100) == 97)
+    #expect(Self.reader("Content-Length: 99\r\n", "abc").room(upTo: 100) == 97)
+    #expect(Self.reader("Content-Length: 50\r\n", "abc").room(upTo: 100) == 48)
+    #expect(Self.reader("Content-Length: 3\r\n", "abc").room(upTo: 100) == 0)
+    #expect(Self.reader("Content-Length: 1000\r\n", "abc").room(upTo: 3) == 0)
+    #expect(Self.reader("Transfer-Encoding: chunked\r\n", "3\r\nabc").room(upTo: 100) == 0)
+    #expect(Self.reader("", "abc").room(upTo: 100) == 0)
+  }
+
+  /// Reads the text into the body, as far as there is room for it.
+  private static func read(_ text: String?, into reader: inout ResponseReader) -> ResponseReader.Step {
+    reader.readBody(reader.room(upTo: 100)) { space in
+      guard let text else { return nil }
+      let bytes = Array(text.utf8.prefix(space.count))
+      space.copyBytes(from: bytes)
+      return bytes.count
+    }
+  }
+
+  @Test("what is read into its place is the body, counted, and nothing that comes behind it")
+  func readIntoPlace() {
+    var reader = Self.reader("Content-Length: 10\r\n", "abc")
+    #expect(Self.read("def", into: &reader) == .needMore)
+    #expect(Self.read(nil, into: &reader) == .needMore)
+    #expect(reader.remaining == 4)
+    #expect(Self.read("ghij", into: &reader) == .complete)
+    #expect(reader.allowsReuse)
+    #expect(reader.takeBody() == Array("abcdefghij".utf8))
+
+    var followed = Self.reader("Content-Length: 10\r\n", "abc")
+    #expect(Self.read("defghijHTTP/1.1 200 OK", into: &followed) == .complete)
+    #expect(!followed.allowsReuse, "something came that nobody asked for")
+    #expect(followed.takeBody() == Array("abcdefghij".utf8))
   }
 }
