@@ -272,12 +272,14 @@ final class Gateway {
     let deadline = Instant(nanoseconds: System.monotonic()) + snapshot.configuration.listen.drainTimeout
     let clock = LoopClock(home: group.loops[0])
     let socket = socket
+    let sharing = sharing
     wait {
       for bound in services { await onLoop(bound.loop) { bound.value.listener?.stop() } }
       // Closed before the wait: whoever comes from now on is refused at once and goes elsewhere, instead of waiting in a backlog
       // that nobody looks at.
       socket.close()
       for bound in services { await onLoop(bound.loop) { bound.value.server?.drain() } }
+      sharing.drain()
       while connections.current + connections.abandoned > 0, clock.now() < deadline {
         try? await clock.sleep(until: clock.now() + .milliseconds(20))
       }

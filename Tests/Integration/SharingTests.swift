@@ -284,6 +284,26 @@ struct SharingTests {
     #expect(try lab.call()["X-Gateway-Source"] == "cache")
   }
 
+  @Test("a drain waits for no call that only a cache waits for", arguments: [true, false])
+  func nobodyWaits(_ leavesBefore: Bool) throws {
+    var configuration = Self.configuration(["cache": "1h"])
+    configuration.adapters["main"]?.settings["first_byte_timeout"] = "120s"
+    configuration.adapters["main"]?.settings["total_timeout"] = "120s"
+    configuration.listen["drain_timeout"] = "120s"
+    let lab = try lab(configuration)
+    lab.upstream.script(.hang)
+    let caller = try lab.connect().send(Request.make())
+    try eventually("the call") { lab.upstream.dataCalls.count == 1 }
+    if leavesBefore {
+      caller.socket.reset()
+      try eventually("the caller to be gone") { try lab.metric("gateway_http_connections") == 0 }
+    }
+    lab.gateway.signal(SIGTERM)
+    try eventually("the listener to close") { (try? lab.connect()) == nil }
+    if !leavesBefore { caller.socket.reset() }
+    #expect(try lab.gateway.waitForExit(within: 60) == 0)
+  }
+
   @Test("a reload and a drain let a shared call end for all who wait for it")
   func underWay() throws {
     var configuration = Self.configuration()

@@ -11,6 +11,8 @@ struct FlightTable<Waiter> {
   private var current: [ReadKey: Entry] = [:]
   /// Those in whose place a later one stands, because of a write; they go on for the ones that wait.
   private var overtaken: [ObjectIdentifier: Entry] = [:]
+  /// Nothing is kept any more: the gateway drains.
+  private var isDraining = false
 
   /// How long after its start a flight may be joined where the upstream may not show the last write yet: what is asked at the same
   /// moment is one call then too, and nobody gets what the upstream has replaced since.
@@ -69,9 +71,17 @@ struct FlightTable<Waiter> {
     return true
   }
 
+  /// From now on a flight that nobody waits for is not wanted by a cache either; takes those out that are so already.
+  mutating func drain() -> [Flight] {
+    isDraining = true
+    return current.values.map(\.flight).filter { giveUp($0) }
+  }
+
   /// Under way, and nobody waits for it, nor does a cache.
   private func isDeserted(_ flight: Flight) -> Bool {
-    if let index = place(of: flight) { return current.values[index].seats.isEmpty && !flight.policy.keeps }
+    if let index = place(of: flight) {
+      return current.values[index].seats.isEmpty && (isDraining || !flight.policy.keeps)
+    }
     return overtaken[ObjectIdentifier(flight)]?.seats.isEmpty == true
   }
 

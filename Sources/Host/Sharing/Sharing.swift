@@ -186,6 +186,13 @@ final class Sharing: Sendable {
     leave(seat, loop)
   }
 
+  /// The gateway drains, and waits for no call that nobody waits for.
+  func drain() {
+    var deserted: [Flight] = []
+    forEachStripe { deserted += $0.flights.drain() }
+    for flight in deserted { flight.cancel() }
+  }
+
   private func leave(_ seat: Seat, _ loop: EventLoop) {
     let flight = seat.flight
     flight.outlivesCaller(memory)

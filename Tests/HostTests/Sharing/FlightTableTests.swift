@@ -56,6 +56,20 @@ struct FlightTableTests {
     #expect(table.join(key, Shared.untouched, now: Shared.at(0), 2)?.flight === flight)
   }
 
+  @Test func `a drain waits for no flight that only a cache waits for`() throws {
+    let table = Table()
+    let policy = Shared.policy(cache: 1)
+    let deserted = Shared.flight(key, policy)
+    let waited = Shared.flight(Shared.key("b"), policy)
+    _ = table.begin(deserted, nil)
+    let seat = try #require(table.begin(waited, 1).seat)
+    let ended = table.drain()
+    #expect(ended.count == 1 && ended.first === deserted)
+    #expect(table.leave(waited, seat: seat))
+    #expect(table.giveUp(waited))
+    #expect(table.isEmpty)
+  }
+
   @Test func `nobody joins a call from before a write`() {
     let table = Table()
     let old = Shared.flight(key, epoch: 0, began: 1)
@@ -124,6 +138,7 @@ private final class Table {
   }
   func begin(_ flight: Flight, _ waiter: Int?) -> (seat: Int?, abandoned: Flight?) { table.begin(flight, waiter) }
   func leave(_ flight: Flight, seat: Int) -> Bool { table.leave(flight, seat: seat) }
+  func drain() -> [Flight] { table.drain() }
   func giveUp(_ flight: Flight) -> Bool { table.giveUp(flight) }
   func waiting(for flight: Flight) -> Int { table.waiting(for: flight) }
   func end(_ flight: Flight) -> Seats<Int> { table.end(flight) }

@@ -157,7 +157,7 @@ struct SharingTests {
       #expect(answers >= 1600)
       rig.sharing.forget(adapter: 1)
       #expect(await eventually { rig.sharing.isEmpty })
-      #expect(rig.memory.used == 0)
+      #expect(await eventually { rig.memory.used == 0 })
     }
   }
 }
