@@ -15,7 +15,7 @@ import Testing
   @Test func `every text comes back as it went in, by parameters and by COPY`() async throws {
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE notes (id bigint, text text)")
-      try await database.transaction(.catalogue, .writing, limit: .seconds(30)) { (session) throws(StoreError) in
+      try await database.transaction(.catalogue, .writing, limit: .seconds(200)) { (session) throws(StoreError) in
         for (index, text) in Self.texts.enumerated() {
           try session.run("INSERT INTO notes VALUES ($1, $2)", [.integer(Int64(index)), .text(text)])
         }
@@ -80,7 +80,7 @@ import Testing
 
   @Test func `COPY quotes names, and a session goes on after it`() async throws {
     try await withPostgres { database, _ in
-      let count = try await database.transaction(.catalogue, .writing, limit: .seconds(30)) {
+      let count = try await database.transaction(.catalogue, .writing, limit: .seconds(200)) {
         (session) throws(StoreError) -> Int in
         try session.run("CREATE TABLE \"a\"\"; b\" (\"x y\" text)")
         try session.insert(into: "a\"; b", ["x y"], [])
