@@ -15,7 +15,8 @@ final class ExchangeTasks {
     self.handler = handler
   }
 
-  /// Those that wait hold neither this nor a server: they end with it.
+  /// Those that wait hold neither this nor a server: they end with it. On whatever thread lets go of it last: nobody else reaches
+  /// them any more, and what they resume is sent to their loop.
   deinit { for task in waiting { task.end() } }
 
   /// Serves the exchange: at once up to its first wait.

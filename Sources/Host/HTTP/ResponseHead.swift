@@ -10,7 +10,6 @@ struct ResponseHead: Sendable {
   var isChunked = false
   /// There is a Content-Encoding other than identity.
   var isEncoded = false
-  var hasDate = false
   /// With the empty line.
   var headLength = 0
 

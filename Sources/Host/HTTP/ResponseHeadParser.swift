@@ -96,8 +96,6 @@ struct ResponseHeadParser {
     let name = bytes + from
     let count = to - from
     switch count {
-    case 4:
-      if HeaderScan.matches(name, count, "date") { head.hasDate = true }
     case 10:
       if HeaderScan.matches(name, count, "connection") { connection(bytes, value) }
     case 14:

@@ -1,6 +1,7 @@
 import AdapterAPI
 
-// How a flight ends. On the flight's own task, which is nobody's request.
+// How a flight's call is started in a task of its own, and how a flight ends: in that task, or in that of the request which leads
+// it (`RequestPipeline.lead`).
 extension Sharing {
   /// What came of a call that is nobody's: an answer, or everybody's error.
   typealias CallResult = Result<AdapterResponse, GatewayError>

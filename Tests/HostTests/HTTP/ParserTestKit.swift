@@ -103,7 +103,7 @@ func parseResponse(_ bytes: [UInt8], _ pieces: Pieces = .whole, maxHead: Int = 3
         result.status = head.status
         result.consumed = head.headLength
         result.contentLength = head.contentLength
-        result.flags = [head.keepAlive, head.isChunked, head.isEncoded, head.hasDate, head.endsAtClose]
+        result.flags = [head.keepAlive, head.isChunked, head.isEncoded, head.endsAtClose]
         result.fields = String(decoding: fields, as: UTF8.self)
       }
     }

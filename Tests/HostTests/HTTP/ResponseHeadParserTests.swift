@@ -24,7 +24,7 @@ struct ResponseHeadParserTests {
     #expect(head.status == 200)
     #expect(head.consumed == text.utf8.count)
     #expect(head.contentLength == 2)
-    #expect(head.flags == [false, false, false, true, false])
+    #expect(head.flags == [false, false, false, false])
     #expect(
       head.fields
         == "Server: x\r\nContent-Type: application/json\r\nX-Hops: 3\r\nAge: 3\r\n"
@@ -64,7 +64,7 @@ struct ResponseHeadParserTests {
     for (fields, line, keepAlive, chunked, endsAtClose, length) in cases {
       for pieces in Pieces.allCases {
         let head = parseResponse(answer(fields, line), pieces)
-        #expect(head.flags == [keepAlive, chunked, false, false, endsAtClose], "\(line) \(fields)")
+        #expect(head.flags == [keepAlive, chunked, false, endsAtClose], "\(line) \(fields)")
         #expect(head.contentLength == length)
       }
     }
