@@ -3,7 +3,7 @@ import PackageDescription
 
 // The gateway has no package dependencies: the toolchain's own modules, and C libraries of the system through module maps.
 
-/// One vendor = one folder in Sources/Adapters = one module. A new vendor is one line here and one in AdapterRegistry.swift.
+/// One vendor = one folder in Sources/Adapters = one module. A new vendor is one line here and one in Assembly/AdapterRegistry.swift.
 let vendors = ["WebTalk", "Mock"]
 
 let settings: [SwiftSetting] = [

@@ -32,13 +32,13 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
 
   /// Apart, so that an error takes two words in each of the many places that may throw one.
   private final class Particulars: Sendable {
-    let sentence: String
+    let message: String
     let detail: String
     let retryAfter: Duration?
     let mayHaveActed: Bool
 
-    init(_ sentence: String, _ detail: String, _ retryAfter: Duration?, _ mayHaveActed: Bool) {
-      self.sentence = sentence
+    init(_ message: String, _ detail: String, _ retryAfter: Duration?, _ mayHaveActed: Bool) {
+      self.message = message
       self.detail = detail
       self.retryAfter = retryAfter
       self.mayHaveActed = mayHaveActed
@@ -51,20 +51,20 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
   ///   - retryAfter: When asking again makes sense.
   ///   - mayHaveActed: A byte of the request may have reached the upstream, so that a write's outcome is unknown.
   public init(
-    _ code: Code, _ sentence: String, detail: String = "", retryAfter: Duration? = nil, mayHaveActed: Bool = false
+    _ code: Code, _ message: String, detail: String = "", retryAfter: Duration? = nil, mayHaveActed: Bool = false
   ) {
     self.code = code
-    particulars = Particulars(sentence, detail, retryAfter, mayHaveActed)
+    particulars = Particulars(message, detail, retryAfter, mayHaveActed)
   }
 
-  public var sentence: String { particulars.sentence }
+  public var message: String { particulars.message }
   public var detail: String { particulars.detail }
   public var retryAfter: Duration? { particulars.retryAfter }
   public var mayHaveActed: Bool { particulars.mayHaveActed }
 
   /// The same with another word on whether a write may have had its effect.
   public func acted(_ mayHaveActed: Bool) -> AdapterError {
-    AdapterError(code, sentence, detail: detail, retryAfter: retryAfter, mayHaveActed: mayHaveActed)
+    AdapterError(code, message, detail: detail, retryAfter: retryAfter, mayHaveActed: mayHaveActed)
   }
 
   public var fault: Fault {
@@ -75,7 +75,7 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
     }
   }
 
-  public var description: String { "\(code.rawValue): \(detail.isEmpty ? sentence : detail)" }
+  public var description: String { "\(code.rawValue): \(detail.isEmpty ? message : detail)" }
 
   public static func tokenRejected(_ detail: String) -> AdapterError {
     AdapterError(.tokenRejected, "The upstream refused the gateway's token.", detail: detail)
@@ -89,5 +89,5 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
   public static func unsupported(_ operation: String) -> AdapterError {
     AdapterError(.unsupported, "This gateway's adapter has no operation '\(operation)'.")
   }
-  public static func badRequest(_ sentence: String) -> AdapterError { AdapterError(.badRequest, sentence) }
+  public static func badRequest(_ message: String) -> AdapterError { AdapterError(.badRequest, message) }
 }

@@ -23,26 +23,26 @@ public struct HTTPRequest: Sendable {
   /// The request changes something: it is never sent twice once a byte of it left, and not given up when the caller leaves.
   public var isWrite: Bool
   /// Who goes first where calls have to wait.
-  public var lane: Lane
+  public var priority: Priority
 
   /// A call that an operation makes; what kind it is follows from that.
   public init(
     _ method: Method, _ target: String, fields: Fields = Fields(), body: [UInt8] = [], for operation: Operation
   ) {
-    self.init(method, target, fields: fields, body: body, isWrite: operation.isWrite, lane: operation.lane)
+    self.init(method, target, fields: fields, body: body, isWrite: operation.isWrite, priority: operation.priority)
   }
 
-  /// - Parameter lane: Where nothing is said, a write goes before what reads values.
+  /// - Parameter priority: Where nothing is said, a write goes before what reads values.
   public init(
     _ method: Method, _ target: String, fields: Fields = Fields(), body: [UInt8] = [], isWrite: Bool = false,
-    lane: Lane? = nil
+    priority: Priority? = nil
   ) {
     self.method = method
     self.target = target
     self.fields = fields
     self.body = body
     self.isWrite = isWrite
-    self.lane = lane ?? (isWrite ? .writes : .values)
+    self.priority = priority ?? (isWrite ? .writes : .values)
   }
 }
 

@@ -23,7 +23,7 @@ public enum JSONShape {
     }
 
     /// A sentence for the caller.
-    public var sentence: String {
+    public var message: String {
       switch fault {
       case .empty: "The body is empty; send JSON."
       case .notAnObject: "The body is not a JSON object; it must start with '{' (byte \(offset))."

@@ -12,7 +12,7 @@ struct PointRequest {
       do {
         body = try JSONValue(parsing: request.body)
       } catch {
-        throw .badRequest(error.sentence)
+        throw .badRequest(error.message)
       }
       guard case .object = body else { throw .badRequest("The body must be a JSON object.") }
     }

@@ -13,7 +13,7 @@ struct JSONShapeTests {
     let problem = JSONShape.check(Array(text.utf8))
     #expect(problem.map { "\($0.fault)" } == fault)
     #expect((problem?.offset ?? -1) >= 0 && (problem?.offset ?? .max) <= text.utf8.count)
-    #expect(problem?.sentence.last == ".")
+    #expect(problem?.message.last == ".")
   }
 
   @Test(arguments: JSONTables.notUTF8)

@@ -69,13 +69,13 @@ struct PointAdapterTests {
     return (String(decoding: answer.body.prefix, as: UTF8.self), answer.verdict)
   }
 
-  private func sentence(_ operation: AdapterAPI.Operation, _ body: String, from echo: Echo = Echo()) async -> String? {
+  private func message(_ operation: AdapterAPI.Operation, _ body: String, from echo: Echo = Echo()) async -> String? {
     do throws(AdapterError) {
       _ = try await echo.perform(
         AdapterRequest(operation: operation, body: Array(body.utf8)), Call(token: nil, deadline: .distantFuture))
       return nil
     } catch {
-      return error.code == .badRequest ? error.sentence : nil
+      return error.code == .badRequest ? error.message : nil
     }
   }
 
@@ -173,8 +173,8 @@ struct PointAdapterTests {
   func `a body that asks wrongly is refused with the member's name`(
     _ operation: AdapterAPI.Operation, _ body: String, _ expected: String
   ) async throws {
-    let sentence = try #require(await sentence(operation, body))
-    #expect(sentence.contains(expected))
+    let message = try #require(await message(operation, body))
+    #expect(message.contains(expected))
   }
 
   @Test func `more than the limits is refused before the adapter is asked`() async throws {
@@ -182,15 +182,15 @@ struct PointAdapterTests {
     echo.limits.codes = 3
     echo.limits.writes = 1
     echo.limits.samples = 10
-    #expect(await sentence(.values, #"{"codes":["a","b","c","d"]}"#, from: echo)?.contains("at most 3") == true)
+    #expect(await message(.values, #"{"codes":["a","b","c","d"]}"#, from: echo)?.contains("at most 3") == true)
     #expect(echo.asked.calls.withLock { $0 } == 0)
-    #expect(await sentence(.values, #"{"codes":["a","b","c"]}"#, from: echo) == nil)
+    #expect(await message(.values, #"{"codes":["a","b","c"]}"#, from: echo) == nil)
     #expect(echo.asked.calls.withLock { $0 } == 1)
     let writes = #"{"aryPoints":[{"pointId":"a","value":1},{"pointId":"b","value":1}]}"#
-    #expect(await sentence(.set, writes, from: echo)?.contains("at most 1") == true)
+    #expect(await message(.set, writes, from: echo)?.contains("at most 1") == true)
     let history =
       #"{"codes":["a","b"],"starttime":"2026-06-20 00:00:00","endtime":"2026-06-20 01:00:00","interval":600}"#
-    #expect(await sentence(.history, history, from: echo)?.contains("at most 10 are answered in all") == true)
+    #expect(await message(.history, history, from: echo)?.contains("at most 10 are answered in all") == true)
   }
 
   @Test func `what is not declared is unsupported, and the body is not even read`() async {

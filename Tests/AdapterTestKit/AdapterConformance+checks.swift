@@ -32,7 +32,7 @@ extension AdapterConformance {
       let error = await error(
         subject, operation, Array("{}".utf8), call ?? Call(token: nil, deadline: .distantFuture))
       #expect(error?.code == .unsupported, "\(operation.rawValue)")
-      #expect(error?.sentence.contains(operation.rawValue) == true, "the sentence names \(operation.rawValue)")
+      #expect(error?.message.contains(operation.rawValue) == true, "the message names \(operation.rawValue)")
     }
   }
 
@@ -99,7 +99,7 @@ extension AdapterConformance {
           #expect(error == nil, "\(operation.rawValue): \(body.prefix(60)) is the upstream's to judge")
         } else if let error {
           #expect(error.code == .badRequest, "\(operation.rawValue): \(body.prefix(60))")
-          #expect(error.sentence.last == ".", "a sentence for a person: \(error.sentence)")
+          #expect(error.message.last == ".", "a message for a person: \(error.message)")
         }
       }
     }
@@ -142,14 +142,14 @@ extension AdapterConformance {
     for (operation, body) in samples(subject) {
       for (text, call) in [(body, rejected), ("{\"codes\":7,\"aryPoints\":7,\"starttime\":7}", call)] {
         if let error = await error(subject, operation, Array(text.utf8), call) {
-          shown += [error.sentence, error.detail, "\(error)"]
+          shown += [error.message, error.detail, "\(error)"]
         }
       }
       if let client = subject.client {
         for answer in [HTTPResponse.whole("<html>\(hidden)</html>", type: "text/html"), .whole("", status: 302)] {
           client.script { _ in answer }
           if let error = await error(subject, operation, Array(body.utf8), call) {
-            shown += [error.sentence, error.detail, "\(error)"]
+            shown += [error.message, error.detail, "\(error)"]
           }
         }
       }
@@ -161,7 +161,7 @@ extension AdapterConformance {
         do {
           _ = try await subject.adapter.refresh(current, deadline: .distantFuture)
         } catch {
-          shown += [error.sentence, error.detail, "\(error)"]
+          shown += [error.message, error.detail, "\(error)"]
         }
       }
     }

@@ -11,7 +11,7 @@ extension AdapterConformance {
     guard type(of: subject.adapter).listsObjects else {
       let error = await listingError(subject, nil, call)
       #expect(error?.code == .unsupported)
-      #expect(error?.sentence.contains("objects") == true, "the sentence names the call")
+      #expect(error?.message.contains("objects") == true, "the message names the call")
       return
     }
     let objects = try await listed(subject, call)
@@ -44,7 +44,7 @@ extension AdapterConformance {
     for cursor in Self.hostileCursors {
       guard let error = await listingError(subject, cursor, call), !isRaw else { continue }
       #expect(error.code == .badRequest, "\(cursor.prefix(40))")
-      #expect(error.sentence.last == ".", "a sentence for a person: \(error.sentence)")
+      #expect(error.message.last == ".", "a message for a person: \(error.message)")
     }
   }
 

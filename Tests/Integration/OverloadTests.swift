@@ -72,8 +72,8 @@ struct OverloadTests {
     try lab.expectHealthy()
   }
 
-  @Test("who waits is served by lanes: writes and alarms, then values, then history")
-  func lanes() throws {
+  @Test("who waits is served by priorities: writes and alarms, then values, then history")
+  func priorities() throws {
     let lab = try Lab(Self.patient(["max_in_flight": "1", "queue": "{size: 64, wait: 60s}"]))
     try lab.expectHealthy()
     let gate = Gate()
@@ -95,14 +95,14 @@ struct OverloadTests {
     try eventually("all in the queue") { try lab.metric("gateway_upstream_inflight") == 8 }
     gate.open()
     for caller in callers + [holder] { #expect(try caller.receive(within: 50).status == 200) }
-    let lanes = Self.order(lab).dropFirst().map { kind in
+    let priorities = Self.order(lab).dropFirst().map { kind in
       switch kind {
       case .set, .alarms: 0
       case .values: 1
       default: 2
       }
     }
-    #expect(lanes == [0, 0, 0, 1, 1, 2, 2])
+    #expect(priorities == [0, 0, 0, 1, 1, 2, 2])
   }
 
   @Test("history never has all places")

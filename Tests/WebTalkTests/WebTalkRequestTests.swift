@@ -68,7 +68,7 @@ struct WebTalkRequestTests {
   ]
 
   @Test(arguments: unusable.indices)
-  func `settings that cannot work are refused with a sentence and without the secret`(_ index: Int) {
+  func `settings that cannot work are refused with a message and without the secret`(_ index: Int) {
     let (settings, environment, word) = Self.unusable[index]
     #expect {
       _ = try AdapterMaking.make(WebTalk.self, settings, environment: environment)

@@ -20,7 +20,7 @@ extension WebTalk {
     // Refresh tokens rotate: sent twice, the second one would be refused, and the pair of the first answer lost.
     // Whoever waits for a place waits for the token first.
     let answer = try await client.send(
-      HTTPRequest(.get, target, isWrite: refreshToken != nil, lane: .writes), deadline: deadline)
+      HTTPRequest(.get, target, isWrite: refreshToken != nil, priority: .writes), deadline: deadline)
     guard case .bytes(let body) = answer.body else {
       if case .stream(_, let rest) = answer.body { rest.cancel() }
       throw refused("with far more bytes than a token has")

@@ -51,7 +51,7 @@ extension Catalogue {
         try MemberReader.members(of: bytes, into: &problems)
       }
     } catch {
-      throw .badJSON(error.sentence)
+      throw .badJSON(error.message)
     }
     guard problems.isEmpty else { throw .invalidFields(problems) }
     return members

@@ -22,7 +22,7 @@ struct ObjectImport {
       do throws(JSONShape.Problem) {
         try body.withUnsafeBufferPointer { (bytes) throws(JSONShape.Problem) in try reader.readJSON(bytes) }
       } catch {
-        throw .badJSON(error.sentence)
+        throw .badJSON(error.message)
       }
     }
     guard reader.problems.isEmpty else { throw .invalidFields(reader.problems) }
@@ -41,7 +41,7 @@ struct ObjectImport {
         case .notAnObject: found.add("", "must be an object", row: row)
         case .duplicateKey: found.add("", "has the same key twice, at byte \(offset + error.offset)", row: row)
         // The array was valid up to here.
-        default: found.add("", error.sentence, row: row)
+        default: found.add("", error.message, row: row)
         }
       }
       add(found)

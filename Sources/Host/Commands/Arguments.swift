@@ -3,7 +3,7 @@ import AdapterAPI
 /// The command line, taken apart: a verb, its options, what is left.
 struct Arguments {
   /// The wrong use of the command line; exit status 2.
-  struct UsageError: Error { var sentence: String }
+  struct UsageError: Error { var message: String }
 
   private(set) var words: [String] = []
   private var values: [String: [String]] = [:]
@@ -30,15 +30,15 @@ struct Arguments {
           inline = arguments[index]
           index += 1
         }
-        guard let value = inline else { throw UsageError(sentence: "\(Spelling.printable(argument)) needs a value") }
+        guard let value = inline else { throw UsageError(message: "\(Spelling.printable(argument)) needs a value") }
         values[name, default: []].append(value)
       } else if let name = Arguments.plain[argument] {
-        guard inline == nil else { throw UsageError(sentence: "\(Spelling.printable(argument)) takes no value") }
+        guard inline == nil else { throw UsageError(message: "\(Spelling.printable(argument)) takes no value") }
         flags.insert(name)
       } else if argument.hasPrefix("-") {
         let known = (Array(Arguments.valued.keys) + Array(Arguments.plain.keys)).filter { $0.hasPrefix("--") }.sorted()
         throw UsageError(
-          sentence: "unknown option '\(Spelling.printable(argument))'\(Spelling.hint(for: argument, among: known))")
+          message: "unknown option '\(Spelling.printable(argument))'\(Spelling.hint(for: argument, among: known))")
       } else {
         words.append(argument)
       }
@@ -51,14 +51,14 @@ struct Arguments {
   /// The one value of an option; given twice it is a mistake.
   func one(_ name: String) throws(UsageError) -> String? {
     let all = all(name)
-    guard all.count < 2 else { throw UsageError(sentence: "--\(name) is given twice") }
+    guard all.count < 2 else { throw UsageError(message: "--\(name) is given twice") }
     return all.first
   }
 
   /// Refuses options that the verb does not have.
   func allow(_ names: Set<String>) throws(UsageError) {
     for name in Set(values.keys).union(flags).sorted() where !names.contains(name) {
-      throw UsageError(sentence: "--\(name) does not belong to this verb")
+      throw UsageError(message: "--\(name) does not belong to this verb")
     }
   }
 
@@ -66,7 +66,7 @@ struct Arguments {
     switch try one("format") ?? "text" {
     case "text": return false
     case "json": return true
-    case let other: throw UsageError(sentence: "--format is 'text' or 'json', not '\(Spelling.printable(other))'")
+    case let other: throw UsageError(message: "--format is 'text' or 'json', not '\(Spelling.printable(other))'")
     }
   }
 }
@@ -74,14 +74,14 @@ struct Arguments {
 extension Arguments.UsageError {
   /// A verb without the word that belongs behind it.
   static func incomplete(_ verb: String, _ words: [String]) -> Self {
-    Self(sentence: "\(verb) what? \(thereAre(verb, words))")
+    Self(message: "\(verb) what? \(thereAre(verb, words))")
   }
 
   /// A verb with a word behind it that it does not have.
   static func unknown(_ verb: String, _ word: String, among words: [String]) -> Self {
     let hint = Spelling.hint(for: word, among: words)
     return Self(
-      sentence: "there is no '\(verb) \(Spelling.printable(word))'\(hint.isEmpty ? "." : hint) \(thereAre(verb, words))"
+      message: "there is no '\(verb) \(Spelling.printable(word))'\(hint.isEmpty ? "." : hint) \(thereAre(verb, words))"
     )
   }
 

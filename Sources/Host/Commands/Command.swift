@@ -15,7 +15,7 @@ enum Command {
           Terminal.out(Help.overview)
           return 0
         }
-        throw Arguments.UsageError(sentence: "what shall I do?")
+        throw Arguments.UsageError(message: "what shall I do?")
       }
       let rest = Array(arguments.words.dropFirst())
       if verb == "help" {
@@ -57,7 +57,7 @@ enum Command {
       default: throw unknown(verb)
       }
     } catch {
-      Terminal.error("pointgate: \(error.sentence)\nTry 'pointgate --help'.\n")
+      Terminal.error("pointgate: \(error.message)\nTry 'pointgate --help'.\n")
       return 2
     }
   }
@@ -82,12 +82,12 @@ enum Command {
   private static func unknown(_ verb: String) -> Arguments.UsageError {
     let near = Spelling.nearest(to: verb, among: Help.verbs.keys.sorted())
     return Arguments.UsageError(
-      sentence: "unknown verb '\(Spelling.printable(verb))'" + (near.map { "; did you mean '\($0)'?" } ?? ""))
+      message: "unknown verb '\(Spelling.printable(verb))'" + (near.map { "; did you mean '\($0)'?" } ?? ""))
   }
 
   private static func noMore(_ words: [String]) throws(Arguments.UsageError) {
     if let word = words.first {
-      throw Arguments.UsageError(sentence: "'\(Spelling.printable(word))' is one word too many")
+      throw Arguments.UsageError(message: "'\(Spelling.printable(word))' is one word too many")
     }
   }
 

@@ -49,7 +49,7 @@ struct LiveCheck: Sendable {
         return (.bad, "Older than this version needs (\(list)), and 'store: {migrate: false}' forbids to change it.")
       }
       return (.ok, "'run' would do this: \(list)")
-    case .failure(let error): return (error.needsOperator ? .bad : .failed, error.sentence)
+    case .failure(let error): return (error.needsOperator ? .bad : .failed, error.message)
     }
   }
 
@@ -150,7 +150,7 @@ struct LiveCheck: Sendable {
       step(.ok, note)
       return value
     case .failure(let error):
-      step(.failed, error.detail.isEmpty ? error.sentence : "\(error.sentence) (\(error.detail))")
+      step(.failed, error.detail.isEmpty ? error.message : "\(error.message) (\(error.detail))")
       return nil
     case nil:
       step(.failed, "It did not end within \(TimeSpan.text(CommandLoop.patience.milliseconds)).")

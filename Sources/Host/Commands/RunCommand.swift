@@ -7,7 +7,7 @@ enum RunCommand {
   static func run(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
     if arguments.has("demo") {
       guard arguments.all("config").isEmpty else {
-        throw Arguments.UsageError(sentence: "--demo brings its own configuration; leave out --config")
+        throw Arguments.UsageError(message: "--demo brings its own configuration; leave out --config")
       }
       return serve(Demo.source(), demo: true)
     }
@@ -34,7 +34,7 @@ enum RunCommand {
       gateway = try start(checked, source, log, demo: demo)
     } catch {
       _ = log.flush()
-      Terminal.error("pointgate: \(error.sentence)\n")
+      Terminal.error("pointgate: \(error.message)\n")
       return error.exitStatus
     }
     if demo { Terminal.error(Demo.banner(gateway)) }

@@ -4,12 +4,12 @@ import AdapterAPI
 enum TokenCommand {
   static func issue(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
     guard let subject = try arguments.one("sub"), !subject.isEmpty else {
-      throw Arguments.UsageError(sentence: "token issue needs --sub NAME, whom the token is for")
+      throw Arguments.UsageError(message: "token issue needs --sub NAME, whom the token is for")
     }
     let text = try arguments.one("ttl") ?? "1h"
     guard let lifetime = ScalarText.duration(text), lifetime > .zero else {
       throw Arguments.UsageError(
-        sentence: "--ttl '\(Spelling.printable(text))' is no duration above zero; write it as 30m, 1h or 24h")
+        message: "--ttl '\(Spelling.printable(text))' is no duration above zero; write it as 30m, 1h or 24h")
     }
     guard let checked = try Command.configuration(arguments) else { return 1 }
     let auth = checked.configuration.auth

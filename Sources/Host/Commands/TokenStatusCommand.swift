@@ -32,13 +32,13 @@ enum TokenStatusCommand {
         "Nothing is stored by this version yet; 'pointgate run' would first do this: "
           + pending.joined(separator: "; ") + ".", isJSON: isJSON)
     case .failed(let error):
-      Terminal.error("pointgate: \(error.sentence)\n")
+      Terminal.error("pointgate: \(error.message)\n")
       return error.needsOperator ? 1 : 3
     }
   }
 
-  private static func say(_ sentence: String, isJSON: Bool) -> Int32 {
-    Terminal.out(isJSON ? "{\"note\":\(Escaping.quoted(sentence)),\"adapters\":[]}\n" : sentence + "\n")
+  private static func say(_ message: String, isJSON: Bool) -> Int32 {
+    Terminal.out(isJSON ? "{\"note\":\(Escaping.quoted(message)),\"adapters\":[]}\n" : message + "\n")
     return 0
   }
 

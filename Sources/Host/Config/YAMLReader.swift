@@ -167,22 +167,22 @@ extension YAMLReader {
     let problem = parser.problem.map { String(cString: $0) } ?? "this is not YAML"
     let context = parser.context.map { String(cString: $0) } ?? ""
     var mark = parser.problem_mark
-    var sentence = "not valid YAML: \(problem)"
+    var message = "not valid YAML: \(problem)"
     if context == "while scanning a simple key" {
       // The finding is made a line later; the key is what lacks its colon.
       mark = parser.context_mark
-      sentence = "not valid YAML: a key without ': ' and a value behind it"
+      message = "not valid YAML: a key without ': ' and a value behind it"
     } else if problem.hasPrefix("found a tab character")
       || problem.hasPrefix("found character that cannot start any token") && byte(at: mark, bytes) == 9
     {
-      sentence = "not valid YAML: a tab indents this line; use spaces"
+      message = "not valid YAML: a tab indents this line; use spaces"
     } else if problem.hasPrefix("mapping values are not allowed") {
-      sentence = "not valid YAML: no ':' may stand here; indent the line like its neighbours, or quote the value"
+      message = "not valid YAML: no ':' may stand here; indent the line like its neighbours, or quote the value"
     } else if !context.isEmpty {
-      sentence += " \(context)"
-      if parser.context_mark.line != mark.line { sentence += " that begins in line \(parser.context_mark.line &+ 1)" }
+      message += " \(context)"
+      if parser.context_mark.line != mark.line { message += " that begins in line \(parser.context_mark.line &+ 1)" }
     }
-    return ConfigError(sentence, at: SourcePosition(mark))
+    return ConfigError(message, at: SourcePosition(mark))
   }
 
   private static func byte(at mark: yaml_mark_t, _ bytes: [UInt8]) -> UInt8? {

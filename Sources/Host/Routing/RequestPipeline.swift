@@ -170,7 +170,7 @@ final class RequestPipeline: ExchangeHandler {
     }
     let body = try await read(exchange, limit: limit)
     if body.isEmpty, operation == .alarms || operation == .alarmConfigs { return body }
-    if let problem = JSONShape.check(body) { throw .badJSON(problem.sentence) }
+    if let problem = JSONShape.check(body) { throw .badJSON(problem.message) }
     return body
   }
 
@@ -239,8 +239,8 @@ final class RequestPipeline: ExchangeHandler {
 
   private func respond(_ error: GatewayError, _ exchange: Exchange, _ report: Report) {
     exchange.respond(
-      error.status, fields: ErrorAnswer.fields(error), marks: Exchange.Marks(requestID: report.requestID),
-      body: ErrorAnswer.body(error, requestID: report.requestID))
+      error.status, fields: ErrorBody.fields(error), marks: Exchange.Marks(requestID: report.requestID),
+      body: ErrorBody.body(error, requestID: report.requestID))
   }
 
   private func respond(_ json: [UInt8], _ exchange: Exchange, _ report: Report) {

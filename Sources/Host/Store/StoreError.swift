@@ -24,11 +24,11 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 
   let code: Code
-  let sentence: String
+  let message: String
 
-  init(_ code: Code, _ sentence: String) {
+  init(_ code: Code, _ message: String) {
     self.code = code
-    self.sentence = sentence
+    self.message = message
   }
 
   /// Waiting does not help: somebody has to change the configuration or the file.
@@ -43,7 +43,7 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   /// be read is as good as away: tokens are kept in memory, and it may be mended while the gateway runs.
   var preventsStart: Bool { needsOperator && code != .readOnly }
 
-  var description: String { "\(code.rawValue): \(sentence)" }
+  var description: String { "\(code.rawValue): \(message)" }
 
   static let unanswered = StoreError(.unavailable, "The store has not answered for some time.")
   static let closed = StoreError(.unavailable, "The store is closed; the gateway is stopping.")

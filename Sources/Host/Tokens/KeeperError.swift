@@ -24,7 +24,7 @@ struct KeeperError: Error, Sendable, Equatable, CustomStringConvertible {
   let detail: String
 
   /// What the caller is told.
-  var sentence: String {
+  var message: String {
     switch code {
     case .noToken: "The gateway has no valid token for the upstream at the moment; try again later."
     case .deadline: "The upstream did not give the gateway a token in time; try again later."

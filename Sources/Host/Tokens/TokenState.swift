@@ -243,7 +243,7 @@ struct TokenState: Sendable {
     if let error, storeDownSince == nil {
       storeDownSince = time.wall
       act(.emit(.storeDown))
-      act(.log(.error, "The store fails; tokens are kept in memory", detail: error.sentence))
+      act(.log(.error, "The store fails; tokens are kept in memory", detail: error.message))
     } else if error == nil, storeDownSince != nil {
       storeDownSince = nil
       act(.emit(.storeUp))

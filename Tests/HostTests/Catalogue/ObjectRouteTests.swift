@@ -81,7 +81,7 @@ import Testing
       await rig.refusal(.patch(id: other.id), #"{"code":"A"}"#),
     ] {
       #expect(error?.status == 409 && error?.word.description == "conflict")
-      #expect(error?.sentence.contains("'A'") == true)
+      #expect(error?.message.contains("'A'") == true)
     }
   }
 

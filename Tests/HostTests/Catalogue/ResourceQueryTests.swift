@@ -31,8 +31,8 @@ import Testing
   }
 
   @Test func `an unknown parameter's refusal names those that exist`() {
-    #expect(refusal("limt=1")?.sentence.hasSuffix("; did you mean 'limit'?") == true)
-    #expect(refusal("x=1")?.sentence.hasSuffix("there are type, q, limit, cursor.") == true)
+    #expect(refusal("limt=1")?.message.hasSuffix("; did you mean 'limit'?") == true)
+    #expect(refusal("x=1")?.message.hasSuffix("there are type, q, limit, cursor.") == true)
   }
 
   @Test func `a link asks for the next page and keeps the filters`() throws {

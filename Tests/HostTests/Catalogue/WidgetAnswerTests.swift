@@ -74,7 +74,7 @@ struct WidgetAnswerTests {
     for (action, body) in [(ResourceAction.read(id: id), ""), (.replace(id: id), Self.plain), (.delete(id: id), "")] {
       let error = await refusal(action, body)
       #expect(error?.status == 404)
-      #expect(error?.sentence == "There is no widget with this id.")
+      #expect(error?.message == "There is no widget with this id.")
     }
     #expect(try await answer(.list).json?.array?.count == 1)
   }
@@ -118,7 +118,7 @@ struct WidgetAnswerTests {
   @Test func `a query parameter is refused, for widgets have none`() async {
     let error = await refusal(.list, query: "limit=10")
     #expect(error?.status == 400)
-    #expect(error?.sentence.contains("limit") == true)
+    #expect(error?.message.contains("limit") == true)
     #expect(await refusal(.create, Self.plain, query: "x")?.status == 400)
   }
 

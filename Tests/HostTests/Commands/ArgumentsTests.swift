@@ -8,7 +8,7 @@ import Testing
       try check(try Arguments(words))
       return nil
     } catch {
-      return (error as? Arguments.UsageError)?.sentence ?? "another error"
+      return (error as? Arguments.UsageError)?.message ?? "another error"
     }
   }
 

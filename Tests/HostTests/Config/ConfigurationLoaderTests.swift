@@ -120,7 +120,7 @@ struct ConfigurationLoaderTests {
     #expect(settings.problems.all.isEmpty)
   }
 
-  @Test func `a hostile number of problems ends with one sentence`() {
+  @Test func `a hostile number of problems ends with one message`() {
     let routes = (0..<5000).map { "  - {nonsense\($0): 1}\n" }.joined()
     let loaded = ConfigurationSamples.load(
       ConfigurationSamples.text.replacingOccurrences(of: "routes:\n", with: "routes:\n" + routes))

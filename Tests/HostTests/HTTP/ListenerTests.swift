@@ -102,7 +102,7 @@ import Testing
     }
   }
 
-  @Test func `a port in use, and what is no address, are said in a sentence`() throws {
+  @Test func `a port in use, and what is no address, are said in a message`() throws {
     let first = try ListeningSocket(TestSocket.listenAddress)
     var taken = TestSocket.listenAddress
     taken.port = first.address.port
@@ -110,7 +110,7 @@ import Testing
       _ = try ListeningSocket(taken)
       Issue.record("the port was free")
     } catch {
-      #expect(error.sentence.contains("another program listens there"))
+      #expect(error.message.contains("another program listens there"))
     }
     var name = TestSocket.listenAddress
     name.host = "localhost"

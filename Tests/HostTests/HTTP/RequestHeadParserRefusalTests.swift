@@ -215,7 +215,7 @@ struct RequestHeadParserRefusalTests {
     }
   }
 
-  @Test("every fault has a status of an error and a sentence")
+  @Test("every fault has a status of an error and a message")
   func faults() {
     for code in HTTPFault.Code.allCases { #expect((400...599).contains(HTTPFault(code, "x").status)) }
     for (name, text, _) in Self.refused {

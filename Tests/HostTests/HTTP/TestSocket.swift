@@ -42,12 +42,12 @@ final class TestSocket: @unchecked Sendable {
   static func pair(receiveBuffer: Int32? = nil, sendBuffer: Int32? = nil) throws -> (TestSocket, Int32) {
     let listener = try ListeningSocket(listenAddress)
     guard let client = connect(to: listener.address, receiveBuffer: receiveBuffer) else {
-      throw ListeningSocket.BindError(sentence: "no connection")
+      throw ListeningSocket.BindError(message: "no connection")
     }
     var waiting = pollfd(fd: listener.fd, events: Int16(POLLIN), revents: 0)
     poll(&waiting, 1, 30_000)
     let other = accept(listener.fd, nil, nil)
-    guard other >= 0 else { throw ListeningSocket.BindError(sentence: "nobody came") }
+    guard other >= 0 else { throw ListeningSocket.BindError(message: "nobody came") }
     _ = fcntl(other, F_SETFL, O_NONBLOCK)
     if var sendBuffer {
       setsockopt(other, SOL_SOCKET, SO_SNDBUF, &sendBuffer, socklen_t(MemoryLayout<Int32>.size))

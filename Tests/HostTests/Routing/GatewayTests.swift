@@ -35,11 +35,11 @@ import Testing
         gateway.drain()
         drained.signal()
       } catch {
-        failures.add(error.sentence)
+        failures.add(error.message)
       }
     }
     while box.count == 0 {
-      if let failure = failures.all.first { throw ListeningSocket.BindError(sentence: failure) }
+      if let failure = failures.all.first { throw ListeningSocket.BindError(message: failure) }
       usleep(1_000)
     }
     return box.all[0]

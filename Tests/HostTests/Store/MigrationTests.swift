@@ -65,8 +65,8 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: path))
     try makeFirstVersion()
     let error = await outdated()
-    #expect(error?.code == .outdated && error?.sentence.contains("migrate") == true)
-    #expect(error?.sentence.contains("3 objects: creates table objects") == true)
+    #expect(error?.code == .outdated && error?.message.contains("migrate") == true)
+    #expect(error?.message.contains("3 objects: creates table objects") == true)
     #expect(try await store().database.pendingMigrations().count == 3)
     let reading = await storeErrorCode { () throws(StoreError) in _ = try await store(.readOnly).tokenRows() }
     #expect(reading == .outdated)

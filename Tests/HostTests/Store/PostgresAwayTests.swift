@@ -147,7 +147,7 @@ import Testing
       let late = await storeError { () throws(StoreError) in
         try await database.rows(Self.ping, limit: .milliseconds(200))
       }
-      #expect(late?.sentence.contains("200 ms") == true)
+      #expect(late?.message.contains("200 ms") == true)
       // Six more than may wait; those are sent away at once.
       let refused = Errors()
       var waiters: [Task<StoreError?, Never>] = []

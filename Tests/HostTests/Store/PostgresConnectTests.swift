@@ -31,7 +31,7 @@ import Testing
       let error = await storeError { () throws(StoreError) in try await database.open() }
       // A url that is none can't be waited for.
       #expect(error?.code == (part.hasPrefix("store.") ? .misconfigured : .unavailable), "\(part)")
-      #expect(error?.sentence.contains(part) == true, "\(error?.sentence ?? "no error") \(part)")
+      #expect(error?.message.contains(part) == true, "\(error?.message ?? "no error") \(part)")
       #expect(error?.description.contains("open-sesame") == false)
       await database.close()
     }

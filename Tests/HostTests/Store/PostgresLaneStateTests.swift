@@ -13,7 +13,7 @@ import Testing
     case .start(let index): "start \(index)"
     case .wake(let index): "wake \(index)"
     case .queued: "queued"
-    case .refused(let error): "refused \(error.sentence)"
+    case .refused(let error): "refused \(error.message)"
     }
   }
 
@@ -56,7 +56,7 @@ import Testing
     connectBoth()
     #expect([admit(1), admit(2)] == ["wake 0", "wake 1"])
     for job in 100..<164 { #expect(admit(job) == "queued") }
-    #expect(admit(164) == "refused " + StoreError.postgresBusy.sentence)
+    #expect(admit(164) == "refused " + StoreError.postgresBusy.message)
     state.forget(130)
     #expect(admit(165) == "queued")
     #expect(step(0) == "1 again")
@@ -141,7 +141,7 @@ import Testing
     now = now + .seconds(9)
     #expect(admit(4) == "queued")
     now = now + .milliseconds(1)
-    #expect(admit(5) == "refused " + StoreError.postgresSilent.sentence)
+    #expect(admit(5) == "refused " + StoreError.postgresSilent.message)
   }
 
   @Test mutating func `closing serves who waits, and nobody else`() {
@@ -149,7 +149,7 @@ import Testing
     _ = admit(2)
     #expect(admit(3) == "queued")
     #expect(state.close() == [])
-    #expect(admit(4) == "refused " + StoreError.closed.sentence)
+    #expect(admit(4) == "refused " + StoreError.closed.message)
     #expect(step(0) == "1 fresh")
     #expect(step(0) == "3 fresh")
     #expect(step(0) == "end")

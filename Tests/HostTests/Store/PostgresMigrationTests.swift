@@ -115,12 +115,12 @@ import Testing
     "CREATE TABLE iot_tokens (id serial, access_token text, refresh_token text, expires_at timestamptz)",
     "CREATE TABLE iot_tokens (id serial, access_token text, refresh_token text, expires_at bigint, owner text)",
   ])
-  func `a table of another program is never touched, and the sentence names the mend`(table: String) async throws {
+  func `a table of another program is never touched, and the message names the mend`(table: String) async throws {
     _ = try sql(table)
     let before = try everything()
     let error = await error(opening: database())
     #expect(error?.code == .foreign)
-    #expect(error?.sentence.contains("store: {schema: pointgate}") == true)
+    #expect(error?.message.contains("store: {schema: pointgate}") == true)
     #expect(await storeErrorCode { () throws(StoreError) in _ = try await pending(database()) } == .foreign)
     #expect(try everything() == before)
     #expect(await self.error(opening: database(schema: "pointgate")) == nil)
@@ -173,7 +173,7 @@ import Testing
   @Test func `with migrate false nothing is changed, and a current schema works`() async throws {
     let before = try everything()
     let error = await error(opening: database(migrate: false))
-    #expect(error?.code == .outdated && error?.sentence.contains("store: {migrate: false}") == true)
+    #expect(error?.code == .outdated && error?.message.contains("store: {migrate: false}") == true)
     #expect(try everything() == before)
     #expect(await self.error(opening: database()) == nil)
     #expect(await self.error(opening: database(migrate: false)) == nil)
@@ -202,7 +202,7 @@ import Testing
     _ = try sql("CREATE ROLE \"\(role)\" LOGIN; CREATE SCHEMA theirs; CREATE SCHEMA ours")
     for (schema, wanted) in [("none", "CREATE SCHEMA"), ("theirs", "GRANT USAGE, CREATE ON SCHEMA")] {
       let error = await error(opening: database(schema: schema, user: role))
-      let statement = try #require(error?.sentence.split(separator: ": ").last)
+      let statement = try #require(error?.message.split(separator: ": ").last)
       #expect(error?.code == .unavailable && statement.hasPrefix(wanted) && statement.hasSuffix("\"\(role)\"."))
       let early = await storeError { () throws(StoreError) in try await pending(database(schema: schema, user: role)) }
       #expect(early == error)
@@ -211,18 +211,18 @@ import Testing
     }
     #expect(await error(opening: database(schema: "ours")) == nil)
     let error = await error(opening: database(schema: "ours", user: role))
-    let statement = try #require(error?.sentence.split(separator: ": ").last)
+    let statement = try #require(error?.message.split(separator: ": ").last)
     _ = try sql("\(statement.dropLast())")
     #expect(await self.error(opening: database(schema: "ours", user: role)) == nil)
   }
 
-  @Test func `a table that another user owns is not extended, and the sentence says so`() async throws {
+  @Test func `a table that another user owns is not extended, and the message says so`() async throws {
     _ = try sql(Self.ecoCtrl)
     let role = "guest\(url.split(separator: "/").last ?? "")"
     _ = try sql("CREATE ROLE \(role) LOGIN; GRANT CREATE ON SCHEMA public TO \(role)")
     let before = try everything()
     let error = await error(opening: database(user: role))
-    #expect(error?.sentence.contains("extend the table 'iot_tokens', which another user owns") == true)
+    #expect(error?.message.contains("extend the table 'iot_tokens', which another user owns") == true)
     #expect(try everything() == before)
   }
 

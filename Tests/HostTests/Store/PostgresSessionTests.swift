@@ -115,7 +115,7 @@ import Testing
           _ = try? session.query("SELECT 1 / 0")
         }
       }
-      #expect(error?.sentence.contains("22012") == true)
+      #expect(error?.message.contains("22012") == true)
       #expect(try await database.rows("SELECT count(*) FROM notes").first?.integer(0) == 0)
     }
   }
@@ -147,9 +147,9 @@ import Testing
       for (sql, values, code, part) in cases {
         let error = await storeError { () throws(StoreError) in try await database.rows(sql, values) }
         #expect(error?.code == code, "\(sql)")
-        #expect(error?.sentence.contains(part) == true, "\(error?.sentence ?? "")")
-        #expect(error?.sentence.contains("sesame") == false, "\(error?.sentence ?? "")")
-        #expect(error?.sentence.contains("77123") == false, "\(error?.sentence ?? "")")
+        #expect(error?.message.contains(part) == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains("sesame") == false, "\(error?.message ?? "")")
+        #expect(error?.message.contains("77123") == false, "\(error?.message ?? "")")
       }
     }
   }

@@ -13,11 +13,11 @@ import Testing
   }
 
   /// The sentence of the error that opening gives.
-  private func sentence(opening path: String) async -> String {
+  private func message(opening path: String) async -> String {
     do throws(StoreError) {
       try await Store(SQLiteDatabase(path: path)).open()
       return ""
-    } catch { return error.sentence }
+    } catch { return error.message }
   }
 
   /// Runs SQL on the file as some other program would.
@@ -65,7 +65,7 @@ import Testing
     try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
     let before = try Data(contentsOf: URL(fileURLWithPath: path))
     #expect(await code(opening: path) == .foreign)
-    #expect(await sentence(opening: path).contains("another program"))
+    #expect(await message(opening: path).contains("another program"))
     #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
     #expect(folder.mode("other.db") == 0o644)
   }
@@ -81,7 +81,7 @@ import Testing
     let text = Data(String(repeating: "these are my notes\n", count: 500).utf8)
     try text.write(to: URL(fileURLWithPath: path))
     #expect(await code(opening: path) == .corrupt)
-    #expect(await sentence(opening: path).contains("not a SQLite database"))
+    #expect(await message(opening: path).contains("not a SQLite database"))
     #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == text)
   }
 
@@ -154,9 +154,9 @@ import Testing
     #expect(code == .full)
   }
 
-  @Test func `a place that can't be is unavailable and the sentence says what to do`() async {
+  @Test func `a place that can't be is unavailable and the message says what to do`() async {
     #expect(await code(opening: "/proc/nowhere/a.db") == .unavailable)
-    #expect(await sentence(opening: "/proc/nowhere/a.db").contains("store.path"))
+    #expect(await message(opening: "/proc/nowhere/a.db").contains("store.path"))
     #expect(await code(opening: folder.path) == .unavailable)
   }
 
@@ -227,7 +227,7 @@ import Testing
     #expect(saved.savedPair?.version == 2)
   }
 
-  @Test func `no sentence holds what was to be stored`() async throws {
+  @Test func `no message holds what was to be stored`() async throws {
     let path = folder.file("a.db")
     let store = Store(SQLiteDatabase(path: path))
     try await store.open()

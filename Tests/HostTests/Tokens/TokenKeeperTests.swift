@@ -260,7 +260,7 @@ import Testing
       _ = try await bench.keeper.replace(rejected: token, deadline: bench.deadline())
       Issue.record("there is no token")
     } catch {
-      let seen = bench.log.text + "\(error) \(error.sentence) \(bench.keeper.status()) \(token)"
+      let seen = bench.log.text + "\(error) \(error.message) \(bench.keeper.status()) \(token)"
       #expect(!seen.contains("A1") && !seen.contains("R1"))
       #expect(bench.log.text.contains("refused the refresh token"))
     }

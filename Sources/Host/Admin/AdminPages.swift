@@ -53,8 +53,8 @@ final class AdminPages: ExchangeHandler {
   private func refuse(_ error: GatewayError, _ exchange: Exchange) {
     let requestID = RequestID.make()
     exchange.respond(
-      error.status, fields: ErrorAnswer.fields(error), marks: Exchange.Marks(requestID: requestID),
-      body: ErrorAnswer.body(error, requestID: requestID))
+      error.status, fields: ErrorBody.fields(error), marks: Exchange.Marks(requestID: requestID),
+      body: ErrorBody.body(error, requestID: requestID))
   }
 
   private func respond(_ exchange: Exchange, _ status: Int, _ type: String, _ body: [UInt8]) {

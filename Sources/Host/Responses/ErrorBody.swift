@@ -1,11 +1,11 @@
 import AdapterAPI
 
 /// Our error body: `{"error": …, "code": …, "requestId": …}`, and `errors` where fields are at fault.
-enum ErrorAnswer {
+enum ErrorBody {
   static func body(_ error: GatewayError, requestID: String) -> [UInt8] {
     var out: [UInt8] = []
     out.append("{\"error\":")
-    Escaping.appendQuoted(error.sentence, to: &out)
+    Escaping.appendQuoted(error.message, to: &out)
     out.append(contentsOf: ",\"code\":\"\(error.word)\",\"requestId\":".utf8)
     Escaping.appendQuoted(requestID, to: &out)
     if !error.problems.isEmpty { append(error.problems, to: &out) }

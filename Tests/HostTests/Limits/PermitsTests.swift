@@ -9,8 +9,8 @@ import Testing
   @Test func `there are as many places as the limit says`() async {
     await withLoops { group in
       let permits = Permits(limit: 3)
-      for lane in Lane.allCases { #expect(permits.tryAcquire(lane)) }
-      for lane in Lane.allCases { #expect(!permits.tryAcquire(lane)) }
+      for priority in Priority.allCases { #expect(permits.tryAcquire(priority)) }
+      for priority in Priority.allCases { #expect(!permits.tryAcquire(priority)) }
       #expect(permits.inUse == 3)
       permits.release(.history)
       #expect(permits.tryAcquire(.history))
@@ -20,9 +20,9 @@ import Testing
   @Test(arguments: [1, 2, 3, 4, 5, 8, 15, 16, 17, 32, 100_000])
   func `history leaves a quarter to the others, and reading leaves one of sixteen or more to writes`(limit: Int) {
     let permits = Permits(limit: limit, keepsFree: true)
-    func most(_ lane: Lane) -> Int {
+    func most(_ priority: Priority) -> Int {
       var taken = 0
-      while permits.tryAcquire(lane) { taken += 1 }
+      while permits.tryAcquire(priority) { taken += 1 }
       return taken
     }
     let history = most(.history)
@@ -58,19 +58,19 @@ import Testing
     }
   }
 
-  @Test func `a place goes to the earliest lane, whoever came first, on whichever loop`() async {
+  @Test func `a place goes to the earliest priority, whoever came first, on whichever loop`() async {
     await withLoops(2) { group in
       let rig = PermitsRig(group, limit: 1)
       #expect(rig.permits.tryAcquire(.values))
-      let served = Collected<Lane>()
+      let served = Collected<Priority>()
       var waiting: [Task<Void, Never>] = []
       for number in 0..<60 {
-        let lane = Lane.allCases[2 - number % 3]
+        let priority = Priority.allCases[2 - number % 3]
         waiting.append(
-          rig.start(lane, on: number % 2) { grant in
+          rig.start(priority, on: number % 2) { grant in
             #expect(grant == .granted)
-            served.add(lane)
-            rig.permits.release(lane)
+            served.add(priority)
+            rig.permits.release(priority)
           })
         #expect(await rig.waits(number + 1))
       }
@@ -81,7 +81,7 @@ import Testing
     }
   }
 
-  @Test func `who comes does not overtake who waits in his lane or an earlier one`() async {
+  @Test func `who comes does not overtake who waits in his priority or an earlier one`() async {
     await withLoops(2) { group in
       // Three of the four may be history's.
       let rig = PermitsRig(group, limit: 4, keepsFree: true)
@@ -120,7 +120,7 @@ import Testing
     }
   }
 
-  @Test func `in a full queue the youngest of the last lane makes room for an earlier lane`() async {
+  @Test func `in a full queue the youngest of the last priority makes room for an earlier priority`() async {
     await withLoops(2) { group in
       let rig = PermitsRig(group, limit: 1)
       #expect(rig.permits.tryAcquire(.values))
@@ -134,8 +134,8 @@ import Testing
       let value = rig.acquire(.values, on: 1, bound: 3)
       #expect(await histories[1].value == .full)
       #expect(rig.permits.waiters == 3)
-      for (waiter, lane) in [(write, Lane.values), (value, .writes), (histories[0], .values)] {
-        rig.permits.release(lane)
+      for (waiter, priority) in [(write, Priority.values), (value, .writes), (histories[0], .values)] {
+        rig.permits.release(priority)
         #expect(await waiter.value == .granted)
       }
       rig.permits.release(.history)
@@ -223,17 +223,17 @@ import Testing
           tasks.addTask {
             var random = Seeded(state: UInt64(worker + 1))
             for _ in 0..<60 {
-              let lane = Lane.allCases.randomElement(using: &random)!
+              let priority = Priority.allCases.randomElement(using: &random)!
               let pauses = Int.random(in: 0..<3, using: &random)
               let call = rig.start(
-                lane, on: Int.random(in: 0..<4, using: &random), within: Int64.random(in: 0..<6, using: &random),
+                priority, on: Int.random(in: 0..<4, using: &random), within: Int64.random(in: 0..<6, using: &random),
                 bound: 40
               ) { grant in
                 guard grant == .granted else { return tally.refused() }
-                tally.took(lane)
+                tally.took(priority)
                 for _ in 0..<pauses { await Task.yield() }
-                tally.gaveBack(lane)
-                rig.permits.release(lane)
+                tally.gaveBack(priority)
+                rig.permits.release(priority)
               }
               if Int.random(in: 0..<4, using: &random) == 0 { call.cancel() }
               await call.value
@@ -259,11 +259,11 @@ import Testing
         for worker in 0..<100 {
           tasks.addTask {
             for round in 0..<40 {
-              let lane = Lane.allCases[(worker + round) % 3]
-              await rig.start(lane, on: (worker + round) % 4) { grant in
+              let priority = Priority.allCases[(worker + round) % 3]
+              await rig.start(priority, on: (worker + round) % 4) { grant in
                 guard grant == .granted else { return }
                 granted.add(worker)
-                rig.permits.release(lane)
+                rig.permits.release(priority)
               }.value
             }
           }
@@ -290,22 +290,22 @@ private struct PermitsRig: Sendable {
 
   /// Takes a place at once where one is free, as a client does, else waits for it.
   func start(
-    _ lane: Lane, on index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max,
+    _ priority: Priority, on index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max,
     _ body: @escaping @Sendable (Permits.Grant) async -> Void
   ) -> Task<Void, Never> {
     let loop = group.loops[index]
     return task(on: loop) {
-      if permits.tryAcquire(lane) { return await body(.granted) }
-      await body(await permits.acquire(lane, on: loop, until: inMilliseconds(milliseconds), bound: bound))
+      if permits.tryAcquire(priority) { return await body(.granted) }
+      await body(await permits.acquire(priority, on: loop, until: inMilliseconds(milliseconds), bound: bound))
     }
   }
 
   func acquire(
-    _ lane: Lane, on index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max
+    _ priority: Priority, on index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max
   ) -> Task<Permits.Grant, Never> {
     let loop = group.loops[index]
     return task(on: loop) {
-      await permits.acquire(lane, on: loop, until: inMilliseconds(milliseconds), bound: bound)
+      await permits.acquire(priority, on: loop, until: inMilliseconds(milliseconds), bound: bound)
     }
   }
 }
@@ -325,20 +325,20 @@ private final class PermitsTally: Sendable {
   var counts: Counts { state.withLock { $0 } }
   func refused() { state.withLock { $0.refused += 1 } }
 
-  func took(_ lane: Lane) {
+  func took(_ priority: Priority) {
     state.withLock { state in
       state.held += 1
       state.granted += 1
       state.most = max(state.most, state.held)
-      if lane == .history { state.history += 1 }
+      if priority == .history { state.history += 1 }
       state.mostHistory = max(state.mostHistory, state.history)
     }
   }
 
-  func gaveBack(_ lane: Lane) {
+  func gaveBack(_ priority: Priority) {
     state.withLock { state in
       state.held -= 1
-      if lane == .history { state.history -= 1 }
+      if priority == .history { state.history -= 1 }
     }
   }
 }

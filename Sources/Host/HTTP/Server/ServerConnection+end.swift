@@ -7,7 +7,7 @@ extension ServerConnection {
     flags.insert(.closing)
     input = []
     let start = loop.outgoing.count
-    ErrorAnswer.append(fault, to: &loop.outgoing, server: server)
+    ErrorBody.append(fault, to: &loop.outgoing, server: server)
     send(loop.outgoing.take(from: start))
     if output.isEmpty { endSending() }
   }

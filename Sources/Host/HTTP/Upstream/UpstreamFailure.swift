@@ -14,13 +14,13 @@ struct UpstreamFailure: Error {
 
 extension AdapterError {
   init(_ failure: UpstreamFailure) {
-    let (code, sentence): (Code, String) =
+    let (code, message): (Code, String) =
       switch failure.kind {
       case .unreachable: (.unreachable, "The upstream could not be reached.")
       case .timeout: (.timeout, "The upstream did not answer in time.")
       case .malformed: (.malformed, "The upstream's answer could not be understood.")
       case .cancelled: (.cancelled, "The caller left.")
       }
-    self.init(code, sentence, detail: failure.detail, mayHaveActed: failure.requestLeft)
+    self.init(code, message, detail: failure.detail, mayHaveActed: failure.requestLeft)
   }
 }

@@ -9,7 +9,7 @@ final class Gateway {
   /// Why it can't start, with the exit status.
   struct StartError: Error {
     var exitStatus: Int32
-    var sentence: String
+    var message: String
   }
 
   private let source: ConfigurationSource
@@ -43,7 +43,7 @@ final class Gateway {
       socket = try ListeningSocket(configuration.listen.address)
       adminSocket = try ListeningSocket(configuration.admin.address)
     } catch {
-      throw StartError(exitStatus: 3, sentence: error.sentence)
+      throw StartError(exitStatus: 3, message: error.message)
     }
     group = EventLoopGroup(count: configuration.listen.eventLoops ?? System.availableCores())
     group.start()
@@ -92,10 +92,10 @@ final class Gateway {
     case .failure(let failure): error = failure
     }
     if configuration.store.required || error.preventsStart {
-      throw StartError(exitStatus: error.needsOperator ? 1 : 3, sentence: error.sentence)
+      throw StartError(exitStatus: error.needsOperator ? 1 : 3, message: error.message)
     }
     watch.report(isUp: false)
-    log.warning("the store can't be opened; tokens are kept in memory only", [("detail", "\(error.sentence)")])
+    log.warning("the store can't be opened; tokens are kept in memory only", [("detail", "\(error.message)")])
   }
 
   private func start(_ configuration: Configuration) {

@@ -9,7 +9,7 @@ final class GatewayError: Error {
   let status: Int
   /// The machine-readable word, `code` in the body.
   let word: StaticString
-  let sentence: String
+  let message: String
   /// For the log only.
   let detail: String
   /// Whole seconds, for `Retry-After`.
@@ -22,12 +22,12 @@ final class GatewayError: Error {
   let upstreamClass: UpstreamClass?
 
   init(
-    _ status: Int, _ word: StaticString, _ sentence: String, detail: String = "", retryAfter: Int64? = nil,
+    _ status: Int, _ word: StaticString, _ message: String, detail: String = "", retryAfter: Int64? = nil,
     allow: String? = nil, problems: [FieldProblem] = [], upstreamClass: UpstreamClass? = nil
   ) {
     self.status = status
     self.word = word
-    self.sentence = sentence
+    self.message = message
     self.detail = detail
     self.retryAfter = retryAfter
     self.allow = allow
@@ -54,50 +54,50 @@ final class GatewayError: Error {
     GatewayError(405, "method_not_allowed", "This route takes \(allow).", allow: allow)
   }
 
-  static func badJSON(_ sentence: String) -> GatewayError { GatewayError(400, "bad_json", sentence) }
+  static func badJSON(_ message: String) -> GatewayError { GatewayError(400, "bad_json", message) }
 
   static let unsupportedMediaType = GatewayError(
     415, "unsupported_media_type", "The body must be JSON: send 'Content-Type: application/json'.")
 
-  static func unsupportedMediaType(_ sentence: String) -> GatewayError {
-    GatewayError(415, "unsupported_media_type", sentence)
+  static func unsupportedMediaType(_ message: String) -> GatewayError {
+    GatewayError(415, "unsupported_media_type", message)
   }
 
   /// A part of the request line that says nothing, or something else than it may.
-  static func badRequest(_ sentence: String) -> GatewayError { GatewayError(400, "bad_request", sentence) }
+  static func badRequest(_ message: String) -> GatewayError { GatewayError(400, "bad_request", message) }
 
   /// The path is a route's, and what it names is not there.
-  static func notFound(_ sentence: String) -> GatewayError { GatewayError(404, "not_found", sentence) }
+  static func notFound(_ message: String) -> GatewayError { GatewayError(404, "not_found", message) }
 
-  static func conflict(_ sentence: String) -> GatewayError { GatewayError(409, "conflict", sentence) }
+  static func conflict(_ message: String) -> GatewayError { GatewayError(409, "conflict", message) }
 
   /// The first problems are listed; the sentence counts all of them.
   static func invalidFields(_ problems: FieldProblems) -> GatewayError {
-    let sentence =
+    let message =
       switch problems.count {
       case 1: "One field can't be taken; see 'errors'."
       case ...FieldProblems.limit: "\(problems.count) fields can't be taken; see 'errors'."
       default: "\(problems.count) fields can't be taken; 'errors' lists the first \(FieldProblems.limit)."
       }
-    return GatewayError(422, "invalid_field", sentence, problems: problems.listed)
+    return GatewayError(422, "invalid_field", message, problems: problems.listed)
   }
 
   /// What the store could not do; waiting may help, or an operator, whom the log and `/readyz` tell.
   convenience init(_ error: StoreError) {
-    let sentence =
+    let message =
       switch error.code {
       case .full: "The gateway's store is full: it can be read, and nothing can be added. Nothing was changed."
       case .readOnly: "The gateway's store can be read only, not written. Nothing was changed."
       default: "The gateway can't reach its store now; try again shortly."
       }
     self.init(
-      503, "store_unavailable", sentence,
+      503, "store_unavailable", message,
       detail: error.description, retryAfter: error.needsOperator ? 30 : 2)
   }
 
   /// The gateway protects itself; a moment later it may be different.
-  static func overloaded(_ sentence: String) -> GatewayError {
-    GatewayError(503, "overloaded", sentence, retryAfter: 1)
+  static func overloaded(_ message: String) -> GatewayError {
+    GatewayError(503, "overloaded", message, retryAfter: 1)
   }
 
   static func unsupportedOperation(_ name: String) -> GatewayError {
@@ -153,7 +153,7 @@ final class GatewayError: Error {
       case .budgetSpent: (503, "budget_spent")
       }
     self.init(
-      status, word, error.sentence, detail: error.detail,
+      status, word, error.message, detail: error.detail,
       retryAfter: status == 503 ? GatewayError.seconds(error.retryAfter) : nil,
       upstreamClass: UpstreamClass(error.code))
   }

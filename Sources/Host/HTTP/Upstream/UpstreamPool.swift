@@ -45,13 +45,13 @@ final class UpstreamPool {
 
   /// A new connection, as soon as there is a place for one.
   func connection(
-    to addresses: [SocketAddress], _ lane: Lane, deadline: Instant
+    to addresses: [SocketAddress], _ priority: Priority, deadline: Instant
   ) async -> Result<UpstreamConnection, UpstreamFailure> {
-    if !connections.tryAcquire(lane) {
+    if !connections.tryAcquire(priority) {
       // All places are taken. Connections that lie idle, here or on another loop, hold places that this call can have.
       if let kept = kept() { kept.close() }
       switch await connections.acquire(
-        lane, on: loop, until: deadline, bound: .max, whenWaiting: askOthersForIdle)
+        priority, on: loop, until: deadline, bound: .max, whenWaiting: askOthersForIdle)
       {
       case .granted: break
       case .cancelled: return .failure(.init(kind: .cancelled, detail: "the caller left", requestLeft: false))
@@ -59,12 +59,12 @@ final class UpstreamPool {
         return .failure(.init(kind: .timeout, detail: "no connection became free in time", requestLeft: false))
       }
     }
-    return await open(addresses, lane, deadline: deadline)
+    return await open(addresses, priority, deadline: deadline)
   }
 
   /// The first of these addresses that takes a connection. A place was taken for it.
   private func open(
-    _ addresses: [SocketAddress], _ lane: Lane, deadline: Instant
+    _ addresses: [SocketAddress], _ priority: Priority, deadline: Instant
   ) async -> Result<UpstreamConnection, UpstreamFailure> {
     var index = 0
     while index < addresses.count {
@@ -75,7 +75,7 @@ final class UpstreamPool {
         return result
       }
       // The place went with the connection that failed.
-      guard connections.tryAcquire(lane) else { return result }
+      guard connections.tryAcquire(priority) else { return result }
     }
     connections.release(.values)
     return .failure(.init(kind: .unreachable, detail: "the name has no address", requestLeft: false))

@@ -60,13 +60,13 @@ import Testing
 
   @Test func `sentences are sentences, and details stay out of the answer`() throws {
     for error in GatewayErrorTests.all {
-      #expect(error.sentence.first?.isUppercase == true && error.sentence.hasSuffix("."), "\(error.sentence)")
-      let body = ErrorAnswer.body(error, requestID: "id-1")
+      #expect(error.message.first?.isUppercase == true && error.message.hasSuffix("."), "\(error.message)")
+      let body = ErrorBody.body(error, requestID: "id-1")
       let object = try JSONSerialization.jsonObject(with: Data(body)) as? [String: Any]
       let texts = object?.compactMapValues { $0 as? String }
-      #expect(texts == ["error": error.sentence, "code": error.word.description, "requestId": "id-1"])
+      #expect(texts == ["error": error.message, "code": error.word.description, "requestId": "id-1"])
       #expect((object?["errors"] != nil) == (error.status == 422))
-      if !error.detail.isEmpty, error.detail != error.sentence {
+      if !error.detail.isEmpty, error.detail != error.message {
         #expect(!String(decoding: body, as: UTF8.self).contains("for the log"))
       }
     }
@@ -76,8 +76,8 @@ import Testing
     var problems = FieldProblems()
     for row in 1...1200 { problems.add("na\"me", "must be \u{0} text", row: row) }
     let error = GatewayError.invalidFields(problems)
-    #expect(error.sentence.contains("1200"))
-    let object = try JSONSerialization.jsonObject(with: Data(ErrorAnswer.body(error, requestID: "x"))) as? [String: Any]
+    #expect(error.message.contains("1200"))
+    let object = try JSONSerialization.jsonObject(with: Data(ErrorBody.body(error, requestID: "x"))) as? [String: Any]
     let listed = try #require(object?["errors"] as? [[String: Any]])
     #expect(listed.count == 1000)
     #expect(listed[999]["row"] as? Int == 1000 && listed[0]["field"] as? String == "na\"me")
@@ -86,13 +86,13 @@ import Testing
 
   @Test func `an error's text can't leave its JSON string`() throws {
     let nasty = "a \"quoted\" \\ back\u{8}slash\r\nand \u{0} more \u{1F600}"
-    let body = ErrorAnswer.body(.badJSON(nasty), requestID: "x\"y")
+    let body = ErrorBody.body(.badJSON(nasty), requestID: "x\"y")
     let object = try JSONSerialization.jsonObject(with: Data(body)) as? [String: String]
     #expect(object?["error"] == nasty && object?["requestId"] == "x\"y")
   }
 
   @Test func `the fields of an answer fit its error`() {
-    func fields(_ error: GatewayError) -> Fields { ErrorAnswer.fields(error) }
+    func fields(_ error: GatewayError) -> Fields { ErrorBody.fields(error) }
     #expect(fields(.unauthorized("x"))["www-authenticate"] == "Bearer")
     #expect(fields(.methodNotAllowed("POST"))["allow"] == "POST")
     #expect(fields(.noToken("x", retryAfter: nil))["retry-after"] == "1")
@@ -105,9 +105,9 @@ import Testing
   @Test func `a store that takes no changes says so, without its path`() {
     let full = GatewayError(StoreError(.full, "'/secret/place.db' is full"))
     let readOnly = GatewayError(StoreError(.readOnly, "'/secret/place.db' can't be written"))
-    #expect(full.sentence.contains("full") && readOnly.sentence.contains("read only"))
+    #expect(full.message.contains("full") && readOnly.message.contains("read only"))
     for error in [full, readOnly] {
-      #expect(error.status == 503 && error.retryAfter != nil && !error.sentence.contains("secret"))
+      #expect(error.status == 503 && error.retryAfter != nil && !error.message.contains("secret"))
     }
   }
 }

@@ -8,7 +8,7 @@ import Synchronization
 /// One socket for all loops: with SO_REUSEPORT a second program could bind the same port without an error, and closing one of
 /// several sockets would reset the connections that wait in it (docs/decisions/0001-engine.md).
 final class ListeningSocket: Sendable {
-  struct BindError: Error { var sentence: String }
+  struct BindError: Error { var message: String }
 
   let fd: Int32
   let address: SocketAddress
@@ -16,17 +16,17 @@ final class ListeningSocket: Sendable {
 
   init(_ wanted: Configuration.Address) throws(BindError) {
     guard let address = SocketAddress(numeric: wanted.host, port: wanted.port) else {
-      throw BindError(sentence: "\(wanted) is no numeric address")
+      throw BindError(message: "\(wanted) is no numeric address")
     }
     let fd = socket(address.family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
-    guard fd >= 0 else { throw BindError(sentence: "no socket for \(wanted): \(System.errorText(errno))") }
+    guard fd >= 0 else { throw BindError(message: "no socket for \(wanted): \(System.errorText(errno))") }
     var one: Int32 = 1
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
     guard address.withPointer({ bind(fd, $0, $1) }) == 0, listen(fd, 4096) == 0 else {
       let code = errno
       System.close(fd)
       let mend = code == EADDRINUSE ? "; another program listens there: stop it, or choose another port" : ""
-      throw BindError(sentence: "can't listen on \(wanted): \(System.errorText(code))\(mend)")
+      throw BindError(message: "can't listen on \(wanted): \(System.errorText(code))\(mend)")
     }
     self.fd = fd
     self.address = SocketAddress(of: fd, getsockname) ?? address

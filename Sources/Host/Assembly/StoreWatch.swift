@@ -67,7 +67,7 @@ final class StoreWatch: Sendable {
       var error: StoreError?
       do throws(StoreError) { try await store.ping() } catch let failure { error = failure }
       if Task.isCancelled { return }
-      if let error, wasUp { log.error("the store does not answer", [("detail", "\(error.sentence)")]) }
+      if let error, wasUp { log.error("the store does not answer", [("detail", "\(error.message)")]) }
       if error == nil, !wasUp { log.info("the store answers again", []) }
       wasUp = error == nil
       report(isUp: wasUp)

@@ -4,7 +4,7 @@ import Synchronization
 /// A number of places shared by all loops: calls in flight to one upstream, or connections to it.
 ///
 /// A free place is taken with one atomic step. Who finds none, or finds that others wait who go first, waits in one queue for
-/// all loops (`LaneQueue`), behind a lock that nobody touches while nobody waits.
+/// all loops (`PriorityQueue`), behind a lock that nobody touches while nobody waits.
 final class Permits: Sendable {
   enum Grant: Sendable { case granted, full, timedOut, cancelled }
 
@@ -13,17 +13,17 @@ final class Permits: Sendable {
   private let readLimit: Int
   private let historyLimit: Int
   private let keepsFree: Bool
-  /// Three counts in one word: the places taken by all lanes, by values and history, by history.
+  /// Three counts in one word: the places taken by all priorities, by values and history, by history.
   private let used = Atomic<UInt64>(0)
-  /// Likewise who waits: in the first lane, in the first two, in all. Written under the queue's lock.
+  /// Likewise who waits: in the first priority, in the first two, in all. Written under the queue's lock.
   private let waiting = Atomic<UInt64>(0)
-  private let queue = Mutex(LaneQueue<Waiter>())
+  private let queue = Mutex(PriorityQueue<Waiter>())
 
-  /// Told whether it has a place, or was put out for somebody of an earlier lane.
+  /// Told whether it has a place, or was put out for somebody of an earlier priority.
   private typealias Waiter = LoopBound<LoopWait<Bool>>
 
-  /// - Parameter keepsFree: Some of the places are kept from the lanes that come last; see docs/decisions/0003. Who takes a
-  ///   place must then name the same lane when giving it back.
+  /// - Parameter keepsFree: Some of the places are kept from the priorities that come last; see docs/decisions/0003. Who takes a
+  ///   place must then name the same priority when giving it back.
   init(limit: Int, keepsFree: Bool = false) {
     precondition(limit <= Permits.field)
     self.limit = limit
@@ -37,23 +37,23 @@ final class Permits: Sendable {
   var waiters: Int { Permits.count(waiting.load(ordering: .sequentiallyConsistent), upTo: .history) }
   var hasWaiters: Bool { waiters > 0 }
 
-  /// A place at once, if one is free for this lane and nobody waits who goes first.
-  func tryAcquire(_ lane: Lane) -> Bool {
-    Permits.count(waiting.load(ordering: .sequentiallyConsistent), upTo: lane) == 0 && take(lane)
+  /// A place at once, if one is free for this priority and nobody waits who goes first.
+  func tryAcquire(_ priority: Priority) -> Bool {
+    Permits.count(waiting.load(ordering: .sequentiallyConsistent), upTo: priority) == 0 && take(priority)
   }
 
   /// Waits on `loop`, the caller's own, for a place until the deadline, with at most `bound` waiting; where so many do, the
-  /// youngest of the last lane makes room for one of an earlier lane. `whenWaiting` is called once it is known that there is
+  /// youngest of the last priority makes room for one of an earlier priority. `whenWaiting` is called once it is known that there is
   /// none now, and whoever gives one back can see that somebody waits.
   func acquire(
-    _ lane: Lane, on loop: EventLoop, until deadline: Instant, bound: Int, whenWaiting: () -> Void = {}
+    _ priority: Priority, on loop: EventLoop, until deadline: Instant, bound: Int, whenWaiting: () -> Void = {}
   ) async -> Grant {
     let wait = LoopWait<Bool>(loop: loop)
     let waiter = LoopBound(wait, on: loop)
-    let (ticket, displaced) = queue.withLock { queue -> (LaneQueue<Waiter>.Ticket?, Waiter?) in
-      let displaced = queue.count == bound ? queue.removeYoungest(after: lane) : nil
+    let (ticket, displaced) = queue.withLock { queue -> (PriorityQueue<Waiter>.Ticket?, Waiter?) in
+      let displaced = queue.count == bound ? queue.removeYoungest(after: priority) : nil
       guard queue.count < bound else { return (nil, nil) }
-      let ticket = queue.append(waiter, in: lane)
+      let ticket = queue.append(waiter, in: priority)
       publish(queue)
       return (ticket, displaced)
     }
@@ -74,37 +74,37 @@ final class Permits: Sendable {
   }
 
   /// Gives a place back and hands it to who waits.
-  func release(_ lane: Lane) {
-    used.subtract(one(of: lane), ordering: .sequentiallyConsistent)
+  func release(_ priority: Priority) {
+    used.subtract(one(of: priority), ordering: .sequentiallyConsistent)
     if waiting.load(ordering: .sequentiallyConsistent) != 0 { serve() }
   }
 
   /// Hands out the places that are free.
   ///
-  /// What a lane may hold an earlier one may hold too: where there is no place for who is first, there is none for anybody.
+  /// What a priority may hold an earlier one may hold too: where there is no place for who is first, there is none for anybody.
   private func serve() {
     let served = queue.withLock { queue in
-      var served: [(lane: Lane, waiter: Waiter)] = []
+      var served: [(priority: Priority, waiter: Waiter)] = []
       let before = queue.count
       while let first = queue.first {
         // One that has stopped waiting, on this thread, and has not left yet.
         let isOver = first.waiter.loop.isCurrent && first.waiter.value.isOver
-        guard isOver || take(first.lane) else { break }
+        guard isOver || take(first.priority) else { break }
         queue.removeFirst()
         if !isOver { served.append(first) }
       }
       if queue.count != before { publish(queue) }
       return served
     }
-    for (lane, waiter) in served {
+    for (priority, waiter) in served {
       waiter.loop.execute {
         // It may have stopped waiting while the place was on its way.
-        if waiter.value.isOver { self.release(lane) } else { waiter.value.end(.value(true)) }
+        if waiter.value.isOver { self.release(priority) } else { waiter.value.end(.value(true)) }
       }
     }
   }
 
-  private func leave(_ ticket: LaneQueue<Waiter>.Ticket) {
+  private func leave(_ ticket: PriorityQueue<Waiter>.Ticket) {
     queue.withLock { queue in
       queue.remove(ticket)
       publish(queue)
@@ -116,24 +116,24 @@ final class Permits: Sendable {
   private static let width: UInt64 = 20
   private static let field = 1 << 20 - 1
 
-  private static func count(_ word: UInt64, upTo lane: Lane) -> Int {
-    Int(word >> (UInt64(lane.rawValue) * width)) & field
+  private static func count(_ word: UInt64, upTo priority: Priority) -> Int {
+    Int(word >> (UInt64(priority.rawValue) * width)) & field
   }
 
-  /// A place of this lane in each of the counts that it stands in.
-  private func one(of lane: Lane) -> UInt64 {
+  /// A place of this priority in each of the counts that it stands in.
+  private func one(of priority: Priority) -> UInt64 {
     guard keepsFree else { return 1 }
-    return switch lane {
+    return switch priority {
     case .writes: 1
     case .values: 1 | 1 << Permits.width
     case .history: 1 | 1 << Permits.width | 1 << (2 * Permits.width)
     }
   }
 
-  private func hasPlace(_ word: UInt64, _ lane: Lane) -> Bool {
-    // The first count is of all lanes.
+  private func hasPlace(_ word: UInt64, _ priority: Priority) -> Bool {
+    // The first count is of all priorities.
     guard Permits.count(word, upTo: .writes) < limit else { return false }
-    return switch lane {
+    return switch priority {
     case .writes: true
     case .values: Permits.count(word, upTo: .values) < readLimit
     case .history:
@@ -141,19 +141,19 @@ final class Permits: Sendable {
     }
   }
 
-  private func take(_ lane: Lane) -> Bool {
+  private func take(_ priority: Priority) -> Bool {
     // Sequentially consistent: this look must not come before `publish`, where that precedes it.
     var current = used.load(ordering: .sequentiallyConsistent)
-    while hasPlace(current, lane) {
+    while hasPlace(current, priority) {
       let (exchanged, original) = used.weakCompareExchange(
-        expected: current, desired: current + one(of: lane), ordering: .sequentiallyConsistent)
+        expected: current, desired: current + one(of: priority), ordering: .sequentiallyConsistent)
       if exchanged { return true }
       current = original
     }
     return false
   }
 
-  private func publish(_ queue: borrowing LaneQueue<Waiter>) {
+  private func publish(_ queue: borrowing PriorityQueue<Waiter>) {
     let first = min(queue.count(in: .writes), Permits.field)
     let second = min(first + queue.count(in: .values), Permits.field)
     let all = min(second + queue.count(in: .history), Permits.field)

@@ -53,15 +53,15 @@ final class UpstreamClient: HTTPClient {
   func send(_ request: HTTPRequest, on loop: EventLoop, deadline: Instant) async throws(AdapterError) -> HTTPResponse {
     let pool = pools[loop.index].value
     let deadline = min(deadline, pool.loop.now.advanced(byNanoseconds: pool.timeouts.total))
-    let lane = request.lane
-    if !calls.tryAcquire(lane), let error = await waitForPlace(lane, pool, deadline: deadline) {
+    let priority = request.priority
+    if !calls.tryAcquire(priority), let error = await waitForPlace(priority, pool, deadline: deadline) {
       throw error
     }
     var retriesLeft = request.isWrite ? 0 : limits.readRetries
     var fresh = false
     while true {
       guard deadline > pool.loop.now else {
-        calls.release(lane)
+        calls.release(priority)
         throw AdapterError(
           .timeout, "The upstream did not answer in time.", detail: "the time was over before the request was sent")
       }
@@ -69,10 +69,10 @@ final class UpstreamClient: HTTPClient {
       if !fresh, let kept = pool.kept() {
         connection = kept
       } else {
-        switch await newConnection(lane, pool, deadline: deadline) {
+        switch await newConnection(priority, pool, deadline: deadline) {
         case .success(let made): connection = made
         case .failure(let failure):
-          calls.release(lane)
+          calls.release(priority)
           throw AdapterError(failure)
         }
       }
@@ -81,9 +81,9 @@ final class UpstreamClient: HTTPClient {
       case .success(var response):
         if case .stream(let prefix, let rest) = response.body {
           // The place is given back when the stream ends.
-          response.body = .stream(prefix: prefix, rest: PermitHoldingStream(rest, of: calls, lane))
+          response.body = .stream(prefix: prefix, rest: PermitHoldingStream(rest, of: calls, priority))
         } else {
-          calls.release(lane)
+          calls.release(priority)
         }
         return response
       case .failure(let failure):
@@ -92,7 +92,7 @@ final class UpstreamClient: HTTPClient {
         let isSafe = failure.kind == .unreachable && !failure.answerBegan && (!failure.requestLeft || !request.isWrite)
         let isFree = wasKept && !fresh
         guard isSafe, isFree || retriesLeft > 0 else {
-          calls.release(lane)
+          calls.release(priority)
           throw AdapterError(failure)
         }
         if !isFree { retriesLeft -= 1 }
@@ -102,9 +102,9 @@ final class UpstreamClient: HTTPClient {
   }
 
   /// Waits in the queue; nil when there is a place.
-  private func waitForPlace(_ lane: Lane, _ pool: UpstreamPool, deadline: Instant) async -> AdapterError? {
+  private func waitForPlace(_ priority: Priority, _ pool: UpstreamPool, deadline: Instant) async -> AdapterError? {
     let waitEnd = pool.loop.now.advanced(byNanoseconds: pool.timeouts.queueWait)
-    switch await calls.acquire(lane, on: pool.loop, until: min(waitEnd, deadline), bound: limits.queueSize) {
+    switch await calls.acquire(priority, on: pool.loop, until: min(waitEnd, deadline), bound: limits.queueSize) {
     case .granted: return nil
     case .cancelled: return AdapterError(.cancelled, "The caller left.")
     case .full: return overloaded("the queue is full (queue.size \(limits.queueSize))")
@@ -113,12 +113,12 @@ final class UpstreamClient: HTTPClient {
   }
 
   private func newConnection(
-    _ lane: Lane, _ pool: UpstreamPool, deadline: Instant
+    _ priority: Priority, _ pool: UpstreamPool, deadline: Instant
   ) async -> Result<UpstreamConnection, UpstreamFailure> {
-    if let numeric { return await pool.connection(to: numeric, lane, deadline: deadline) }
+    if let numeric { return await pool.connection(to: numeric, priority, deadline: deadline) }
     do {
       return await pool.connection(
-        to: try await resolver.addresses(of: baseURL, deadline: deadline), lane, deadline: deadline)
+        to: try await resolver.addresses(of: baseURL, deadline: deadline), priority, deadline: deadline)
     } catch {
       return .failure(.init(kind: .unreachable, detail: error.detail, requestLeft: false))
     }
@@ -170,13 +170,13 @@ extension UpstreamPool {
 private final class PermitHoldingStream: RelayedStream {
   private let stream: any BodyStream
   private let calls: Permits
-  private let lane: Lane
+  private let priority: Priority
   private let isHeld = Atomic<Bool>(true)
 
-  init(_ stream: any BodyStream, of calls: Permits, _ lane: Lane) {
+  init(_ stream: any BodyStream, of calls: Permits, _ priority: Priority) {
     self.stream = stream
     self.calls = calls
-    self.lane = lane
+    self.priority = priority
   }
 
   var remaining: Int? { stream.remaining }
@@ -206,7 +206,7 @@ private final class PermitHoldingStream: RelayedStream {
   }
 
   private func release() {
-    if isHeld.exchange(false, ordering: .relaxed) { calls.release(lane) }
+    if isHeld.exchange(false, ordering: .relaxed) { calls.release(priority) }
   }
 
   deinit { release() }
