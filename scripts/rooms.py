@@ -98,19 +98,22 @@ def main():
         path.relative_to(root): code_lines(path.read_text())
         for path in sorted((root / "Sources").rglob("*.swift"))
     }
-    owners = collections.defaultdict(set)
+    owners = collections.defaultdict(set)  # of global names
+    nested = collections.defaultdict(set)  # names that a room declares inside of its types
     for path, lines in files.items():
         for line in lines:
-            found = DECLARATION.match(line)
-            if found and found["access"] not in ("private ", "fileprivate "):
-                owners[found["name"].strip("`")].add(room_of(path))
+            if (found := DECLARATION.match(line)) and path.name != "main.swift":
+                if found["access"] not in ("private ", "fileprivate "):
+                    owners[found["name"].strip("`")].add(room_of(path))
+            elif inner := DECLARATION.match(line.strip()):
+                nested[room_of(path)].add(inner["name"].strip("`"))
     wrong = []
     for path, lines in files.items():
         room = room_of(path)
         if room not in rank:
             wrong.append(f"{path}:1: {room} is no room; see the list in {sys.argv[0]}")
             continue
-        own = {m["name"] for line in lines if (m := DECLARATION.match(line.strip()))}
+        own = nested[room] | {m["name"] for line in lines if (m := DECLARATION.match(line.strip()))}
         for number, line in enumerate(lines, 1):
             for name in dict.fromkeys(WORD.findall(line)):
                 rooms = owners.get(name)

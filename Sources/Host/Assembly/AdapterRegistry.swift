@@ -6,6 +6,9 @@ import WebTalk
 enum AdapterRegistry {
   static let types: [any Adapter.Type] = [WebTalk.self, Mock.self]
 
+  /// The type whose only adapter owns a stored token row that names no adapter. EcoCtrl writes such rows.
+  static let unnamedTokenRowsOwner = WebTalk.typeName
+
   static func type(named name: String) -> (any Adapter.Type)? { types.first { $0.typeName == name } }
 
   /// The vendors as the configuration's reader needs them.

@@ -1,161 +1,184 @@
 import AdapterAPI
 
-/// Builds a snapshot from a configuration that was found good; opens nothing.
+/// Builds the snapshot of a configuration that has passed every check.
+///
+/// Building opens nothing and changes nothing that is in force: `Build.activate` does, once the snapshot is installed.
 struct SnapshotBuilder {
-  let group: EventLoopGroup
-  let resolver: Resolver
-  let store: any TokenStore
-  let sharing: Sharing
-  let watch: StoreWatch
-  let log: Log
-  let metrics: Metrics
-  let health: Health
+  private let services: Services
 
-  /// - Parameter previous: adapters whose configuration did not change are taken over whole, with token and connections.
-  func build(_ loaded: LoadedConfiguration, _ configuration: Configuration, keys: KeyRing, previous: Snapshot?)
-    -> Snapshot
-  {
+  init(_ services: Services) { self.services = services }
+
+  struct Build {
+    let snapshot: Snapshot
+    fileprivate let activations: [@Sendable () -> Void]
+
+    /// Starts the new token keepers, and hands those that are taken over their new adapter.
+    func activate() { for activation in activations { activation() } }
+  }
+
+  /// - Parameter previous: An adapter whose configuration did not change is taken over from it, with token and connections.
+  func build(_ checked: CheckedConfiguration, previous: Snapshot?) -> Build {
+    let configuration = checked.configuration
     var instances: [AdapterInstance] = []
+    var activations: [@Sendable () -> Void] = []
     for wanted in configuration.usedAdapters {
-      let fingerprint = fingerprint(of: wanted, loaded)
-      if let kept = previous?.adapters.first(where: { $0.name == wanted.name && $0.fingerprint == fingerprint }) {
-        instances.append(kept)
-      } else if let made = make(
-        wanted, loaded, configuration, fingerprint: fingerprint, previous: previous, others: instances)
+      let fingerprint = fingerprint(of: wanted, checked.loaded)
+      if let same = previous?.adapters.first(where: { $0.name == wanted.name && $0.fingerprint == fingerprint }) {
+        instances.append(same)
+      } else if let (instance, activation) = make(
+        wanted, checked, fingerprint: fingerprint, previous: previous, others: instances)
       {
-        instances.append(made)
+        instances.append(instance)
+        if let activation { activations.append(activation) }
       }
     }
-    metrics.setPresent(adapters: instances.map(\.name))
     let mergers = mergers(of: instances)
     let routes = configuration.routes.compactMap { route in
       instances.first { $0.name == route.adapter }.map {
-        Route(route, adapter: $0, metrics: metrics.route(route.path), merger: mergers[route.adapter])
+        Route(route, adapter: $0, metrics: services.metrics.route(route.path), merger: mergers[route.adapter])
       }
     }
-    return Snapshot(
-      configuration: configuration, routes: RouteTable(routes), adapters: instances, keys: keys, metrics: metrics)
+    let snapshot = Snapshot(
+      configuration: configuration, routes: RouteTable(routes), adapters: instances, keys: checked.keys,
+      metrics: services.metrics)
+    return Build(snapshot: snapshot, activations: activations)
   }
 
-  /// New with each configuration: one that was switched off is tried again.
+  /// A configuration has its own mergers, so that a reload tries a merger again that had switched itself off.
   private func mergers(of instances: [AdapterInstance]) -> [String: BatchMerger] {
     var mergers: [String: BatchMerger] = [:]
     for instance in instances {
       guard let merging = type(of: instance.adapter).merging else { continue }
       mergers[instance.name] = BatchMerger(
-        merging, timeout: instance.callTime, metrics: instance.metrics, memory: sharing.memory,
-        log: log.forAdapter(instance.name))
+        merging, timeout: instance.callTime, metrics: instance.metrics, memory: services.memory,
+        log: services.log.forAdapter(instance.name))
     }
     return mergers
   }
 
-  /// What would make another adapter: its type and every setting, with secrets and files as they are now.
+  /// Changes whenever another adapter would have to be made: the type and every setting, with secrets and files as they are now.
   private func fingerprint(of instance: Configuration.AdapterInstance, _ loaded: LoadedConfiguration) -> String {
     "\(instance.type) \(instance.upstream) " + loaded.resolver.resolvedText(of: instance.settings)
   }
 
   private func make(
-    _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, _ configuration: Configuration,
-    fingerprint: String, previous: Snapshot?, others: [AdapterInstance]
-  ) -> AdapterInstance? {
-    let clock = LoopClock(home: group.loops[0])
-    let adapterLog = log.forAdapter(wanted.name)
-    guard let made = MadeAdapter(wanted, loaded, group: group, resolver: resolver, clock: clock, log: adapterLog) else {
-      return nil
-    }
+    _ wanted: Configuration.AdapterInstance, _ checked: CheckedConfiguration, fingerprint: String,
+    previous: Snapshot?, others: [AdapterInstance]
+  ) -> (AdapterInstance, activation: (@Sendable () -> Void)?)? {
+    let made = AdapterFactory.make(
+      wanted, checked.loaded, group: services.group, resolver: services.resolver,
+      log: services.log.forAdapter(wanted.name))
+    guard let made else { return nil }
     let adapter = made.adapter
-    let metrics = metrics.adapter(wanted.name)
+    let metrics = services.metrics.adapter(wanted.name)
     let before = previous?.adapters.first { $0.name == wanted.name }
     let budget = budget(wanted.upstream.budget, before: before?.budget)
     var keeper: TokenKeeper?
+    var activation: (@Sendable () -> Void)?
     if adapter.usesToken {
-      keeper = before?.keeper.flatMap { takenOver($0, for: adapter, wanted, budget) }
-      if keeper == nil {
-        let key = tokenKey(for: adapter, wanted.name, configuration)
-        keeper = self.keeper(for: adapter, wanted, key, budget, clock: clock, log: adapterLog, metrics: metrics)
+      let limits = wanted.upstream
+      // The keeper of the same upstream stays, whatever else has changed: two would spend the same refresh token.
+      if let present = before?.keeper, present.upstream == identity(of: adapter) {
+        keeper = present
+        activation = {
+          present.serve(adapter, window: limits.refreshWindow, exchangeTimeout: limits.totalTimeout, budget: budget)
+        }
+      } else {
+        let key = tokenKey(for: adapter, wanted.name, checked.configuration)
+        let new = self.keeper(for: adapter, wanted, key, budget, metrics)
+        keeper = new
+        activation = { new.start() }
       }
     }
-    return AdapterInstance(
+    let instance = AdapterInstance(
       configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
-      budget: budget, writes: writes(to: adapter, among: others + (previous?.adapters ?? [])), sharing: sharing,
-      clients: made.clients, home: group.loops[0])
+      budget: budget, writes: writes(to: adapter, among: others + (previous?.adapters ?? [])),
+      sharing: services.sharing, clients: made.clients, home: services.group.loops[0])
+    return (instance, activation)
   }
 
-  /// A reload does not give anybody his calls again.
+  /// A budget with the same limits is taken over: a reload does not refill it.
   private func budget(_ limits: CallBudget.Limits, before: BudgetKeeper?) -> BudgetKeeper? {
     if limits.isNone { return nil }
     if let before, before.limits == limits { return before }
     return BudgetKeeper(limits)
   }
 
-  /// The epoch of the upstream's writes, which goes on over reloads, and is one where several instances have the same upstream:
-  /// what one account has set, another reads.
+  /// The epoch of the upstream's writes. It goes on over reloads, and all instances with the same upstream address share it: one
+  /// account reads what another one has written.
   private func writes(to adapter: any Adapter, among instances: [AdapterInstance]) -> WriteEpoch {
     let upstream = adapter.upstream
     return instances.first { $0.adapter.upstream.address == upstream.address }?.writes ?? WriteEpoch()
   }
 
-  /// The keeper that has this upstream's pair already, whatever else of the adapter was changed.
-  private func takenOver(
-    _ keeper: TokenKeeper, for adapter: any Adapter, _ wanted: Configuration.AdapterInstance, _ budget: BudgetKeeper?
-  ) -> TokenKeeper? {
-    guard keeper.upstream == identity(of: adapter) else { return nil }
-    let limits = wanted.upstream
-    keeper.serve(adapter, window: limits.refreshWindow, exchangeTimeout: limits.totalTimeout, budget: budget)
-    return keeper
-  }
-
-  /// What a stored pair is bound to: a token never goes to another upstream than the one it came from.
+  /// The upstream that a stored pair belongs to. A token is never sent to another one.
   private func identity(of adapter: any Adapter) -> String {
     let upstream = adapter.upstream
     return "\(upstream.type)|\(upstream.address)|\(sha256Hex(upstream.account.exposed.utf8))"
   }
 
-  /// A row that names no adapter, as EcoCtrl writes it, belongs to the only webtalk adapter; with several, to nobody.
+  /// A row without an adapter's name, as EcoCtrl writes it, belongs to the only adapter of the type that EcoCtrl uses. With several
+  /// of them it belongs to none.
   private func tokenKey(for adapter: any Adapter, _ name: String, _ configuration: Configuration) -> TokenKey {
-    let webtalks = configuration.adapters.filter { $0.type == "webtalk" }
+    let owners = SnapshotBuilder.unnamedRowOwners(in: configuration)
     return TokenKey(
       adapter: name, upstream: identity(of: adapter), isDefault: name == configuration.defaultAdapter,
-      adopts: webtalks.count == 1 && webtalks.first?.name == name)
+      adopts: owners.count == 1 && owners.first?.name == name)
+  }
+
+  private static func unnamedRowOwners(in configuration: Configuration) -> [Configuration.AdapterInstance] {
+    configuration.adapters.filter { $0.type == AdapterRegistry.unnamedTokenRowsOwner }
+  }
+
+  /// A token row without an adapter's name would be ignored, because several adapters could own it.
+  static func unnamedRowsHaveNoOwner(in configuration: Configuration) -> Bool {
+    unnamedRowOwners(in: configuration).count > 1
   }
 
   private func keeper(
     for adapter: any Adapter, _ wanted: Configuration.AdapterInstance, _ key: TokenKey, _ budget: BudgetKeeper?,
-    clock: LoopClock, log: any AdapterLog, metrics: AdapterMetrics
+    _ metrics: AdapterMetrics
   ) -> TokenKeeper {
-    let health = health
-    let watch = watch
+    let (health, storeWatch) = (services.health, services.storeWatch)
     let component = "adapter:\(wanted.name)"
     let holder = LeaseHolder.new()
     return TokenKeeper(
-      adapter: adapter, key: key, holder: holder, store: store, window: wanted.upstream.refreshWindow,
-      exchangeTimeout: wanted.upstream.totalTimeout, budget: budget, clock: clock, executor: group.loops[0], log: log
+      adapter: adapter, key: key, holder: holder, store: services.store, window: wanted.upstream.refreshWindow,
+      exchangeTimeout: wanted.upstream.totalTimeout, budget: budget, clock: services.clock,
+      executor: services.group.loops[0], log: services.log.forAdapter(wanted.name)
     ) { event in
+      if let outcome = event.outcome { metrics.recordRefresh(outcome) }
       switch event {
-      case .refreshed, .authorized:
-        metrics.recordRefresh(event == .refreshed ? .refreshed : .authorized)
-        health.clear(component, "no_token")
-      case .detached:
-        metrics.recordRefresh(.detached)
-        health.clear(component, "no_token")
-      case .adopted: health.clear(component, "no_token")
-      case .rejected: metrics.recordRefresh(.rejected)
-      case .failed:
-        metrics.recordRefresh(.failed)
-        health.set(component, "no_token")
-      case .storeDown: watch.report(holder, isUp: false)
-      case .storeUp: watch.report(holder, isUp: true)
+      case .refreshed, .authorized, .detached, .adopted: health.clear(component, "no_token")
+      case .rejected: break
+      case .failed: health.set(component, "no_token")
+      case .storeDown: storeWatch.report(holder, isUp: false)
+      case .storeUp: storeWatch.report(holder, isUp: true)
       case .ended:
-        // It may have been the last to speak for an adapter that a reload has taken away or pointed elsewhere.
-        watch.report(holder, isUp: true)
+        // A reload has removed this adapter or changed its upstream: what the keeper reported must not stay.
+        storeWatch.report(holder, isUp: true)
         health.clear(component, "no_token")
       }
     }
   }
 }
 
+extension TokenEvent {
+  /// The outcome of a token exchange that the metrics count; nil for an event that is none.
+  fileprivate var outcome: RefreshOutcome? {
+    switch self {
+    case .refreshed: .refreshed
+    case .authorized: .authorized
+    case .detached: .detached
+    case .rejected: .rejected
+    case .failed: .failed
+    case .adopted, .storeDown, .storeUp, .ended: nil
+    }
+  }
+}
+
 extension Settings.Resolver {
-  /// A text that changes when any value in the node changes, references looked up. Held in memory only, never printed.
+  /// Returns a text that changes when any value in the node changes, with references looked up. It holds secrets: never print it.
   func resolvedText(of node: ConfigNode) -> String {
     switch node.content {
     case .scalar(let text, let plain): return plain ? text : "'\(text)'"

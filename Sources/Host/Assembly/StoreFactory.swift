@@ -1,8 +1,8 @@
 import AdapterAPI
 
-/// Makes the engine that the configuration names; opens nothing.
+/// Makes the database that the configuration names. Opens nothing.
 enum StoreFactory {
-  /// - Parameter isReadOnly: for a look from outside: nothing is made or migrated.
+  /// - Parameter isReadOnly: For commands that only inspect the store: the file is not created, the schema not migrated.
   static func database(_ store: Configuration.Store, isReadOnly: Bool = false) -> any Database {
     switch store.kind {
     case .memory: SQLiteDatabase.inMemory()

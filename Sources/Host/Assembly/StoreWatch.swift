@@ -1,19 +1,18 @@
 import AdapterAPI
 import Synchronization
 
-/// Looks whether the store answers, and tells health and metrics.
+/// Checks periodically whether the store responds, and reports it to health and metrics. Used on any thread.
 ///
-/// Nothing that serves requests depends on it: tokens are in memory, and whoever needs the store asks it and is told.
-/// Threading: any thread.
+/// No request depends on it: tokens are in memory, and a caller of the store sees its errors.
 final class StoreWatch: Sendable {
-  /// How long between two looks while all is well, and while it is not.
-  private static let calm = Duration.seconds(2)
-  private static let worried = Duration.milliseconds(500)
+  /// The time between two checks while the store is up, and while it is down.
+  private static let upInterval = Duration.seconds(2)
+  private static let downInterval = Duration.milliseconds(500)
 
   private struct State {
-    /// Who finds the store failing: this watch, or keepers of tokens whose writing fails, under their lease holders' names.
-    var complaints: Set<String> = []
-    var looking: Task<Void, Never>?
+    /// The observers for which the store fails: this watch, and token keepers by the names of their lease holders.
+    var failing: Set<String> = []
+    var checking: Task<Void, Never>?
   }
 
   private let store: Store
@@ -36,42 +35,42 @@ final class StoreWatch: Sendable {
     metrics.setStore(isUp: true)
   }
 
-  /// The store does not answer, or does again.
+  /// Reports what this watch has found.
   func report(isUp: Bool) { report(StoreWatch.itself, isUp: isUp) }
 
   private static let itself = "store"
 
-  /// The store fails for that keeper, or works again for it, or the keeper has ended.
-  func report(_ who: String, isUp: Bool) {
+  /// Reports what an observer has found. The store is up when it fails for none of them; an observer that ends reports it up.
+  func report(_ observer: String, isUp: Bool) {
     state.withLock { state in
-      let wasUp = state.complaints.isEmpty
-      if isUp { state.complaints.remove(who) } else { state.complaints.insert(who) }
-      let isUp = state.complaints.isEmpty
+      let wasUp = state.failing.isEmpty
+      if isUp { state.failing.remove(observer) } else { state.failing.insert(observer) }
+      let isUp = state.failing.isEmpty
       guard wasUp != isUp else { return }
       metrics.setStore(isUp: isUp)
       if isUp { health.clear("store", "store_unavailable") } else { health.set("store", "store_unavailable") }
     }
   }
 
-  /// Looks from now on, until `stop`.
+  /// Checks from now on, until `stop`. A store inside of this process needs no check.
   func start() {
     guard store.sharing != .process else { return }
-    state.withLock { $0.looking = Task(executorPreference: executor) { [self] in await look() } }
+    state.withLock { $0.checking = Task(executorPreference: executor) { [self] in await check() } }
   }
 
-  func stop() { state.withLock { $0.looking?.cancel() } }
+  func stop() { state.withLock { $0.checking?.cancel() } }
 
-  private func look() async {
-    var wasUp = state.withLock { !$0.complaints.contains(StoreWatch.itself) }
+  private func check() async {
+    var wasUp = state.withLock { !$0.failing.contains(StoreWatch.itself) }
     while !Task.isCancelled {
       var error: StoreError?
       do throws(StoreError) { try await store.ping() } catch let failure { error = failure }
       if Task.isCancelled { return }
-      if let error, wasUp { log.error("the store does not answer", [("detail", "\(error.message)")]) }
-      if error == nil, !wasUp { log.info("the store answers again", []) }
+      if let error, wasUp { log.error("the store does not respond", [("detail", "\(error.message)")]) }
+      if error == nil, !wasUp { log.info("the store responds again", []) }
       wasUp = error == nil
       report(isUp: wasUp)
-      try? await clock.sleep(until: clock.now() + (wasUp ? StoreWatch.calm : StoreWatch.worried))
+      try? await clock.sleep(until: clock.now() + (wasUp ? StoreWatch.upInterval : StoreWatch.downInterval))
     }
   }
 }

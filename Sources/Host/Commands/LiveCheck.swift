@@ -57,10 +57,8 @@ struct LiveCheck: Sendable {
 
   private func adapter(_ wanted: Configuration.AdapterInstance) async -> [LiveStep] {
     let subject = "adapter \(wanted.name)"
-    let clock = LoopClock(home: loop)
-    guard
-      let made = MadeAdapter(
-        wanted, checked.loaded, group: group, resolver: resolver, clock: clock, log: log.forAdapter(wanted.name))
+    let adapterLog = log.forAdapter(wanted.name)
+    guard let made = AdapterFactory.make(wanted, checked.loaded, group: group, resolver: resolver, log: adapterLog)
     else { return [] }
     var steps: [LiveStep] = []
     var isReached = true

@@ -28,7 +28,7 @@ enum RunCommand {
       Terminal.error(ProblemPrinter.line(problem, file: result.loaded.file) + "\n")
     }
     let log = Log()
-    log.configure(checked.configuration.log)
+    log.configure(LogOptions(checked.configuration.log))
     let gateway: Gateway
     do throws(Gateway.StartError) {
       gateway = try start(checked, source, log, demo: demo)
@@ -119,7 +119,7 @@ enum RunCommand {
     var signals = signals
     while true {
       guard let number = next(&signals, atMost: gateway.hasKeySets ? lookEvery : nil) else {
-        gateway.lookAtKeySets()
+        gateway.checkKeySets()
         continue
       }
       if number == SIGHUP {

@@ -65,12 +65,11 @@ enum TokenStatusCommand {
   }
 
   private static func adapters(_ checked: CheckedConfiguration, _ group: EventLoopGroup) -> [TokenStatus.Adapter] {
-    let clock = LoopClock(home: group.loops[0])
     let log = Log(level: .error, format: .text, access: false)
     return checked.configuration.adapters.compactMap { wanted in
       // Made to be asked whether it uses tokens; opens nothing.
-      let made = MadeAdapter(
-        wanted, checked.loaded, group: group, resolver: Resolver(), clock: clock, log: log.forAdapter(wanted.name))
+      let made = AdapterFactory.make(
+        wanted, checked.loaded, group: group, resolver: Resolver(), log: log.forAdapter(wanted.name))
       guard let adapter = made?.adapter, adapter.usesToken else { return nil }
       return TokenStatus.Adapter(
         name: wanted.name, upstream: "\(adapter.upstream.type) \(adapter.upstream.address)")

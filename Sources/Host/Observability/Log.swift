@@ -41,17 +41,11 @@ final class Log: AdapterLog {
 
   deinit { queue.stop() }
 
-  /// Takes new settings, for lines from now on.
-  func configure(level: LogLevel, format: Format, access: Bool) {
-    threshold.store(level.rawValue, ordering: .relaxed)
-    shape.isJSON.store(format == .json, ordering: .relaxed)
-    isAccessOn.store(access, ordering: .relaxed)
-  }
-
-  /// Takes the configuration's settings.
-  func configure(_ configuration: Configuration.Log) {
-    let isJSON = configuration.format == .json || (configuration.format == .auto && isatty(2) == 0)
-    configure(level: configuration.level, format: isJSON ? .json : .text, access: configuration.access)
+  /// Changes the options, for lines from now on.
+  func configure(_ options: LogOptions) {
+    threshold.store(options.level.rawValue, ordering: .relaxed)
+    shape.isJSON.store(options.format == .json, ordering: .relaxed)
+    isAccessOn.store(options.access, ordering: .relaxed)
   }
 
   /// Access lines are written; whoever makes one asks first.

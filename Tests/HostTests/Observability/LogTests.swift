@@ -48,7 +48,7 @@ struct LogTests {
     log.info("no", never())
     log.log(.debug, "no", [("key", "value")])
     log.error("yes")
-    log.configure(level: .debug, format: .text, access: true)
+    log.configure(LogOptions(level: .debug, format: .text, access: true))
     log.debug("yes too")
     log.flush()
     let lines = pipe.readLines(2)

@@ -7,17 +7,8 @@ import Testing
   private func match(_ lines: [(String, String)]) async throws -> [String] {
     let checked = try #require(GatewayRig.source().load().checked)
     return await withLoops { group in
-      let (store, log, metrics, health) = (
-        Store(SQLiteDatabase.inMemory()), GatewayRig.quietLog(), Metrics(), Health()
-      )
-      let watch = StoreWatch(
-        store, clock: LoopClock(home: group.loops[0]), executor: group.loops[0], health: health, metrics: metrics,
-        log: log)
-      let builder = SnapshotBuilder(
-        group: group, resolver: Resolver(), store: store,
-        sharing: Sharing(memory: MemoryBudget(limit: 1 << 20), home: group.loops[0]), watch: watch, log: log,
-        metrics: metrics, health: health)
-      let snapshot = builder.build(checked.loaded, checked.configuration, keys: checked.keys, previous: nil)
+      let services = Services(checked.configuration, group: group, log: GatewayRig.quietLog())
+      let snapshot = SnapshotBuilder(services).build(checked, previous: nil).snapshot
       return lines.map { word, path in
         let (method, path) = (Array(word.utf8), Array(path.utf8))
         return method.withUnsafeBufferPointer { method in

@@ -1,0 +1,66 @@
+import AdapterAPI
+
+/// The end: no new connections, then the requests in flight, then tokens and store.
+extension Gateway {
+  /// Stops accepting, lets requests in flight end within `drain_timeout`, then closes the store. Returns when all of it is done.
+  func drain() {
+    let timeout = snapshot.configuration.listen.drainTimeout
+    services.log.info("draining: no new connections", [("timeoutMs", .int(Int(timeout.milliseconds)))])
+    services.health.drain()
+    endRequests(within: timeout)
+    let connections = services.connections
+    if connections.current + connections.abandoned > 0 {
+      services.log.warning(
+        "drain_timeout is over; connections are cut",
+        [("connections", .int(connections.current)), ("abandoned", .int(connections.abandoned))])
+    }
+    services.storeWatch.stop()
+    closeEverything()
+    services.log.info("stopped", [])
+    services.log.flush()
+  }
+
+  private func endRequests(within timeout: Duration) {
+    let (loops, socket, services) = (loops, socket, services)
+    let deadline = Instant(nanoseconds: System.monotonic()) + timeout
+    wait {
+      await loops.forEachOnLoop { $0.stopListening() }
+      // Closed before the wait: a new client is refused at once and tries another server, instead of waiting in a backlog from
+      // which no connection is accepted any more.
+      socket.close()
+      await loops.forEachOnLoop { $0.drain() }
+      services.sharing.drain()
+      await services.waitForConnections(until: deadline, every: .milliseconds(20)) { $0.current + $0.abandoned }
+    }
+  }
+
+  private func closeEverything() {
+    let (loops, services) = (loops, services)
+    let keepers = snapshot.adapters.compactMap(\.keeper)
+    wait(atMost: .seconds(5)) {
+      await loops.forEachOnLoop { $0.closeConnections() }
+      // In parallel: each one may wait for a store that does not respond, and all of them share the same five seconds.
+      await withTaskGroup(of: Void.self) { stops in
+        for keeper in keepers { stops.addTask { await keeper.stop() } }
+      }
+      // Ends the writes whose callers have left, so that the log says of each that its outcome is unknown.
+      await loops.forEachOnLoop { _ in
+        for object in EventLoop.current?.allObjects ?? [] { (object as? UpstreamConnection)?.cut() }
+      }
+      await services.waitForConnections(until: services.clock.now() + .milliseconds(500), every: .milliseconds(5)) {
+        $0.abandoned
+      }
+      await services.store.close()
+    }
+  }
+}
+
+extension Services {
+  /// Waits until the count is 0, at most until the deadline.
+  fileprivate func waitForConnections(
+    until deadline: Instant, every pause: Duration, _ count: @Sendable (ConnectionCount) -> Int
+  ) async {
+    let clock = clock
+    while count(connections) > 0, clock.now() < deadline { try? await clock.sleep(until: clock.now() + pause) }
+  }
+}
