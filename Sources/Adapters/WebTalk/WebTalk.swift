@@ -19,6 +19,7 @@ import AdapterAPI
 public struct WebTalk: RawAdapter {
   public static let typeName = "webtalk"
   public static let operations = Set(Operation.allCases)
+  public static let credentialFields = ["Token", "appId"]
   /// A point that is not known is missing from the array; `error` stands in answers to failed calls only.
   public static let merging: PointMerging? = PointMerging(
     codes: "codes", arrays: [PointMerging.Elements("ResultPointObjArr")], id: "pointId", common: ["code", "msg"])
@@ -60,7 +61,7 @@ public struct WebTalk: RawAdapter {
     guard let token = call.token else { throw .tokenRejected("the call came without a token") }
     let takesProperty = request.operation == .values || request.operation == .history
     let fields = WebTalkFields.request(
-      fixed: fixedFields, token: token.access, caller: request.fields, takesProperty: takesProperty)
+      fixed: fixedFields, token: token.access, caller: request.allFields, takesProperty: takesProperty)
     let body = request.body.isEmpty ? Array("{}".utf8) : request.body
     return HTTPRequest(
       .post, WebTalk.target(of: request.operation), fields: fields, body: body, for: request.operation)

@@ -54,9 +54,10 @@ final class RequestPipeline: ExchangeHandler {
       report.subject = principal?.subject
       switch route.configuration.target {
       case .operation(let operation):
-        let fields = forwardedFields(exchange, requestID: report.requestID)
+        let (fields, identifyingCount) = forwardedFields(exchange, requestID: report.requestID)
         let body = try await read(exchange, operation, limit: route.configuration.maxBodySize)
-        let request = AdapterRequest(operation: operation, fields: fields, body: body)
+        let request = AdapterRequest(
+          operation: operation, allFields: fields, identifyingCount: identifyingCount, body: body)
         report.operation = operation
         let answer =
           if let policy = route.sharing {
@@ -137,7 +138,9 @@ final class RequestPipeline: ExchangeHandler {
   // MARK: read
 
   /// The fields that may go upstream: an allow-list, copied now because the head is gone after the first wait.
-  private func forwardedFields(_ exchange: Exchange, requestID: String) -> Fields {
+  ///
+  /// - Returns: the fields, and how many bytes of them identify the request.
+  private func forwardedFields(_ exchange: Exchange, requestID: String) -> (Fields, identifyingCount: Int) {
     let head = exchange.head
     var block: [UInt8] = []
     block.reserveCapacity(192)
@@ -151,7 +154,7 @@ final class RequestPipeline: ExchangeHandler {
     add("Content-Type: ", head.contentType)
     add("Accept: ", head.accept)
     add("prop: ", head.prop)
-    // Behind what may change an answer (`Fields.meaningCount`): what names this request alone.
+    let identifyingCount = block.count
     if !head.traceparent.isEmpty, TraceContext.isSane(exchange.bytes(head.traceparent)) {
       add("traceparent: ", head.traceparent)
       add("tracestate: ", head.tracestate)
@@ -160,7 +163,7 @@ final class RequestPipeline: ExchangeHandler {
     block.append(text: requestID)
     block.append(13)
     block.append(10)
-    return Fields(checkedBlock: block)
+    return (Fields(checkedBlock: block), identifyingCount)
   }
 
   /// An operation's body, whole and checked.

@@ -38,7 +38,7 @@ final class BatchMerger: Sendable {
   private struct Window {
     let number: UInt64
     /// The first caller's.
-    let fields: Fields
+    let first: AdapterRequest
     var union = CodeUnion()
     var callers: [Caller] = []
     /// The bytes of the callers' bodies. They count until the window's calls are over: a caller may have left long before.
@@ -97,9 +97,9 @@ final class BatchMerger: Sendable {
       let list = CodeList(request.body, member: merging.codes, max: policy.max)
     else { return await call(request, deadline, isRenewal) }
     let wait = LoopWait<BatchCourse.Share>(loop: loop)
-    let key = Key(policy: policy, epoch: epoch, fields: request.fields.bytes[..<request.fields.meaningCount])
+    let key = Key(policy: policy, epoch: epoch, fields: request.identifyingFields)
     memory.add(list.size)
-    let entry = enter(key, list, request.fields, LoopBound(wait, on: loop), isRenewal: isRenewal)
+    let entry = enter(key, list, request, LoopBound(wait, on: loop), isRenewal: isRenewal)
     for window in entry.full {
       Task.immediate(executorPreference: loop) { await self.run(window, on: loop, call) }
     }
@@ -130,7 +130,8 @@ final class BatchMerger: Sendable {
 
   /// - Returns: windows that closed by this; the number of the one that was opened.
   private func enter(
-    _ key: Key, _ list: CodeList, _ fields: Fields, _ wait: LoopBound<LoopWait<BatchCourse.Share>>, isRenewal: Bool
+    _ key: Key, _ list: CodeList, _ request: AdapterRequest, _ wait: LoopBound<LoopWait<BatchCourse.Share>>,
+    isRenewal: Bool
   ) -> (full: [Window], opened: UInt64?) {
     state.withLock { state in
       var full: [Window] = []
@@ -139,7 +140,7 @@ final class BatchMerger: Sendable {
         if let window = state.open.removeValue(forKey: key) { full.append(window) }
         state.opened += 1
         opened = state.opened
-        var window = Window(number: state.opened, fields: fields)
+        var window = Window(number: state.opened, first: request)
         _ = window.add(list, wait, isRenewal: isRenewal, max: key.policy.max)
         state.open[key] = window
       }
@@ -169,7 +170,7 @@ final class BatchMerger: Sendable {
     while let codes = course.next() {
       give(course.takeSettled(), to: callers, &served)
       let body = CodeUnion.body(of: codes, member: merging.codes)
-      let request = AdapterRequest(operation: .values, fields: window.fields, body: body)
+      let request = window.first.withBody(body)
       let answer = await call(request, deadline, window.isRenewal)
       course.answered(await outcome(of: answer))
       if let form = course.unknownForm { switchOff(form) }

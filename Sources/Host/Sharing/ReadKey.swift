@@ -16,9 +16,9 @@ struct ReadKey: Hashable, Sendable {
   init(adapter: Int, _ request: AdapterRequest) {
     self.adapter = adapter
     operation = request.operation
-    fields = request.fields.bytes
+    fields = request.allFields.bytes
     body = request.body
-    let meaning = request.fields.meaningCount
+    let meaning = request.identifyingFields.count
     self.meaning = meaning
     var hasher = Hasher()
     hasher.combine(adapter)
@@ -40,27 +40,4 @@ struct ReadKey: Hashable, Sendable {
   }
 
   func hash(into hasher: inout Hasher) { hasher.combine(hash) }
-}
-
-extension Fields {
-  /// How many of the bytes are fields that may change an answer: the pipeline writes those of tracing behind them
-  /// (`RequestPipeline.forwardedFields`).
-  var meaningCount: Int {
-    bytes.withUnsafeBufferPointer { bytes in
-      var start = 0
-      while start < bytes.count {
-        let line = UnsafeBufferPointer(rebasing: bytes[start...])
-        if Fields.begins(line, "X-Request-Id: ") || Fields.begins(line, "traceparent: ") { return start }
-        guard let end = line.firstIndex(of: 10) else { break }
-        start += end + 1
-      }
-      return bytes.count
-    }
-  }
-
-  private static func begins(_ line: UnsafeBufferPointer<UInt8>, _ name: StaticString) -> Bool {
-    guard line.count >= name.utf8CodeUnitCount else { return false }
-    for index in 0..<name.utf8CodeUnitCount where line[index] != name.utf8Start[index] { return false }
-    return true
-  }
 }

@@ -32,11 +32,13 @@ private final class MergerRig: Sendable {
 
   /// One caller, on that loop.
   func ask(
-    _ codes: [String], on loop: EventLoop, body: [UInt8]? = nil, fields: String = "", epoch: UInt64 = 0,
+    _ codes: [String], on loop: EventLoop, body: [UInt8]? = nil, fields: String = "", traceFields: String = "",
+    epoch: UInt64 = 0,
     window: Duration = .milliseconds(20), max: Int = 200, deadline: Instant = .distantFuture, isRenewal: Bool = false
   ) -> Task<Result<String, GatewayError>, Never> {
     let request = AdapterRequest(
-      operation: .values, fields: Fields(checkedBlock: Array(fields.utf8)), body: body ?? ModelUpstream.body(codes))
+      operation: .values, fields: Fields(checkedBlock: Array(fields.utf8)),
+      traceFields: Fields(checkedBlock: Array(traceFields.utf8)), body: body ?? ModelUpstream.body(codes))
     return task(on: loop) {
       let answer = await self.merger.answer(
         to: request, BatchMerger.Policy(window: window, max: max), epoch: epoch, deadline: deadline,
@@ -160,15 +162,15 @@ struct BatchMergerTests {
       let loop = group.loops[0]
       let tasks = await inOneTurn(of: loop) {
         [
-          rig.ask(["a"], on: loop, fields: "prop: x\r\nX-Request-Id: 1\r\n"),
-          rig.ask(["b"], on: loop, fields: "prop: x\r\ntraceparent: 2\r\nX-Request-Id: 2\r\n"),
+          rig.ask(["a"], on: loop, fields: "prop: x\r\n", traceFields: "X-Request-Id: 1\r\n"),
+          rig.ask(["b"], on: loop, fields: "prop: x\r\n", traceFields: "traceparent: 2\r\nX-Request-Id: 2\r\n"),
           rig.ask(["a"], on: loop, fields: "prop: y\r\n"), rig.ask(["a"], on: loop, fields: "Accept: x\r\n"),
           rig.ask(["a"], on: loop, fields: "prop: x\r\n", epoch: 1),
         ]
       }
       for task in tasks { _ = await text(of: task) }
       #expect(rig.calls.count == 4)
-      #expect(rig.calls.first { $0.fields["X-Request-Id"] != nil }?.fields["X-Request-Id"] == "1")
+      #expect(rig.calls.first { $0.allFields["X-Request-Id"] != nil }?.allFields["X-Request-Id"] == "1")
     }
   }
 

@@ -5,9 +5,12 @@ import AdapterAPI
 /// Requests, answers and policies of the sharing tests.
 enum Shared {
   static func request(
-    _ body: String = #"{"codes":["P"]}"#, _ operation: AdapterAPI.Operation = .values, fields: String = ""
+    _ body: String = #"{"codes":["P"]}"#, _ operation: AdapterAPI.Operation = .values, fields: String = "",
+    traceFields: String = ""
   ) -> AdapterRequest {
-    AdapterRequest(operation: operation, fields: Fields(checkedBlock: Array(fields.utf8)), body: Array(body.utf8))
+    AdapterRequest(
+      operation: operation, fields: Fields(checkedBlock: Array(fields.utf8)),
+      traceFields: Fields(checkedBlock: Array(traceFields.utf8)), body: Array(body.utf8))
   }
 
   static func key(_ body: String = "{}", adapter: Int = 1) -> ReadKey { ReadKey(adapter: adapter, request(body)) }

@@ -103,6 +103,10 @@ final class TokenTestAdapter: Adapter {
     for continuation in held { continuation.resume() }
   }
 
+  func perform(_ request: AdapterRequest, _ call: AdapterAPI.Call) async throws(AdapterError) -> AdapterResponse {
+    throw .unsupported(request.operation.rawValue)
+  }
+
   func fail(_ errors: AdapterError...) { state.withLock { $0.failures += errors } }
 
   func refresh(_ current: Token?, deadline: Instant) async throws(AdapterError) -> Token {

@@ -1,5 +1,5 @@
 /// Writes the contract's envelope.
-enum PointAnswer {
+enum PointResponse {
   /// What `values` below writes, for those who cut it.
   static let merging = PointMerging(
     codes: "codes",

@@ -2,7 +2,7 @@
 struct PointRequest {
   private let body: JSONValue
   private let limits: PointLimits
-  /// The header `prop`, nil when it is absent or empty.
+  /// The field `prop`; nil when it is absent or empty.
   let property: String?
 
   init(_ request: AdapterRequest, _ limits: PointLimits) throws(AdapterError) {
@@ -17,7 +17,7 @@ struct PointRequest {
       guard case .object = body else { throw .badRequest("The body must be a JSON object.") }
     }
     self.limits = limits
-    property = request.fields["prop"].flatMap { $0.isEmpty ? nil : $0 }
+    property = request.allFields["\(ContractField.property.name)"].flatMap { $0.isEmpty ? nil : $0 }
   }
 
   /// `codes`: at least one text, none of them empty.
