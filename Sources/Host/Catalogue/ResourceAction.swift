@@ -62,6 +62,3 @@ enum ResourceAction: Sendable, Equatable {
     }
   }
 }
-
-/// What the host keeps and serves itself.
-enum ResourceKind: String, Sendable, CaseIterable { case objects, widgets }

@@ -12,7 +12,7 @@ enum ListCommands {
         let roles = list(route.roles)
         let writeRoles = list(route.writeRoles)
         return
-          "{\"method\":\(method),\"path\":\(Escaping.quoted(route.path)),\"operation\":\(Escaping.quoted(route.word)),"
+          "{\"method\":\(method),\"path\":\(Escaping.quoted(route.path)),\"operation\":\(Escaping.quoted(route.operationName)),"
           + "\"adapter\":\(Escaping.quoted(route.adapter)),\"auth\":\(Escaping.quoted(route.requiresToken ? "jwt" : "none")),\"roles\":\(roles),"
           + "\"writeRoles\":\(writeRoles),\"timeoutMs\":\(route.timeout.milliseconds),\"coalesce\":\(route.sharesCalls),"
           + "\"cacheMs\":\(route.cache.milliseconds),\"staleMs\":\(route.stale.milliseconds),"
@@ -31,7 +31,8 @@ enum ListCommands {
         let roles =
           !route.requiresToken ? "no token needed" : needed.isEmpty ? "any valid token" : needed.joined(separator: ",")
         var row = [
-          route.method ?? "any", route.path, route.word, route.adapter, roles, "\(route.timeout.milliseconds) ms",
+          route.method ?? "any", route.path, route.operationName, route.adapter, roles,
+          "\(route.timeout.milliseconds) ms",
           route.sharesCalls ? "yes" : "no",
         ]
         if keeps { row += [span(route.cache), span(route.stale)] }
@@ -47,7 +48,7 @@ enum ListCommands {
     duration == .zero ? "no" : "\(duration.milliseconds) ms"
   }
 
-  private static func batch(_ policy: BatchMerger.Policy?) -> String {
+  private static func batch(_ policy: Configuration.Batch?) -> String {
     policy.map { "{\"windowMs\":\($0.window.milliseconds),\"max\":\($0.max)}" } ?? "null"
   }
 
@@ -81,24 +82,4 @@ enum ListCommands {
   }
 
   private static func list(_ texts: [String]) -> String { "[\(texts.map(Escaping.quoted).joined(separator: ","))]" }
-}
-
-extension Configuration.Route {
-  /// The operation's word in YAML.
-  var word: String {
-    switch target {
-    case .operation(let operation): operation.rawValue
-    case .token: "token"
-    case .resource(let kind): kind.rawValue
-    case .notInForce(let word): word
-    }
-  }
-
-  /// An operation of an upstream's that changes nothing.
-  var isRead: Bool { if case .operation(let operation) = target { !operation.isWrite } else { false } }
-
-  /// Identical requests share a call: who may have a kept answer may have one that is under way.
-  var sharesCalls: Bool { isRead && (coalesce || cache > .zero) }
-
-  var isWrite: Bool { if case .operation(let operation) = target { operation.isWrite } else { false } }
 }

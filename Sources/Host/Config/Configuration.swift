@@ -126,7 +126,25 @@ struct Configuration: Sendable {
     var queueSize = 64
     var queueWait = Duration.seconds(1)
     var readRetries = 1
-    var budget = CallBudget.Limits()
+    var budget = Budget()
+  }
+
+  /// The calls that an upstream may receive in any minute, hour or day; 0 is no limit.
+  struct Budget: Sendable, Equatable {
+    var perMinute = 0
+    var perHour = 0
+    var perDay = 0
+
+    /// Whether the budget limits nothing.
+    var isNone: Bool { perMinute == 0 && perHour == 0 && perDay == 0 }
+  }
+
+  /// The merging of different callers' codes into one upstream call.
+  struct Batch: Sendable, Hashable {
+    /// The time for which the first request waits for further ones.
+    var window: Duration
+    /// The largest number of codes in one call.
+    var max: Int
   }
 
   struct Route: Sendable {
@@ -136,7 +154,7 @@ struct Configuration: Sendable {
       /// What the host itself keeps: everything at and below the path.
       case resource(ResourceKind)
       /// A known operation word whose part is not built: stream, adapters, status, openapi.
-      case notInForce(String)
+      case notImplemented(String)
     }
     /// Nil: every method, and the whole resource below the path.
     var method: String?
@@ -160,7 +178,42 @@ struct Configuration: Sendable {
     /// How long after a write no kept answer is given.
     var settle = Duration.seconds(1)
     /// Nil: different callers' codes never share a call.
-    var batch: BatchMerger.Policy?
+    var batch: Batch?
     var position: SourcePosition
   }
 }
+
+extension Configuration.Route {
+  /// The value of `operation:` in the YAML.
+  var operationName: String {
+    switch target {
+    case .operation(let operation): operation.rawValue
+    case .token: "token"
+    case .resource(let kind): kind.rawValue
+    case .notImplemented(let name): name
+    }
+  }
+
+  /// Whether the route is an upstream operation that reads.
+  var isRead: Bool { if case .operation(let operation) = target { !operation.isWrite } else { false } }
+
+  /// Whether the route is an upstream operation that writes.
+  var isWrite: Bool { if case .operation(let operation) = target { operation.isWrite } else { false } }
+
+  /// Whether identical requests share one upstream call. A response cache includes that: a caller that may receive a cached
+  /// response may also wait for the call in flight.
+  var sharesCalls: Bool { isRead && (coalesce || cache > .zero) }
+}
+
+extension Configuration.Route.Target {
+  /// Whether requests of the route go to its adapter.
+  var usesAdapter: Bool {
+    switch self {
+    case .operation, .token: true
+    case .resource, .notImplemented: false
+    }
+  }
+}
+
+/// A resource that the host stores and serves itself.
+enum ResourceKind: String, Sendable, CaseIterable { case objects, widgets }

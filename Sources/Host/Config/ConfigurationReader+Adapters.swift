@@ -183,13 +183,3 @@ extension ConfigurationReader {
       }
   }
 }
-
-extension Configuration.Route.Target {
-  /// The route's requests go to its adapter.
-  var usesAdapter: Bool {
-    switch self {
-    case .operation, .token: true
-    case .resource, .notInForce: false
-    }
-  }
-}

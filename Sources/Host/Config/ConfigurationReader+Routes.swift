@@ -86,7 +86,7 @@ extension ConfigurationReader {
     let writeRoles = section.contains("write_roles") ? section.texts("write_roles") : roles
     let requiresToken = section.choice("auth", ["jwt", "none"], default: "jwt") == "jwt"
     var route = Configuration.Route(
-      method: method, path: readPath(section), target: target ?? .notInForce(""), adapter: adapter,
+      method: method, path: readPath(section), target: target ?? .notImplemented(""), adapter: adapter,
       timeout: timeout(section, "timeout", defaults.timeout), roles: requiresToken ? roles : [],
       writeRoles: requiresToken ? writeRoles : [], requiresToken: requiresToken,
       maxBodySize: section.size("max_body_size", default: listen.maxBodySize, in: 0...(1 << 40)),
@@ -114,7 +114,7 @@ extension ConfigurationReader {
     if let resource = ResourceKind(rawValue: word) { return .resource(resource) }
     if ConfigurationReader.futureOperations.contains(word) {
       section.warning("'\(word)' is not in force yet", at: "operation")
-      return .notInForce(word)
+      return .notImplemented(word)
     }
     if !word.isEmpty {
       let words =
@@ -227,7 +227,7 @@ extension ConfigurationReader {
   private func readBatch(_ section: Settings, _ route: inout Configuration.Route, _ adapters: AdapterTable) {
     guard let batch = section.section("batch", like: "batch: {window: 5ms, max: 200}") else { return }
     defer { batch.finish() }
-    let policy = BatchMerger.Policy(
+    let policy = Configuration.Batch(
       window: batch.duration("window", in: Self.shortest...Duration.seconds(60)),
       max: batch.integer("max", default: 200, in: 1...1_000_000))
     guard route.target == .operation(.values) else {

@@ -5,14 +5,7 @@
 /// than half of the rest is used; from then on what is left is spread evenly over the time until calls of the past no longer
 /// count, so that answers grow older by and by instead of stopping to change.
 struct CallBudget {
-  struct Limits: Sendable, Equatable {
-    /// 0: no limit.
-    var perMinute = 0
-    var perHour = 0
-    var perDay = 0
-
-    var isNone: Bool { perMinute == 0 && perHour == 0 && perDay == 0 }
-  }
+  typealias Limits = Configuration.Budget
 
   /// What a call is for.
   enum Purpose: Sendable {

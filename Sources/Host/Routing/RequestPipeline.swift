@@ -77,7 +77,7 @@ final class RequestPipeline: ExchangeHandler {
         respond(try await tokenAnswer(route, exchange, masked: masked), exchange, report)
       case .resource(let kind):
         respond(try await resource(kind, action, route, exchange, report), exchange, report)
-      case .notInForce(let name):
+      case .notImplemented(let name):
         _ = try await read(exchange, limit: route.configuration.maxBodySize)
         throw .unsupportedOperation(name)
       }

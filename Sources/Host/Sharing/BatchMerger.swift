@@ -7,12 +7,7 @@ import Synchronization
 /// call is a task of nobody: a caller that leaves ends nothing for the others. Somebody who was alone in his window makes his
 /// own call, with his own body. What comes of a call is decided by `BatchCourse`.
 final class BatchMerger: Sendable {
-  /// `batch:` of a route.
-  struct Policy: Sendable, Hashable {
-    var window: Duration
-    /// How many codes one call may have.
-    var max: Int
-  }
+  typealias Policy = Configuration.Batch
 
   /// One call to the adapter; made on the loop whose caller brought it.
   ///
