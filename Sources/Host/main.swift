@@ -1,7 +1,6 @@
 import Glibc
 
 Terminal.reserveDescriptors()
-let status = Command.run(Array(CommandLine.arguments.dropFirst()))
-// Not `exit`: the loops' threads still run, and the libraries' clean-up at exit must not pull the ground from under them.
-// Everything printed went out through write(2).
-_exit(status)
+// `_exit`, not `exit`: the event loops' threads still run, and the libraries' handlers at exit would destroy what they use.
+// All output has been written with write(2), so nothing is left in a buffer.
+_exit(Command.run(Array(CommandLine.arguments.dropFirst())))
