@@ -27,10 +27,15 @@ struct LiveStep: Sendable, Equatable {
     return [subject, name, outcome == .skipped ? "not tried" : outcome.rawValue, time, note]
   }
 
-  var json: String {
-    "{\"subject\":\(Escaping.quoted(subject)),\"step\":\(Escaping.quoted(name)),"
-      + "\"outcome\":\(Escaping.quoted(outcome.rawValue)),"
-      + "\"milliseconds\":\(outcome == .skipped ? "null" : "\(milliseconds)"),\"note\":\(Escaping.quoted(note))}"
+  /// Writes the step as a JSON object.
+  func write(to writer: inout JSONWriter) {
+    writer.object {
+      $0.member("subject", subject)
+      $0.member("step", name)
+      $0.member("outcome", outcome.rawValue)
+      $0.member("milliseconds", outcome == .skipped ? nil : Int(milliseconds))
+      $0.member("note", note)
+    }
   }
 }
 

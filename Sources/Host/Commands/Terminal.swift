@@ -1,9 +1,17 @@
+import AdapterAPI
 import Glibc
 
 /// What the commands print, and the environment they read.
 enum Terminal {
-  static func out(_ text: String) { write(text, to: 1) }
-  static func error(_ text: String) { write(text, to: 2) }
+  static func out(_ text: String) { write(Array(text.utf8), to: 1) }
+  static func error(_ text: String) { write(Array(text.utf8), to: 2) }
+
+  /// Prints one JSON value and a line break on stdout.
+  static func json(_ write: (inout JSONWriter) -> Void) {
+    var writer = JSONWriter()
+    write(&writer)
+    self.write(writer.bytes + [0x0A], to: 1)
+  }
 
   /// Whoever starts the program may have closed 0, 1 or 2: the next socket or database would get that number, and what is printed
   /// would go there.
@@ -13,8 +21,7 @@ enum Terminal {
     if fd > 2 { System.close(fd) }
   }
 
-  private static func write(_ text: String, to fd: Int32) {
-    let bytes = Array(text.utf8)
+  private static func write(_ bytes: [UInt8], to fd: Int32) {
     var offset = 0
     while offset < bytes.count {
       let count = bytes.withUnsafeBytes { Glibc.write(fd, $0.baseAddress! + offset, bytes.count - offset) }

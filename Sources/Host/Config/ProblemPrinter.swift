@@ -29,16 +29,20 @@ enum ProblemPrinter {
     return count(loaded.errorCount, "error") + ", " + count(loaded.warningCount, "warning")
   }
 
-  /// `{"problems": [{"file", "line", "column", "severity", "message"}], "errors": n, "warnings": n}`, and the steps of
-  /// `check --live` where it was one.
-  static func json(_ loaded: LoadedConfiguration, steps: [LiveStep]? = nil) -> String {
-    let problems = loaded.problems.map { problem in
-      "{\"file\":\(Escaping.quoted(loaded.file)),\"line\":\(problem.position.line),\"column\":\(problem.position.column),"
-        + "\"severity\":\(Escaping.quoted(problem.severity.rawValue)),\"message\":\(Escaping.quoted(problem.message))}"
+  /// Writes the members `"problems": [{"file", "line", "column", "severity", "message"}], "errors": n, "warnings": n` of the
+  /// object that is open in `writer`.
+  static func write(_ loaded: LoadedConfiguration, to writer: inout JSONWriter) {
+    writer.member("problems", arrayOf: loaded.problems) { writer, problem in
+      writer.object {
+        $0.member("file", loaded.file)
+        $0.member("line", problem.position.line)
+        $0.member("column", problem.position.column)
+        $0.member("severity", problem.severity.rawValue)
+        $0.member("message", problem.message)
+      }
     }
-    return "{\"problems\":[\(problems.joined(separator: ","))],\"errors\":\(loaded.errorCount),"
-      + "\"warnings\":\(loaded.warningCount)"
-      + (steps.map { ",\"steps\":[\($0.map(\.json).joined(separator: ","))]" } ?? "") + "}\n"
+    writer.member("errors", loaded.errorCount)
+    writer.member("warnings", loaded.warningCount)
   }
 }
 
@@ -66,14 +70,14 @@ struct SourceExcerpt {
     var first = String.UnicodeScalarView()
     var second = String.UnicodeScalarView()
     for (offset, scalar) in shown.enumerated() {
-      first.append(SourceExcerpt.printable(scalar))
+      first.append(SourceExcerpt.visible(scalar))
       if start + offset < caret { second.append(scalar == "\t" ? "\t" : " ") }
     }
     let marks = start > 0 ? ("… ", "  ") : ("", "")
     text = "  \(marks.0)\(String(first))\n  \(marks.1)\(String(second))^\n"
   }
 
-  private static func printable(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
+  private static func visible(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
     switch scalar.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
       scalar == "\t" ? scalar : "?"

@@ -30,6 +30,6 @@ struct BadConfigurationTests {
     #expect(loaded.lines.count == expected.count)
     #expect((loaded.configuration == nil) == (loaded.errorCount > 0))
     #expect(!ProblemPrinter.text(loaded, carets: true).contains("hunter2"))
-    #expect(!ProblemPrinter.json(loaded).contains("hunter2"))
+    #expect(!loaded.json.contains("hunter2"))
   }
 }

@@ -69,4 +69,10 @@ extension LoadedConfiguration {
   var lines: [String] {
     problems.map { "\($0.position.line):\($0.position.column) \($0.severity.rawValue) \($0.message)" }
   }
+
+  var json: String {
+    var writer = JSONWriter()
+    writer.object { ProblemPrinter.write(self, to: &$0) }
+    return String(decoding: writer.bytes, as: UTF8.self)
+  }
 }

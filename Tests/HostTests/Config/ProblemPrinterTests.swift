@@ -70,7 +70,7 @@ struct ProblemPrinterTests {
 
   @Test func `JSON has the same facts and is valid whatever the text holds`() throws {
     let hostile = "a \"b\" \\ \u{1} \u{7f} ö"
-    let json = ProblemPrinter.json(loaded([], [at(3, 4, hostile), at(5, 6, "w", .warning)]))
+    let json = loaded([], [at(3, 4, hostile), at(5, 6, "w", .warning)]).json
     let object = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
     #expect(object["errors"] as? Int == 1 && object["warnings"] as? Int == 1)
     let first = try #require((object["problems"] as? [[String: Any]])?.first)
