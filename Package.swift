@@ -53,7 +53,8 @@ let package = Package(
     }
     + [
       .testTarget(
-        name: "HostTests", dependencies: ["Host", "AdapterAPI", "TestSupport", "COpenSSL", "CSQLite", "CLinux"],
+        name: "HostTests",
+        dependencies: ["Host", "AdapterAPI", "AdapterTestKit", "TestSupport", "COpenSSL", "CSQLite", "CLinux"],
         exclude: ["Config/bad"], swiftSettings: settings),
       .testTarget(name: "Integration", dependencies: ["TestSupport"], swiftSettings: settings),
     ],

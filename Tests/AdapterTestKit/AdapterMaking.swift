@@ -13,7 +13,7 @@ public enum AdapterMaking {
   /// - Throws: `SettingsRejected` with every problem that the reading found, unknown keys included.
   public static func make<A: Adapter>(
     _ type: A.Type, _ settings: [(String, String)], environment: [String: String] = [:],
-    clock: any GatewayClock = HandClock(),
+    clock: any GatewayClock = TestClock(),
     log: any AdapterLog = CollectingLog(), client: any HTTPClient = ScriptedHTTPClient()
   ) throws -> A {
     let position = SourcePosition(line: 1, column: 1)

@@ -5,9 +5,9 @@ import Mock
 /// A mock with its clock, and its answers taken apart.
 struct House {
   let adapter: Mock
-  let clock: HandClock
+  let clock: TestClock
 
-  init(_ settings: [(String, String)] = [], clock: HandClock = HandClock()) throws {
+  init(_ settings: [(String, String)] = [], clock: TestClock = TestClock()) throws {
     self.clock = clock
     adapter = try AdapterMaking.make(Mock.self, settings, clock: clock)
   }

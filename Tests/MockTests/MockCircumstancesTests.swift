@@ -45,7 +45,7 @@ struct MockCircumstancesTests {
   }
 
   @Test func `latency passes on the host's clock, and a deadline ends it`() async throws {
-    let clock = HandClock(isEager: true)
+    let clock = TestClock(isEager: true)
     let house = try House([("latency", "250ms")], clock: clock)
     let start = clock.now()
     let call = try await house.call()

@@ -48,7 +48,7 @@ struct MockListingTests {
   }
 
   @Test func `it takes its time and fails like every other call`() async throws {
-    let clock = HandClock(isEager: true)
+    let clock = TestClock(isEager: true)
     let slow = try House([("latency", "250ms")], clock: clock)
     let call = try await slow.call()
     let start = clock.now()

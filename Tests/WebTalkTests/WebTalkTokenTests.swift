@@ -6,7 +6,7 @@ import Testing
 
 @Suite("WebTalk: the token")
 struct WebTalkTokenTests {
-  /// `HandClock`'s wall time.
+  /// `TestClock`'s wall time.
   static let now: Int64 = 1_781_692_200_000
   static let assumed: (Int64, Int64) = (now + 7_200_000, 7_200_000)
 

@@ -44,7 +44,7 @@ struct CatalogueLab {
   func create(_ code: String, name: String = "n", more: String = "") throws -> String {
     let answer = try post(#"{"code":"\#(code)","name":"\#(name)","type":"sensor"\#(more)}"#)
     guard answer.status == 201, let id = answer.json?["id"] as? String else {
-      throw NotWithin(description: "no object made: \(answer.status) \(answer.text)")
+      throw NotInTime("no object made: \(answer.status) \(answer.text)")
     }
     return id
   }

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// Many callers at once, on threads of their own, until they are told to stop.
 final class Crowd: Sendable {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A started gateway with its upstream: what most tests work with.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// One client connection to the gateway: sends any bytes, reads answers strictly, and notices the end.
 final class RawConnection {

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// A WebTalk upstream on raw TCP that behaves as it is told.
 ///

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A TCP socket on the loopback interface with deadlines for everything. Closed with the object.
 final class Socket: @unchecked Sendable {

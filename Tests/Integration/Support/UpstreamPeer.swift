@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// One connection that the scripted upstream has accepted.
 final class UpstreamPeer: Sendable {

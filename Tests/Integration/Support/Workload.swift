@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// A gateway with a predictable upstream, callers on threads of their own, and what must hold when all have gone.

@@ -1,34 +1,37 @@
 import AdapterAPI
 import Synchronization
 
-/// A clock that stands still until a test moves it.
+/// A clock that stands still until a test advances it. Usable from any thread.
 ///
-/// `sleep` is woken by `advance`. An eager clock lets nobody wait and jumps to the deadline instead, for code whose
-/// waiting is not what is tested.
-public final class HandClock: GatewayClock {
+/// `sleep` returns once `advance` has passed its deadline. An eager clock does not suspend the sleeper: it jumps to the
+/// deadline. That suits tests whose subject is not the waiting.
+public final class TestClock: GatewayClock {
   private struct State {
     var now = Instant(nanoseconds: 1_000_000_000_000)
     var wall: Int64
     var nextID = 0
     var sleepers: [Int: (deadline: Instant, continuation: CheckedContinuation<Void, any Error>)] = [:]
     var cancelled: Set<Int> = []
-    var isEager = false
   }
 
   private let state: Mutex<State>
+  private let isEager: Bool
 
   /// - Parameter wall: milliseconds since the epoch; the default is 2026-06-17 10:30:00 UTC, a Wednesday.
   public init(wall: Int64 = 1_781_692_200_000, isEager: Bool = false) {
-    state = Mutex(State(wall: wall, isEager: isEager))
+    state = Mutex(State(wall: wall))
+    self.isEager = isEager
   }
 
   public func now() -> Instant { state.withLock { $0.now } }
+  /// Milliseconds since the epoch.
   public func wall() -> Int64 { state.withLock { $0.wall } }
-  /// How many tasks wait for this clock.
+  /// The number of tasks that sleep on this clock.
   public var sleepers: Int { state.withLock { $0.sleepers.count } }
 
+  /// Moves both times forward and resumes the sleepers whose deadline has passed.
   public func advance(by duration: Duration) {
-    let woken = state.withLock { state in
+    let due = state.withLock { state in
       state.now = state.now + duration
       state.wall += duration.milliseconds
       let now = state.now
@@ -36,18 +39,18 @@ public final class HandClock: GatewayClock {
       for id in due.keys { state.sleepers[id] = nil }
       return due.values.map(\.continuation)
     }
-    for continuation in woken { continuation.resume() }
+    for continuation in due { continuation.resume() }
   }
 
+  /// Suspends until the clock reaches the deadline.
+  ///
+  /// - Throws: `CancellationError` when the task is cancelled first.
   public func sleep(until deadline: Instant) async throws {
-    let isEager = state.withLock { state in
-      if state.isEager, deadline > state.now {
-        state.wall += (deadline - state.now).milliseconds
-        state.now = deadline
-      }
-      return state.isEager
+    if isEager {
+      let left = deadline - now()
+      if left > .zero { advance(by: left) }
+      return try Task.checkCancellation()
     }
-    if isEager { return try Task.checkCancellation() }
     let id = state.withLock { state in
       state.nextID += 1
       return state.nextID
@@ -63,10 +66,10 @@ public final class HandClock: GatewayClock {
         if let result { continuation.resume(with: result) }
       }
     } onCancel: {
-      let continuation = state.withLock { state in
-        if let sleeper = state.sleepers.removeValue(forKey: id) { return sleeper.continuation as CheckedContinuation? }
-        state.cancelled.insert(id)
-        return nil
+      let continuation = state.withLock { state -> CheckedContinuation<Void, any Error>? in
+        let sleeper = state.sleepers.removeValue(forKey: id)
+        if sleeper == nil { state.cancelled.insert(id) }
+        return sleeper?.continuation
       }
       continuation?.resume(throwing: CancellationError())
     }
