@@ -26,14 +26,14 @@ struct SyncMerge: Sendable {
       guard let object, problems.isEmpty else {
         let problem = problems.listed.first.map { "'\($0.field)' \($0.message)" } ?? ""
         throw GatewayError(
-          502, "upstream_malformed",
+          .upstreamMalformed,
           "The adapter lists an object that can't be stored, '\(Spelling.printable(item.code))': \(problem). "
             + "Nothing was changed.")
       }
       size += object.metadata.utf8.count
       guard size <= ObjectImport.maximumMetadata else {
         throw GatewayError(
-          502, "upstream_malformed",
+          .upstreamMalformed,
           "The adapter lists objects with more than \(ObjectImport.maximumMetadata >> 20) MiB of metadata. "
             + "Nothing was changed.")
       }

@@ -1,13 +1,16 @@
 import AdapterAPI
 
-/// Our error body: `{"error": …, "code": …, "requestId": …}`, and `errors` where fields are at fault.
+/// The error body of the client contract: `{"error": …, "code": …, "requestId": …}`, with `"outcome": "unknown"` for a write that may
+/// have been carried out and `errors` for rejected fields.
 enum ErrorBody {
-  static func body(_ error: GatewayError, requestID: String) -> [UInt8] {
+  /// - Parameter isWrite: the request was to change something at the upstream.
+  static func body(_ error: GatewayError, requestID: String, isWrite: Bool = false) -> [UInt8] {
     var out: [UInt8] = []
     out.append("{\"error\":")
     Escaping.appendQuoted(error.message, to: &out)
-    out.append(contentsOf: ",\"code\":\"\(error.word)\",\"requestId\":".utf8)
+    out.append(contentsOf: ",\"code\":\"\(error.code.rawValue)\",\"requestId\":".utf8)
     Escaping.appendQuoted(requestID, to: &out)
+    if isWrite, error.mayHaveActed { out.append(",\"outcome\":\"unknown\"") }
     if !error.problems.isEmpty { append(error.problems, to: &out) }
     out.append("}\n")
     return out

@@ -1,14 +1,12 @@
 import AdapterAPI
 
-/// Why a request gets no answer from an upstream: status and word as the client contract has them, and one sentence.
+/// The reason why the gateway itself responds to a request instead of an upstream: code, message and what belongs to them.
 ///
-/// This file is the one place where a failure becomes a status.
-///
-/// A class, because it is rare and every `async` frame that may throw it has room for one.
+/// A class, because it is rare and every `async` frame that may throw it reserves space for it.
 final class GatewayError: Error {
-  let status: Int
-  /// The machine-readable word, `code` in the body.
-  let word: StaticString
+  /// The machine-readable code, `code` in the body.
+  let code: Code
+  /// A sentence for the caller.
   let message: String
   /// For the log only.
   let detail: String
@@ -16,149 +14,213 @@ final class GatewayError: Error {
   let retryAfter: Int64?
   /// The methods of `Allow` (RFC 9110 §10.2.1).
   let allow: String?
-  /// What is wrong with which field; with 422.
+  /// The rejected fields; with `invalidField`.
   let problems: [FieldProblem]
   /// How the call to the upstream ended, where one was made.
   let upstreamClass: UpstreamClass?
+  /// A byte of the request may have reached the upstream, so the outcome of a write is unknown.
+  let mayHaveActed: Bool
 
+  /// - Parameter retryAfter: nil becomes one second for codes whose status is 503.
   init(
-    _ status: Int, _ word: StaticString, _ message: String, detail: String = "", retryAfter: Int64? = nil,
-    allow: String? = nil, problems: [FieldProblem] = [], upstreamClass: UpstreamClass? = nil
+    _ code: Code, _ message: String, detail: String = "", retryAfter: Int64? = nil, allow: String? = nil,
+    problems: [FieldProblem] = [], upstreamClass: UpstreamClass? = nil, mayHaveActed: Bool = false
   ) {
-    self.status = status
-    self.word = word
+    self.code = code
     self.message = message
     self.detail = detail
-    self.retryAfter = retryAfter
+    self.retryAfter = retryAfter ?? (code.status == 503 ? 1 : nil)
     self.allow = allow
     self.problems = problems
     self.upstreamClass = upstreamClass
+    self.mayHaveActed = mayHaveActed
   }
+
+  var status: Int { code.status }
 
   /// The gateway protects itself or its upstream.
-  var isShed: Bool { status == 503 && (word.description == "overloaded" || isBudgetSpent) }
-  /// The upstream may not be asked again yet.
-  var isBudgetSpent: Bool { word.description == "budget_spent" }
+  var isShed: Bool { code == .overloaded || code == .budgetSpent }
+}
 
-  /// - Parameter why: for the log; the caller learns nothing but that the token is no good.
-  static func unauthorized(_ why: StaticString) -> GatewayError {
-    GatewayError(
-      401, "unauthorized", "A valid token is needed: send it as 'Authorization: Bearer <JWT>'.", detail: why.description
-    )
-  }
+// MARK: codes
 
-  static let forbidden = GatewayError(403, "forbidden", "Your token does not carry a role that this route asks for.")
-  static let notFound = GatewayError(404, "not_found", "There is no such route.")
+extension GatewayError {
+  /// The codes of the client contract. The one place that gives each of them its status.
+  enum Code: String, Sendable, CaseIterable {
+    case badRequest = "bad_request"
+    case badJSON = "bad_json"
+    case unauthorized
+    case forbidden
+    case notFound = "not_found"
+    case methodNotAllowed = "method_not_allowed"
+    case requestTimeout = "request_timeout"
+    case conflict
+    case bodyTooLarge = "body_too_large"
+    case uriTooLong = "uri_too_long"
+    case unsupportedMediaType = "unsupported_media_type"
+    case expectationFailed = "expectation_failed"
+    case invalidField = "invalid_field"
+    case headersTooLarge = "headers_too_large"
+    case unsupportedOperation = "unsupported_operation"
+    case upstreamUnreachable = "upstream_unreachable"
+    case upstreamMalformed = "upstream_malformed"
+    case upstreamRejectedToken = "upstream_rejected_token"
+    case overloaded
+    case budgetSpent = "budget_spent"
+    case noToken = "no_token"
+    case storeUnavailable = "store_unavailable"
+    case upstreamTimeout = "upstream_timeout"
+    case httpVersion = "http_version"
 
-  static func methodNotAllowed(_ allow: String) -> GatewayError {
-    GatewayError(405, "method_not_allowed", "This route takes \(allow).", allow: allow)
-  }
-
-  static func badJSON(_ message: String) -> GatewayError { GatewayError(400, "bad_json", message) }
-
-  static let unsupportedMediaType = GatewayError(
-    415, "unsupported_media_type", "The body must be JSON: send 'Content-Type: application/json'.")
-
-  static func unsupportedMediaType(_ message: String) -> GatewayError {
-    GatewayError(415, "unsupported_media_type", message)
-  }
-
-  /// A part of the request line that says nothing, or something else than it may.
-  static func badRequest(_ message: String) -> GatewayError { GatewayError(400, "bad_request", message) }
-
-  /// The path is a route's, and what it names is not there.
-  static func notFound(_ message: String) -> GatewayError { GatewayError(404, "not_found", message) }
-
-  static func conflict(_ message: String) -> GatewayError { GatewayError(409, "conflict", message) }
-
-  /// The first problems are listed; the sentence counts all of them.
-  static func invalidFields(_ problems: FieldProblems) -> GatewayError {
-    let message =
-      switch problems.count {
-      case 1: "One field can't be taken; see 'errors'."
-      case ...FieldProblems.limit: "\(problems.count) fields can't be taken; see 'errors'."
-      default: "\(problems.count) fields can't be taken; 'errors' lists the first \(FieldProblems.limit)."
+    var status: Int {
+      switch self {
+      case .badRequest, .badJSON: 400
+      case .unauthorized: 401
+      case .forbidden: 403
+      case .notFound: 404
+      case .methodNotAllowed: 405
+      case .requestTimeout: 408
+      case .conflict: 409
+      case .bodyTooLarge: 413
+      case .uriTooLong: 414
+      case .unsupportedMediaType: 415
+      case .expectationFailed: 417
+      case .invalidField: 422
+      case .headersTooLarge: 431
+      case .unsupportedOperation: 501
+      case .upstreamUnreachable, .upstreamMalformed, .upstreamRejectedToken: 502
+      case .overloaded, .budgetSpent, .noToken, .storeUnavailable: 503
+      case .upstreamTimeout: 504
+      case .httpVersion: 505
       }
-    return GatewayError(422, "invalid_field", message, problems: problems.listed)
+    }
+
+    /// The code for bytes that are not a valid request.
+    init(_ code: HTTPFault.Code) {
+      self =
+        switch code {
+        case .badRequest: .badRequest
+        case .requestTimeout: .requestTimeout
+        case .bodyTooLarge: .bodyTooLarge
+        case .uriTooLong: .uriTooLong
+        case .headersTooLarge: .headersTooLarge
+        case .expectationFailed: .expectationFailed
+        case .unsupportedTransferCoding, .notImplementedMethod: .unsupportedOperation
+        case .httpVersion: .httpVersion
+        case .overloaded: .overloaded
+        }
+    }
+
+    /// The code for a call that an adapter, or the HTTP client beneath it, could not complete.
+    init(_ code: AdapterError.Code) {
+      self =
+        switch code {
+        case .tokenRejected, .refreshRejected: .upstreamRejectedToken
+        case .unreachable: .upstreamUnreachable
+        case .malformed: .upstreamMalformed
+        case .timeout: .upstreamTimeout
+        case .unsupported: .unsupportedOperation
+        case .badRequest: .badRequest
+        case .overloaded, .cancelled: .overloaded
+        case .budgetSpent: .budgetSpent
+        }
+    }
+  }
+}
+
+extension GatewayError {
+  convenience init(_ fault: HTTPFault) {
+    let text = fault.reason.description
+    self.init(
+      Code(fault.code), text.prefix(1).uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : "."))
   }
 
-  /// What the store could not do; waiting may help, or an operator, whom the log and `/readyz` tell.
+  convenience init(_ error: AdapterError) {
+    let code = Code(error.code)
+    self.init(
+      code, error.message, detail: error.detail,
+      retryAfter: code.status == 503 ? error.retryAfter.map(GatewayError.seconds) : nil,
+      upstreamClass: UpstreamClass(error.code), mayHaveActed: error.mayHaveActed)
+  }
+
+  /// What the store could not do. Waiting may help, or the operator, to whom the log and `/readyz` tell the reason.
   convenience init(_ error: StoreError) {
     let message =
       switch error.code {
-      case .full: "The gateway's store is full: it can be read, and nothing can be added. Nothing was changed."
-      case .readOnly: "The gateway's store can be read only, not written. Nothing was changed."
+      case .full: "The gateway's store is full: it can be read, but nothing can be added. Nothing was changed."
+      case .readOnly: "The gateway's store can only be read, not written. Nothing was changed."
       default: "The gateway can't reach its store now; try again shortly."
       }
     self.init(
-      503, "store_unavailable", message,
-      detail: error.description, retryAfter: error.needsOperator ? 30 : 2)
+      .storeUnavailable, message, detail: error.description, retryAfter: error.needsOperator ? 30 : 2)
   }
 
-  /// The gateway protects itself; a moment later it may be different.
-  static func overloaded(_ message: String) -> GatewayError {
-    GatewayError(503, "overloaded", message, retryAfter: 1)
+  private static func seconds(_ duration: Duration) -> Int64 { max(1, (duration.milliseconds + 999) / 1000) }
+}
+
+// MARK: messages
+
+extension GatewayError {
+  /// - Parameter why: for the log; the caller learns only that the token is not valid.
+  static func unauthorized(_ why: StaticString) -> GatewayError {
+    GatewayError(
+      .unauthorized, "A valid token is needed: send it as 'Authorization: Bearer <JWT>'.", detail: why.description)
+  }
+
+  static let forbidden = GatewayError(.forbidden, "Your token does not carry a role that this route requires.")
+  static let notFound = GatewayError(.notFound, "There is no such route.")
+
+  static func methodNotAllowed(_ allow: String) -> GatewayError {
+    GatewayError(.methodNotAllowed, "This route takes \(allow).", allow: allow)
+  }
+
+  static let unsupportedMediaType = GatewayError(
+    .unsupportedMediaType, "The body must be JSON: send 'Content-Type: application/json'.")
+
+  static func unsupportedMediaType(_ message: String) -> GatewayError { GatewayError(.unsupportedMediaType, message) }
+  static func badJSON(_ message: String) -> GatewayError { GatewayError(.badJSON, message) }
+  /// A part of the request line is empty or not allowed.
+  static func badRequest(_ message: String) -> GatewayError { GatewayError(.badRequest, message) }
+  /// The path belongs to a route, but the resource that it names does not exist.
+  static func notFound(_ message: String) -> GatewayError { GatewayError(.notFound, message) }
+  static func conflict(_ message: String) -> GatewayError { GatewayError(.conflict, message) }
+  static func overloaded(_ message: String) -> GatewayError { GatewayError(.overloaded, message) }
+
+  /// Lists the first problems; the message counts all of them.
+  static func invalidFields(_ problems: FieldProblems) -> GatewayError {
+    let message =
+      switch problems.count {
+      case 1: "One field is not valid; see 'errors'."
+      case ...FieldProblems.limit: "\(problems.count) fields are not valid; see 'errors'."
+      default: "\(problems.count) fields are not valid; 'errors' lists the first \(FieldProblems.limit)."
+      }
+    return GatewayError(.invalidField, message, problems: problems.listed)
   }
 
   static func unsupportedOperation(_ name: String) -> GatewayError {
-    GatewayError(501, "unsupported_operation", "This gateway does not offer the operation '\(name)'.")
+    GatewayError(.unsupportedOperation, "This gateway does not offer the operation '\(name)'.")
   }
 
-  /// - Parameter import: where the same is done without asking the upstream.
+  /// - Parameter path: the route that imports objects without asking the upstream.
   static func noListing(import path: String) -> GatewayError {
     GatewayError(
-      501, "unsupported_operation",
+      .unsupportedOperation,
       "The upstream of this adapter can't list its objects ('objects'); import them with POST \(path).")
   }
 
-  static func noToken(
-    _ detail: String, retryAfter: Duration?, upstreamClass: UpstreamClass? = nil
-  ) -> GatewayError {
+  static func noToken(_ detail: String, retryAfter: Duration?, upstreamClass: UpstreamClass? = nil) -> GatewayError {
     GatewayError(
-      503, "no_token", "The gateway has no valid token for its upstream; try again shortly.", detail: detail,
-      retryAfter: seconds(retryAfter), upstreamClass: upstreamClass)
+      .noToken, "The gateway has no valid token for its upstream; try again shortly.", detail: detail,
+      retryAfter: retryAfter.map(seconds), upstreamClass: upstreamClass)
   }
 
-  /// What the bytes of a request got wrong.
-  convenience init(_ fault: HTTPFault) {
-    let word: StaticString =
-      switch fault.code {
-      case .badRequest: "bad_request"
-      case .requestTimeout: "request_timeout"
-      case .bodyTooLarge: "body_too_large"
-      case .uriTooLong: "uri_too_long"
-      case .headersTooLarge: "headers_too_large"
-      case .expectationFailed: "expectation_failed"
-      case .unsupportedTransferCoding, .notImplementedMethod: "unsupported_operation"
-      case .httpVersion: "http_version"
-      case .overloaded: "overloaded"
-      }
-    let text = fault.reason.description
-    self.init(
-      fault.status, word, text.prefix(1).uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : "."),
-      retryAfter: fault.code == .overloaded ? 1 : nil)
+  /// The deadline of the request or of the call passed while it waited.
+  static func upstreamTimeout(_ detail: String) -> GatewayError {
+    GatewayError(AdapterError(.timeout, "The upstream did not answer in time.", detail: detail))
   }
 
-  /// What an adapter, or the client beneath it, could not do.
-  convenience init(_ error: AdapterError) {
-    let (status, word): (Int, StaticString) =
-      switch error.code {
-      case .tokenRejected, .refreshRejected: (502, "upstream_rejected_token")
-      case .unreachable: (502, "upstream_unreachable")
-      case .malformed: (502, "upstream_malformed")
-      case .timeout: (504, "upstream_timeout")
-      case .unsupported: (501, "unsupported_operation")
-      case .badRequest: (400, "bad_request")
-      case .overloaded, .cancelled: (503, "overloaded")
-      case .budgetSpent: (503, "budget_spent")
-      }
-    self.init(
-      status, word, error.message, detail: error.detail,
-      retryAfter: status == 503 ? GatewayError.seconds(error.retryAfter) : nil,
-      upstreamClass: UpstreamClass(error.code))
-  }
-
-  private static func seconds(_ duration: Duration?) -> Int64 {
-    max(1, ((duration ?? .seconds(1)).milliseconds + 999) / 1000)
+  /// The client left. No caller sees this; the log does.
+  static func cancelled(_ detail: String) -> GatewayError {
+    GatewayError(AdapterError(.cancelled, "The caller left.", detail: detail))
   }
 }

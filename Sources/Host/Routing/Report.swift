@@ -55,19 +55,13 @@ extension RequestPipeline {
       let level: LogLevel = error.status >= 500 && !error.isShed ? .warning : .debug
       log.write(level, "a request was not served") {
         [
-          ("requestId", "\(report.requestID)"), ("status", .int(error.status)), ("code", "\(error.word)"),
+          ("requestId", "\(report.requestID)"), ("status", .int(error.status)), ("code", "\(error.code.rawValue)"),
           ("detail", "\(error.detail)"),
         ]
       }
     }
-    // A write that left is worth a line, whether or not somebody is there for its answer.
     if let operation = report.operation, operation.isWrite, exchange.isGone || report.error != nil {
-      log.warning(
-        "a write's caller did not get its answer, or the write failed",
-        [
-          ("requestId", "\(report.requestID)"), ("operation", "\(operation.rawValue)"),
-          ("outcome", "\(report.upstreamClass?.rawValue ?? "not sent")"),
-        ])
+      logWrite(operation, report)
     }
     guard report.wantsAccess else { return }
     var record = AccessRecord(
@@ -80,6 +74,21 @@ extension RequestPipeline {
     record.upstreamStatus = report.upstreamStatus
     record.upstreamClass = report.upstreamClass
     log.access(record)
+  }
+}
+
+extension RequestPipeline {
+  /// Logs a write whose caller does not know its outcome, or whose client can't have read the response.
+  private func logWrite(_ operation: Operation, _ report: Report) {
+    var fields: [LogField] = [
+      ("requestId", "\(report.requestID)"), ("operation", "\(operation.rawValue)"),
+      ("upstream", "\(report.upstreamClass?.rawValue ?? "not sent")"),
+    ]
+    guard let error = report.error else {
+      return log.warning("client left before the response of its write", fields)
+    }
+    fields.append(("outcome", error.mayHaveActed ? "unknown" : "not carried out"))
+    log.warning("write failed", fields)
   }
 }
 

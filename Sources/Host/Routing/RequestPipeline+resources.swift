@@ -32,8 +32,8 @@ extension RequestPipeline {
     let wish = try SyncQuery(query, adapter: route.adapter.name)
     guard let adapter = snapshot.adapters.first(where: { $0.name == wish.adapter }) else {
       throw GatewayError(
-        422, "invalid_field", "No adapter of that name is in use; there are \(names).",
-        problems: [FieldProblem(row: nil, field: "adapter", message: "is none of \(names)")])
+        .invalidField, "No adapter of that name is in use; there are \(names).",
+        problems: [FieldProblem(row: nil, field: "adapter", message: "must be one of \(names)")])
     }
     guard type(of: adapter.adapter).listsObjects else {
       throw .noListing(import: "\(route.configuration.path)/import")
@@ -60,7 +60,7 @@ extension RequestPipeline {
       let goesOn = page.next == nil || (!page.objects.isEmpty && page.next != cursor)
       guard goesOn, listed.count <= Self.maximumListed else {
         throw GatewayError(
-          502, "upstream_malformed", "The upstream's list of points does not end.",
+          .upstreamMalformed, "The upstream's list of points does not end.",
           detail: "\(listed.count) objects so far")
       }
       cursor = page.next

@@ -25,7 +25,7 @@ extension RequestPipeline {
         return try await landing(of: seat, request, route, exchange, report)
       } catch {
         // Others may have had the last call in the same moment.
-        guard error.isBudgetSpent, policy.keeps,
+        guard error.code == .budgetSpent, policy.keeps,
           let read = sharing.previous(key, policy, adapter.writes, on: loop)
         else { throw error }
         return given(read, adapter, report)
@@ -117,9 +117,8 @@ extension RequestPipeline {
     case .landed(.failed(let error)): throw error
     case .landed(.alone): return SharedRead(try await perform(request, route, exchange, report))
     case .timedOut:
-      throw GatewayError(
-        AdapterError(.timeout, "The upstream did not answer in time.", detail: "no answer within the route's timeout"))
-    case .cancelled: throw GatewayError(AdapterError(.cancelled, "The caller left."))
+      throw .upstreamTimeout("no response within the route's timeout")
+    case .cancelled: throw .cancelled("left while it waited for a shared call")
     }
   }
 }

@@ -243,7 +243,7 @@ final class RequestPipeline: ExchangeHandler {
   private func respond(_ error: GatewayError, _ exchange: Exchange, _ report: Report) {
     exchange.respond(
       error.status, fields: ErrorBody.fields(error), marks: Exchange.Marks(requestID: report.requestID),
-      body: ErrorBody.body(error, requestID: report.requestID))
+      body: ErrorBody.body(error, requestID: report.requestID, isWrite: report.operation?.isWrite == true))
   }
 
   private func respond(_ json: [UInt8], _ exchange: Exchange, _ report: Report) {

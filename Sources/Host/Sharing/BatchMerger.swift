@@ -112,12 +112,9 @@ final class BatchMerger: Sendable {
       return .success(response)
     case .value(.alone): return await call(request, deadline, isRenewal)
     case .timedOut:
-      return .failure(
-        GatewayError(
-          AdapterError(.timeout, "The upstream did not answer in time.", detail: "the merged call took too long")))
+      return .failure(.upstreamTimeout("the merged call took too long"))
     case .cancelled:
-      return .failure(
-        GatewayError(AdapterError(.cancelled, "The caller has gone.", detail: "left before the merged call's answer")))
+      return .failure(.cancelled("left before the response of the merged call"))
     }
   }
 
@@ -231,7 +228,7 @@ final class BatchMerger: Sendable {
 
 extension GatewayError {
   /// Something that was asked for may be the reason: the adapter refused the request, or the upstream answered with no answer.
-  fileprivate var mayBeAPoints: Bool { status == 400 || word.description == "upstream_malformed" }
+  fileprivate var mayBeAPoints: Bool { code == .badRequest || code == .upstreamMalformed }
 }
 
 extension Body {

@@ -10,7 +10,7 @@ import Testing
     rig.memory.add(rig.memory.limit / share + 1)
     for action in [ResourceAction.list, .read(id: id), .delete(id: id), .importAll] {
       let error = await rig.refusal(action, "[]")
-      #expect(error?.status == 503 && error?.word.description == "overloaded" && error?.retryAfter != nil)
+      #expect(error?.status == 503 && error?.code == .overloaded && error?.retryAfter != nil)
     }
     rig.memory.add(-1)
     #expect(try await rig.list().count == 1)

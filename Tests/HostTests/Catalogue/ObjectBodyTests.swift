@@ -57,7 +57,7 @@ import Testing
   @Test func `each wrong field is named, and nothing is written`() async throws {
     for (body, fields) in Self.bad {
       let error = await rig.refusal(.create, body)
-      #expect(error?.status == 422 && error?.word.description == "invalid_field", "\(body.prefix(80))")
+      #expect(error?.status == 422 && error?.code == .invalidField, "\(body.prefix(80))")
       #expect(error?.places == fields, "\(body.prefix(80))")
     }
     #expect(try await rig.list().isEmpty)
@@ -80,7 +80,7 @@ import Testing
   ])
   func `what is no JSON object, or could be read in two ways, is refused`(body: String) async {
     let error = await rig.refusal(.create, body)
-    #expect(error?.status == 400 && error?.word.description == "bad_json", "\(body.prefix(60))")
+    #expect(error?.status == 400 && error?.code == .badJSON, "\(body.prefix(60))")
   }
 
   @Test func `an object is taken as deep as a body may be, and can be sent back as it was answered`() async throws {

@@ -70,7 +70,7 @@ import Testing
 
   @Test(arguments: ["", "{}", "null", "[", #"[{"code":"a"}"#, #"[{"code":"a"},]"#, "[] []", "\u{feff}[]"])
   func `what is no array is refused`(body: String) async {
-    #expect(await rig.refusal(.importAll, body)?.word.description == "bad_json", "\(body)")
+    #expect(await rig.refusal(.importAll, body)?.code == .badJSON, "\(body)")
   }
 
   @Test func `a hundred thousand objects are read, and a thousand problems of them listed`() throws {

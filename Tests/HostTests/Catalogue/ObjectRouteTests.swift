@@ -80,7 +80,7 @@ import Testing
       await rig.refusal(.create, #"{"code":"A"}"#), await rig.refusal(.replace(id: other.id), #"{"code":"A"}"#),
       await rig.refusal(.patch(id: other.id), #"{"code":"A"}"#),
     ] {
-      #expect(error?.status == 409 && error?.word.description == "conflict")
+      #expect(error?.status == 409 && error?.code == .conflict)
       #expect(error?.message.contains("'A'") == true)
     }
   }
@@ -101,7 +101,7 @@ import Testing
     await rig.catalogue.store.close()
     for action in [ResourceAction.list, .read(id: newUUID()), .delete(id: newUUID())] {
       let error = await rig.refusal(action)
-      #expect(error?.status == 503 && error?.word.description == "store_unavailable" && error?.retryAfter != nil)
+      #expect(error?.status == 503 && error?.code == .storeUnavailable && error?.retryAfter != nil)
     }
     #expect(await rig.refusal(.importAll, #"[{"code":"A"}]"#)?.status == 503)
   }

@@ -27,7 +27,7 @@ import Testing
   ])
   func `what says nothing is refused`(query: String) {
     let error = refusal(query)
-    #expect(error?.status == 400 && error?.word.description == "bad_request", "\(query)")
+    #expect(error?.status == 400 && error?.code == .badRequest, "\(query)")
   }
 
   @Test func `an unknown parameter's refusal names those that exist`() {

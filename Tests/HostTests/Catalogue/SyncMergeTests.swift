@@ -105,7 +105,7 @@ import Testing
         _ = try await rig.catalogue.sync(adapter: "main", listed: listed, dryRun: false)
         Issue.record("taken: list \(index)")
       } catch {
-        #expect(error.status == 502 && error.word.description == "upstream_malformed", "list \(index)")
+        #expect(error.status == 502 && error.code == .upstreamMalformed, "list \(index)")
       }
     }
     #expect(try await rig.list().isEmpty)

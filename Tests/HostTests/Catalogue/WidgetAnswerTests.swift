@@ -85,7 +85,7 @@ struct WidgetAnswerTests {
     for action in [ResourceAction.create, .replace(id: id)] {
       let error = await refusal(action, body)
       #expect(error?.status == 422)
-      #expect(error?.word.description == "invalid_field")
+      #expect(error?.code == .invalidField)
       #expect(error?.problems.map(\.field) == ["title", "kind", "layout.w"])
     }
     #expect(try await answer(.list).json?.array?.compactMap { $0["title"]?.string } == ["T"])
@@ -139,7 +139,7 @@ struct WidgetAnswerTests {
     for _ in 0..<Store.maximumWidgets { _ = try await created(Self.plain) }
     let error = await refusal(.create, Self.plain)
     #expect(error?.status == 409)
-    #expect(error?.word.description == "conflict")
+    #expect(error?.code == .conflict)
     let first = try #require(try await answer(.list).json?.array?.first?["id"]?.string)
     _ = try await answer(.delete(id: first))
     _ = try await created(Self.plain)

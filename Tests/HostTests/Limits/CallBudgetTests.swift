@@ -175,7 +175,7 @@ struct CallBudgetTests {
       #expect(error.code == .budgetSpent)
       #expect(error.fault == .gateway)
       let answer = GatewayError(error)
-      #expect(answer.status == 503 && answer.word.description == "budget_spent" && answer.isShed)
+      #expect(answer.status == 503 && answer.code == .budgetSpent && answer.isShed)
       #expect((59...61).contains(try #require(answer.retryAfter)))
     }
     // What was refused costs nothing either, and is not given back.

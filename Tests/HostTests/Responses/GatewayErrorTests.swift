@@ -5,7 +5,7 @@ import Testing
 @testable import Host
 
 @Suite struct GatewayErrorTests {
-  /// The contract's table, as far as something in the gateway gives it.
+  /// The contract's table, without the codes of features that do not exist yet.
   private static let contract: [Int: Set<String>] = [
     400: ["bad_request", "bad_json"], 401: ["unauthorized"], 403: ["forbidden"], 404: ["not_found"],
     405: ["method_not_allowed"], 409: ["conflict"],
@@ -16,38 +16,41 @@ import Testing
     503: ["overloaded", "budget_spent", "no_token", "store_unavailable"], 504: ["upstream_timeout"],
   ]
 
-  private static var invalid: GatewayError {
-    var problems = FieldProblems()
-    problems.add("name", "must be text", row: 7)
-    return .invalidFields(problems)
-  }
-
   private static let all: [GatewayError] = {
-    let faults = HTTPFault.Code.allCases.map { GatewayError(HTTPFault($0, "what is wrong")) }
+    let faults = HTTPFault.Code.allCases.map { GatewayError(HTTPFault($0, "What is wrong.")) }
     let adapters = AdapterError.Code.allCases.map {
       GatewayError(AdapterError($0, "What is wrong.", detail: "for the log"))
     }
+    var problems = FieldProblems()
+    problems.add("name", "must be text", row: 7)
     let own: [GatewayError] = [
-      .unauthorized("why for the log"), .forbidden, .notFound, .methodNotAllowed("GET, HEAD"), .badJSON("No JSON."),
-      .unsupportedMediaType, .unsupportedOperation("stream"), .noToken("down", retryAfter: nil),
-      .badRequest("No."), .notFound("There is no such object."), .conflict("It is taken."), invalid,
-      .unsupportedMediaType("Send JSON."),
+      .unauthorized("for the log"), .forbidden, .notFound, .methodNotAllowed("GET, HEAD"), .badJSON("No JSON."),
+      .unsupportedMediaType, .unsupportedOperation("stream"), .noToken("for the log", retryAfter: nil),
+      .conflict("It is taken."), .invalidFields(problems), .upstreamTimeout("for the log"), .cancelled("for the log"),
     ]
     let store = [StoreError.Code.unavailable, .full, .readOnly].map { GatewayError(StoreError($0, "for the log")) }
     return faults + adapters + own + store
   }()
 
-  @Test func `every word stands under its status, and every word of the contract is given`() {
-    var given: [Int: Set<String>] = [:]
-    for error in GatewayErrorTests.all {
-      given[error.status, default: []].insert(error.word.description)
-    }
-    #expect(given == GatewayErrorTests.contract)
+  private func object(_ body: [UInt8]) throws -> [String: Any] {
+    try #require(JSONSerialization.jsonObject(with: Data(body)) as? [String: Any])
   }
 
-  @Test func `every 503 says when to come back, in whole seconds from 1`() {
+  @Test func `Code has the values and statuses of the contract, and each of them is in use`() {
+    let codes = Dictionary(grouping: GatewayError.Code.allCases, by: \.status)
+    #expect(codes.mapValues { Set($0.map(\.rawValue)) } == GatewayErrorTests.contract)
+    #expect(Set(GatewayErrorTests.all.map(\.code)) == Set(GatewayError.Code.allCases))
+  }
+
+  @Test func `Code(fault) has the status that the fault has by itself`() {
+    for code in HTTPFault.Code.allCases {
+      #expect(GatewayError.Code(code).status == HTTPFault(code, "").status, "\(code)")
+    }
+  }
+
+  @Test func `retryAfter is set for 503 and for no other status, in whole seconds from 1`() {
     for error in GatewayErrorTests.all {
-      #expect((error.retryAfter != nil) == (error.status == 503), "\(error.word)")
+      #expect((error.retryAfter != nil) == (error.status == 503), "\(error.code)")
       if let seconds = error.retryAfter { #expect(seconds >= 1) }
     }
     #expect(GatewayError.noToken("", retryAfter: .milliseconds(1)).retryAfter == 1)
@@ -58,40 +61,46 @@ import Testing
     #expect(GatewayError(busy).retryAfter == 7)
   }
 
-  @Test func `sentences are sentences, and details stay out of the answer`() throws {
+  @Test func `body holds full sentences and no detail`() throws {
     for error in GatewayErrorTests.all {
       #expect(error.message.first?.isUppercase == true && error.message.hasSuffix("."), "\(error.message)")
       let body = ErrorBody.body(error, requestID: "id-1")
-      let object = try JSONSerialization.jsonObject(with: Data(body)) as? [String: Any]
-      let texts = object?.compactMapValues { $0 as? String }
-      #expect(texts == ["error": error.message, "code": error.word.description, "requestId": "id-1"])
-      #expect((object?["errors"] != nil) == (error.status == 422))
-      if !error.detail.isEmpty, error.detail != error.message {
-        #expect(!String(decoding: body, as: UTF8.self).contains("for the log"))
+      let object = try object(body)
+      let texts = object.compactMapValues { $0 as? String }
+      #expect(texts == ["error": error.message, "code": error.code.rawValue, "requestId": "id-1"])
+      #expect((object["errors"] != nil) == (error.status == 422))
+      #expect(!String(decoding: body, as: UTF8.self).contains("for the log"))
+    }
+  }
+
+  @Test func `body says that an outcome is unknown, only for a write that may have been carried out`() throws {
+    for mayHaveActed in [true, false] {
+      let error = GatewayError(AdapterError(.timeout, "It was late.", mayHaveActed: mayHaveActed))
+      for isWrite in [true, false] {
+        let outcome = try object(ErrorBody.body(error, requestID: "x", isWrite: isWrite))["outcome"] as? String
+        #expect(outcome == (mayHaveActed && isWrite ? "unknown" : nil))
       }
     }
   }
 
-  @Test func `a 422 lists a thousand problems and counts all of them`() throws {
+  @Test func `body of a 422 lists a thousand problems, and its message counts all of them`() throws {
     var problems = FieldProblems()
     for row in 1...1200 { problems.add("na\"me", "must be \u{0} text", row: row) }
     let error = GatewayError.invalidFields(problems)
     #expect(error.message.contains("1200"))
-    let object = try JSONSerialization.jsonObject(with: Data(ErrorBody.body(error, requestID: "x"))) as? [String: Any]
-    let listed = try #require(object?["errors"] as? [[String: Any]])
+    let listed = try #require(object(ErrorBody.body(error, requestID: "x"))["errors"] as? [[String: Any]])
     #expect(listed.count == 1000)
     #expect(listed[999]["row"] as? Int == 1000 && listed[0]["field"] as? String == "na\"me")
     #expect(listed[0]["message"] as? String == "must be \u{0} text")
   }
 
-  @Test func `an error's text can't leave its JSON string`() throws {
+  @Test func `body escapes every byte that could end a JSON string`() throws {
     let nasty = "a \"quoted\" \\ back\u{8}slash\r\nand \u{0} more \u{1F600}"
-    let body = ErrorBody.body(.badJSON(nasty), requestID: "x\"y")
-    let object = try JSONSerialization.jsonObject(with: Data(body)) as? [String: String]
-    #expect(object?["error"] == nasty && object?["requestId"] == "x\"y")
+    let object = try object(ErrorBody.body(.badJSON(nasty), requestID: "x\"y"))
+    #expect(object["error"] as? String == nasty && object["requestId"] as? String == "x\"y")
   }
 
-  @Test func `the fields of an answer fit its error`() {
+  @Test func `fields fit the error's status`() {
     func fields(_ error: GatewayError) -> Fields { ErrorBody.fields(error) }
     #expect(fields(.unauthorized("x"))["www-authenticate"] == "Bearer")
     #expect(fields(.methodNotAllowed("POST"))["allow"] == "POST")
@@ -102,10 +111,10 @@ import Testing
     }
   }
 
-  @Test func `a store that takes no changes says so, without its path`() {
+  @Test func `a store error says what the store can do, without its path`() {
     let full = GatewayError(StoreError(.full, "'/secret/place.db' is full"))
     let readOnly = GatewayError(StoreError(.readOnly, "'/secret/place.db' can't be written"))
-    #expect(full.message.contains("full") && readOnly.message.contains("read only"))
+    #expect(full.message.contains("full") && readOnly.message.contains("only be read"))
     for error in [full, readOnly] {
       #expect(error.status == 503 && error.retryAfter != nil && !error.message.contains("secret"))
     }

@@ -46,7 +46,7 @@ struct BatchCourseTests {
         #expect(settled.insert(caller).inserted, "and once")
         switch share {
         case .whole(.success(let response)): shares[caller] = response.body.prefix
-        case .whole(.failure(let error)): shares[caller] = Array("\(error.word)".utf8)
+        case .whole(.failure(let error)): shares[caller] = Array("\(error.code.rawValue)".utf8)
         case .cut(let cut, _):
           shares[caller] = cut.answer(for: callers[caller].map { PointCode(bytes: Array($0.utf8)[...]) })
         case .alone: break

@@ -84,7 +84,7 @@ private func inOneTurn<T: Sendable>(of loop: EventLoop, _ start: @escaping @Send
 private func text(of task: Task<Result<String, GatewayError>, Never>) async -> String {
   switch await task.value {
   case .success(let text): text
-  case .failure(let error): "\(error.word)"
+  case .failure(let error): "\(error.code.rawValue)"
   }
 }
 

@@ -9,7 +9,7 @@ struct FlightWaitTests {
   private static func word(_ outcome: FlightWait.Outcome) -> String {
     switch outcome {
     case .landed(.answer(let answer)): answer.response.text
-    case .landed(.failed(let error)): error.word.description
+    case .landed(.failed(let error)): error.code.rawValue
     case .landed(.alone): "alone"
     case .timedOut: "timed out"
     case .cancelled: "cancelled"

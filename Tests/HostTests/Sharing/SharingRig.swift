@@ -52,7 +52,7 @@ final class SharingRig: Sendable {
         case .landed(.answer(let held)):
           let answer = held.response
           return answer.body.isWhole ? .answer(answer.text) : await read(answer)
-        case .landed(.failed(let error)): return .failed(error.word.description)
+        case .landed(.failed(let error)): return .failed(error.code.rawValue)
         case .landed(.alone): return .alone
         case .timedOut: return .timedOut
         case .cancelled: return .cancelled
@@ -66,7 +66,7 @@ final class SharingRig: Sendable {
   ) {
     sharing.start(flight, writes, on: loop) { [self] in
       calls.add(1, ordering: .sequentiallyConsistent)
-      guard await gate.pass(on: loop) else { return .failure(GatewayError(503, "overloaded", "cancelled")) }
+      guard await gate.pass(on: loop) else { return .failure(GatewayError(.overloaded, "cancelled")) }
       return answer()
     }
   }

@@ -102,7 +102,7 @@ struct SharingTests {
     await withLoops(2) { group in
       let rig = SharingRig(group)
       let asked = (0..<8).map { number in
-        rig.ask(on: number, by: Shared.policy(cache: 1)) { .failure(GatewayError(504, "upstream_timeout", "")) }
+        rig.ask(on: number, by: Shared.policy(cache: 1)) { .failure(GatewayError(.upstreamTimeout, "")) }
       }
       #expect(await rig.waits(8))
       rig.gate.open()

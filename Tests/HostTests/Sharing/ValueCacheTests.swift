@@ -46,7 +46,7 @@ struct ValueCacheTests {
   @Test(
     "a refresh that brings nothing to keep leaves the previous answer, and is not tried again at once",
     arguments: [
-      .failure(GatewayError(504, "upstream_timeout", "")), .success(AdapterResponse(json: [], status: 500)),
+      .failure(GatewayError(.upstreamTimeout, "")), .success(AdapterResponse(json: [], status: 500)),
       .success(Shared.answer("[]")), .success(PieceStream([.failure(.malformed("cut off"))]).answer()),
       .success(PieceStream(count: 6, isLengthKnown: true).answer()),
     ] as [Sharing.CallResult])
