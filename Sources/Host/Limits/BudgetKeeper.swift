@@ -1,7 +1,7 @@
 import AdapterAPI
 import Synchronization
 
-/// One adapter's budget of calls, shared by all loops. It outlives a reload that leaves its numbers alone.
+/// One adapter's call budget, shared by all loops. It survives a reload that does not change its limits.
 final class BudgetKeeper: Sendable {
   let limits: CallBudget.Limits
   private let budget: Mutex<CallBudget>
@@ -11,9 +11,9 @@ final class BudgetKeeper: Sendable {
     budget = Mutex(CallBudget(limits))
   }
 
-  /// Takes a call out of the budget.
+  /// Takes a call from the budget. `now` is in nanoseconds of the monotonic clock.
   ///
-  /// - Throws: `.budgetSpent` with the time after which there is one.
+  /// - Throws: `.budgetSpent` with the time after which a call may be made.
   func take(_ purpose: CallBudget.Purpose, at now: Int64 = System.monotonic()) throws(AdapterError) {
     let ready = budget.withLock { budget in
       let ready = budget.ready(for: purpose, at: now)
@@ -26,15 +26,15 @@ final class BudgetKeeper: Sendable {
       detail: "the adapter's 'budget'", retryAfter: .nanoseconds(ready - now))
   }
 
-  /// A call could be made now; taking one afterwards may still find that others were faster.
+  /// Tells whether a call may be made now. A later `take` may still fail, when another thread was faster.
   func allows(_ purpose: CallBudget.Purpose, at now: Int64 = System.monotonic()) -> Bool {
     budget.withLock { $0.ready(for: purpose, at: now) <= now }
   }
 
-  /// A call that is never refused: the exchange of a token.
+  /// Counts a call that is never refused: a token exchange.
   func count(at now: Int64 = System.monotonic()) { budget.withLock { $0.spend(at: now) } }
 
-  /// A call that was wanted has failed. Where it did not leave this process for certain, it costs nothing.
+  /// Gives a failed call back to the budget, if it certainly did not leave this process.
   func failed(_ error: AdapterError, at now: Int64 = System.monotonic()) {
     switch error.code {
     case .overloaded, .badRequest, .unsupported: budget.withLock { $0.giveBack(at: now) }

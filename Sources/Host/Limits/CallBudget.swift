@@ -1,19 +1,19 @@
-/// How many more calls an upstream may be asked for, per minute, hour and day. Decides; has no clock.
+/// A limit of calls to an upstream per minute, hour and day. It decides and has no clock; times are in nanoseconds of one clock.
 ///
-/// In no stretch of time as long as a period are there more calls than its limit, wherever the stretch begins. A tenth of each
-/// limit, at least one call, is kept for writes. A call that only renews an answer that there is, is free as long as less
-/// than half of the rest is used; from then on what is left is spread evenly over the time until calls of the past no longer
-/// count, so that answers grow older by and by instead of stopping to change.
+/// In no interval as long as a period are there more calls than its limit, wherever the interval begins. A tenth of each limit, at
+/// least one call, is reserved for writes. Renewals of cached responses are unrestricted until half of the rest is used. From then
+/// on the rest is spread evenly over the time until earlier calls no longer count, so that cached responses grow older gradually
+/// instead of being renewed no longer.
 struct CallBudget {
   typealias Limits = Configuration.Budget
 
-  /// What a call is for.
+  /// The purpose of a call.
   enum Purpose: Sendable {
-    /// Something is changed: refused only when nothing at all is left.
+    /// A change. Refused only when no call is left.
     case write
-    /// Somebody waits for it, and there is nothing else to give.
+    /// A read that a caller waits for, without a cached response to give instead.
     case read
-    /// There is an older answer that can be given instead.
+    /// A read that renews a cached response.
     case renewal
   }
 
@@ -24,7 +24,7 @@ struct CallBudget {
       .filter { $0.0 > 0 }.map { Period(limit: $0.0, seconds: $0.1) }
   }
 
-  /// When a call may be made, in nanoseconds of the same clock; not after `now`: at once.
+  /// Returns the time at which a call may be made. A call may be made at once if that is not after `now`.
   mutating func ready(for purpose: Purpose, at now: Int64) -> Int64 {
     var ready = now
     for index in periods.indices {
@@ -34,7 +34,7 @@ struct CallBudget {
     return ready
   }
 
-  /// A call is made, whether or not there was one left.
+  /// Counts a call, whether or not one was left.
   mutating func spend(at now: Int64) {
     for index in periods.indices {
       periods[index].advance(to: now)
@@ -42,7 +42,7 @@ struct CallBudget {
     }
   }
 
-  /// The last call did not go out after all.
+  /// Takes the last call back, because it was not made.
   mutating func giveBack(at now: Int64) {
     for index in periods.indices {
       periods[index].advance(to: now)
@@ -51,15 +51,15 @@ struct CallBudget {
   }
 }
 
-/// The calls of one period, counted in sixty parts of it and the one under way.
+/// The calls of one period, counted in sixty parts and the current one.
 private struct Period {
   private static let parts = 60
   private let limit: Int
-  /// What writes leave for the rest.
+  /// The limit without the calls that are reserved for writes.
   private let readLimit: Int
   /// In nanoseconds.
   private let partLength: Int64
-  /// By number of the part; those between `newest - parts` and `newest` count.
+  /// Indexed by the number of the part modulo the size; the parts from `newest - parts` to `newest` count.
   private var counts = [Int](repeating: 0, count: Period.parts + 1)
   private var newest: Int64 = 0
   private var spent = 0
@@ -94,7 +94,7 @@ private struct Period {
   }
 
   mutating func giveBack() {
-    // In the part before, if that has just ended; one that lies further back goes on counting, which harms nobody.
+    // From the part before, if it has just ended. An older call goes on counting, which errs on the safe side.
     for part in [newest, newest - 1] where part >= 0 {
       let index = Int(part % Int64(counts.count))
       guard counts[index] > 0 else { continue }
@@ -111,7 +111,7 @@ private struct Period {
     return max(now, last + pace(ceiling))
   }
 
-  /// When fewer than `ceiling` calls count.
+  /// Returns the time from which fewer than `ceiling` calls count.
   private func room(below ceiling: Int) -> Int64 {
     var left = spent
     for (count, end) in parts {
@@ -121,19 +121,19 @@ private struct Period {
     return .max
   }
 
-  /// The shortest time between two calls, kept up since the last one, with which nobody ever finds the budget used up.
+  /// Returns the shortest interval between two calls, from the last one on, with which the budget is never used up.
   private func pace(_ ceiling: Int) -> Int64 {
     var available = Int64(ceiling - spent)
     var pace: Int64 = 0
     for (count, end) in parts {
-      // So many calls until this part stops counting, with as long before each of them and after the last.
+      // The number of calls until this part stops counting, with an equal interval before each of them and after the last.
       pace = max(pace, (end - last) / (available + 1))
       available += Int64(count)
     }
     return pace
   }
 
-  /// The parts in which there were calls, the oldest first, each with the time when it stops counting.
+  /// The parts that have calls, oldest first, each with the time when it stops counting.
   private var parts: some Sequence<(count: Int, end: Int64)> {
     let oldest = max(0, newest - Int64(Period.parts))
     return (oldest...newest).lazy.compactMap { part in

@@ -1,14 +1,14 @@
 import AdapterAPI
 
-/// Who waits, priority by priority, in order of arrival. Joining, leaving and being served take the same time however many wait.
+/// A queue of waiters, by priority and then by arrival. Every operation takes constant time.
 struct PriorityQueue<Waiter> {
-  /// One waiter's stay; it never means a later one.
+  /// Identifies one waiter. Its slot may be reused, the ticket never names a later waiter.
   struct Ticket: Sendable, Hashable {
     fileprivate let slot: Int
     fileprivate let generation: UInt32
   }
 
-  /// A link of its priority's list, or free.
+  /// A link in the list of its priority, or free.
   private struct Slot {
     var waiter: Waiter?
     var priority = Priority.writes
@@ -29,10 +29,10 @@ struct PriorityQueue<Waiter> {
   private var lists = [List](repeating: List(), count: Priority.allCases.count)
   private(set) var count = 0
 
-  /// How many wait in one priority.
+  /// Returns the number of waiters of one priority.
   func count(in priority: Priority) -> Int { lists[priority.rawValue].count }
 
-  /// The priority whose turn it is, and who has waited longest in it.
+  /// The highest priority that has waiters, and the one that has waited longest in it.
   var first: (priority: Priority, waiter: Waiter)? {
     for priority in Priority.allCases where lists[priority.rawValue].first >= 0 {
       if let waiter = slots[lists[priority.rawValue].first].waiter { return (priority, waiter) }
@@ -55,14 +55,14 @@ struct PriorityQueue<Waiter> {
     return Ticket(slot: slot, generation: slots[slot].generation)
   }
 
-  /// Takes out who is first.
+  /// Removes the first waiter.
   mutating func removeFirst() {
     for priority in Priority.allCases where lists[priority.rawValue].first >= 0 {
       return remove(lists[priority.rawValue].first)
     }
   }
 
-  /// Takes out the youngest of the last priority after this one in which anybody waits.
+  /// Removes the youngest waiter of the lowest priority below this one.
   mutating func removeYoungest(after priority: Priority) -> Waiter? {
     for lower in Priority.allCases.reversed() where lower > priority && lists[lower.rawValue].last >= 0 {
       let slot = lists[lower.rawValue].last
@@ -72,7 +72,7 @@ struct PriorityQueue<Waiter> {
     return nil
   }
 
-  /// Takes out who leaves; nothing happens when that was done already.
+  /// Removes a waiter, if it is still in the queue.
   mutating func remove(_ ticket: Ticket) {
     guard slots[ticket.slot].generation == ticket.generation else { return }
     remove(ticket.slot)
