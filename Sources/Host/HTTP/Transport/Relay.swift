@@ -1,20 +1,19 @@
 import AdapterAPI
 
-/// Moves the rest of an upstream's answer from its socket to the client's through a pipe, without a look at it.
+/// Moves the rest of an upstream's response from its socket to the client's through a pipe, without reading it.
 ///
-/// The pipe is filled when it is empty and emptied before it is filled again, so one side is never read faster than the other
-/// takes. The two connections tell it when they can go on; each keeps the deadline of its own side. Touched by its loop's thread
-/// only.
+/// The pipe is emptied before it is filled again, so the upstream is never read faster than the client reads. The two connections
+/// report when they can go on; each has the deadline of its own side. Touched by its loop's thread only.
 final class Relay {
   enum End {
     case whole
-    /// There is no pipe to be had: the rest has to be copied.
+    /// No pipe is available: the rest must be copied.
     case unfinished
     case clientGone
     case failed(UpstreamFailure)
   }
 
-  /// Until the answer's last byte has left it: then it may be in other hands.
+  /// Nil once the last byte of the response has left it: it may then serve another exchange.
   private var upstream: UpstreamConnection?
   private let exchange: Exchange
   private var pipe: Pipe?
@@ -30,10 +29,10 @@ final class Relay {
 
   private var loop: EventLoop { exchange.loop }
 
-  /// The client has yet to take what is in the pipe.
+  /// The pipe holds bytes that the client has not taken.
   var waitsForClient: Bool { inPipe > 0 }
 
-  /// Returns when all has gone, or nothing more will.
+  /// Returns at the end of the body, or when no more can be moved.
   func run() async -> End {
     upstream?.relay = self
     exchange.relay = self
@@ -42,9 +41,9 @@ final class Relay {
     return await withUnsafeContinuation { waiter = $0 }
   }
 
-  /// Moves what can be moved now.
+  /// Moves as much as possible without waiting.
   func advance() {
-    // Others come first after so many bytes: a client may take a long answer as fast as it comes.
+    // Other connections come first after so many bytes: a client may take a long response as fast as it comes.
     var left = ServerConnection.bytesPerTurn
     while end == nil {
       if let pipe, inPipe > 0 {
@@ -59,13 +58,13 @@ final class Relay {
     }
   }
 
-  /// The client has taken so many bytes.
+  /// The client has taken `count` bytes from the pipe.
   func moved(_ count: Int) {
     inPipe -= count
     exchange.relayed(count)
   }
 
-  /// Moves bytes into the empty pipe; nil when there are none yet, or no more.
+  /// Moves bytes into the empty pipe. Returns nil when there are none yet, or the relay is over.
   private func fill(from upstream: UpstreamConnection) -> Int? {
     guard let pipe = pipe ?? loop.pipes.take() else {
       finish(.unfinished)
@@ -80,7 +79,7 @@ final class Relay {
       finish(.failed(failure))
       return nil
     case nil:
-      // Who waits for an upstream holds none.
+      // A relay that waits for its upstream holds no pipe.
       giveBackPipe()
       return nil
     }
@@ -96,14 +95,13 @@ final class Relay {
     }
   }
 
-  /// The client's socket has room. Without news of it the upstream is not looked at again: it is waited for, and since when
-  /// counts.
+  /// The client's socket has room. While the relay waits for the upstream there is nothing to do, and the time of that wait runs on.
   func clientIsWritable() { if inPipe > 0 { advance() } }
 
   /// The upstream has bytes, or has ended.
   func upstreamIsReadable() { if inPipe == 0 { advance() } }
 
-  /// All of the answer has left it.
+  /// All of the response has left the upstream's connection.
   func upstreamHasEnded() { upstream = nil }
 
   func upstreamFailed(_ failure: UpstreamFailure) { finish(.failed(failure)) }

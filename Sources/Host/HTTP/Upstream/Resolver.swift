@@ -3,46 +3,49 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// Names to addresses, on a thread of its own (`getaddrinfo` blocks), remembered for half a minute.
+/// Resolves host names to addresses on a thread of its own (`getaddrinfo` blocks), and caches them for 30 seconds.
 final class Resolver: Sendable {
   struct Failure: Error { var detail: String }
 
   private struct Entry {
     var addresses: [SocketAddress]
-    var goodUntil: Instant
+    var validUntil: Instant
   }
 
-  private typealias Answer = Result<[SocketAddress], Failure>
+  private typealias Outcome = Result<[SocketAddress], Failure>
 
   private struct State {
-    var known: [BaseURL: Entry] = [:]
-    /// Who waits for a name that is being looked up. One look-up for all of them: a resolver that hangs is not asked again by
-    /// every call.
-    var waiting: [BaseURL: [LoopBound<LoopWait<Answer>>]] = [:]
+    var cache: [BaseURL: Entry] = [:]
+    /// The waiters of each lookup under way. There is one lookup per name at a time, so that requests do not pile up behind a
+    /// name server that hangs.
+    var waiting: [BaseURL: [LoopBound<LoopWait<Outcome>>]] = [:]
   }
 
   private let state = Mutex(State())
   private let names = NameService()
-  private static let keep = Duration.seconds(30)
-  /// How long a call waits for an answer while it knows addresses that were right a while ago.
-  private static let patience = Duration.seconds(1)
+  private static let lifetime = Duration.seconds(30)
+  /// How long a request waits for a lookup while it has addresses that have expired.
+  private static let staleWait = Duration.seconds(1)
 
+  /// Returns the addresses of the URL's host, from the cache where they are not older than 30 seconds. To be called on an event loop.
+  ///
+  /// - Throws: `Failure` when the name can't be resolved before the deadline and no earlier addresses are known.
   func addresses(of url: BaseURL, deadline: Instant) async throws(Failure) -> [SocketAddress] {
     let now = Instant(nanoseconds: System.monotonic())
-    let remembered = state.withLock { $0.known[url] }
-    if let remembered, remembered.goodUntil > now { return remembered.addresses }
-    switch await lookUp(url, until: remembered == nil ? deadline : min(deadline, now + Resolver.patience)) {
+    let cached = state.withLock { $0.cache[url] }
+    if let cached, cached.validUntil > now { return cached.addresses }
+    switch await lookUp(url, until: cached == nil ? deadline : min(deadline, now + Resolver.staleWait)) {
     case .success(let addresses): return addresses
     case .failure(let failure):
-      // An address that was right a while ago is better than none.
-      if let remembered { return remembered.addresses }
+      // An expired address is better than none.
+      if let cached { return cached.addresses }
       throw failure
     }
   }
 
-  private func lookUp(_ url: BaseURL, until deadline: Instant) async -> Answer {
+  private func lookUp(_ url: BaseURL, until deadline: Instant) async -> Outcome {
     guard let loop = EventLoop.current else { return .failure(Failure(detail: "not on an event loop")) }
-    let wait = LoopWait<Answer>(loop: loop)
+    let wait = LoopWait<Outcome>(loop: loop)
     let bound = LoopBound(wait, on: loop)
     let isFirst = state.withLock { state in
       state.waiting[url, default: []].append(bound)
@@ -50,30 +53,30 @@ final class Resolver: Sendable {
     }
     if isFirst {
       Task(executorPreference: loop) {
-        let answer = await self.names.lookUp(url)
-        for waiter in self.take(answer, for: url) { waiter.loop.post { waiter.value.end(.value(answer)) } }
+        let outcome = await self.names.lookUp(url)
+        for waiter in self.finish(outcome, for: url) { waiter.loop.post { waiter.value.end(.value(outcome)) } }
       }
     }
     return switch await wait.wait(until: deadline) {
-    case .value(let answer): answer
+    case .value(let outcome): outcome
     case .timedOut: .failure(Failure(detail: "the upstream's name was not resolved in time"))
     case .cancelled: .failure(Failure(detail: "the caller left"))
     }
   }
 
-  /// Remembers the answer; whom to tell.
-  private func take(_ answer: Answer, for url: BaseURL) -> [LoopBound<LoopWait<Answer>>] {
+  /// Caches the addresses. Returns the waiters to resume.
+  private func finish(_ outcome: Outcome, for url: BaseURL) -> [LoopBound<LoopWait<Outcome>>] {
     let now = Instant(nanoseconds: System.monotonic())
     return state.withLock { state in
-      if case .success(let addresses) = answer {
-        state.known[url] = Entry(addresses: addresses, goodUntil: now + Resolver.keep)
+      if case .success(let addresses) = outcome {
+        state.cache[url] = Entry(addresses: addresses, validUntil: now + Resolver.lifetime)
       }
       return state.waiting.removeValue(forKey: url) ?? []
     }
   }
 }
 
-/// The blocking calls, one after another on a thread of their own.
+/// Runs the blocking calls one after another on a thread of its own.
 private actor NameService {
   private nonisolated let worker = WorkerThread()
   nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
