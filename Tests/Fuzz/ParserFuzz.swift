@@ -55,7 +55,9 @@ private func response(_ input: UnsafePointer<UInt8>, _ count: Int, _ piece: Int)
   var whole = ResponseHead()
   var fields: [UInt8] = []
   var parser = ResponseHeadParser()
-  let verdict = copy(input, count) { parser.parse($0, count: count, maxHead: 1024, into: &whole, fields: &fields) }
+  let verdict = copy(input, count) {
+    parser.parse($0, count: count, maxHead: 1024, without: FieldNames([]), into: &whole, fields: &fields)
+  }
   var outcome = HeadOutcome.needMore
   var again: [UInt8] = []
   var fed = 0
@@ -63,7 +65,9 @@ private func response(_ input: UnsafePointer<UInt8>, _ count: Int, _ piece: Int)
   while fed < count, outcome == .needMore {
     fed = min(fed + piece, count)
     var head = ResponseHead()
-    outcome = copy(input, fed) { parser.parse($0, count: fed, maxHead: 1024, into: &head, fields: &again) }
+    outcome = copy(input, fed) {
+      parser.parse($0, count: fed, maxHead: 1024, without: FieldNames([]), into: &head, fields: &again)
+    }
   }
   precondition(outcome == verdict && again == fields, "another verdict in pieces")
   precondition(verdict != .complete || !(whole.isChunked && whole.contentLength >= 0), "two framings")

@@ -13,7 +13,9 @@ enum AdapterFactory {
     let clients = Mutex<[UpstreamClient]>([])
     let clock = LoopClock(home: group.loops[0])
     let context = AdapterContext(name: wanted.name, clock: clock, log: log) { baseURL in
-      let client = UpstreamClient(baseURL: baseURL, limits: wanted.upstream, group: group, resolver: resolver)
+      let client = UpstreamClient(
+        baseURL: baseURL, limits: wanted.upstream, credentialFields: UpstreamOptions.commonCredentialFields,
+        group: group, resolver: resolver)
       clients.withLock { $0.append(client) }
       return client
     }

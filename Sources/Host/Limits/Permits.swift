@@ -1,69 +1,63 @@
 import AdapterAPI
 import Synchronization
 
-/// A number of places shared by all loops: calls in flight to one upstream, or connections to it.
+/// A concurrency limit that all loops share: requests in flight to one upstream, or connections to it.
 ///
-/// A free place is taken with one atomic step. Who finds none, or finds that others wait who go first, waits in one queue for
-/// all loops (`PriorityQueue`), behind a lock that nobody touches while nobody waits.
-final class Permits: Sendable {
-  enum Grant: Sendable { case granted, full, timedOut, cancelled }
-
+/// A free permit is taken with one atomic operation. A request that finds none, or finds waiters that go before it, waits in one
+/// queue for all loops (`PriorityQueue`). The lock of the queue is not touched while the queue is empty.
+final class Permits: PermitPool {
   let limit: Int
-  /// The most that values and history may hold together, and history alone.
+  /// The most permits that values and history may hold together, and history alone.
   private let readLimit: Int
   private let historyLimit: Int
-  private let keepsFree: Bool
-  /// Three counts in one word: the places taken by all priorities, by values and history, by history.
+  private let hasReserve: Bool
+  /// Three counts in one word: the permits taken by all priorities, by values and history, by history.
   private let used = Atomic<UInt64>(0)
-  /// Likewise who waits: in the first priority, in the first two, in all. Written under the queue's lock.
+  /// Three counts in one word: the waiters of the highest priority, of the two highest, of all. Written under the queue's lock.
   private let waiting = Atomic<UInt64>(0)
   private let queue = Mutex(PriorityQueue<Waiter>())
 
-  /// Told whether it has a place, or was put out for somebody of an earlier priority.
+  /// Resumed with `true` when granted, `false` when evicted by a waiter of higher priority.
   private typealias Waiter = LoopBound<LoopWait<Bool>>
 
-  /// - Parameter keepsFree: Some of the places are kept from the priorities that come last; see docs/decisions/0003. Who takes a
-  ///   place must then name the same priority when giving it back.
-  init(limit: Int, keepsFree: Bool = false) {
+  /// - Parameter hasReserve: Some permits are reserved for the higher priorities (docs/decisions/0003). A permit must then be
+  ///   released with the priority that it was taken for.
+  init(limit: Int, hasReserve: Bool = false) {
     precondition(limit <= Permits.field)
     self.limit = limit
-    readLimit = keepsFree && limit >= 16 ? limit - 1 : limit
-    historyLimit = keepsFree && limit >= 4 ? limit - limit / 4 : limit
-    self.keepsFree = keepsFree
+    readLimit = hasReserve && limit >= 16 ? limit - 1 : limit
+    historyLimit = hasReserve && limit >= 4 ? limit - limit / 4 : limit
+    self.hasReserve = hasReserve
   }
 
   var inUse: Int { Permits.count(used.load(ordering: .relaxed), upTo: .writes) }
-  /// How many wait, over all loops.
+  /// The number of waiters, over all loops.
   var waiters: Int { Permits.count(waiting.load(ordering: .sequentiallyConsistent), upTo: .history) }
   var hasWaiters: Bool { waiters > 0 }
 
-  /// A place at once, if one is free for this priority and nobody waits who goes first.
   func tryAcquire(_ priority: Priority) -> Bool {
     Permits.count(waiting.load(ordering: .sequentiallyConsistent), upTo: priority) == 0 && take(priority)
   }
 
-  /// Waits on `loop`, the caller's own, for a place until the deadline, with at most `bound` waiting; where so many do, the
-  /// youngest of the last priority makes room for one of an earlier priority. `whenWaiting` is called once it is known that there is
-  /// none now, and whoever gives one back can see that somebody waits.
   func acquire(
-    _ priority: Priority, on loop: EventLoop, until deadline: Instant, bound: Int, whenWaiting: () -> Void = {}
-  ) async -> Grant {
+    _ priority: Priority, on loop: EventLoop, until deadline: Instant, bound: Int, whenWaiting: () -> Void
+  ) async -> PermitGrant {
     let wait = LoopWait<Bool>(loop: loop)
     let waiter = LoopBound(wait, on: loop)
-    let (ticket, displaced) = queue.withLock { queue -> (PriorityQueue<Waiter>.Ticket?, Waiter?) in
-      let displaced = queue.count == bound ? queue.removeYoungest(after: priority) : nil
+    let (ticket, evicted) = queue.withLock { queue -> (PriorityQueue<Waiter>.Ticket?, Waiter?) in
+      let evicted = queue.count == bound ? queue.removeYoungest(after: priority) : nil
       guard queue.count < bound else { return (nil, nil) }
       let ticket = queue.append(waiter, in: priority)
       publish(queue)
-      return (ticket, displaced)
+      return (ticket, evicted)
     }
     guard let ticket else { return .full }
-    displaced?.loop.execute { displaced?.value.end(.value(false)) }
-    // After `publish`: a place given back from now on finds this waiter, one given back before is found here.
+    evicted?.loop.execute { evicted?.value.end(.value(false)) }
+    // After `publish`: a permit released from now on finds this waiter, and one released before is found here.
     serve()
     if !wait.isOver { whenWaiting() }
     switch await wait.wait(until: deadline) {
-    case .value(let hasPlace): return hasPlace ? .granted : .full
+    case .value(let isGranted): return isGranted ? .granted : .full
     case .timedOut:
       leave(ticket)
       return .timedOut
@@ -73,21 +67,20 @@ final class Permits: Sendable {
     }
   }
 
-  /// Gives a place back and hands it to who waits.
   func release(_ priority: Priority) {
     used.subtract(one(of: priority), ordering: .sequentiallyConsistent)
     if waiting.load(ordering: .sequentiallyConsistent) != 0 { serve() }
   }
 
-  /// Hands out the places that are free.
+  /// Grants the free permits.
   ///
-  /// What a priority may hold an earlier one may hold too: where there is no place for who is first, there is none for anybody.
+  /// A permit that is free for one priority is free for the higher ones too, so no waiter can be granted when the first can't.
   private func serve() {
     let served = queue.withLock { queue in
       var served: [(priority: Priority, waiter: Waiter)] = []
       let before = queue.count
       while let first = queue.first {
-        // One that has stopped waiting, on this thread, and has not left yet.
+        // A waiter of this thread may have stopped waiting without having left the queue yet.
         let isOver = first.waiter.loop.isCurrent && first.waiter.value.isOver
         guard isOver || take(first.priority) else { break }
         queue.removeFirst()
@@ -98,7 +91,7 @@ final class Permits: Sendable {
     }
     for (priority, waiter) in served {
       waiter.loop.execute {
-        // It may have stopped waiting while the place was on its way.
+        // It may have stopped waiting while the permit was on its way.
         if waiter.value.isOver { self.release(priority) } else { waiter.value.end(.value(true)) }
       }
     }
@@ -120,9 +113,9 @@ final class Permits: Sendable {
     Int(word >> (UInt64(priority.rawValue) * width)) & field
   }
 
-  /// A place of this priority in each of the counts that it stands in.
+  /// Returns one permit of this priority, in each of the counts that include it.
   private func one(of priority: Priority) -> UInt64 {
-    guard keepsFree else { return 1 }
+    guard hasReserve else { return 1 }
     return switch priority {
     case .writes: 1
     case .values: 1 | 1 << Permits.width
@@ -130,7 +123,7 @@ final class Permits: Sendable {
     }
   }
 
-  private func hasPlace(_ word: UInt64, _ priority: Priority) -> Bool {
+  private func isFree(_ word: UInt64, _ priority: Priority) -> Bool {
     // The first count is of all priorities.
     guard Permits.count(word, upTo: .writes) < limit else { return false }
     return switch priority {
@@ -142,9 +135,9 @@ final class Permits: Sendable {
   }
 
   private func take(_ priority: Priority) -> Bool {
-    // Sequentially consistent: this look must not come before `publish`, where that precedes it.
+    // Sequentially consistent: this load must not be moved before a `publish` that precedes it.
     var current = used.load(ordering: .sequentiallyConsistent)
-    while hasPlace(current, priority) {
+    while isFree(current, priority) {
       let (exchanged, original) = used.weakCompareExchange(
         expected: current, desired: current + one(of: priority), ordering: .sequentiallyConsistent)
       if exchanged { return true }

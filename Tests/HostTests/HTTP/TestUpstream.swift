@@ -79,7 +79,8 @@ struct ClientRig: Sendable {
     wanted.totalTimeout = .seconds(60)
     limits(&wanted)
     try await withLoops(loops) { group in
-      let client = UpstreamClient(baseURL: upstream, limits: wanted, group: group, resolver: Resolver())
+      let client = UpstreamClient(
+        baseURL: upstream, limits: wanted, credentialFields: [], group: group, resolver: Resolver())
       let rig = ClientRig(group: group, client: client)
       do {
         try await test(rig)

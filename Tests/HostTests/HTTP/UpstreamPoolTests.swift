@@ -84,12 +84,12 @@ import Testing
       let permits = Permits(limit: 1)
       let inUse = await task(on: loop) { () -> [Int] in
         let pool = UpstreamPool(
-          loop: loop, limits: Configuration.UpstreamLimits(), connections: permits, serializer: RequestSerializer(url))
-        let made = await pool.connection(to: [address], .values, deadline: inMilliseconds(60_000))
+          loop: loop, options: UpstreamOptions(), connections: permits, serializer: RequestSerializer(url))
+        let made = await pool.open(to: [address], .values, deadline: inMilliseconds(60_000))
         guard case .success(let connection) = made else { return [] }
-        pool.takeBack(connection)
+        pool.returned(connection)
         let before = permits.inUse
-        pool.giveUpIdle()
+        pool.closeIdle()
         return [before, permits.inUse]
       }.value
       #expect(inUse == [1, 0])
@@ -198,7 +198,7 @@ import Testing
       weak var client: UpstreamClient?
       do {
         let made = UpstreamClient(
-          baseURL: upstream.url, limits: .init(), group: group, resolver: Resolver())
+          baseURL: upstream.url, limits: .init(), credentialFields: [], group: group, resolver: Resolver())
         client = made
         _ = await task(on: group.loops[1]) {
           try? await made.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(60_000))

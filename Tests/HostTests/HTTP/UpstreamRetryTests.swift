@@ -113,17 +113,17 @@ import Testing
     let port = upstream.address.port
     await withLoops { group in
       let loop = group.loops[0]
-      let limits = Configuration.UpstreamLimits()
+      let options = UpstreamOptions()
       let permits = Permits(limit: 2)
       let dead = (2...4).compactMap { SocketAddress(numeric: "127.0.0.\($0)", port: port) }
       let live = upstream.address
       let found = await task(on: loop) {
         let pool = UpstreamPool(
-          loop: loop, limits: limits, connections: permits,
+          loop: loop, options: options, connections: permits,
           serializer: RequestSerializer(BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "")))
         var outcomes: [Bool] = []
         for addresses in [dead + [live], dead, [], [live] + dead] {
-          let result = await pool.connection(to: addresses, .values, deadline: inMilliseconds(60_000))
+          let result = await pool.open(to: addresses, .values, deadline: inMilliseconds(60_000))
           if case .success(let connection) = result {
             outcomes.append(true)
             connection.close()
@@ -138,10 +138,10 @@ import Testing
       // A caller that has left: no address is tried in its name.
       let cancelled = task(on: loop) {
         let pool = UpstreamPool(
-          loop: loop, limits: limits, connections: permits,
+          loop: loop, options: options, connections: permits,
           serializer: RequestSerializer(BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "")))
         withUnsafeCurrentTask { $0?.cancel() }
-        let result = await pool.connection(to: [live, live], .values, deadline: inMilliseconds(60_000))
+        let result = await pool.open(to: [live, live], .values, deadline: inMilliseconds(60_000))
         if case .success(let connection) = result { connection.close() }
         return permits.inUse
       }

@@ -50,7 +50,7 @@ import Testing
           Issue.record("no stream")
           return
         }
-        #expect(prefix.count >= UpstreamConnection.holdBack)
+        #expect(prefix.count >= UpstreamConnectionState.prefixSize)
         #expect(rest.remaining == (framing == "length" ? UpstreamStreamTests.size - prefix.count : nil))
         #expect(rig.client.inFlight == 1, "the place is held to the end")
         let (bytes, error) = await task(on: rig.loop) { await answer.readAll() }.value

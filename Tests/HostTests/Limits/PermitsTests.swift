@@ -19,7 +19,7 @@ import Testing
 
   @Test(arguments: [1, 2, 3, 4, 5, 8, 15, 16, 17, 32, 100_000])
   func `history leaves a quarter to the others, and reading leaves one of sixteen or more to writes`(limit: Int) {
-    let permits = Permits(limit: limit, keepsFree: true)
+    let permits = Permits(limit: limit, hasReserve: true)
     func most(_ priority: Priority) -> Int {
       var taken = 0
       while permits.tryAcquire(priority) { taken += 1 }
@@ -84,7 +84,7 @@ import Testing
   @Test func `who comes does not overtake who waits in his priority or an earlier one`() async {
     await withLoops(2) { group in
       // Three of the four may be history's.
-      let rig = PermitsRig(group, limit: 4, keepsFree: true)
+      let rig = PermitsRig(group, limit: 4, hasReserve: true)
       for _ in 0..<3 { #expect(rig.permits.tryAcquire(.history)) }
       let waiting = rig.acquire(.history)
       #expect(await rig.waits(1))
@@ -124,7 +124,7 @@ import Testing
     await withLoops(2) { group in
       let rig = PermitsRig(group, limit: 1)
       #expect(rig.permits.tryAcquire(.values))
-      var histories: [Task<Permits.Grant, Never>] = []
+      var histories: [Task<PermitGrant, Never>] = []
       for number in 0..<3 {
         histories.append(rig.acquire(.history, on: number % 2, bound: 3))
         #expect(await rig.waits(number + 1))
@@ -216,7 +216,7 @@ import Testing
   @Test func `four loops that take, wait, give up and are cancelled never exceed a limit and lose no place`() async {
     let limit = 8
     await withLoops(4) { group in
-      let rig = PermitsRig(group, limit: limit, keepsFree: true)
+      let rig = PermitsRig(group, limit: limit, hasReserve: true)
       let tally = PermitsTally()
       await withTaskGroup(of: Void.self) { tasks in
         for worker in 0..<64 {
@@ -253,7 +253,7 @@ import Testing
 
   @Test func `nobody waits in vain: with patience, everybody is served`() async {
     await withLoops(4) { group in
-      let rig = PermitsRig(group, limit: 4, keepsFree: true)
+      let rig = PermitsRig(group, limit: 4, hasReserve: true)
       let granted = Collected<Int>()
       await withTaskGroup(of: Void.self) { tasks in
         for worker in 0..<100 {
@@ -280,8 +280,8 @@ private struct PermitsRig: Sendable {
   let permits: Permits
   let group: EventLoopGroup
 
-  init(_ group: EventLoopGroup, limit: Int, keepsFree: Bool = false) {
-    permits = Permits(limit: limit, keepsFree: keepsFree)
+  init(_ group: EventLoopGroup, limit: Int, hasReserve: Bool = false) {
+    permits = Permits(limit: limit, hasReserve: hasReserve)
     self.group = group
   }
 
@@ -291,21 +291,24 @@ private struct PermitsRig: Sendable {
   /// Takes a place at once where one is free, as a client does, else waits for it.
   func start(
     _ priority: Priority, on index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max,
-    _ body: @escaping @Sendable (Permits.Grant) async -> Void
+    _ body: @escaping @Sendable (PermitGrant) async -> Void
   ) -> Task<Void, Never> {
     let loop = group.loops[index]
     return task(on: loop) {
       if permits.tryAcquire(priority) { return await body(.granted) }
-      await body(await permits.acquire(priority, on: loop, until: inMilliseconds(milliseconds), bound: bound))
+      await body(
+        await permits.acquire(
+          priority, on: loop, until: inMilliseconds(milliseconds), bound: bound, whenWaiting: {}))
     }
   }
 
   func acquire(
     _ priority: Priority, on index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max
-  ) -> Task<Permits.Grant, Never> {
+  ) -> Task<PermitGrant, Never> {
     let loop = group.loops[index]
     return task(on: loop) {
-      await permits.acquire(priority, on: loop, until: inMilliseconds(milliseconds), bound: bound)
+      await permits.acquire(
+        priority, on: loop, until: inMilliseconds(milliseconds), bound: bound, whenWaiting: {})
     }
   }
 }

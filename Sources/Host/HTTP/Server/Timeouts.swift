@@ -11,15 +11,3 @@ struct ServerTimeouts {
     idle = listen.idleTimeout.nanoseconds
   }
 }
-
-/// The same for an upstream.
-struct UpstreamTimeouts: Sendable {
-  let connect, firstByte, total, queueWait: Int64
-
-  init(_ limits: Configuration.UpstreamLimits) {
-    connect = limits.connectTimeout.nanoseconds
-    firstByte = limits.firstByteTimeout.nanoseconds
-    total = limits.totalTimeout.nanoseconds
-    queueWait = limits.queueWait.nanoseconds
-  }
-}

@@ -3,16 +3,18 @@ import Synchronization
 
 /// A body that can go from its socket to the client's without passing through the program.
 protocol RelayedStream: BodyStream {
-  /// Moves the rest, or `.unfinished`: what is left is to be read piece by piece.
+  /// Moves the rest of the body to the client.
+  ///
+  /// - Returns: `.unfinished` when the rest must be read piece by piece.
   func relay(to exchange: Exchange) async -> Relay.End
 }
 
-/// The rest of an upstream's answer, pulled by whoever sends it on.
-/// The connection is touched on its loop only: a reader elsewhere moves there first.
+/// The rest of an upstream's response, pulled by its reader. The connection is touched on its loop only: a reader elsewhere
+/// moves there first.
 final class UpstreamBodyStream: RelayedStream {
   private let connection: LoopBound<UpstreamConnection>
   private let exchange: Int
-  /// Below zero where nobody knows. Counted here, for a reader on another loop can't ask the connection.
+  /// -1 where it is unknown. Counted here, since a reader on another loop can't ask the connection.
   private let left: Atomic<Int>
 
   init(_ connection: UpstreamConnection, exchange: Int, remaining: Int?) {
@@ -41,7 +43,7 @@ final class UpstreamBodyStream: RelayedStream {
   }
 
   func relay(to client: Exchange) async -> Relay.End {
-    // Both sockets on one loop, or not at all.
+    // Only between two sockets of the same loop.
     guard connection.loop === client.loop else { return .unfinished }
     return await connection.value.relay(exchange: exchange, to: client)
   }

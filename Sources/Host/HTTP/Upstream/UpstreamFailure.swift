@@ -1,15 +1,28 @@
 import AdapterAPI
 
-/// Why an exchange with an upstream ended without an answer.
-struct UpstreamFailure: Error {
+/// The reason why an exchange with an upstream ended without a response.
+struct UpstreamFailure: Error, Equatable {
   enum Kind { case unreachable, timeout, malformed, cancelled }
 
   var kind: Kind
+  /// For the log.
   var detail: String
   /// A byte of the request may have reached the upstream.
   var requestLeft: Bool
-  /// A byte of the answer came.
-  var answerBegan = false
+  /// A byte of the response has come.
+  var responseBegan = false
+
+  /// The caller was cancelled before a byte of the request left.
+  static let callerLeft = UpstreamFailure(kind: .cancelled, detail: "the caller left", requestLeft: false)
+  /// The connection ended while it was idle.
+  static let hadEnded = UpstreamFailure(
+    kind: .unreachable, detail: "the pooled connection had ended", requestLeft: false)
+  static let cutOff = malformed("the response was cut off")
+
+  /// The response can't be used.
+  static func malformed(_ detail: String) -> UpstreamFailure {
+    UpstreamFailure(kind: .malformed, detail: detail, requestLeft: true, responseBegan: true)
+  }
 }
 
 extension AdapterError {

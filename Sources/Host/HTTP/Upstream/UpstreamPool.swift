@@ -1,115 +1,116 @@
 import AdapterAPI
 
-/// One loop's connections to one upstream. Touched by its loop's thread only.
+/// The connections of one loop to one upstream. Touched by its loop's thread only.
 final class UpstreamPool {
   let loop: EventLoop
-  private let limits: Configuration.UpstreamLimits
+  let options: UpstreamOptions
   let timeouts: UpstreamTimeouts
-  /// Places for open connections, over all loops.
-  let connections: Permits
+  /// Permits for open connections, over all loops.
+  let connections: any PermitPool
   let serializer: RequestSerializer
-  /// Kept alive and free; the last used first, so that the others can grow old and close.
+  /// The idle connections. The last one returned is checked out first, so that the rest can grow old and close.
   private var idle: [UpstreamConnection] = []
-  /// Those that came back in this turn: what else came for them has not been seen yet, so that they are taken last.
-  private var fresh: [UpstreamConnection] = []
+  /// The connections returned in this turn of the loop. Events that the kernel has for them have not been handled yet, so they
+  /// are checked out last.
+  private var justReturned: [UpstreamConnection] = []
   private var turn = 0
   private var isClosed = false
-  /// Asks the other loops' pools for a connection that lies idle there.
-  var askOthersForIdle: () -> Void = {}
+  /// Asks the pools of the other loops to close an idle connection.
+  var closeIdleElsewhere: () -> Void = {}
 
-  /// How long a connection is kept without a request, in nanoseconds.
-  private static let keepIdle: Int64 = 60_000_000_000
+  /// How long a connection may be idle, in nanoseconds.
+  private static let idleTimeout: Int64 = 60_000_000_000
 
-  init(loop: EventLoop, limits: Configuration.UpstreamLimits, connections: Permits, serializer: RequestSerializer) {
+  init(loop: EventLoop, options: UpstreamOptions, connections: any PermitPool, serializer: RequestSerializer) {
     self.loop = loop
-    self.limits = limits
-    timeouts = UpstreamTimeouts(limits)
+    self.options = options
+    timeouts = UpstreamTimeouts(options)
     self.connections = connections
     self.serializer = serializer
   }
 
-  /// A connection that was kept, if there is one.
-  func kept() -> UpstreamConnection? {
-    turnsOver()
-    guard let kept = idle.popLast() ?? fresh.popLast() else { return nil }
-    kept.deadline = nil
-    return kept
+  /// Checks out an idle connection; nil when there is none.
+  func checkOut() -> UpstreamConnection? {
+    noteTurn()
+    guard let connection = idle.popLast() ?? justReturned.popLast() else { return nil }
+    connection.deadline = nil
+    return connection
   }
 
-  private func turnsOver() {
+  private func noteTurn() {
     guard turn != loop.turns else { return }
     turn = loop.turns
-    idle.append(contentsOf: fresh)
-    fresh.removeAll(keepingCapacity: true)
+    idle.append(contentsOf: justReturned)
+    justReturned.removeAll(keepingCapacity: true)
   }
 
-  /// A new connection, as soon as there is a place for one.
-  func connection(
+  /// Opens a connection as soon as there is a permit for it.
+  func open(
     to addresses: [SocketAddress], _ priority: Priority, deadline: Instant
   ) async -> Result<UpstreamConnection, UpstreamFailure> {
     if !connections.tryAcquire(priority) {
-      // All places are taken. Connections that lie idle, here or on another loop, hold places that this call can have.
-      if let kept = kept() { kept.close() }
+      // Idle connections hold permits that this request can have, here or on another loop.
+      checkOut()?.close()
       switch await connections.acquire(
-        priority, on: loop, until: deadline, bound: .max, whenWaiting: askOthersForIdle)
+        priority, on: loop, until: deadline, bound: .max, whenWaiting: closeIdleElsewhere)
       {
       case .granted: break
-      case .cancelled: return .failure(.init(kind: .cancelled, detail: "the caller left", requestLeft: false))
+      case .cancelled: return .failure(.callerLeft)
       case .timedOut, .full:
         return .failure(.init(kind: .timeout, detail: "no connection became free in time", requestLeft: false))
       }
     }
-    return await open(addresses, priority, deadline: deadline)
+    return await openFirst(of: addresses, priority, deadline: deadline)
   }
 
-  /// The first of these addresses that takes a connection. A place was taken for it.
-  private func open(
-    _ addresses: [SocketAddress], _ priority: Priority, deadline: Instant
+  /// Opens a connection to the first address that accepts one. The caller has taken a permit for it.
+  private func openFirst(
+    of addresses: [SocketAddress], _ priority: Priority, deadline: Instant
   ) async -> Result<UpstreamConnection, UpstreamFailure> {
     var index = 0
     while index < addresses.count {
-      let result = await UpstreamConnection.open(
-        to: addresses[index], pool: self, limits: limits, loop: loop, deadline: deadline)
+      let result = await UpstreamConnection.open(to: addresses[index], pool: self, deadline: deadline)
       index += 1
       guard case .failure(let failure) = result, failure.kind != .cancelled, index < addresses.count else {
         return result
       }
-      // The place went with the connection that failed.
+      // The connection that failed has returned its permit.
       guard connections.tryAcquire(priority) else { return result }
     }
     connections.release(.values)
     return .failure(.init(kind: .unreachable, detail: "the name has no address", requestLeft: false))
   }
 
-  /// A connection has done its exchange and can be used again.
-  func takeBack(_ connection: UpstreamConnection) {
-    // A place that somebody waits for is worth more than a connection that may be used again.
+  /// Takes back a connection that can be used again.
+  func returned(_ connection: UpstreamConnection) {
+    // A request that waits for a connection's permit comes before an idle connection.
     guard !isClosed, !connections.hasWaiters else { return connection.close() }
-    connection.deadline = loop.now.advanced(byNanoseconds: UpstreamPool.keepIdle)
-    turnsOver()
-    fresh.append(connection)
+    connection.deadline = loop.now.advanced(byNanoseconds: Self.idleTimeout)
+    noteTurn()
+    justReturned.append(connection)
   }
 
-  func connectionClosed(_ connection: UpstreamConnection) {
+  /// Forgets a connection that has closed, and returns its permit.
+  func closed(_ connection: UpstreamConnection) {
     if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
-    if let index = fresh.lastIndex(where: { $0 === connection }) { fresh.remove(at: index) }
+    if let index = justReturned.lastIndex(where: { $0 === connection }) { justReturned.remove(at: index) }
     connections.release(.values)
   }
 
-  /// Another loop has no place left for a connection: one that lies idle here makes room.
-  func giveUpIdle() {
-    turnsOver()
-    (idle.first ?? fresh.first)?.close()
+  /// Closes the oldest idle connection, so that another loop can open one.
+  func closeIdle() {
+    noteTurn()
+    (idle.first ?? justReturned.first)?.close()
   }
 
-  /// No more calls come: closes what is idle; the others close when their exchange ends.
+  /// Closes the idle connections; the rest close when their exchange ends. No further requests come.
   func shutdown() {
     isClosed = true
-    // The loops' pools hold each other no longer.
-    askOthersForIdle = {}
-    let all = idle + fresh
+    // Breaks the cycle between the pools of the loops.
+    closeIdleElsewhere = {}
+    let all = idle + justReturned
     idle = []
-    fresh = []
+    justReturned = []
     for connection in all { connection.close() }
   }
 }

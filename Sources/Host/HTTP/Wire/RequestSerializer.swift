@@ -1,10 +1,10 @@
 import AdapterAPI
 
-/// Writes requests to one upstream. What is the same in each of them is put together once.
+/// Serializes requests to one upstream. The parts that all of them share are put together once.
 struct RequestSerializer: Sendable {
-  /// Before every target.
+  /// The base URL's path, before every target.
   private let path: [UInt8]
-  /// From behind the target to the end of `Host`.
+  /// The bytes from behind the target to the end of the `Host` line.
   private let constant: [UInt8]
 
   init(_ baseURL: BaseURL) {
@@ -12,10 +12,10 @@ struct RequestSerializer: Sendable {
     constant = Array(" HTTP/1.1\r\nHost: \(baseURL.authority)\r\n".utf8)
   }
 
-  /// The whole request. `Content-Length` where there is a body or the method expects one (RFC 9110 §8.6).
+  /// Appends the whole request, with `Content-Length` where there is a body or the method expects one (RFC 9110 §8.6).
   func append(_ request: HTTPRequest, to out: inout ByteBuffer) {
     out.append(request.method.word)
-    out.append(32)
+    out.append(UInt8(ascii: " "))
     out.append(contentsOf: path)
     out.append(text: request.target)
     out.append(contentsOf: constant)

@@ -1,25 +1,25 @@
-// Which of an answer's fields go on to the caller.
+// Selects the response fields that go on to the caller.
 extension ResponseHeadParser {
-  /// How many fields an answer's Connection may name. None is usual; without a bound, many names and many fields
-  /// would multiply.
+  /// The most fields that Connection may name. The bound keeps the number of comparisons (names times fields) small.
   private static let maxNamedFields = 16
 
   private typealias NamedFields = InlineArray<16, ByteRange>
 
-  /// Copies the end-to-end fields of a complete head that was found good.
+  /// Copies the end-to-end fields of a complete and valid head, without credentials.
   func copyFields(
-    _ bytes: UnsafePointer<UInt8>, _ length: Int, _ limits: HTTPLimits, to fields: inout [UInt8]
+    _ bytes: UnsafePointer<UInt8>, _ length: Int, _ limits: HTTPLimits, without credentials: borrowing FieldNames,
+    to fields: inout [UInt8]
   ) -> HTTPFault? {
     var named = NamedFields(repeating: ByteRange())
     var namedCount = 0
     if seen.contains(.namesFields) {
       guard let count = ResponseHeadParser.namedFields(bytes, length, limits, &named) else {
-        return .bad("The answer's Connection field names too many fields.")
+        return .bad("The response's Connection field names more than 16 fields.")
       }
       namedCount = count
     }
     var scan = HeaderScan()
-    // Lines that are written as we would write them are copied together with their neighbours.
+    // Adjacent lines that are already in the form `Name: value` are copied together.
     var run = ByteRange()
     func flush() {
       if !run.isEmpty { fields.append(contentsOf: run.bytes(in: bytes)) }
@@ -30,7 +30,8 @@ extension ResponseHeadParser {
       case .startLine: continue
       case .field:
         let (start, colon, end) = (scan.lineStart, scan.nameEnd, scan.lineEnd)
-        var isKept = !ResponseHeadParser.isOurs(bytes + start, colon - start)
+        var isKept = !ResponseHeadParser.endsHere(bytes + start, colon - start)
+        isKept = isKept && !credentials.contains(bytes + start, colon - start)
         for index in 0..<namedCount where isKept {
           isKept = !ResponseHeadParser.equal(bytes, ByteRange(start, colon), named[index])
         }
@@ -39,17 +40,17 @@ extension ResponseHeadParser {
           continue
         }
         let value = scan.value(bytes)
-        if Int(value.start) == colon + 2, bytes[colon + 1] == 32, value.end == end {
+        if Int(value.start) == colon + 2, bytes[colon + 1] == UInt8(ascii: " "), value.end == end {
           run = run.isEmpty ? ByteRange(start, end + 2) : ByteRange(Int(run.start), end + 2)
           continue
         }
         flush()
         fields.append(contentsOf: UnsafeBufferPointer(start: bytes + start, count: colon - start))
-        fields.append(58)
-        fields.append(32)
+        fields.append(UInt8(ascii: ":"))
+        fields.append(UInt8(ascii: " "))
         fields.append(contentsOf: value.bytes(in: bytes))
-        fields.append(13)
-        fields.append(10)
+        fields.append(0x0D)
+        fields.append(0x0A)
       case .end, .needMore:
         flush()
         return nil
@@ -58,7 +59,7 @@ extension ResponseHeadParser {
     }
   }
 
-  /// The names in Connection; nil when there are too many.
+  /// Collects the names in Connection. Returns nil when there are too many.
   private static func namedFields(
     _ bytes: UnsafePointer<UInt8>, _ length: Int, _ limits: HTTPLimits, _ named: inout NamedFields
   ) -> Int? {
@@ -83,23 +84,24 @@ extension ResponseHeadParser {
     }
   }
 
-  /// Names and tokens compare without regard to case (RFC 9110 §5.1).
+  /// Compares without regard to case (RFC 9110 §5.1).
   private static func equal(_ bytes: UnsafePointer<UInt8>, _ a: ByteRange, _ b: ByteRange) -> Bool {
     guard a.count == b.count else { return false }
     for at in 0..<Int(a.count) {
       let (x, y) = (bytes[Int(a.start) + at], bytes[Int(b.start) + at])
-      guard x == y || (x ^ y == 0x20 && x | 0x20 >= 97 && x | 0x20 <= 122) else { return false }
+      guard x == y || (x ^ y == 0x20 && x | 0x20 >= UInt8(ascii: "a") && x | 0x20 <= UInt8(ascii: "z")) else {
+        return false
+      }
     }
     return true
   }
 
-  /// Fields that end here: hop-by-hop (RFC 9110 §7.6.1), framing, credentials, and what the gateway says itself.
-  private static func isOurs(_ name: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+  /// The field never goes on: it is hop-by-hop (RFC 9110 §7.6.1), framing, a credential, or one that the gateway writes itself.
+  private static func endsHere(_ name: UnsafePointer<UInt8>, _ count: Int) -> Bool {
     if count > 6, HeaderScan.matches(name, 6, "proxy-") { return true }
     @inline(__always) func matches(_ lowercase: StaticString) -> Bool { HeaderScan.matches(name, count, lowercase) }
     switch count {
     case 2: return matches("te")
-    case 5: return matches("token") || matches("appid")
     case 7: return matches("trailer") || matches("upgrade")
     case 10: return matches("connection") || matches("keep-alive") || matches("set-cookie")
     case 11: return matches("set-cookie2")

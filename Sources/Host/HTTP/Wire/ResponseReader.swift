@@ -1,14 +1,12 @@
 import AdapterAPI
 
-/// Makes an answer out of an upstream's bytes: interim heads are skipped, the head is parsed, the body unframed and counted.
-///
-/// No I/O, no clock. Payload gathers in `body`; whoever reads takes it out when it has enough. One reader for each exchange.
+/// Reads a response from an upstream's bytes: skips interim heads, parses the head, removes the framing of the body and checks its
+/// length. No I/O, no clock. Payload gathers in `body` until it is taken.
 struct ResponseReader {
   enum Step: Equatable {
-    /// The answer goes on.
     case needMore
     case complete
-    /// No answer that can be trusted; the connection is of no more use.
+    /// The response can't be trusted, and its connection can't be used again.
     case failed(String)
   }
 
@@ -20,32 +18,41 @@ struct ResponseReader {
     case untilClose
   }
 
-  /// Interim answers (RFC 9110 §15.2) before one final answer.
-  private static let maxInterimAnswers = 8
+  /// The most interim responses (RFC 9110 §15.2) before the final one.
+  private static let maxInterim = 8
 
   private let maxHead: Int
   /// 0: no limit.
   private let maxBody: Int
+  private let credentialFields: FieldNames
   private(set) var head = ResponseHead()
-  /// Payload that was not taken yet.
+  /// Payload that has not been taken.
   private(set) var body: [UInt8] = []
   private var fields: [UInt8] = []
   private var parser = ResponseHeadParser()
   private var framing = Framing.head
-  /// A head that is not complete.
+  /// The bytes of a head that is not complete.
   private var input: [UInt8] = []
-  private var interimAnswers = 0
+  private var interimCount = 0
+  /// Bytes of the body, with those that were passed on unseen.
   private var received = 0
   private(set) var hasBegun = false
-  /// Bytes came behind the answer's end.
+  /// Bytes came behind the end of the response.
   private(set) var hasSurplus = false
 
   /// - Parameters:
-  ///   - maxHead: in bytes, with the status line.
-  ///   - maxBody: in bytes; 0 for no limit. A longer body fails, at once where its length was announced.
-  init(maxHead: Int, maxBody: Int) {
+  ///   - maxHead: In bytes, with the status line.
+  ///   - maxBody: In bytes; 0 for no limit. A longer body fails, at once where its length was announced.
+  ///   - credentialFields: Fields that are dropped from the response.
+  init(maxHead: Int, maxBody: Int, credentialFields: FieldNames = FieldNames([])) {
     self.maxHead = maxHead
     self.maxBody = maxBody
+    self.credentialFields = credentialFields
+  }
+
+  /// Starts over for the next response.
+  mutating func reset() {
+    self = ResponseReader(maxHead: maxHead, maxBody: maxBody, credentialFields: credentialFields)
   }
 
   var isHeadComplete: Bool { if case .head = framing { false } else { true } }
@@ -58,18 +65,18 @@ struct ResponseReader {
     }
   }
 
-  /// How much of the body is still to come; nil when only its end will tell.
+  /// The number of bytes of the body that are still to come; nil when only its end will tell.
   var remaining: Int? { if case .length(let remaining) = framing { remaining } else { nil } }
 
-  /// How many of the bytes that come next can be read straight into a body of that size; 0 where each has to be looked at. Not more
-  /// than the size where more will follow, for the rest may go on unseen; else one more than the body has, so that what comes
-  /// behind it is noticed.
+  /// Returns how many of the next bytes can be read straight into a body of `size`; 0 where they have framing. Of a longer body,
+  /// not more than the size, since the rest may be relayed; of a shorter one, one byte more than it has, so that bytes behind it
+  /// are noticed.
   func room(upTo size: Int) -> Int {
     guard case .length(let remaining) = framing, remaining > 0, body.count < size else { return 0 }
     return min(remaining + 1, size - body.count)
   }
 
-  /// Reads so much into the body. `source` says how many bytes it put there, nil for none.
+  /// Reads up to `room` bytes into the body. `source` returns how many bytes it has put there, nil for none.
   mutating func readBody(_ room: Int, from source: (UnsafeMutableRawBufferPointer) -> Int?) -> Step {
     guard case .length(let remaining) = framing else { return .needMore }
     var came = 0
@@ -83,8 +90,7 @@ struct ResponseReader {
     return passed(min(came, remaining))
   }
 
-  /// How many of the bytes that come next are payload and nothing else, so that they may go on unseen; 0 where each has to be
-  /// looked at.
+  /// The number of next bytes that are payload and nothing else, so that they can be relayed unseen; 0 where they have framing.
   var unseenPayload: Int {
     guard body.isEmpty else { return 0 }
     switch framing {
@@ -95,7 +101,7 @@ struct ResponseReader {
     }
   }
 
-  /// So many bytes of `unseenPayload` have gone on.
+  /// Counts bytes of `unseenPayload` that were relayed, or read into the body.
   mutating func passed(_ count: Int) -> Step {
     received += count
     if case .length(let remaining) = framing { framing = .length(remaining: remaining - count) }
@@ -103,10 +109,10 @@ struct ResponseReader {
     return isComplete ? .complete : .needMore
   }
 
-  /// Another request may follow on the connection.
+  /// Another request may follow on this connection.
   var allowsReuse: Bool { isComplete && head.keepAlive && !hasSurplus }
 
-  /// Takes the bytes that came.
+  /// Takes received bytes.
   mutating func feed(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Step {
     guard count > 0 else { return isComplete ? .complete : .needMore }
     hasBegun = true
@@ -117,11 +123,11 @@ struct ResponseReader {
     return whole.withUnsafeBufferPointer { feedHead($0.baseAddress!, $0.count) }
   }
 
-  /// The upstream has ended its side.
+  /// Takes the end of the upstream's side.
   mutating func end() -> Step {
     if case .untilClose = framing { framing = .length(remaining: 0) }
     return isComplete
-      ? .complete : .failed(hasBegun ? "the answer was cut off" : "the connection ended before the answer")
+      ? .complete : .failed(hasBegun ? "the response was cut off" : "the connection ended before the response")
   }
 
   mutating func takeBody() -> [UInt8] {
@@ -129,7 +135,7 @@ struct ResponseReader {
     return body
   }
 
-  /// The answer, with a body that the caller has made out of what was taken.
+  /// Returns the response with a body that the caller has made from the payload.
   func response(with body: Body) -> HTTPResponse {
     HTTPResponse(status: head.status, fields: Fields(checkedBlock: fields), body: body, isEncoded: head.isEncoded)
   }
@@ -138,15 +144,17 @@ struct ResponseReader {
     var offset = 0
     while true {
       let (rest, restCount) = (bytes + offset, count - offset)
-      switch parser.parse(rest, count: restCount, maxHead: maxHead, into: &head, fields: &fields) {
+      switch parser.parse(
+        rest, count: restCount, maxHead: maxHead, without: credentialFields, into: &head, fields: &fields)
+      {
       case .needMore:
         if input.count != restCount { input = Array(UnsafeBufferPointer(start: rest, count: restCount)) }
         return .needMore
       case .failed(let fault): return .failed("\(fault.reason)")
       case .complete where head.isInterim:
-        interimAnswers += 1
-        guard interimAnswers <= ResponseReader.maxInterimAnswers else {
-          return .failed("more than \(ResponseReader.maxInterimAnswers) interim answers")
+        interimCount += 1
+        guard interimCount <= ResponseReader.maxInterim else {
+          return .failed("more than \(ResponseReader.maxInterim) interim responses")
         }
         offset += head.headLength
         parser.reset()
@@ -159,7 +167,7 @@ struct ResponseReader {
     }
   }
 
-  /// Which framing the body has (RFC 9112 §6.3).
+  /// Selects the framing of the body (RFC 9112 §6.3).
   private mutating func startBody(_ rest: UnsafePointer<UInt8>, _ count: Int) -> Step {
     if head.isBodyless {
       framing = .none
@@ -170,7 +178,7 @@ struct ResponseReader {
       framing = .length(remaining: head.contentLength)
       // With one byte more than the body has (`room`).
       body.reserveCapacity(
-        max(min(count, head.contentLength), min(head.contentLength + 1, UpstreamConnection.holdBack)))
+        max(min(count, head.contentLength), min(head.contentLength + 1, UpstreamConnectionState.prefixSize)))
     } else {
       framing = .untilClose
     }
@@ -214,5 +222,5 @@ struct ResponseReader {
     return maxBody == 0 || received <= maxBody
   }
 
-  private var tooLong: Step { .failed("the answer is longer than max_response_body (\(maxBody) bytes)") }
+  private var tooLong: Step { .failed("the response body is longer than max_response_body (\(maxBody) bytes)") }
 }
