@@ -1,15 +1,15 @@
 import AdapterAPI
 
-/// The admin listener: `/livez`, `/readyz`, `/metrics`. No authentication, no secrets.
+/// The pages of the admin listener: `/livez`, `/readyz`, `/metrics`. They need no authentication and show no secrets.
 final class AdminPages: ExchangeHandler {
   private let health: Health
   private let metrics: Metrics
   private let group: EventLoopGroup
-  /// Brings gauges up to date that nobody counts.
+  /// Updates the gauges that are only computed for a page.
   private let prepare: @Sendable () -> Void
 
-  /// A loop that does not turn within this time does not live.
-  private static let patience = Duration.seconds(2)
+  /// A loop that does not respond within this time is not alive.
+  private static let timeout = Duration.seconds(2)
 
   init(health: Health, metrics: Metrics, group: EventLoopGroup, prepare: @escaping @Sendable () -> Void) {
     self.health = health
@@ -27,8 +27,9 @@ final class AdminPages: ExchangeHandler {
     }
     switch path {
     case "/livez":
-      let alive = await loopsTurn(exchange.loop)
-      respond(exchange, alive ? 200 : 503, "text/plain", Array((alive ? "ok\n" : "an event loop does not turn\n").utf8))
+      let alive = await loopsRespond(exchange.loop)
+      respond(
+        exchange, alive ? 200 : 503, "text/plain", Array((alive ? "ok\n" : "an event loop does not respond\n").utf8))
     case "/readyz":
       let (status, body) = health.readyz()
       respond(exchange, status, "application/json", body)
@@ -38,9 +39,9 @@ final class AdminPages: ExchangeHandler {
     }
   }
 
-  /// Every loop takes a message and sends it back.
-  private func loopsTurn(_ home: EventLoop) async -> Bool {
-    let deadline = home.now + AdminPages.patience
+  /// Returns whether every loop handles a message within `timeout`.
+  private func loopsRespond(_ home: EventLoop) async -> Bool {
+    let deadline = home.now + AdminPages.timeout
     for loop in group.loops where loop !== home {
       let wait = LoopWait<Void>(loop: home)
       let bound = LoopBound(wait, on: home)

@@ -1,26 +1,26 @@
-/// What one request leaves in the access log: who asked what, how it ended, how long it took.
+/// The access log entry of one request.
 ///
-/// Never a header, a body, a token or a query: a stream's ticket travels in one.
+/// It never holds a header, a body, a token or a query string, because a query string may carry a ticket.
 struct AccessRecord: Sendable {
-  /// The path is cut here.
+  /// The number of bytes after which the path is cut.
   static let pathLimit = 256
 
   var requestID: String
   var method: String
   /// The configured path, or `unmatched`.
   var route: String
-  /// The request target as it came; what follows `?` is left out.
+  /// The request target as it was received. The log shows the part before `?`.
   var path: [UInt8]
   var status: Int
-  /// Bytes of the body that were sent.
+  /// The number of body bytes sent.
   var bytes: Int
   var nanoseconds: Int64
   var remote: String
   var adapter: String?
   var operation: String?
-  /// `sub` of the caller's JWT.
+  /// The claim `sub` of the caller's JWT.
   var subject: String?
-  /// `live`, `mock`, `cache` …, as in `X-Gateway-Source`.
+  /// The value of `X-Gateway-Source`: `live`, `mock`, `cache` …
   var source: String?
   var upstreamStatus: Int?
   var upstreamClass: UpstreamClass?

@@ -1,35 +1,35 @@
 import AdapterAPI
 
-/// How a call to an upstream ended, as metrics and logs call it.
+/// The outcome of an upstream call, as metrics and logs name it.
 enum UpstreamClass: String, Sendable, CaseIterable {
   case ok
   case businessError = "business_error"
   case rejectedToken = "rejected_token"
   case timeout, connect, malformed
-  /// Not sent: no place within the queue's limits, or no call left in the budget.
+  /// Not sent: no permit within the limits of the queue, or no call left in the budget.
   case shed
 }
 
-/// How a token exchange ended.
+/// The outcome of a token exchange.
 enum RefreshOutcome: String, Sendable, CaseIterable { case refreshed, authorized, rejected, failed, detached }
 
-/// How a write ended; `unknown` when a byte of it left and no answer came.
+/// The outcome of a write; `unknown` if a byte of it was sent and no response arrived.
 enum WriteOutcome: String, Sendable, CaseIterable {
   case ok
   case businessError = "business_error"
   case failed, unknown
 }
 
-/// How requests shared one upstream call.
+/// The way in which a request needed no upstream call of its own.
 enum CoalescedKind: String, Sendable, CaseIterable { case identical, merged, cached }
 
-/// Values of `gateway_breaker_state`.
+/// The values of `gateway_breaker_state`.
 enum BreakerState: Int, Sendable { case closed = 0, halfOpen = 1, open = 2 }
 
-/// What is counted for one adapter instance. Ask for it once, when the adapters are built.
+/// The metrics of one adapter instance. Used on any thread, without locks. Obtained once, when the adapters are built.
 final class AdapterMetrics: Sendable {
   let adapter: String
-  /// Calls to the upstream that have not ended.
+  /// Upstream calls in flight.
   let inFlight = Gauge()
 
   private let requests = CounterRow(Operation.allCases.count * UpstreamClass.allCases.count)
@@ -38,12 +38,12 @@ final class AdapterMetrics: Sendable {
   private let writes = CounterRow(Operation.allCases.count * WriteOutcome.allCases.count)
   private let coalesced = CounterRow(CoalescedKind.allCases.count)
   private let breaker = Gauge(BreakerState.closed.rawValue)
-  /// Milliseconds since the epoch; 0: no token.
+  /// Milliseconds since the epoch; 0 without a token.
   private let expiry = Gauge()
 
   init(adapter: String) { self.adapter = adapter }
 
-  /// Counts one call to the upstream; `nanoseconds` is nil for what was never sent.
+  /// Counts one upstream call. `nanoseconds` is nil for a call that was not sent.
   func record(_ operation: Operation, _ outcome: UpstreamClass, nanoseconds: Int64?) {
     requests.add(at: operation.index * UpstreamClass.allCases.count + outcome.index)
     if let nanoseconds { durations[operation.index].observe(nanoseconds: nanoseconds) }
@@ -61,7 +61,7 @@ final class AdapterMetrics: Sendable {
 
   func setBreaker(_ state: BreakerState) { breaker.set(state.rawValue) }
 
-  /// When the token in use ends; nil when there is none.
+  /// Sets the time at which the token in use expires, in milliseconds since the epoch; nil without a token.
   func setTokenExpiry(_ milliseconds: Int64?) { expiry.set(Int(milliseconds ?? 0)) }
 
   func requestCount(_ operation: Operation, _ outcome: UpstreamClass) -> UInt64 {
@@ -78,7 +78,7 @@ final class AdapterMetrics: Sendable {
 }
 
 extension Operation {
-  /// The place in a row of counters; the order of `allCases`, without a search.
+  /// The index in a row of counters: the position in `allCases`, without a search.
   fileprivate var index: Int {
     switch self {
     case .values: 0
@@ -92,6 +92,6 @@ extension Operation {
 }
 
 extension CaseIterable where Self: Equatable, AllCases.Index == Int {
-  /// The place in a row of counters.
+  /// The index in a row of counters.
   fileprivate var index: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 }

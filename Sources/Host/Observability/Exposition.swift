@@ -8,10 +8,10 @@ struct Exposition {
 
   init() { bytes.reserveCapacity(32 << 10) }
 
-  /// Starts a family. All its samples must follow before the next family.
+  /// Starts a metric family. All its samples must follow before the next family starts.
   mutating func family(_ name: String, _ kind: Kind, _ help: String) {
     append("# HELP \(name) ")
-    // In a help text only the backslash and the line feed are escaped.
+    // In a help text only backslash and line feed are escaped.
     for byte in help.utf8 { appendEscaped(byte, quotes: false) }
     append("\n# TYPE \(name) \(kind.rawValue)\n")
   }
@@ -23,7 +23,7 @@ struct Exposition {
 
   mutating func sample(_ name: String, _ value: some FixedWidthInteger) { sample(name, [], value) }
 
-  /// A value in seconds that is known in a finer unit, with all its digits.
+  /// Appends a value in seconds that is known in a finer unit, with all its digits.
   mutating func sample(_ name: String, _ labels: [(String, String)] = [], seconds value: UInt64, per second: UInt64) {
     series(name, labels)
     append(" ")
@@ -32,7 +32,7 @@ struct Exposition {
   }
 
   mutating func histogram(_ name: String, _ labels: [(String, String)], _ histogram: DurationHistogram) {
-    // The sum first: a request that is counted between the two readings must not be in the sum alone.
+    // The sum is read first: a request that is counted between the two readings must not be in the sum only.
     let sum = histogram.sumNanoseconds
     let counts = histogram.cumulative
     for (bound, count) in zip(DurationHistogram.bounds, counts) {

@@ -1,16 +1,18 @@
+import AdapterAPI
 import Synchronization
 
-/// Whether this process should get requests, and what is not as it should be: what `/readyz` says.
+/// The state that `/readyz` reports: whether this process should get requests, and the reasons why it is degraded. Used on any
+/// thread.
 ///
-/// It fails only while starting and draining. What others are to blame for (an upstream that is down, a database) makes
-/// it `degraded`, which still takes requests: restarting this process would not help.
+/// The process is not ready only while it starts and drains. A fault of an upstream or of the database makes it `degraded`, which
+/// still takes requests, because restarting this process would not help.
 final class Health: Sendable {
   enum Status: String, Sendable { case starting, ready, degraded, draining }
 
   struct Reason: Sendable, Equatable {
-    /// `store`, `config`, or an adapter's name as `adapter:main`.
+    /// `store`, `config`, or an adapter as `adapter:main`.
     let component: String
-    /// The word for what is wrong: `unreachable`, `no_token` …
+    /// The machine-readable code of the fault: `unreachable`, `no_token` …
     let code: String
     /// Milliseconds since the epoch.
     let since: Int64
@@ -28,13 +30,13 @@ final class Health: Sendable {
 
   init(wall: @escaping @Sendable () -> Int64 = { Timestamp.wallMilliseconds() }) { self.wall = wall }
 
-  /// Connections are accepted from now on.
+  /// Records that connections are accepted.
   func start() { state.withLock { if $0.phase == .starting { $0.phase = .running } } }
 
-  /// The end has begun; there is no way back.
+  /// Records that the process drains. This is final.
   func drain() { state.withLock { $0.phase = .draining } }
 
-  /// Something is wrong; said again it keeps its first time.
+  /// Adds a reason. A reason that is already there keeps its time.
   func set(_ component: String, _ code: String) {
     let now = wall()
     state.withLock { state in
@@ -43,7 +45,7 @@ final class Health: Sendable {
     }
   }
 
-  /// It is well again: that code, or everything of the component.
+  /// Removes a reason, or without a code all reasons of the component.
   func clear(_ component: String, _ code: String? = nil) {
     state.withLock { $0.reasons.removeAll { $0.component == component && (code == nil || $0.code == code) } }
   }
@@ -60,21 +62,29 @@ final class Health: Sendable {
     }
   }
 
-  /// The answer to `GET /readyz`.
+  /// Returns the response to `GET /readyz`: its HTTP status and its JSON body.
   func readyz() -> (status: Int, body: [UInt8]) {
     let (status, reasons) = current
-    var body = Array("{\"status\":\"\(status.rawValue)\",\"reasons\":[".utf8)
-    for (index, reason) in reasons.enumerated() {
-      if index > 0 { body.append(0x2C) }
-      body.append(contentsOf: "{\"component\":".utf8)
-      Escaping.appendQuoted(reason.component, to: &body)
-      body.append(contentsOf: ",\"code\":".utf8)
-      Escaping.appendQuoted(reason.code, to: &body)
-      body.append(contentsOf: ",\"since\":\"".utf8)
-      Timestamp.appendRFC3339(reason.since, to: &body)
-      body.append(contentsOf: "\"}".utf8)
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("status")
+    json.string(status.rawValue)
+    json.key("reasons")
+    json.beginArray()
+    for reason in reasons {
+      var since: [UInt8] = []
+      Timestamp.appendRFC3339(reason.since, to: &since)
+      json.beginObject()
+      json.key("component")
+      json.string(reason.component)
+      json.key("code")
+      json.string(reason.code)
+      json.key("since")
+      json.string(String(decoding: since, as: UTF8.self))
+      json.endObject()
     }
-    body.append(contentsOf: "]}".utf8)
-    return (status == .ready || status == .degraded ? 200 : 503, body)
+    json.endArray()
+    json.endObject()
+    return (status == .ready || status == .degraded ? 200 : 503, json.bytes)
   }
 }

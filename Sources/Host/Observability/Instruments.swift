@@ -1,8 +1,8 @@
 import Synchronization
 
-/// A row of counters that any thread may add to, without a lock.
+/// A row of counters. Used on any thread, without locks.
 ///
-/// `@unchecked Sendable`: the storage is allocated once and never moves; its elements are atomics.
+/// `@unchecked Sendable`: the storage is allocated once and never moves, and its elements are atomics.
 final class CounterRow: @unchecked Sendable {
   let count: Int
   private let storage: UnsafeMutablePointer<Atomic<UInt64>>
@@ -28,7 +28,7 @@ final class CounterRow: @unchecked Sendable {
   }
 }
 
-/// A number that goes up and down.
+/// A number that may rise and fall. Used on any thread.
 final class Gauge: Sendable {
   private let number: Atomic<Int>
 
@@ -39,16 +39,16 @@ final class Gauge: Sendable {
   var value: Int { number.load(ordering: .relaxed) }
 }
 
-/// Durations in buckets from 1 ms to 30 s.
+/// A histogram of durations with buckets from 1 ms to 30 s. Used on any thread.
 final class DurationHistogram: Sendable {
-  /// The upper bounds as they stand in `le`, and in nanoseconds.
+  /// The upper bounds as the label `le` shows them, and in nanoseconds.
   static let bounds: [(label: String, nanoseconds: Int64)] = [
     ("0.001", 1_000_000), ("0.0025", 2_500_000), ("0.005", 5_000_000), ("0.01", 10_000_000), ("0.025", 25_000_000),
     ("0.05", 50_000_000), ("0.1", 100_000_000), ("0.25", 250_000_000), ("0.5", 500_000_000), ("1", 1_000_000_000),
     ("2.5", 2_500_000_000), ("5", 5_000_000_000), ("10", 10_000_000_000), ("30", 30_000_000_000),
   ]
 
-  /// Each bucket by itself, then the one above all bounds, then the sum in nanoseconds.
+  /// One counter for each bucket, one for durations above all bounds, then the sum in nanoseconds.
   private let row = CounterRow(DurationHistogram.bounds.count + 2)
 
   func observe(nanoseconds: Int64) {
@@ -61,7 +61,7 @@ final class DurationHistogram: Sendable {
     row.add(UInt64(duration), at: DurationHistogram.bounds.count + 1)
   }
 
-  /// The buckets added up, as Prometheus wants them; the last one is the count.
+  /// The cumulative counts of the buckets, as Prometheus defines them. The last one is the total.
   var cumulative: [UInt64] {
     var total: UInt64 = 0
     return (0...DurationHistogram.bounds.count).map { index in

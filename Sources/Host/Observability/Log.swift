@@ -2,11 +2,10 @@ import AdapterAPI
 import Glibc
 import Synchronization
 
-/// The program's log: levels, text for a terminal or JSON lines, to stderr.
+/// The program's log: levels, as text for a terminal or as JSON lines, to stderr. Used on any thread.
 ///
-/// A message is constant and what varies stands in fields, so that lines can be counted by message and nothing foreign
-/// shapes them. Callers never wait for the descriptor (`LogQueue`). Level and format may change at any time, as a
-/// reload does.
+/// A message is constant, and values stand in fields: lines can be counted by message, and no value can change their form.
+/// Callers never wait for the descriptor (`LogQueue`). A reload may change the options at any time.
 final class Log: AdapterLog {
   typealias Format = LogLine.Format
 
@@ -15,7 +14,7 @@ final class Log: AdapterLog {
   private let shape: Shape
   private let queue: LogQueue
 
-  /// Shared with the queue, whose notice of lost lines has the same form.
+  /// Shared with the queue, whose line about dropped lines has the same format.
   private final class Shape: Sendable {
     let isJSON: Atomic<Bool>
     init(_ format: Format) { isJSON = Atomic(format == .json) }
@@ -48,17 +47,17 @@ final class Log: AdapterLog {
     isAccessOn.store(options.access, ordering: .relaxed)
   }
 
-  /// Access lines are written; whoever makes one asks first.
+  /// Access log entries are written. A request makes its entry only if so.
   var wantsAccess: Bool { isAccessOn.load(ordering: .relaxed) && isOn(.info) }
 
-  /// Lines of that level are written.
+  /// Returns whether lines of this level are written.
   func isOn(_ level: LogLevel) -> Bool { level.rawValue >= threshold.load(ordering: .relaxed) }
 
   func log(_ level: LogLevel, _ message: StaticString, _ fields: [(key: StaticString, value: String)]) {
     log(level, message, bound: nil, fields)
   }
 
-  /// The fields are built only when the level is on.
+  /// Writes a line. The fields are evaluated only if the level is on.
   func write(_ level: LogLevel, _ message: StaticString, _ fields: () -> [LogField]) {
     guard isOn(level) else { return }
     var line = LogLine(shape.format, level, message, at: Timestamp.wallMilliseconds())
@@ -73,7 +72,7 @@ final class Log: AdapterLog {
   }
   func error(_ message: StaticString, _ fields: @autoclosure () -> [LogField] = []) { write(.error, message, fields) }
 
-  /// One line for one request; off with `log.access: false` and above level info.
+  /// Writes the access log entry of a request; does nothing with `log.access: false` or a level above info.
   func access(_ record: AccessRecord) {
     guard isAccessOn.load(ordering: .relaxed), isOn(.info) else { return }
     var line = LogLine(shape.format, .info, "request", at: Timestamp.wallMilliseconds())
@@ -81,14 +80,15 @@ final class Log: AdapterLog {
     finish(&line)
   }
 
-  /// The log of one adapter instance: every line names it.
+  /// Returns the log of one adapter instance, whose lines all name it.
   func forAdapter(_ name: String) -> any AdapterLog { BoundLog(log: self, adapter: name) }
 
-  /// How many lines were lost since the start.
+  /// The number of lines lost since the start.
   var lost: Int { queue.lost }
 
-  /// Waits until what was logged before is written, at most `timeout`: a stopped reader must not hold up the end of the
-  /// program.
+  /// Waits until the lines so far are written, at most `timeout`, because a reader that has stopped must not delay the exit.
+  ///
+  /// - Returns: false after the timeout.
   @discardableResult
   func flush(timeout: Duration = .seconds(2)) -> Bool { queue.flush(timeout: timeout) }
 

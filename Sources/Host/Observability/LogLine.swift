@@ -1,9 +1,9 @@
 import AdapterAPI
 
-/// A value in a log line. There is no case for a secret: interpolating a `Secret` prints its fingerprint.
+/// A value in a log line. Secrets need no case: interpolating a `Secret` prints its fingerprint.
 enum LogValue: Sendable, ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral {
   case string(String)
-  /// Text from the wire, which may not be UTF-8.
+  /// Text from the network, which may not be UTF-8, cut after `limit` bytes.
   case bytes([UInt8], limit: Int)
   case int(Int)
   /// Milliseconds with three decimals, as `1.234`.
@@ -17,11 +17,11 @@ enum LogValue: Sendable, ExpressibleByStringInterpolation, ExpressibleByIntegerL
 
 typealias LogField = (key: StaticString, value: LogValue)
 
-/// One line as it is written, with the line feed at its end: a JSON object, or words for a terminal.
+/// One line as it is written, including its line feed: a JSON object, or `key=value` text for a terminal.
 struct LogLine {
   enum Format: Sendable { case text, json }
 
-  /// A value longer than this is cut: no caller can fill the log with one line.
+  /// The number of bytes after which a value is cut, so that no caller can fill the log with one line.
   static let valueLimit = 1024
 
   private(set) var bytes: [UInt8] = []
@@ -94,7 +94,7 @@ struct LogLine {
 }
 
 extension LogLevel {
-  /// As in configuration and JSON lines.
+  /// The name in the configuration and in JSON lines.
   var word: StaticString {
     switch self {
     case .debug: "debug"

@@ -1,38 +1,37 @@
 import Glibc
 
-/// The bytes between those who log and the descriptor: a bounded buffer, emptied by one thread of its own.
+/// A bounded buffer between the program and the log's descriptor, emptied by a thread of its own. Used on any thread.
 ///
-/// Who logs copies a line under a lock that is never held over I/O, so a terminal that is stopped or a pipe that nobody
-/// reads costs lines, never time. Lines that find no room are counted, and the count is written as soon as there is
-/// room. A line after a silence is written at once; lines that follow closely are gathered for a moment, so that a busy
-/// gateway does not wake the thread for each of them.
+/// A line is copied under a lock that is never held during I/O. A stopped terminal or a full pipe therefore costs lines, never
+/// time: lines that do not fit are counted, and the count is written as soon as there is room. The first line after a pause is
+/// written at once; lines that follow within `rest` are written together, so that the thread is not woken for each of them.
 ///
-/// `@unchecked Sendable`: every `var` is touched with `lock` held only.
+/// `@unchecked Sendable`: every `var` is used with `lock` held only.
 final class LogQueue: @unchecked Sendable {
   private let descriptor: Int32
   private let capacity: Int
-  /// Renders the line that says how many are missing.
+  /// Makes the line that reports dropped lines.
   private let notice: @Sendable (_ dropped: Int) -> [UInt8]
 
   private let lock: UnsafeMutablePointer<pthread_mutex_t>
-  /// Signalled when there is something to write, or the end has come.
+  /// Signalled when there is a line to write, or when the queue stops.
   private let filled: UnsafeMutablePointer<pthread_cond_t>
-  /// Signalled when something was written.
+  /// Signalled after each write.
   private let emptied: UnsafeMutablePointer<pthread_cond_t>
 
   private var pending: [UInt8] = []
   private var dropped = 0
   private var droppedEver = 0
-  /// Counted in lines taken in and lines handled, for `flush`.
+  /// The numbers of lines appended and written, for `flush`.
   private var taken: UInt64 = 0
   private var handled: UInt64 = 0
-  /// The thread waits for a line. While it rests between two writes nobody has to wake it.
+  /// The thread waits for a line. Between two writes it wakes by itself.
   private var isIdle = false
   private var flushers = 0
   private var isStopping = false
   private var hasEnded = false
 
-  /// How long lines are gathered, and how many bytes at most.
+  /// The time for which lines are gathered, and the number of bytes that ends it early.
   private static let rest = Duration.milliseconds(10)
   private static let restLimit = 64 << 10
 
@@ -53,7 +52,7 @@ final class LogQueue: @unchecked Sendable {
     startThread()
   }
 
-  /// Runs when the thread, which holds the queue, has ended.
+  /// Runs after the thread has ended, because the thread holds the queue.
   deinit {
     pthread_cond_destroy(filled)
     pthread_cond_destroy(emptied)
@@ -63,7 +62,7 @@ final class LogQueue: @unchecked Sendable {
     lock.deallocate()
   }
 
-  /// Takes a line, or counts it as lost when the buffer is full. Never waits for the descriptor.
+  /// Appends a line, or counts it as dropped if the buffer is full. Never waits for the descriptor.
   func append(_ line: [UInt8]) {
     pthread_mutex_lock(lock)
     if isStopping || line.count > capacity - pending.count {
@@ -77,14 +76,14 @@ final class LogQueue: @unchecked Sendable {
     pthread_mutex_unlock(lock)
   }
 
-  /// How many lines were lost since the start.
+  /// The number of lines dropped since the start.
   var lost: Int {
     pthread_mutex_lock(lock)
     defer { pthread_mutex_unlock(lock) }
     return droppedEver
   }
 
-  /// Waits until everything that was appended before is written; false when that took longer than `timeout`.
+  /// Waits until the lines so far are written. Returns false if that takes longer than `timeout`.
   @discardableResult
   func flush(timeout: Duration) -> Bool {
     var end = LogQueue.time(after: timeout)
@@ -101,7 +100,7 @@ final class LogQueue: @unchecked Sendable {
     return true
   }
 
-  /// Writes what is pending, then ends the thread; later lines are dropped.
+  /// Writes the pending lines, then ends the thread. Later lines are dropped.
   func stop() {
     pthread_mutex_lock(lock)
     isStopping = true
@@ -111,7 +110,7 @@ final class LogQueue: @unchecked Sendable {
 
   private func startThread() {
     let holder = Unmanaged.passRetained(self)
-    // Signals belong to the main thread; and a write into a closed pipe must be an error here, not SIGPIPE.
+    // Signals are handled on the main thread only, and a write to a closed pipe must fail with EPIPE here.
     var all = sigset_t()
     var before = sigset_t()
     sigfillset(&all)
@@ -129,7 +128,7 @@ final class LogQueue: @unchecked Sendable {
         return nil
       }, holder.toOpaque())
     if failure != 0 {
-      // No thread, no log: the lines are counted as lost.
+      // Without a thread every line is counted as dropped.
       isStopping = true
       hasEnded = true
       holder.release()
@@ -152,7 +151,7 @@ final class LogQueue: @unchecked Sendable {
 
       write(writing)
       if missing > 0 { write(notice(missing)) }
-      // A burst must not keep its memory.
+      // Releases the memory of a burst.
       writing.removeAll(keepingCapacity: writing.capacity <= 64 << 10)
 
       pthread_mutex_lock(lock)
@@ -168,7 +167,7 @@ final class LogQueue: @unchecked Sendable {
     }
   }
 
-  /// A point on the conditions' clock.
+  /// Returns a time on the clock of the conditions.
   private static func time(after wait: Duration) -> timespec {
     var end = timespec()
     clock_gettime(CLOCK_MONOTONIC, &end)
@@ -179,7 +178,7 @@ final class LogQueue: @unchecked Sendable {
     return end
   }
 
-  /// Writes all bytes; a descriptor that is closed or broken loses them silently, there is nowhere to say it.
+  /// Writes all bytes. If the descriptor is closed or broken they are lost, because there is no other place to report it.
   private func write(_ bytes: [UInt8]) {
     bytes.withUnsafeBytes { raw in
       guard let base = raw.baseAddress else { return }

@@ -1,10 +1,10 @@
 import AdapterAPI
 
 extension Metrics {
-  /// The families that count what happened with upstreams.
+  /// Appends the counters of the adapters.
   func render(adapters: [AdapterMetrics], into out: inout Exposition) {
     renderRequests(adapters, into: &out)
-    out.family("gateway_token_refresh_total", .counter, "Exchanges for an upstream token, by outcome.")
+    out.family("gateway_token_refresh_total", .counter, "Token exchanges with the upstream, by outcome.")
     for adapter in adapters {
       for outcome in RefreshOutcome.allCases {
         out.sample(
@@ -14,8 +14,8 @@ extension Metrics {
     }
     out.family(
       "gateway_coalesced_requests_total", .counter,
-      "Requests that needed no upstream call of their own; identical: joined one under way, merged: their codes went in "
-        + "another's, cached: a kept answer.")
+      "Requests without an upstream call of their own; identical: they joined a call in flight, merged: their codes were part "
+        + "of a batch, cached: they got a cached response.")
     for adapter in adapters {
       for kind in CoalescedKind.allCases {
         out.sample(
@@ -23,7 +23,7 @@ extension Metrics {
           adapter.coalescedCount(kind))
       }
     }
-    out.family("gateway_writes_total", .counter, "Writes by outcome; unknown: sent, and no answer came.")
+    out.family("gateway_writes_total", .counter, "Writes by outcome; unknown: sent, but no response arrived.")
     for adapter in adapters {
       for operation in Operation.allCases where operation.isWrite {
         for outcome in WriteOutcome.allCases {
@@ -36,9 +36,9 @@ extension Metrics {
     }
   }
 
-  /// The families that say how things stand with upstreams now.
+  /// Appends the gauges of the adapters.
   func render(gaugesOf adapters: [AdapterMetrics], into out: inout Exposition) {
-    out.family("gateway_upstream_inflight", .gauge, "Upstream calls that have not ended.")
+    out.family("gateway_upstream_inflight", .gauge, "Upstream calls in flight.")
     for adapter in adapters {
       out.sample("gateway_upstream_inflight", [("adapter", adapter.adapter)], adapter.inFlight.value)
     }
@@ -47,7 +47,8 @@ extension Metrics {
       out.sample("gateway_breaker_state", [("adapter", adapter.adapter)], adapter.breakerState)
     }
     out.family(
-      "gateway_token_expires_at_seconds", .gauge, "When the upstream token in use expires; absent while there is none.")
+      "gateway_token_expires_at_seconds", .gauge,
+      "Time at which the upstream token in use expires, as Unix time; absent without a token.")
     for adapter in adapters {
       guard let milliseconds = adapter.tokenExpiry else { continue }
       out.sample(
@@ -59,7 +60,7 @@ extension Metrics {
   private func renderRequests(_ adapters: [AdapterMetrics], into out: inout Exposition) {
     out.family(
       "gateway_upstream_requests_total", .counter,
-      "Upstream calls by operation and how they ended; shed: not sent, for want of a place or of budget.")
+      "Upstream calls by operation and outcome; shed: not sent, because no permit or no budget was left.")
     for adapter in adapters {
       for operation in Operation.allCases {
         for outcome in UpstreamClass.allCases {
@@ -72,7 +73,7 @@ extension Metrics {
     }
     out.family(
       "gateway_upstream_request_duration_seconds", .histogram,
-      "Time of an upstream call, from sending to the end of its answer.")
+      "Duration of upstream calls, from sending the request to the end of the response.")
     for adapter in adapters {
       for operation in Operation.allCases {
         out.histogram(

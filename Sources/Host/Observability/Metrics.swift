@@ -1,26 +1,26 @@
 import AdapterAPI
 import Synchronization
 
-/// The program's metrics: handles that are asked for once, when a configuration is built, and one text for Prometheus.
+/// The program's metrics: a handle for each route and adapter, and the text for Prometheus. Used on any thread.
 ///
-/// On the path of a request there are only atomics in a handle that the route or the adapter already holds. The same
-/// label gives the same handle for the life of the process, so counters go on over a reload.
+/// A request only touches atomics of a handle that its route or adapter holds. One label has one handle for the life of the
+/// process, so that counters continue after a reload.
 final class Metrics: Sendable {
-  /// Requests for which no route was found.
+  /// The requests that match no route.
   let unmatched = RouteMetrics(route: "unmatched")
-  /// Client connections that are open.
+  /// Open client connections.
   let connections = Gauge()
-  /// Configuration graphs that have not gone yet: the present one, and older ones with requests in flight.
+  /// Snapshots in memory: the one in force, and earlier ones with requests in flight.
   let snapshotsLive = Gauge()
   let process = ProcessStatistics()
 
   private struct Registry {
-    /// In the order of their first registration.
+    /// In the order of registration.
     var routes: [RouteMetrics] = []
     var adapters: [AdapterMetrics] = []
     var routePlaces: [String: Int] = [:]
     var adapterPlaces: [String: Int] = [:]
-    /// Adapters of the configuration in force; nil: all.
+    /// The adapters of the configuration in force; nil for all.
     var present: Set<String>?
   }
 
@@ -29,10 +29,10 @@ final class Metrics: Sendable {
   private let reloadSuccessful = Gauge()
   /// Milliseconds since the epoch.
   private let reloadTimestamp = Gauge()
-  /// Set once, when the log exists.
+  /// Reads the number of lines that the log has dropped. Set once.
   private let lostLogLines = Mutex<(@Sendable () -> Int)?>(nil)
 
-  /// The handle of a configured path.
+  /// Returns the handle of a configured path.
   func route(_ path: String) -> RouteMetrics {
     if path == unmatched.route { return unmatched }
     return registry.withLock { registry in
@@ -44,7 +44,7 @@ final class Metrics: Sendable {
     }
   }
 
-  /// The handle of an adapter instance.
+  /// Returns the handle of an adapter instance.
   func adapter(_ name: String) -> AdapterMetrics {
     registry.withLock { registry in
       if let place = registry.adapterPlaces[name] { return registry.adapters[place] }
@@ -55,7 +55,7 @@ final class Metrics: Sendable {
     }
   }
 
-  /// Names the adapters of the configuration in force: the gauges of others are no longer shown, or an alert on an
+  /// Names the adapters of the configuration in force. The gauges of removed adapters are no longer shown, because an alert on an
   /// expired token would never end. Their counters stay.
   func setPresent(adapters: some Sequence<String>) {
     let names = Set(adapters)
@@ -64,18 +64,18 @@ final class Metrics: Sendable {
 
   func setStore(isUp: Bool) { store.set(isUp ? 1 : 0) }
 
-  /// A configuration is in force: at the start, and after a good reload.
+  /// Records that a configuration is in force, at the start and after a successful reload.
   func reloadSucceeded(at milliseconds: Int64 = Timestamp.wallMilliseconds()) {
     reloadTimestamp.set(Int(milliseconds))
     reloadSuccessful.set(1)
   }
 
-  /// A reload was refused; the timestamp stays.
+  /// Records a refused reload. The timestamp stays.
   func reloadFailed() { reloadSuccessful.set(0) }
 
   func watch(_ log: Log) { lostLogLines.withLock { $0 = { [weak log] in log?.lost ?? 0 } } }
 
-  /// The answer to `GET /metrics`, of type `Exposition.contentType`.
+  /// Returns the body for `GET /metrics`, of type `Exposition.contentType`.
   func render() -> [UInt8] {
     let (routes, adapters, present) = registry.withLock { ($0.routes, $0.adapters, $0.present) }
     var out = Exposition()
@@ -88,7 +88,7 @@ final class Metrics: Sendable {
   }
 
   private func render(routes: [RouteMetrics], into out: inout Exposition) {
-    out.family("gateway_http_requests_total", .counter, "Requests answered, by configured path, method and status.")
+    out.family("gateway_http_requests_total", .counter, "Responses sent, by configured path, method and status.")
     for route in routes {
       for (method, status, count) in route.counts() {
         out.sample(
@@ -98,7 +98,7 @@ final class Metrics: Sendable {
     }
     out.family(
       "gateway_http_request_duration_seconds", .histogram,
-      "Time from the end of a request's head to the last byte of its answer.")
+      "Time from the end of the request's head to the last byte of its response.")
     for route in routes {
       out.histogram("gateway_http_request_duration_seconds", [("route", route.route)], route.duration)
     }
@@ -111,16 +111,18 @@ final class Metrics: Sendable {
     out.sample("gateway_store_up", store.value)
     out.family(
       "gateway_config_snapshots_live", .gauge,
-      "Configurations in memory: the one in force, and older ones with requests in flight.")
+      "Configurations in memory: the one in force, and earlier ones with requests in flight.")
     out.sample("gateway_config_snapshots_live", snapshotsLive.value)
     out.family(
-      "gateway_config_last_reload_successful", .gauge, "1 when the last configuration read was taken into force.")
+      "gateway_config_last_reload_successful", .gauge, "1 when the last configuration that was read is in force.")
     out.sample("gateway_config_last_reload_successful", reloadSuccessful.value)
     out.family(
-      "gateway_config_last_reload_timestamp_seconds", .gauge, "When a configuration was last taken into force.")
+      "gateway_config_last_reload_timestamp_seconds", .gauge,
+      "Time at which the configuration in force was read, as Unix time.")
     out.sample(
       "gateway_config_last_reload_timestamp_seconds", seconds: UInt64(max(reloadTimestamp.value, 0)), per: 1000)
-    out.family("gateway_log_lines_dropped_total", .counter, "Log lines lost because the log was not read fast enough.")
+    out.family(
+      "gateway_log_lines_dropped_total", .counter, "Log lines dropped because the log was not read fast enough.")
     out.sample("gateway_log_lines_dropped_total", lostLogLines.withLock { $0 }?() ?? 0)
   }
 }

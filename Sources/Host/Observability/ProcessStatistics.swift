@@ -1,10 +1,10 @@
 import Glibc
 
-/// The `process_*` metrics as Prometheus' own clients have them, from `/proc/self` and the CPU clock.
+/// The `process_*` metrics as Prometheus client libraries define them, from `/proc/self` and the CPU clock.
 struct ProcessStatistics: Sendable {
   private let ticksPerSecond: UInt64
   private let pageSize: UInt64
-  /// Seconds since the epoch, in ticks; nil when the kernel does not say.
+  /// The start time in ticks since the epoch; nil if `/proc` is not readable.
   private let startTicks: UInt64?
 
   init() {
@@ -20,7 +20,7 @@ struct ProcessStatistics: Sendable {
   }
 
   func render(into out: inout Exposition) {
-    // Finer than the ticks of /proc/self/stat, and the same time.
+    // The same time as in /proc/self/stat, with a finer resolution.
     var cpu = timespec()
     if clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0 {
       out.family("process_cpu_seconds_total", .counter, "Total user and system CPU time spent in seconds.")
@@ -53,8 +53,8 @@ struct ProcessStatistics: Sendable {
     }
   }
 
-  /// The fields of `/proc/self/stat` behind the program's name, which may hold spaces and brackets itself. The first is
-  /// the state (field 3 in proc(5)); nil stands for what is no number.
+  /// Returns the fields of `/proc/self/stat` after the program's name, which may hold spaces and brackets itself. The first is
+  /// the state (field 3 in proc(5)). A field that is not a number is nil.
   private static func statFields() -> [UInt64?]? {
     guard let text = read("/proc/self/stat"), let end = text.lastIndex(of: 0x29) else { return nil }
     let fields = text[(end + 1)...].split(separator: 0x20).map { UInt64(String(decoding: $0, as: UTF8.self)) }
@@ -71,11 +71,11 @@ struct ProcessStatistics: Sendable {
     defer { closedir(directory) }
     var count = 0
     while readdir(directory) != nil { count += 1 }
-    // Without `.`, `..` and the directory itself.
+    // Excludes `.`, `..` and the descriptor of the directory.
     return max(count - 3, 0)
   }
 
-  /// What follows the prefix on the first line that has it.
+  /// Returns the rest of the first line that starts with the prefix.
   private static func line(of path: String, after prefix: String) -> String? {
     guard let text = read(path) else { return nil }
     for line in text.split(separator: 0x0A) where line.starts(with: prefix.utf8) {

@@ -1,15 +1,15 @@
 import Synchronization
 
-/// What is counted for one configured path (or for `unmatched`). Ask for it once, when the routes are built.
+/// The metrics of one configured path, or of `unmatched`. Used on any thread. Obtained once, when the routes are built.
 final class RouteMetrics: Sendable {
-  /// Methods as a label: what is none of these is `other`, or a caller could make series.
+  /// The method as a label. Unknown methods are `other`, because each distinct label value creates a time series.
   enum Method: Int, Sendable, CaseIterable {
     case get, head, post, put, patch, delete, options, other
 
     var label: String { Method.labels[rawValue] }
     private static let labels = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"]
 
-    /// Takes the method as it stands in the request; methods are case-sensitive (RFC 9110 §9.1).
+    /// Methods are case-sensitive (RFC 9110 §9.1).
     init(_ name: some Collection<UInt8>) {
       self = Method.allCases.first { $0 != .other && $0.label.utf8.elementsEqual(name) } ?? .other
     }
@@ -17,7 +17,7 @@ final class RouteMetrics: Sendable {
     init(_ name: String) { self.init(name.utf8) }
   }
 
-  /// The statuses that this gateway gives and an upstream commonly gives have a counter without a lock.
+  /// The statuses that this gateway and most upstreams use. Each has a counter without a lock.
   static let commonStatuses = [
     200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 417, 422, 429, 431, 499, 500, 501, 502, 503,
     504, 505,
@@ -28,16 +28,16 @@ final class RouteMetrics: Sendable {
     let status: Int
   }
 
-  /// The path as it stands in the configuration.
+  /// The path as the configuration has it.
   let route: String
   let duration = DurationHistogram()
   private let common = CounterRow(Method.allCases.count * RouteMetrics.commonStatuses.count)
-  /// The other statuses that an upstream may invent; at most 500 for each method.
+  /// The counts of all other statuses, at most 1,000 for each method.
   private let rare = Mutex<[Series: UInt64]>([:])
 
   init(route: String) { self.route = route }
 
-  /// Counts one answered request.
+  /// Counts one request that has its response.
   func record(_ method: Method, status: Int, nanoseconds: Int64) {
     duration.observe(nanoseconds: nanoseconds)
     if let index = RouteMetrics.slot[status] {
@@ -48,7 +48,7 @@ final class RouteMetrics: Sendable {
     }
   }
 
-  /// Every series that was counted, sorted.
+  /// Returns every series with a count above 0, sorted.
   func counts() -> [(method: Method, status: Int, count: UInt64)] {
     var all: [(method: Method, status: Int, count: UInt64)] = []
     let others = rare.withLock { $0 }
@@ -64,7 +64,7 @@ final class RouteMetrics: Sendable {
     return all.sorted { ($0.method.rawValue, $0.status) < ($1.method.rawValue, $1.status) }
   }
 
-  /// Status → its place among the common ones, without a search on the request path.
+  /// Maps a status to its index among the common ones without a search.
   private struct Slots: Sendable {
     private var places = [Int8](repeating: -1, count: 600)
     init() { for (index, status) in RouteMetrics.commonStatuses.enumerated() { places[status] = Int8(index) } }

@@ -3,9 +3,9 @@ import Testing
 
 @testable import Host
 
-/// Who says that the store fails, and until when that counts.
+/// The observers that report the store up or down.
 @Suite struct StoreWatchTests {
-  @Test func `the store is up again when the last who complained is content`() async {
+  @Test func `the store is up again when the last failing observer reports it up`() async {
     await withLoops { group in
       let (health, log, metrics) = (Health(), GatewayRig.quietLog(), Metrics())
       let watch = StoreWatch(

@@ -3,8 +3,7 @@ import Testing
 
 @testable import Host
 
-@Suite("The access log")
-struct AccessRecordTests {
+@Suite struct AccessRecordTests {
   private func record(path: [UInt8]) -> AccessRecord {
     AccessRecord(
       requestID: "r-1", method: "POST", route: "/api/iot/codes/values", path: path, status: 200, bytes: 120,
@@ -20,8 +19,7 @@ struct AccessRecordTests {
     return try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
   }
 
-  @Test("a request leaves one line with what happened")
-  func fields() throws {
+  @Test func `a request writes one access log entry with its outcome`() throws {
     var record = record(path: Array("/api/iot/codes/values".utf8))
     record.adapter = "main"
     record.operation = "values"
@@ -43,22 +41,19 @@ struct AccessRecordTests {
       ])
   }
 
-  @Test("the query is never logged")
-  func query() throws {
+  @Test func `the query string is never logged`() throws {
     let object = try line(record(path: Array("/api/iot/stream?ticket=secret".utf8)))
     #expect(object["path"] as? String == "/api/iot/stream")
   }
 
-  @Test("a path that is long or no UTF-8 is cut and replaced")
-  func hostilePath() throws {
+  @Test func `a long path is cut and invalid UTF-8 in it is replaced`() throws {
     let long = try line(record(path: [UInt8](repeating: 0x61, count: 8000)))
     #expect(long["path"] as? String == String(repeating: "a", count: 256) + "…")
     let odd = try line(record(path: [0x2F, 0xFF, 0x0A]))
     #expect(odd["path"] as? String == "/\u{FFFD}\n")
   }
 
-  @Test("the access log can be switched off by itself")
-  func off() throws {
+  @Test func `access: false switches off the access log only`() throws {
     let pipe = try TestPipe()
     let log = Log(access: false, descriptor: pipe.writeEnd)
     log.access(record(path: [0x2F]))

@@ -3,12 +3,10 @@ import Testing
 
 @testable import Host
 
-@Suite("Readiness")
-struct HealthTests {
+@Suite struct HealthTests {
   private func body(_ health: Health) -> String { String(decoding: health.readyz().body, as: UTF8.self) }
 
-  @Test("it goes from starting to ready to draining, and never back")
-  func phases() {
+  @Test func `the state changes from starting to ready to draining and never back`() {
     let health = Health()
     #expect(health.readyz().status == 503)
     #expect(body(health) == #"{"status":"starting","reasons":[]}"#)
@@ -21,8 +19,7 @@ struct HealthTests {
     #expect(body(health) == #"{"status":"draining","reasons":[]}"#)
   }
 
-  @Test("a reason makes it degraded, which still takes requests, and keeps its first time")
-  func reasons() throws {
+  @Test func `a reason makes the process degraded but ready, and a repeated reason keeps its time`() throws {
     let clock = TestWall()
     let health = Health(wall: clock.read)
     health.start()
@@ -42,15 +39,14 @@ struct HealthTests {
     #expect(body(health) == #"{"status":"ready","reasons":[]}"#)
   }
 
-  @Test("a component's name cannot break the JSON")
-  func escaping() throws {
+  @Test func `the name of a component cannot break the JSON`() throws {
     let health = Health()
     health.set("adapter:\"x\"\n", "down")
     #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(health.readyz().body)) }
   }
 }
 
-/// A wall clock in the test's hand.
+/// A wall clock that the test sets.
 final class TestWall: Sendable {
   private let time = Gauge(1000)
   func set(_ milliseconds: Int) { time.set(milliseconds) }

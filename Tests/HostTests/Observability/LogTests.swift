@@ -4,10 +4,8 @@ import Testing
 
 @testable import Host
 
-@Suite("The log")
-struct LogTests {
-  @Test("a JSON line holds time, level, message and fields with their types")
-  func jsonLine() throws {
+@Suite struct LogTests {
+  @Test func `a JSON line holds time, level, message and typed fields`() throws {
     let pipe = try TestPipe()
     let log = Log(level: .debug, format: .json, descriptor: pipe.writeEnd)
     log.warning(
@@ -26,8 +24,7 @@ struct LogTests {
     #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
   }
 
-  @Test("a text line has time, level and message, and quotes what is not one plain word")
-  func textLine() throws {
+  @Test func `a text line has time, level and message, and quotes values that are not one plain word`() throws {
     let pipe = try TestPipe()
     let log = Log(format: .text, descriptor: pipe.writeEnd)
     log.info("started", [("path", "/api"), ("empty", ""), ("two", "a b"), ("sign", "a=b"), ("line", "a\nb")])
@@ -37,8 +34,7 @@ struct LogTests {
     #expect(line.wholeMatch(of: expected) != nil, "\(line)")
   }
 
-  @Test("a level that is off writes nothing and does not build its fields")
-  func levels() throws {
+  @Test func `a level that is off writes nothing and does not evaluate its fields`() throws {
     let pipe = try TestPipe()
     let log = Log(level: .warning, descriptor: pipe.writeEnd)
     func never() -> [LogField] {
@@ -57,8 +53,7 @@ struct LogTests {
     #expect(lines.last?.hasSuffix(" DEBUG yes too") == true)
   }
 
-  @Test("an adapter's log names the adapter in every line")
-  func boundLog() throws {
+  @Test func `the log of an adapter names the adapter in every line`() throws {
     let pipe = try TestPipe()
     let log = Log(descriptor: pipe.writeEnd)
     log.forAdapter("main").log(.info, "token refreshed", [("expires", "soon")])
@@ -67,8 +62,7 @@ struct LogTests {
     #expect(line.hasSuffix(#""msg":"token refreshed","adapter":"main","expires":"soon"}"#), "\(line)")
   }
 
-  @Test("a secret in a field shows its fingerprint")
-  func secrets() throws {
+  @Test func `a secret in a field shows as its fingerprint`() throws {
     let pipe = try TestPipe()
     let log = Log(descriptor: pipe.writeEnd)
     log.info("key", [("secret", "\(Secret("do-not-show"))")])
@@ -78,35 +72,33 @@ struct LogTests {
     #expect(line.contains("Secret(#"))
   }
 
-  @Test("when nobody reads, callers go on, and the lines that were lost are counted and said")
-  func drops() throws {
+  @Test func `a log without a reader does not block callers, and reports the number of dropped lines`() throws {
     let pipe = try TestPipe()
     let log = Log(descriptor: pipe.writeEnd, capacity: 64 << 10)
     let written = 5000
     for number in 0..<written {
       log.info("filler", [("n", .int(number)), ("text", .string(String(repeating: "x", count: 100)))])
     }
-    #expect(!log.flush(timeout: .milliseconds(50)), "nobody reads, so nothing can have been written to its end")
+    #expect(!log.flush(timeout: .milliseconds(50)), "without a reader the lines can't be written completely")
     let lost = log.lost
     #expect(lost > 0)
-    // The notices may add lines; the fillers and the losses must add up to what was logged.
+    // The reports of dropped lines are extra; written and dropped lines must add up to the logged ones.
     let reader = pipe.readInBackground()
     #expect(log.flush(timeout: .seconds(20)))
     pipe.closeWriteEnd()
     let lines = reader.wait()
     var fillers = 0
-    var said = 0
+    var reported = 0
     for line in lines {
       let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
       if object["msg"] as? String == "filler" { fillers += 1 }
-      said += object["dropped"] as? Int ?? 0
+      reported += object["dropped"] as? Int ?? 0
     }
-    #expect(said == lost)
-    #expect(fillers + said == written)
+    #expect(reported == lost)
+    #expect(fillers + reported == written)
   }
 
-  @Test("a closed reader neither ends the program nor blocks the log")
-  func brokenPipe() throws {
+  @Test func `a closed reader neither ends the process nor blocks the log`() throws {
     let pipe = try TestPipe()
     pipe.closeReadEnd()
     let log = Log(descriptor: pipe.writeEnd)
@@ -114,8 +106,7 @@ struct LogTests {
     #expect(log.flush(timeout: .seconds(20)))
   }
 
-  @Test("lines of many threads stay whole")
-  func concurrency() async throws {
+  @Test func `lines of many threads are not mixed`() async throws {
     let pipe = try TestPipe()
     let reader = pipe.readInBackground()
     do {
@@ -133,9 +124,8 @@ struct LogTests {
     #expect(Set(lines.map { $0.drop(while: { $0 != "," }) }).count == 1600)
   }
 
-  @Test("lines that follow closely are written together")
-  func gathering() throws {
-    // On a datagram socket every write is one message.
+  @Test func `lines in quick succession are written together`() throws {
+    // Each write to a datagram socket is one message.
     var ends: [Int32] = [0, 0]
     try #require(socketpair(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0, &ends) == 0)
     defer { for end in ends { close(end) } }

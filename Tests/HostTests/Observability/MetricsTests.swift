@@ -4,12 +4,8 @@ import Testing
 
 @testable import Host
 
-@Suite("Metrics")
-struct MetricsTests {
-  @Test(
-    "every sample belongs to the family before it, which has HELP and TYPE, and none stands twice"
-  )
-  func format() throws {
+@Suite struct MetricsTests {
+  @Test func `every sample follows the HELP and TYPE of its family, and no series appears twice`() throws {
     let metrics = Metrics()
     metrics.route("/api/\"odd\"\\\n").record(.post, status: 200, nanoseconds: 3_000_000)
     metrics.adapter("main").record(.values, .ok, nanoseconds: 2_000_000)
@@ -30,8 +26,7 @@ struct MetricsTests {
     #expect(text["gateway_token_expires_at_seconds", ["adapter": "main"]] == nil)
   }
 
-  @Test("a histogram's buckets add up, and its bounds belong to their bucket")
-  func histogram() throws {
+  @Test func `the buckets of a histogram are cumulative and include their upper bound`() throws {
     let metrics = Metrics()
     let route = metrics.route("/a")
     for nanoseconds: Int64 in [1_000_000, 1_000_001, 400_000_000, 60_000_000_000, -5] {
@@ -48,8 +43,7 @@ struct MetricsTests {
     #expect(text["\(name)_sum", ["route": "/a"]] == 60.402000001)
   }
 
-  @Test("what has a known set of values starts at zero")
-  func zeros() throws {
+  @Test func `series with a known set of label values start at zero`() throws {
     let metrics = Metrics()
     _ = metrics.adapter("main")
     let text = try Scrape(metrics.render())
@@ -62,8 +56,7 @@ struct MetricsTests {
     #expect(text["gateway_upstream_requests_total", ["adapter": "main", "operation": "set", "class": "shed"]] == 0)
   }
 
-  @Test("the same label gives the same handle, so that a reload keeps counters")
-  func handles() {
+  @Test func `the same label returns the same handle, so that a reload keeps counters`() {
     let metrics = Metrics()
     #expect(metrics.route("/a") === metrics.route("/a"))
     #expect(metrics.route("unmatched") === metrics.unmatched)
@@ -71,8 +64,7 @@ struct MetricsTests {
     #expect(metrics.adapter("main") !== metrics.adapter("demo"))
   }
 
-  @Test("an adapter that the configuration no longer has keeps its counters and loses its gauges")
-  func removedAdapter() throws {
+  @Test func `an adapter that was removed from the configuration keeps its counters and loses its gauges`() throws {
     let metrics = Metrics()
     metrics.adapter("old").setTokenExpiry(1000)
     metrics.adapter("old").recordRefresh(.authorized)
@@ -83,8 +75,7 @@ struct MetricsTests {
     #expect(text["gateway_breaker_state", ["adapter": "old"]] == nil)
   }
 
-  @Test("any status and any method is counted, invented methods as one")
-  func statuses() throws {
+  @Test func `every status and method is counted, and unknown methods share one label`() throws {
     let metrics = Metrics()
     let route = metrics.route("/a")
     for status in [200, 299, 599, -1, 100_000] { route.record(.get, status: status, nanoseconds: 1) }
@@ -95,8 +86,7 @@ struct MetricsTests {
     #expect(text["gateway_http_requests_total", ["route": "/a", "method": "other", "status": "405"]] == 3)
   }
 
-  @Test("the reload's timestamp has fractions and moves on success only")
-  func reload() throws {
+  @Test func `the timestamp of the reload has fractions and changes on success only`() throws {
     let metrics = Metrics()
     metrics.reloadSucceeded(at: 1_764_000_000_007)
     metrics.reloadFailed()
@@ -105,8 +95,7 @@ struct MetricsTests {
     #expect(text["gateway_config_last_reload_successful", [:]] == 0)
   }
 
-  @Test("the process metrics are those of this process")
-  func processStatistics() throws {
+  @Test func `the process metrics describe this process`() throws {
     let text = try Scrape(Metrics().render())
     let start = try #require(text["process_start_time_seconds", [:]])
     #expect(abs(Date().timeIntervalSince1970 - start) < 3600)
@@ -117,8 +106,7 @@ struct MetricsTests {
     #expect(try #require(text["process_cpu_seconds_total", [:]]) > 0)
   }
 
-  @Test("nothing is lost when many threads count and one reads")
-  func concurrency() async throws {
+  @Test func `counts of many threads are complete while another thread reads`() async throws {
     let metrics = Metrics()
     await withTaskGroup(of: Void.self) { group in
       for task in 0..<8 {

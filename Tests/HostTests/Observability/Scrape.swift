@@ -1,6 +1,6 @@
 import Testing
 
-/// Reads the exposition format strictly, as a scraper would.
+/// Parses the exposition format as strictly as a scraper.
 struct Scrape {
   struct Series: Hashable {
     let name: String

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A pipe to log into.
+/// A pipe as the log's descriptor.
 final class TestPipe: Sendable {
   let writeEnd: Int32
   private let readEnd: Int32
@@ -35,7 +35,7 @@ final class TestPipe: Sendable {
     }
   }
 
-  /// Reads until that many lines are there or the pipe ends.
+  /// Reads until there are that many lines, or the pipe ends.
   func readLines(_ count: Int) -> [String] {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)
@@ -47,7 +47,7 @@ final class TestPipe: Sendable {
     return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
   }
 
-  /// Reads everything on a thread of its own.
+  /// Reads everything on another thread.
   func readInBackground() -> Reader {
     let reader = Reader()
     Thread { [self] in reader.finish(readLines(.max)) }.start()

@@ -3,8 +3,7 @@ import Testing
 
 @testable import Host
 
-@Suite("Escaping of foreign bytes")
-struct EscapingTests {
+@Suite struct EscapingTests {
   static let table: [(bytes: [UInt8], escaped: String)] = [
     (Array("plain /path".utf8), "plain /path"),
     (Array("say \"no\" \\".utf8), #"say \"no\" \\"#),
@@ -29,13 +28,13 @@ struct EscapingTests {
     return String(decoding: out, as: UTF8.self)
   }
 
-  @Test("control characters are escaped and invalid UTF-8 is replaced", arguments: table)
-  func escapes(_ entry: (bytes: [UInt8], escaped: String)) {
+  @Test(arguments: table) func `control characters are escaped and invalid UTF-8 is replaced`(
+    _ entry: (bytes: [UInt8], escaped: String)
+  ) {
     #expect(escape(entry.bytes) == entry.escaped)
   }
 
-  @Test("any bytes become a JSON string that a JSON parser reads back as Swift decodes them")
-  func agreesWithParser() throws {
+  @Test func `any bytes become a JSON string that a JSON parser decodes as Swift does`() throws {
     var generator = SystemRandomNumberGenerator()
     let pool: [UInt8] = [
       0x00, 0x0A, 0x22, 0x41, 0x5C, 0x7F, 0x80, 0xA0, 0xBF, 0xC2, 0xE0, 0xE2, 0xED, 0xF0, 0xF4, 0xFF,
@@ -49,8 +48,7 @@ struct EscapingTests {
     }
   }
 
-  @Test("a long value is cut between characters and ends in an ellipsis")
-  func cuts() {
+  @Test func `a long value is cut between characters and ends in an ellipsis`() {
     #expect(escape(Array("abcdef".utf8), limit: 6) == "abcdef")
     #expect(escape(Array("abcdef".utf8), limit: 5) == "abcde…")
     #expect(escape(Array("abü".utf8), limit: 3) == "ab…")

@@ -3,8 +3,7 @@ import Testing
 
 @testable import Host
 
-@Suite("Timestamps")
-struct TimestampTests {
+@Suite struct TimestampTests {
   private func text(_ milliseconds: Int64) -> String {
     var bytes: [UInt8] = []
     Timestamp.appendRFC3339(milliseconds, to: &bytes)
@@ -12,7 +11,6 @@ struct TimestampTests {
   }
 
   @Test(
-    "dates are those of the Gregorian calendar",
     arguments: [
       (Int64(0), "1970-01-01T00:00:00.000Z"),
       (951_782_400_000, "2000-02-29T00:00:00.000Z"),
@@ -20,12 +18,11 @@ struct TimestampTests {
       (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
       (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
     ])
-  func knownDates(_ milliseconds: Int64, _ expected: String) {
+  func `dates follow the Gregorian calendar`(_ milliseconds: Int64, _ expected: String) {
     #expect(text(milliseconds) == expected)
   }
 
-  @Test("every day of five centuries is written as Foundation writes it")
-  func agreesWithFoundation() throws {
+  @Test func `every day of five centuries is formatted as by Foundation`() throws {
     let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
     for day in Int64(0)..<190_000 where day % 37 == 0 || day % 365 < 4 {
       // Whole seconds, which a Date holds exactly.
@@ -34,8 +31,7 @@ struct TimestampTests {
     }
   }
 
-  @Test("a clock that is out of range does not trap")
-  func clamps() {
+  @Test func `a time out of range does not trap`() {
     #expect(text(.min) == "1970-01-01T00:00:00.000Z")
     #expect(text(.max) == "9999-12-31T23:59:59.999Z")
   }
