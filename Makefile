@@ -1,5 +1,5 @@
-# The verbs of this project; `make` prints them. Everything is built into .build, nothing is installed but missing
-# system libraries (scripts/install-dependencies).
+# The verbs of this project; `make` prints them. Everything is built into .build; only missing system libraries are
+# installed (scripts/install-dependencies).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -9,11 +9,11 @@ MAKEFLAGS += --no-print-directory
 SWIFT ?= swift
 BINARY := .build/release/pointgate
 SOURCES := Package.swift Sources Tests
-# Unit tests; the integration tests run the built binary from outside and have nothing to gain from a sanitizer.
+# Unit tests only: the integration tests run the built binary, which has no sanitizer.
 UNIT_TESTS := --skip '^Integration\.'
 
 .PHONY: help
-help: ## this list
+help: ## print this list
 	@echo 'usage: make VERB'
 	@echo
 	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -28,11 +28,11 @@ test: test-dependencies ## run every test; the last lines say how many ran
 	@$(SWIFT) test --skip-build --disable-xctest
 
 .PHONY: build
-build: dependencies ## the release binary, .build/release/pointgate
+build: dependencies ## build the release binary, .build/release/pointgate
 	@$(SWIFT) build -c release --product pointgate --static-swift-stdlib
 
 .PHONY: check
-check: test-dependencies ## the formatter's rules, the modules' directions, the house rules
+check: test-dependencies ## check the formatter's rules, the directions of modules, the house rules
 	@$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
 	@scripts/check
 	@$(SWIFT) build --explicit-target-dependency-import-check error
@@ -49,9 +49,9 @@ bench: build ## measure Pointgate beside HAProxy and nginx, in two to three minu
 fuzz: dependencies ## fuzz the HTTP parsers for a minute (SECONDS=600 for longer)
 	@scripts/fuzz $(or $(SECONDS),60)
 
-# Leaks are not looked for: event loops and what lives on them are meant to last as long as the process.
+# Without leak detection: event loops and their objects live as long as the process.
 .PHONY: sanitize
-sanitize: test-dependencies ## the unit tests under ThreadSanitizer, then under AddressSanitizer
+sanitize: test-dependencies ## run the unit tests under ThreadSanitizer, then under AddressSanitizer
 	@TSAN_OPTIONS=suppressions=$(CURDIR)/scripts/tsan-suppressions $(SWIFT) test --sanitize=thread --scratch-path .build-tsan --disable-xctest $(UNIT_TESTS)
 	@ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan --disable-xctest $(UNIT_TESTS)
 
@@ -63,7 +63,7 @@ clean: ## remove everything that was built
 dependencies:
 	@scripts/install-dependencies
 
-# What the tests need beyond that: a PostgreSQL to start.
+# The tests also need PostgreSQL's server programs.
 .PHONY: test-dependencies
 test-dependencies:
 	@scripts/install-dependencies test

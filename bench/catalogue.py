@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How fast the object catalogue is over HTTP: imports, list pages, searches, syncs; and whether reads suffer meanwhile.
+"""Measures the object catalogue over HTTP (imports, list pages, searches, syncs), and reads that run meanwhile.
 
     make build && bench/catalogue.py
     bench/catalogue.py --store '{type: postgres, url: {env: DATABASE_URL}, schema: pointgate_bench}'
 
 Starts the release binary with the mock adapter and a store of its own for each kind of import, and prints a table.
-A PostgreSQL schema has to be empty; with one the imports by CSV and the sync go beside what was imported first.
+A PostgreSQL schema has to be empty. The CSV import and the sync then add to the objects of the first import.
 """
 
 import argparse
@@ -41,7 +41,7 @@ TYPES = ["sensor", "actuator", "meter", "virtual"]
 
 
 class Gateway:
-    """One running process, and a connection to it that stays open."""
+    """One running process, and a persistent connection to it."""
 
     def __init__(self, binary, store, points):
         self.folder = tempfile.TemporaryDirectory(prefix="pointgate-bench-")
@@ -54,7 +54,7 @@ class Gateway:
             cwd=self.folder.name, env={**os.environ, "JWT_SECRET": secret})
         words = self.process.stdout.readline().split()
         if words[:1] != ["ready"]:
-            raise SystemExit("the gateway did not start; what it said stands above")
+            raise SystemExit("the gateway did not start; see its output above")
         self.address = words[1].removeprefix("http://")
         self.token = jwt(secret)
         self.connection = self.connect()
@@ -68,17 +68,17 @@ class Gateway:
         if body is not None:
             headers["Content-Type"] = kind
         connection.request(method, path, body=body, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read()
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
 
     def expect(self, status, method, path, body=None, kind="application/json"):
-        got, headers, answer = self.send(method, path, body, kind)
+        got, headers, response = self.send(method, path, body, kind)
         if got != status:
-            raise SystemExit(f"{method} {path}: {got} instead of {status}: {answer[:500]!r}")
-        return headers, answer
+            raise SystemExit(f"{method} {path}: {got} instead of {status}: {response[:500]!r}")
+        return headers, response
 
     def memory(self):
-        """The most memory that the process has had, in MiB."""
+        """Returns the peak memory of the process in MiB."""
         with open(f"/proc/{self.process.pid}/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) // 1024
 
@@ -103,7 +103,7 @@ def jwt(secret):
 
 def rows(count, prefix):
     for n in range(count):
-        # Not in the order of the codes, so that an import has to sort.
+        # Not in the order of the codes: an import has to sort.
         number = n * 7919 % count if count % 7919 else n
         code = f"{prefix}_{number // 100:04}_AI_{number:07}"
         yield code, f"Floor {number // 1000} supply air {number}", TYPES[number % 4], f"Point {number}", number
@@ -138,13 +138,13 @@ def timed(action):
 
 def once(what, gateway, status, method, path, body=None, kind="application/json", remark=""):
     with Reads(gateway) as reads:
-        seconds, (_, answer) = timed(lambda: gateway.expect(status, method, path, body, kind))
+        seconds, (_, response) = timed(lambda: gateway.expect(status, method, path, body, kind))
     row(what, f"{seconds:.2f} s", f"{remark}  {reads}".strip())
-    return answer
+    return response
 
 
 class Reads:
-    """Values read from the adapter while something big goes on: what one call takes."""
+    """Measures calls that read values from the adapter while a large operation runs."""
 
     def __init__(self, gateway):
         self.gateway, self.times, self.done = gateway, [], threading.Event()
@@ -178,24 +178,24 @@ def figures(times):
 
 
 def many(what, gateway, path, repeat, method="GET", body=None, status=200):
-    """The same call again and again over one connection; `path` and `body` may count."""
+    """Repeats a call over one connection; `path` and `body` may be functions of the number of the call."""
     times, size = [], 0
     for n in range(repeat):
         here = path(n) if callable(path) else path
         text = body(n) if callable(body) else body
-        seconds, (_, answer) = timed(lambda: gateway.expect(status, method, here, text))
+        seconds, (_, response) = timed(lambda: gateway.expect(status, method, here, text))
         times.append(seconds)
-        size = len(answer)
+        size = len(response)
     row(what, figures(times), f"{size} bytes")
 
 
 def walk(gateway):
-    """Every page of 1000; the paths of all of them."""
+    """Reads every page of 1000. Returns the number of objects and the paths of the pages."""
     paths, path, seen = [], "/api/objects?limit=1000", 0
     while path:
         paths.append(path)
-        headers, answer = gateway.expect(200, "GET", path)
-        seen += len(json.loads(answer))
+        headers, response = gateway.expect(200, "GET", path)
+        seen += len(json.loads(response))
         link = headers.get("Link")
         path = link[link.index("<") + 1:link.index(">")] if link else None
     return seen, paths
@@ -227,7 +227,7 @@ def main():
     arguments.add_argument("--binary", default=".build/release/pointgate")
     arguments.add_argument("--store", default="{type: sqlite, path: bench.db}", help="the section 'store', as YAML")
     arguments.add_argument("--objects", type=int, default=100_000)
-    arguments.add_argument("--repeat", type=int, default=200, help="how often each list page is asked for")
+    arguments.add_argument("--repeat", type=int, default=200, help="the number of requests for each list page")
     options = arguments.parse_args()
     count = options.objects
 
@@ -237,23 +237,23 @@ def main():
     print(f"{count} objects, store {options.store}, {os.cpu_count()} cores\n")
     with gateway() as running:
         body = as_json(count, "J")
-        answer = once("import, JSON", running, 201, "POST", "/api/objects/import", body,
+        response = once("import, JSON", running, 201, "POST", "/api/objects/import", body,
                       remark=f"{len(body) / 1e6:.0f} MB")
-        items = json.loads(answer)["items"]
-        row("  most memory of the process", f"{running.memory()} MiB")
-        once("the same again: every code is taken", running, 422, "POST", "/api/objects/import", body)
+        items = json.loads(response)["items"]
+        row("  peak memory of the process", f"{running.memory()} MiB")
+        once("the same again: every code exists", running, 422, "POST", "/api/objects/import", body)
         lists(running, count, options.repeat, [item["id"] for item in items[:: max(1, count // 500)]])
     with gateway() as running:
         body = as_csv(count, "K")
         once("import, CSV", running, 201, "POST", "/api/objects/import", body, "text/csv",
              remark=f"{len(body) / 1e6:.0f} MB")
-        row("  most memory of the process", f"{running.memory()} MiB")
+        row("  peak memory of the process", f"{running.memory()} MiB")
     with gateway() as running:
         sync = "/api/objects/sync?adapter=house"
         once("sync, dry run", running, 200, "POST", sync + "&dryRun=true")
         once("sync, everything is new", running, 200, "POST", sync)
         once("sync, nothing has changed", running, 200, "POST", sync)
-        row("  most memory of the process", f"{running.memory()} MiB")
+        row("  peak memory of the process", f"{running.memory()} MiB")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
--- What wrk sends: one POST, with the tokens of a file in turn. Arguments: BODY, FILE (one token a line), and how many
--- of its tokens an earlier run used up already. Prints what it counted as a line of JSON.
+-- The requests that wrk sends: one POST, with the tokens of a file in turn. Arguments: BODY, FILE (one token a line), and
+-- the number of its tokens that an earlier run has used. Prints the counts as one line of JSON.
 local before, after, tokens
 
 local function token()

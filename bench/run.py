@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Pointgate beside HAProxy and nginx on this machine, in one table. README.md in this folder explains it.
+"""Measures Pointgate beside HAProxy and nginx on this machine in one table. README.md explains it.
 
-    make bench                  builds the release, says what is missing, measures for two to three minutes
-    bench/run.py --check        no measurement: does each proxy that is here do the same job?
+    make bench                  builds the release, lists what is missing, measures for two to three minutes
+    bench/run.py --check        only checks that each installed proxy does the same job
 """
 
 import argparse
@@ -30,7 +30,7 @@ VALUES, HISTORY, SHARED = "/api/iot/codes/values", "/api/iot/codes/history", "/a
 UPSTREAM = {VALUES: "getCodesVal", HISTORY: "getCodesHisVal", SHARED: "getCodesVal"}
 CODES = json.dumps({"codes": [f"C_5001_AV_{number:04}" for number in range(10)]}, separators=(",", ":"))
 SMALL_CONNECTIONS, LARGE_CONNECTIONS, IDLE_CONNECTIONS = 64, 16, 10_000
-NEW_TOKENS = 100_000  # ten times as many as Pointgate remembers by default
+NEW_TOKENS = 100_000  # ten times as many as Pointgate caches by default
 BURSTS, WIDTH, DELAY_MS = 10, 50, 20
 
 
@@ -43,11 +43,11 @@ def fail(text):
 class Process:
     """A running server on cores of its own, with its children."""
 
-    def __init__(self, name, words, cores, folder, environment=None):
+    def __init__(self, name, command, cores, folder, environment=None):
         self.name, self.log = name, folder / f"{name}.log"
         with open(self.log, "w") as log:
             self.child = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if name == "stub" else log, stderr=log,
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if name == "stub" else log, stderr=log,
                 text=True, cwd=folder, env={**os.environ, **(environment or {})}, start_new_session=True,
                 preexec_fn=lambda: os.sched_setaffinity(0, cores))
 
@@ -58,11 +58,11 @@ class Process:
                 self.port = port
                 return self
             if self.child.poll() is not None or time.monotonic() > end:
-                fail(f"{self.name} did not start; it said:\n{self.log.read_text()[-2000:]}")
+                fail(f"{self.name} did not start; its output:\n{self.log.read_text()[-2000:]}")
             time.sleep(0.02)
 
     def family(self):
-        """The fields of /proc/PID/stat from the state on (proc(5)), of the process and its descendants."""
+        """Returns the fields of /proc/PID/stat from the state on (proc(5)), for the process and its descendants."""
         table = {}
         for path in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
@@ -73,11 +73,11 @@ class Process:
         return [table[pid] for pid in family if pid in table]
 
     def cpu(self):
-        """Seconds of user and system time so far."""
+        """Returns the user and system time so far, in seconds."""
         return sum(int(fields[11]) + int(fields[12]) for fields in self.family()) / os.sysconf("SC_CLK_TCK")
 
     def memory(self):
-        """Resident bytes."""
+        """Returns the resident memory in bytes."""
         return sum(int(fields[21]) for fields in self.family()) * os.sysconf("SC_PAGE_SIZE")
 
     def stop(self):
@@ -122,14 +122,14 @@ def connect(port):
 
 
 def receive(connection):
-    """One answer with a Content-Length: its status and body."""
+    """Reads one response with a Content-Length and returns its status and body."""
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65_536) or fail("a connection ended before its answer")
+        data += connection.recv(65_536) or fail("a connection ended before its response")
     head, _, body = data.partition(b"\r\n\r\n")
     length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
     while len(body) < length:
-        body += connection.recv(1 << 20) or fail("a connection ended inside an answer")
+        body += connection.recv(1 << 20) or fail("a connection ended within a response")
     return int(head[9:12]), body
 
 
@@ -142,7 +142,7 @@ def call(port, *what, **how):
 # ---------------------------------------------------------------------------------------------------------------- rig
 
 class Rig:
-    """The stub upstream, the proxies, and the loads."""
+    """The stub upstream, the proxies and the load generator."""
 
     def __init__(self, options, folder, stack):
         cores = sorted(os.sched_getaffinity(0))
@@ -182,35 +182,35 @@ class Rig:
             text = text.replace(f"<{key}>", str(value))
         file = folder / file.name
         file.write_text(text)
-        words = {
+        command = {
             "haproxy": ["haproxy", "-q", "-db", "-f", file],
             "nginx": ["nginx", "-e", "stderr", "-p", folder, "-c", file],
             "pointgate": [os.path.abspath(self.options.gateway), "run", "-c", file]}[name.partition("-")[0]]
         process = self.keep(Process(
-            name, words, self.proxy_cores, folder, {"JWT_SECRET": self.secret, "APP_ID": "bench"})).wait_for(port)
-        time.sleep(0.5)  # what a start does in the background
+            name, command, self.proxy_cores, folder, {"JWT_SECRET": self.secret, "APP_ID": "bench"})).wait_for(port)
+        time.sleep(0.5)  # the background work of a start
         process.at_start = process.memory()
         return process
 
     def check(self, proxy, paths):
-        """The same bytes for a good token, 401 for each bad one."""
+        """Requires the upstream's bytes for a valid token, and 401 for each invalid one."""
         for path in paths:
             fields = [f"Token: {self.upstream_token}"]
             direct = call(self.stub.port, f"/_webtalk/_cur/api/{UPSTREAM[path]}", fields)
             if call(proxy.port, path, bearer(self.jwt)) != direct:
-                fail(f"{proxy.name} answers {path} differently from the upstream")
-        bad = {"no token": None, "a foreign signature": jwt("x" * 64), "an ended token": jwt(self.secret, life=-3_600),
-               "algorithm none": jwt(self.secret, algorithm="none")}
+                fail(f"{proxy.name} returns for {path} a response that differs from the upstream's")
+        bad = {"no token": None, "a foreign signature": jwt("x" * 64),
+               "an expired token": jwt(self.secret, life=-3_600), "algorithm none": jwt(self.secret, algorithm="none")}
         for what, token in bad.items():
             if not proxy.name.startswith("nginx") and (status := call(proxy.port, VALUES, bearer(token))[0]) != 401:
-                fail(f"{proxy.name} answers {status} to {what}")
+                fail(f"{proxy.name} returns {status} for {what}")
 
     def load(self, proxy, path, connections, tokens, seconds):
-        """CPU microseconds per request, and requests per second."""
+        """Returns CPU microseconds per request, and requests per second."""
         first, before = self.used_tokens.get((proxy, tokens), 0), proxy.cpu()
-        words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", HERE / "load.lua",
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", HERE / "load.lua",
                  f"http://127.0.0.1:{proxy.port}{path}", "--", CODES, tokens, str(first)]
-        ended = subprocess.run(words, capture_output=True, text=True,
+        ended = subprocess.run(command, capture_output=True, text=True,
                                preexec_fn=lambda: os.sched_setaffinity(0, self.load_cores))
         if ended.returncode or not ended.stdout.strip():
             fail(f"wrk failed with {proxy.name}: {ended.stdout}{ended.stderr}")
@@ -222,7 +222,7 @@ class Rig:
         return (proxy.cpu() - before) * 1e6 / counted["requests"], counted["requests"] / counted["seconds"]
 
     def loads(self, proxies, path, connections, tokens):
-        """By proxy, one figure for each repetition: A, B, C, A, B, C, so that all have the same weather."""
+        """Returns one figure per proxy and repetition, in the order A, B, C, A, B, C: other load meets all alike."""
         figures = {proxy.name: [] for proxy in proxies}
         for proxy in proxies:
             self.load(proxy, path, connections, tokens, 1)
@@ -232,7 +232,7 @@ class Rig:
         return figures
 
     def idle(self, proxy, count):
-        """Bytes of memory that an open connection costs which has had one answer."""
+        """Returns the bytes of memory per open connection that has received one response."""
         def hold(number):
             for _ in range(number):
                 connection = held.enter_context(connect(proxy.port))
@@ -241,13 +241,13 @@ class Rig:
 
         text = request(VALUES, bearer(self.jwt))
         with contextlib.ExitStack() as held:
-            hold(100)  # what the first few take once
+            hold(100)  # memory that the first connections take once
             before = proxy.memory()
             hold(count)
             return (proxy.memory() - before) / count
 
     def bursts(self, proxy):
-        """Upstream calls for a burst of identical requests, and how long its last caller waits in milliseconds."""
+        """Returns the upstream calls per burst of identical requests, and the last client's wait in milliseconds."""
         call(self.stub.port, f"/delay/{DELAY_MS}", method="GET", body="")
         times = []
         with contextlib.ExitStack() as held:
@@ -258,7 +258,7 @@ class Rig:
                 for caller in callers:
                     caller.sendall(text)
                 if any(receive(caller)[0] != 200 for caller in callers):
-                    fail(f"{proxy.name} did not answer a burst")
+                    fail(f"{proxy.name} failed in a burst")
                 times.append((time.monotonic() - start) * 1e3)
         calls = int(call(self.stub.port, "/delay/0", method="GET", body="")[1])
         return calls / BURSTS, statistics.median(times)
@@ -267,7 +267,7 @@ class Rig:
 # -------------------------------------------------------------------------------------------------------------- table
 
 class Table:
-    """One row for each measure, one column for each proxy; HAProxy is 1."""
+    """One row for each measure, one column for each proxy; ratios are relative to HAProxy."""
 
     def __init__(self, names):
         self.names = names
@@ -307,9 +307,9 @@ def measure(rig, proxies, sharing):
     bursts = {proxy.name: rig.bursts(sharing.get(proxy.name, proxy)) for proxy in proxies}
     table.row(f"{WIDTH} identical at once: upstream calls",
               {name: f"{calls:.0f}" for name, (calls, _) in bursts.items()})
-    table.row("  until the last of them is answered, ms", {name: f"{ms:.0f}" for name, (_, ms) in bursts.items()})
-    print("\nIn brackets: over HAProxy's, the median of repetitions side by side. ±: half of the widest spread in a row.\n"
-          "nginx checks no JWT (its open-source edition cannot), and answers the bursts through its cache.")
+    table.row("  until the last response, ms", {name: f"{ms:.0f}" for name, (_, ms) in bursts.items()})
+    print("\nIn brackets: the ratio to HAProxy's figure, the median of the repetitions. ±: half of the widest spread in a row.\n"
+          "nginx checks no JWT (its open-source edition cannot), and serves the bursts from its cache.")
 
 
 # --------------------------------------------------------------------------------------------------------------- main
@@ -319,31 +319,31 @@ def missing():
 
 
 def prepare(options):
-    """Everything that a measurement needs is there, or a sentence says what to do."""
+    """Checks the requirements of a measurement, and fails with the remedy."""
     if missing() and options.install:
         root = [] if os.geteuid() == 0 else ["sudo"]
-        # With RUNLEVEL=1 the packages start no service of their own now (invoke-rc.d(8)).
-        words = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "install", "-y"]
-        if subprocess.run([*words, "--no-install-recommends", *missing().split()]).returncode:
-            fail("apt-get could not install what is missing; its message stands above")
+        # With RUNLEVEL=1 the packages start no service now (invoke-rc.d(8)).
+        command = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "install", "-y"]
+        if subprocess.run([*command, "--no-install-recommends", *missing().split()]).returncode:
+            fail("apt-get could not install the missing packages; see its message above")
     if missing():
         fail(f"these packages are missing: {missing()}. Install them (sudo apt-get install {missing()}), "
-             "or let this do it: make bench INSTALL=1")
+             "or run: make bench INSTALL=1")
     if len(os.sched_getaffinity(0)) < 2:
-        fail("this needs two cores, one for the proxy and one for the load")
+        fail("the bench needs two cores, one for the proxy and one for the load")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gateway", default=HERE.parent / ".build/release/pointgate", help="Pointgate's binary")
-    parser.add_argument("--check", action="store_true", help="only compare the answers of those that are here")
+    parser.add_argument("--check", action="store_true", help="only compare the responses of the installed proxies")
     parser.add_argument("--install", action="store_true", help="install missing packages with apt-get")
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=2, help="of one repetition")
+    parser.add_argument("--seconds", type=int, default=2, help="the length of one repetition")
     options = parser.parse_args()
     if not options.check:
         prepare(options)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops the children on the way out
     with tempfile.TemporaryDirectory(prefix="pointgate-bench-") as folder, contextlib.ExitStack() as stack:
         rig = Rig(options, Path(folder), stack)
         names = [name for name in ("haproxy", "nginx") if shutil.which(name)] + ["pointgate"]
@@ -353,7 +353,7 @@ def main():
         sharing = {"nginx": rig.start("nginx-cache")} if "nginx" in names else {}
         for proxy in sharing.values():
             rig.check(proxy, [SHARED])
-        print(f"the same answers from the upstream, {', '.join(names)}")
+        print(f"the same responses as the upstream: {', '.join(names)}")
         if not options.check:
             measure(rig, proxies, sharing)
 

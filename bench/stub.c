@@ -1,9 +1,9 @@
-// A stub upstream for bench/run.py: the gateway contract's two reads, answered from memory by one thread.
+// A stub upstream for bench/run.py: one thread serves two reads of the gateway contract from memory.
 //
 //     stub TOKEN      serves 127.0.0.1 and prints its port
 //
-// A read without `Token: TOKEN` is answered {"code":301}, so a proxy that forgets the header is found out.
-// GET /calls answers how many reads came since it was last asked; GET /delay/20 holds every later read for 20 ms.
+// A read without `Token: TOKEN` gets {"code":301}, so that the check notices a proxy without the header.
+// GET /calls returns the number of reads since the last such request; GET /delay/20 delays every later read by 20 ms.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,21 +21,21 @@
 
 enum { most_fds = 65536, input_size = 8192 };
 
-struct answer { char *bytes; size_t size; };
+struct response { char *bytes; size_t size; };
 
 struct connection {
-  unsigned generation;           // so that a held answer never goes to a later connection with the same number
+  unsigned generation;           // a delayed response never goes to a later connection with the same number
   size_t filled, sent;
-  const struct answer *answer;   // being held or sent; nothing more is read meanwhile
+  const struct response *response;  // being delayed or sent; nothing more is read meanwhile
   char input[input_size + 1];
 };
 
-struct held { int fd; unsigned generation; double due; };
+struct delayed { int fd; unsigned generation; double due; };
 
 static struct connection *connections[most_fds];
-static struct held held[most_fds];  // a ring; the delay is the same for all, so the order is that of arrival
-static unsigned first_held, last_held;
-static struct answer values, history, token, refused, missing, text;
+static struct delayed queue[most_fds];  // a ring; the delay is the same for all, so the order is that of arrival
+static unsigned first_delayed, last_delayed;
+static struct response values, history, token, refused, missing, text;
 static const char *token_value;
 static double delay;
 static long calls;
@@ -47,8 +47,8 @@ static double now(void) {
   return time.tv_sec * 1e3 + time.tv_nsec / 1e6;
 }
 
-static struct answer make(const char *status, const char *body) {
-  struct answer made;
+static struct response make(const char *status, const char *body) {
+  struct response made;
   const char *form = "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s";
   int size = asprintf(&made.bytes, form, status, strlen(body), body);
   if (size < 0) exit(1);
@@ -56,8 +56,8 @@ static struct answer make(const char *status, const char *body) {
   return made;
 }
 
-// An envelope whose text is as long as is asked for.
-static struct answer padded(size_t size, const char *element) {
+// Returns a response whose envelope is `size` bytes long.
+static struct response padded(size_t size, const char *element) {
   char *body = malloc(size + 1), *end = body + size;
   char *at = stpcpy(body, "{\"code\":200,\"msg\":\"success\",\"ResultPointObjArr\":[");
   size_t length = strlen(element);
@@ -68,14 +68,14 @@ static struct answer padded(size_t size, const char *element) {
   *at++ = ']';
   memset(at, ' ', (size_t)(end - at) - 1);
   strcpy(end - 1, "}");
-  struct answer made = make("200 OK", body);
+  struct response made = make("200 OK", body);
   free(body);
   return made;
 }
 
 static void drop(int fd) {
   connections[fd]->generation++;
-  connections[fd]->answer = NULL;
+  connections[fd]->response = NULL;
   connections[fd]->filled = 0;
   close(fd);
 }
@@ -90,7 +90,7 @@ static const char *field(const char *head, const char *name) {
   return NULL;
 }
 
-static const struct answer *answer_to(const char *head) {
+static const struct response *response_to(const char *head) {
   char number[32];
   if (begins(head, "GET /_webtalk/_cur/api/access_token?")) return &token;
   if (begins(head, "GET /delay/")) delay = atof(head + 11);
@@ -110,10 +110,10 @@ static const struct answer *answer_to(const char *head) {
   return is_values ? &values : &history;
 }
 
-static void send_answer(int fd) {
+static void send_response(int fd) {
   struct connection *it = connections[fd];
-  while (it->sent < it->answer->size) {
-    ssize_t count = send(fd, it->answer->bytes + it->sent, it->answer->size - it->sent, MSG_NOSIGNAL);
+  while (it->sent < it->response->size) {
+    ssize_t count = send(fd, it->response->bytes + it->sent, it->response->size - it->sent, MSG_NOSIGNAL);
     if (count < 0 && errno == EAGAIN) {
       epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &(struct epoll_event){.events = EPOLLOUT, .data.fd = fd});
       return;
@@ -124,10 +124,10 @@ static void send_answer(int fd) {
     }
     it->sent += (size_t)count;
   }
-  if (it->answer->size > 65536) {
+  if (it->response->size > 65536) {
     epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &(struct epoll_event){.events = EPOLLIN, .data.fd = fd});
   }
-  it->answer = NULL;
+  it->response = NULL;
 }
 
 static void receive(int fd) {
@@ -140,17 +140,17 @@ static void receive(int fd) {
   it->filled += (size_t)count;
   it->input[it->filled] = 0;
   char *body = strstr(it->input, "\r\n\r\n");
-  if (!body || it->answer) return;
+  if (!body || it->response) return;
   const char *length = field(it->input, "Content-Length");
   size_t size = (size_t)(body + 4 - it->input) + (length ? strtoul(length, NULL, 10) : 0);
   if (it->filled < size) return;
-  it->answer = answer_to(it->input);
+  it->response = response_to(it->input);
   it->sent = 0;
-  it->filled = 0;  // a proxy sends its next request after this answer
-  if (delay > 0 && (it->answer == &values || it->answer == &history)) {
-    held[last_held++ % most_fds] = (struct held){fd, it->generation, now() + delay};
+  it->filled = 0;  // a proxy sends its next request after this response
+  if (delay > 0 && (it->response == &values || it->response == &history)) {
+    queue[last_delayed++ % most_fds] = (struct delayed){fd, it->generation, now() + delay};
   } else {
-    send_answer(fd);
+    send_response(fd);
   }
 }
 
@@ -197,17 +197,17 @@ int main(int count, char **arguments) {
   epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN, .data.fd = listener});
   while (true) {
     struct epoll_event events[256];
-    bool waits = first_held != last_held;
+    bool waits = first_delayed != last_delayed;
     int ready = epoll_wait(epoll, events, 256, waits ? 1 : -1);
     for (int i = 0; i < ready; i++) {
       int fd = events[i].data.fd;
       if (fd == listener) accept_all(fd);
-      else if (connections[fd]->answer && events[i].events & EPOLLOUT) send_answer(fd);
+      else if (connections[fd]->response && events[i].events & EPOLLOUT) send_response(fd);
       else receive(fd);
     }
-    while (first_held != last_held && held[first_held % most_fds].due <= now()) {
-      struct held it = held[first_held++ % most_fds];
-      if (connections[it.fd]->generation == it.generation) send_answer(it.fd);
+    while (first_delayed != last_delayed && queue[first_delayed % most_fds].due <= now()) {
+      struct delayed it = queue[first_delayed++ % most_fds];
+      if (connections[it.fd]->generation == it.generation) send_response(it.fd);
     }
   }
 }

@@ -1,7 +1,7 @@
-// What libFuzzer calls: `scripts/fuzz` compiles this file together with the parsers, as one module.
+// The entry point of libFuzzer. `scripts/fuzz` compiles this file and the parsers as one module.
 //
-// The first byte picks the parser and how the rest is cut. Each input is fed whole and in pieces, from memory that is
-// exactly as long, and both must say the same; AddressSanitizer watches the reads.
+// The first byte selects the parser and the size of the pieces. Each input is parsed whole and in pieces, from memory of
+// exactly its length, and both results must be equal. AddressSanitizer checks the reads.
 
 private let limits = HTTPLimits(maxRequestLine: 512, maxHeaderSize: 1024, maxHeaderFields: 16)
 
@@ -18,7 +18,7 @@ public func fuzzParsers(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   return 0
 }
 
-/// A copy that ends where its bytes end.
+/// Calls `body` with a copy whose memory ends with its last byte.
 private func copy<R>(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ body: (UnsafePointer<UInt8>) -> R) -> R {
   let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: max(count, 1))
   defer { memory.deallocate() }
@@ -29,7 +29,7 @@ private func copy<R>(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ body: (Unsaf
 private func request(_ input: UnsafePointer<UInt8>, _ count: Int, _ piece: Int) {
   var whole = RequestHead()
   var parser = RequestHeadParser()
-  let verdict = copy(input, count) { parser.parse($0, count: count, limits: limits, into: &whole) }
+  let expected = copy(input, count) { parser.parse($0, count: count, limits: limits, into: &whole) }
   var head = RequestHead()
   var outcome = HeadOutcome.needMore
   var fed = 0
@@ -39,8 +39,8 @@ private func request(_ input: UnsafePointer<UInt8>, _ count: Int, _ piece: Int) 
     head = RequestHead()
     outcome = copy(input, fed) { parser.parse($0, count: fed, limits: limits, into: &head) }
   }
-  precondition(outcome == verdict, "another verdict in pieces")
-  guard verdict == .complete else { return }
+  precondition(outcome == expected, "the result in pieces differs")
+  guard expected == .complete else { return }
   precondition(head.headLength == whole.headLength && head.headLength <= min(count, limits.maxHeaderSize))
   precondition(head.contentLength == whole.contentLength && head.isChunked == whole.isChunked)
   precondition(!(whole.isChunked && whole.contentLength >= 0), "two framings")
@@ -55,7 +55,7 @@ private func response(_ input: UnsafePointer<UInt8>, _ count: Int, _ piece: Int)
   var whole = ResponseHead()
   var fields: [UInt8] = []
   var parser = ResponseHeadParser()
-  let verdict = copy(input, count) {
+  let expected = copy(input, count) {
     parser.parse($0, count: count, maxHead: 1024, without: FieldNames([]), into: &whole, fields: &fields)
   }
   var outcome = HeadOutcome.needMore
@@ -69,8 +69,8 @@ private func response(_ input: UnsafePointer<UInt8>, _ count: Int, _ piece: Int)
       parser.parse($0, count: fed, maxHead: 1024, without: FieldNames([]), into: &head, fields: &again)
     }
   }
-  precondition(outcome == verdict && again == fields, "another verdict in pieces")
-  precondition(verdict != .complete || !(whole.isChunked && whole.contentLength >= 0), "two framings")
+  precondition(outcome == expected && again == fields, "the result in pieces differs")
+  precondition(expected != .complete || !(whole.isChunked && whole.contentLength >= 0), "two framings")
 }
 
 private func chunked(_ input: UnsafePointer<UInt8>, _ count: Int, _ piece: Int) {
@@ -93,5 +93,5 @@ private func chunked(_ input: UnsafePointer<UInt8>, _ count: Int, _ piece: Int) 
     }
   }
   let (whole, pieces) = (decode(count), decode(piece))
-  precondition(whole == pieces, "another verdict in pieces")
+  precondition(whole == pieces, "the result in pieces differs")
 }

@@ -17,6 +17,6 @@ struct BenchTests {
     let command = Command(
       [Self.tools[0], "-B", script, "--check", "--gateway", try GatewayProcess.binary.get()],
       environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? ""])
-    #expect(try command.run().contains("the same answers"))
+    #expect(try command.run().contains("the same responses"))
   }
 }
