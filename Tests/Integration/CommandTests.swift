@@ -2,9 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The verbs that look: the built binary, its streams and its exit status.
-@Suite("Commands", .blocking)
-struct CommandTests {
+/// The verbs other than `run`: the built binary, its streams and its exit status.
+@Suite(.blocking) struct CommandTests {
   private func program(_ configuration: GatewayConfiguration, _ upstream: ScriptedUpstream?) throws -> GatewayProcess {
     try GatewayProcess(configuration.text, environment: Lab.environment(upstream))
   }
@@ -22,26 +21,55 @@ struct CommandTests {
       uniquingKeysWith: { first, _ in first })
   }
 
-  @Test("init prints a configuration that check takes, alone on stdout")
-  func initialize() throws {
+  @Test func `init prints a configuration that check accepts, alone on stdout`() throws {
     let program = try program(GatewayConfiguration(), nil)
     for name in ["demo", "ecoctrl", "two-vendors"] {
       #expect(try program.run(["init", name]) == 0)
       #expect(program.log.isEmpty)
       try program.write(program.standardOutput)
       #expect(try program.run(["check", "-c", program.configFile.path]) == (name == "ecoctrl" ? 1 : 0))
-      // EcoCtrl's names a database, and there is no DATABASE_URL here.
+      // The configuration for EcoCtrl names a database, and DATABASE_URL is not set here.
       #expect(program.standardOutput.contains("DATABASE_URL") == (name == "ecoctrl"))
     }
     for words in [["init"], ["init", "dmeo"], ["init", "demo", "more"], ["init", "demo", "--live"]] {
       #expect(try program.run(words) == 2)
       #expect(program.standardOutput.isEmpty)
     }
-    #expect(program.log.contains("did you mean 'demo'? There are 'init demo', 'init ecoctrl', 'init two-vendors'"))
+    #expect(program.log.contains("did you mean 'demo'?"))
   }
 
-  @Test("routes says which requests share a call, for how long an answer is kept, and what is merged")
-  func routes() throws {
+  @Test func `a command line without a command, or with an unknown word, exits with 2 and names the help`() throws {
+    let program = try program(GatewayConfiguration(), nil)
+    for (words, message) in [
+      ([], "no command given; see 'pointgate --help'"),
+      (["chekc"], "unknown command 'chekc'; did you mean 'check'? See 'pointgate --help'"),
+      (["token"], "command 'token' is incomplete; use 'token issue' or 'token status'; see 'pointgate --help'"),
+      (["check", "a", "b"], "unexpected argument 'b'; see 'pointgate check --help'"),
+      (["help", "x"], "unknown command 'x'; see 'pointgate --help'"),
+    ] {
+      #expect(try program.run(words) == 2)
+      #expect(program.standardOutput.isEmpty && program.log.hasSuffix("pointgate: \(message)\n"))
+    }
+  }
+
+  @Test func `help and version have the usual options beside their commands, and check takes its file as an argument`()
+    throws
+  {
+    let program = try program(GatewayConfiguration(), ScriptedUpstream())
+    for pair in [
+      [["--version"], ["version"]], [["help", "check"], ["validate", "--help"]], [["--help"], ["help"]],
+      [["check", program.configFile.path], ["-c", program.configFile.path, "validate"]],
+    ] {
+      var outputs: [String] = []
+      for words in pair {
+        #expect(try program.run(words) == 0)
+        outputs.append(program.standardOutput)
+      }
+      #expect(outputs[0] == outputs[1] && !outputs[0].isEmpty)
+    }
+  }
+
+  @Test func `routes prints which requests share a call, how long responses are cached, and what is merged`() throws {
     var configuration = GatewayConfiguration()
     configuration.routes = [
       "values": ["cache": "2s", "stale": "1m", "batch": "{window: 5ms, max: 50}"], "history": ["coalesce": "true"],
@@ -70,8 +98,7 @@ struct CommandTests {
     #expect(types?.map { $0["batch"] as? Bool } == [true, true])
   }
 
-  @Test("check --live fetches one token, reads once, and changes nothing")
-  func live() throws {
+  @Test func `check --live fetches one token, reads once, and changes nothing`() throws {
     let upstream = try ScriptedUpstream()
     let program = try program(GatewayConfiguration(), upstream)
     #expect(try check(program) == 0)
@@ -91,8 +118,7 @@ struct CommandTests {
     }
   }
 
-  @Test("an error of the upstream's own counts as reached, and is said")
-  func businessError() throws {
+  @Test func `check --live counts an upstream that responds with an error as reached, and prints the code`() throws {
     let upstream = try ScriptedUpstream()
     upstream.script(.answer(#"{"code":500,"error":"no"}"#))
     let program = try program(GatewayConfiguration(), upstream)
@@ -102,8 +128,7 @@ struct CommandTests {
     #expect((read["note"] as? String)?.contains("code 500") == true)
   }
 
-  @Test("what is not reached is status 3, and everything else is tried all the same")
-  func unreached() throws {
+  @Test func `check --live exits with 3 for an upstream that is not reached, and tries all the rest`() throws {
     let upstream = try ScriptedUpstream()
     upstream.stop()
     var configuration = GatewayConfiguration()
@@ -117,8 +142,9 @@ struct CommandTests {
     #expect(steps["store schema"]?["outcome"] as? String == "ok")
   }
 
-  @Test("an upstream that refuses the application, or speaks no JSON, is status 3")
-  func refused() throws {
+  @Test func `check --live exits with 3 for an upstream that refuses the application, or does not respond with JSON`()
+    throws
+  {
     let upstream = try ScriptedUpstream()
     let program = try program(GatewayConfiguration(), upstream)
     upstream.scriptTokens(.answer(#"{"code":304,"error":"invalid appId"}"#))
@@ -130,8 +156,7 @@ struct CommandTests {
     #expect(try steps(program)["adapter main read"]?["outcome"] as? String == "failed")
   }
 
-  @Test("a file that is another program's database is status 1")
-  func foreign() throws {
+  @Test func `check --live exits with 1 for a file that is not a database`() throws {
     let upstream = try ScriptedUpstream()
     let program = try program(GatewayConfiguration(), upstream)
     try Data("this is no database, and long enough to be looked at".utf8)
@@ -140,8 +165,7 @@ struct CommandTests {
     #expect(try steps(program)["store schema"]?["outcome"] as? String == "bad")
   }
 
-  @Test("nothing is tried with a configuration that is wrong")
-  func wrongConfiguration() throws {
+  @Test func `check --live tries nothing when the configuration has errors`() throws {
     let upstream = try ScriptedUpstream()
     let program = try program(GatewayConfiguration(), upstream)
     try program.write(GatewayConfiguration().text + "nonsense: 1\n")
@@ -150,8 +174,7 @@ struct CommandTests {
     #expect(program.standardOutput.contains("unknown key 'nonsense'"))
   }
 
-  @Test("token status tells of the stored token what is no secret, and makes nothing")
-  func tokenStatus() throws {
+  @Test func `token status prints no secret of the stored token, and creates nothing`() throws {
     let lab = try Lab()
     let status = ["token", "status", "-c", lab.gateway.configFile.path]
     let other = try GatewayProcess(GatewayConfiguration().text, environment: Lab.environment(lab.upstream))
@@ -179,8 +202,7 @@ struct CommandTests {
     }
   }
 
-  @Test("token status says that a memory store keeps nothing, and that a store is not reached")
-  func tokenStatusElsewhere() throws {
+  @Test func `token status reports a memory store, and a store that is not reached`() throws {
     var configuration = GatewayConfiguration()
     configuration.store = ["type": "memory"]
     let memory = try program(configuration, nil)
@@ -196,8 +218,7 @@ struct CommandTests {
 }
 
 /// The same verbs over a real PostgreSQL.
-@Suite("Commands over PostgreSQL", .blocking)
-struct PostgresCommandTests {
+@Suite(.blocking) struct PostgresCommandTests {
   private let server: PostgresServer
   private let database: String
 
@@ -228,8 +249,7 @@ struct PostgresCommandTests {
     }
   }
 
-  @Test("check --live says what a migration would do, and does nothing of it")
-  func pending() throws {
+  @Test func `check --live prints the pending migrations and does not run them`() throws {
     let fresh = try run(["check", "--live"], configuration(["schema": "pointgate"]))
     #expect(fresh.status == 0 && fresh.out.contains("creates schema pointgate"))
     for table in ["iot_tokens", "objects", "dashboard_widgets"] { #expect(fresh.out.contains(table)) }
@@ -240,8 +260,7 @@ struct PostgresCommandTests {
     #expect(try tables == "0")
   }
 
-  @Test("check --live refuses EcoCtrl's tables and names the mend")
-  func foreign() throws {
+  @Test func `check --live refuses EcoCtrl's tables and names the remedy`() throws {
     try server.sql("CREATE TABLE objects (id uuid, model_id uuid NOT NULL, code varchar(255))", database: database)
     let result = try run(["check", "--live"], configuration())
     #expect(result.status == 1 && result.out.contains("store: {schema: pointgate}"))
@@ -249,8 +268,9 @@ struct PostgresCommandTests {
     #expect(try tables == "1")
   }
 
-  @Test("a gateway's token is told of from another process, and check --live finds nothing more to do")
-  func used() throws {
+  @Test func `token status reads a gateway's token from another process, and check --live finds an up-to-date schema`()
+    throws
+  {
     let lab = try Lab(configuration(), environment: ["DATABASE_URL": database])
     #expect(try lab.call().status == 200)
     let row = try eventuallyStored()

@@ -1,91 +1,84 @@
 import AdapterAPI
+import Glibc
 
-/// The command line, taken apart: a verb, its options, what is left.
+/// The parsed command line: options with their values, and the words that are left.
 struct Arguments {
-  /// The wrong use of the command line; exit status 2.
-  struct UsageError: Error { var message: String }
+  /// A wrong use of the command line: exit status 2.
+  struct UsageError: Error {
+    let message: String
+    init(_ message: String) { self.message = message }
+  }
 
-  private(set) var words: [String] = []
+  /// The verb and its arguments; the arguments alone once the verb is known.
+  var words: [String] = []
+  /// By the option's name; empty for an option without a value.
   private var values: [String: [String]] = [:]
-  private var flags: Set<String> = []
 
-  /// Options that take a value, and those that don't; everywhere on the line, before or after the verb.
-  private static let valued = [
-    "-c": "config", "--config": "config", "--format": "format", "--sub": "sub", "--role": "role", "--ttl": "ttl",
-  ]
-  private static let plain = ["-h": "help", "--help": "help", "--demo": "demo", "--live": "live"]
-
-  init(_ arguments: [String]) throws(UsageError) {
-    var index = 0
-    while index < arguments.count {
-      var argument = arguments[index]
-      index += 1
-      var inline: String?
-      if argument.hasPrefix("--"), let equals = argument.firstIndex(of: "=") {
-        inline = String(argument[argument.index(after: equals)...])
-        argument = String(argument[..<equals])
+  /// - Parameter options: the options of all verbs, as an option may stand before its verb.
+  init(_ arguments: [String], options: [Verb.Option] = Verb.allOptions) throws(UsageError) {
+    var rest = arguments[...]
+    while var word = rest.popFirst() {
+      guard word.hasPrefix("-") else {
+        words.append(word)
+        continue
       }
-      if let name = Arguments.valued[argument] {
-        if inline == nil, index < arguments.count {
-          inline = arguments[index]
-          index += 1
+      var inline: String?
+      if word.hasPrefix("--"), let equals = word.firstIndex(of: "=") {
+        inline = String(word[word.index(after: equals)...])
+        word = String(word[..<equals])
+      }
+      guard let option = options.first(where: { $0.name == word || $0.short == word }) else {
+        let hint = Spelling.hint(for: word, among: options.map(\.name))
+        throw UsageError("unknown option '\(Spelling.printable(word))'\(hint)")
+      }
+      if let placeholder = option.value {
+        guard let value = inline ?? rest.popFirst() else {
+          throw UsageError("option '\(word)' needs a value: \(word) \(placeholder)")
         }
-        guard let value = inline else { throw UsageError(message: "\(Spelling.printable(argument)) needs a value") }
-        values[name, default: []].append(value)
-      } else if let name = Arguments.plain[argument] {
-        guard inline == nil else { throw UsageError(message: "\(Spelling.printable(argument)) takes no value") }
-        flags.insert(name)
-      } else if argument.hasPrefix("-") {
-        let known = (Array(Arguments.valued.keys) + Array(Arguments.plain.keys)).filter { $0.hasPrefix("--") }.sorted()
-        throw UsageError(
-          message: "unknown option '\(Spelling.printable(argument))'\(Spelling.hint(for: argument, among: known))")
+        values[option.name, default: []].append(value)
+      } else if inline == nil {
+        values[option.name] = []
       } else {
-        words.append(argument)
+        throw UsageError("option '\(word)' takes no value")
       }
     }
   }
 
-  func has(_ flag: String) -> Bool { flags.contains(flag) }
-  func all(_ name: String) -> [String] { values[name] ?? [] }
+  func has(_ option: Verb.Option) -> Bool { values[option.name] != nil }
+  func all(_ option: Verb.Option) -> [String] { values[option.name] ?? [] }
 
-  /// The one value of an option; given twice it is a mistake.
-  func one(_ name: String) throws(UsageError) -> String? {
-    let all = all(name)
-    guard all.count < 2 else { throw UsageError(message: "--\(name) is given twice") }
+  /// The value of an option that may be given once.
+  func one(_ option: Verb.Option) throws(UsageError) -> String? {
+    let all = all(option)
+    guard all.count < 2 else { throw UsageError("option '\(option.name)' is given twice") }
     return all.first
   }
 
-  /// Refuses options that the verb does not have.
-  func allow(_ names: Set<String>) throws(UsageError) {
-    for name in Set(values.keys).union(flags).sorted() where !names.contains(name) {
-      throw UsageError(message: "--\(name) does not belong to this verb")
+  /// Refuses options and arguments that the verb does not take.
+  func check(for verb: Verb) throws(UsageError) {
+    for name in values.keys.sorted() where !verb.options.contains(where: { $0.name == name }) {
+      throw UsageError("'\(name)' is not an option of '\(verb.name)'")
     }
+    let limit = verb.argument == nil ? 0 : verb.argumentLimit
+    if words.count > limit { throw UsageError("unexpected argument '\(Spelling.printable(words[limit]))'") }
   }
 
   func isJSON() throws(UsageError) -> Bool {
-    switch try one("format") ?? "text" {
+    switch try one(.format) ?? "text" {
     case "text": return false
     case "json": return true
-    case let other: throw UsageError(message: "--format is 'text' or 'json', not '\(Spelling.printable(other))'")
+    case let value: throw UsageError("'--format' must be text or json, not '\(Spelling.printable(value))'")
     }
   }
-}
 
-extension Arguments.UsageError {
-  /// A verb without the word that belongs behind it.
-  static func incomplete(_ verb: String, _ words: [String]) -> Self {
-    Self(message: "\(verb) what? \(thereAre(verb, words))")
-  }
-
-  /// A verb with a word behind it that it does not have.
-  static func unknown(_ verb: String, _ word: String, among words: [String]) -> Self {
-    let hint = Spelling.hint(for: word, among: words)
-    return Self(
-      message: "there is no '\(verb) \(Spelling.printable(word))'\(hint.isEmpty ? "." : hint) \(thereAre(verb, words))"
-    )
-  }
-
-  private static func thereAre(_ verb: String, _ words: [String]) -> String {
-    "There are " + words.map { "'\(verb) \($0)'" }.joined(separator: ", ")
+  /// The configuration file: the argument, or the value of `--config`, or a file of the usual name.
+  func configurationFile() throws(UsageError) -> String {
+    guard let option = try one(.config) else {
+      return words.first ?? (access("gateway.yaml", F_OK) == 0 ? "gateway.yaml" : "config/gateway.yaml")
+    }
+    guard words.isEmpty else {
+      throw UsageError("the configuration is given twice: as an argument and with '--config'")
+    }
+    return option
   }
 }

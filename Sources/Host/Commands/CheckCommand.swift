@@ -3,19 +3,36 @@ import Glibc
 
 /// `pointgate check`
 enum CheckCommand {
-  static func run(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
+  private static let live = Verb.Option(name: "--live", help: "also tries the configuration, as described above")
+
+  static let verb = Verb(
+    name: "check", alias: "validate",
+    summary: "reads a configuration and prints every problem; check --live also tries it", argument: "[FILE]",
+    options: [.config, live, .format],
+    details: """
+      Reads the configuration exactly as 'run' does and prints every problem. Starts nothing, sends nothing. The exit status
+      is 1 when there is an error; warnings do not change it.
+
+      With --live it then resolves each upstream's name, connects, fetches one token of its own, and reads one point that no
+      building has. It also prints what 'run' would change in the database. Each step is printed with its time and may take
+      ten seconds. The stored tokens are neither read nor changed. The exit status is 3 when a service was not reached or its
+      response was wrong. It is 1 when the database URL is not valid, or the database belongs to another program, or its
+      schema is newer, or older and may not be migrated.
+      """,
+    example: "pointgate check --live config/gateway.yaml", run: run)
+
+  private static func run(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
     let isJSON = try arguments.isJSON()
-    let result = try Command.source(arguments).load()
-    let status: Int32 = result.checked == nil ? 1 : 0
-    guard arguments.has("live") else {
+    let result = try arguments.source().load()
+    guard arguments.has(live) else {
       if isJSON { json(result.loaded) } else { Terminal.out(text(result.loaded)) }
-      return status
+      return result.checked == nil ? 1 : 0
     }
     if !isJSON { Terminal.out(text(result.loaded)) }
-    // What 'run' refuses is not tried either: it might send a secret in plain text.
+    // A configuration that 'run' refuses is not tried: the calls might send a secret in plain text.
     guard let checked = result.checked, result.loaded.stopping.isEmpty else {
       if isJSON { json(result.loaded, []) }
-      Terminal.error("pointgate: nothing was tried, because 'run' refuses this configuration\n")
+      Terminal.error("pointgate: no step was tried, because 'run' refuses this configuration\n")
       return 1
     }
     let log = Log(level: .error, format: .text, access: false)
@@ -29,6 +46,7 @@ enum CheckCommand {
     return steps.exitStatus
   }
 
+  /// Prints the problems, and the steps of `--live` where they were asked for.
   private static func json(_ loaded: LoadedConfiguration, _ steps: [LiveStep]? = nil) {
     Terminal.json { writer in
       writer.object { writer in

@@ -4,27 +4,36 @@ import Synchronization
 
 /// One event loop for a command that waits for the network or a database.
 enum CommandLoop {
-  /// How long one step of a command may take.
-  static let patience = Duration.seconds(10)
+  /// The time that one step of a command may take.
+  static let stepTimeout = Duration.seconds(10)
 
   static let storeTimeout = StoreError(
-    .unavailable, "The store did not answer within \(TimeSpan.text(patience.milliseconds)).")
+    .unavailable, "The store did not respond within \(TimeSpan.text(stepTimeout.milliseconds)).")
 
-  /// Runs the work on a loop of its own, and waits for it on this thread.
+  /// Runs `work` on an event loop of its own, and blocks this thread until it is done.
   static func run<Value: Sendable>(_ work: @escaping @Sendable (EventLoopGroup) async -> Value) -> Value {
-    // A socket whose other end is gone answers EPIPE instead.
+    // A write to a socket whose other end is closed returns EPIPE instead of ending the process.
     signal(SIGPIPE, SIG_IGN)
     let group = EventLoopGroup(count: 1)
     group.start()
     defer { group.stop() }
-    let result = Handed<Value>()
-    Task(executorPreference: group.loops[0]) { result.give(await work(group)) }
-    return result.take()
+    let result = Mutex<Value?>(nil)
+    let isDone = ThreadSignal()
+    Task(executorPreference: group.loops[0]) {
+      let value = await work(group)
+      result.withLock { $0 = value }
+      isDone.signal()
+    }
+    while true {
+      isDone.wait()
+      if let value = result.withLock({ $0 }) { return value }
+    }
   }
 
-  /// The work's value; nil when it takes longer than that. Then it is cancelled and left alone. Call it on the loop.
-  static func withPatience<Value: Sendable>(
-    _ patience: Duration = patience, on loop: EventLoop, _ work: @escaping @Sendable () async -> Value
+  /// Returns the value of `work`. When it takes longer than `timeout`, cancels it and returns nil without waiting for its end.
+  /// To be called on the loop.
+  static func withTimeout<Value: Sendable>(
+    _ timeout: Duration = stepTimeout, on loop: EventLoop, _ work: @escaping @Sendable () async -> Value
   ) async -> Value? {
     let wait = LoopWait<Value>(loop: loop)
     let bound = LoopBound(wait, on: loop)
@@ -32,28 +41,10 @@ enum CommandLoop {
       let value = await work()
       loop.post { bound.value.end(.value(value)) }
     }
-    guard case .value(let value) = await wait.wait(until: Instant(nanoseconds: System.monotonic()) + patience) else {
+    guard case .value(let value) = await wait.wait(until: Instant(nanoseconds: System.monotonic()) + timeout) else {
       task.cancel()
       return nil
     }
     return value
-  }
-
-  /// A value that a task gives and a thread waits for.
-  private final class Handed<Value: Sendable>: Sendable {
-    private let value = Mutex<Value?>(nil)
-    private let isGiven = ThreadSignal()
-
-    func give(_ value: Value) {
-      self.value.withLock { $0 = value }
-      isGiven.signal()
-    }
-
-    func take() -> Value {
-      while true {
-        isGiven.wait()
-        if let value = value.withLock({ $0 }) { return value }
-      }
-    }
   }
 }

@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// `pointgate run --demo`: everything in memory, a secret that dies with the process.
+/// `pointgate run --demo`: everything in memory, with a secret that lives as long as the process.
 enum Demo {
   static func source() -> ConfigurationSource {
     var environment = Terminal.environment()
@@ -8,12 +8,12 @@ enum Demo {
     return ConfigurationSource(file: "demo", text: Starter.demo.text, environment: environment)
   }
 
-  /// A greeting with a line that works when it is pasted.
+  /// A greeting with a curl line that works when it is pasted.
   static func banner(_ gateway: Gateway) -> String {
     let token = gateway.demoToken(lifetime: .seconds(24 * 3600)) ?? ""
     return """
 
-      Pointgate shows a small building that exists in memory only (adapter 'mock'). Paste this into another terminal:
+      Pointgate simulates a small building in memory (adapter 'mock'). Paste this into another terminal:
 
         curl -s http://\(gateway.address)/api/iot/codes/values -H 'Content-Type: application/json' \\
           -H 'Authorization: Bearer \(token)' \\

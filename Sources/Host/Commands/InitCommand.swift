@@ -1,12 +1,22 @@
 import AdapterAPI
 
-/// `pointgate init NAME`: a small commented configuration, alone on stdout.
+/// `pointgate init NAME`: prints a small commented configuration, alone on stdout.
 enum InitCommand {
-  static func run(_ words: [String]) throws(Arguments.UsageError) -> Int32 {
+  static let verb = Verb(
+    name: "init", summary: "prints a small commented configuration to begin with", argument: "NAME",
+    details: """
+      Prints a small commented configuration, alone on stdout. NAME is one of:
+
+      \(Terminal.table(Starter.all.map { ["  " + $0.name, $0.summary] }).dropLast())
+      """,
+    example: "pointgate init demo > gateway.yaml"
+  ) { arguments throws(Arguments.UsageError) in
     let names = Starter.all.map(\.name)
-    guard let name = words.first else { throw .incomplete("init", names) }
+    let list = "available: \(names.joined(separator: ", "))"
+    guard let name = arguments.words.first else { throw .init("'init' needs the name of a configuration; \(list)") }
     guard let starter = Starter.named(name) else {
-      throw .unknown("init", name, among: names)
+      let hint = Spelling.hint(for: name, among: names)
+      throw .init("unknown configuration '\(Spelling.printable(name))'\(hint.isEmpty ? "; \(list)" : hint)")
     }
     Terminal.out(starter.text)
     return 0

@@ -2,8 +2,8 @@ import AdapterAPI
 
 /// The steps of `check --live`: each upstream that a route names, then the store.
 ///
-/// Sends nothing but one token request and one read to each upstream. The token that it gets is its own: the stored pair
-/// is not looked at, so no refresh token is spent. The store is only read. Runs on the first loop of `group`.
+/// Sends one token request and one read to each upstream. The token is its own: the stored pair is not read, so no refresh
+/// token is used up. The store is only read. Runs on the first loop of `group`.
 struct LiveCheck: Sendable {
   let checked: CheckedConfiguration
   let group: EventLoopGroup
@@ -24,11 +24,12 @@ struct LiveCheck: Sendable {
   private func store() async -> LiveStep {
     let configuration = checked.configuration.store
     if case .memory = configuration.kind {
-      return LiveStep(subject: "store", name: "schema", outcome: .ok, milliseconds: 0, note: "memory: nothing to reach")
+      return LiveStep(
+        subject: "store", name: "schema", outcome: .ok, milliseconds: 0, note: "memory: there is no database to reach")
     }
     let database = StoreFactory.database(configuration, isReadOnly: true)
     let start = Instant(nanoseconds: System.monotonic())
-    let result = await CommandLoop.withPatience(on: loop) { () -> Result<[String], StoreError> in
+    let result = await CommandLoop.withTimeout(on: loop) { () -> Result<[String], StoreError> in
       do throws(StoreError) { return .success(try await database.pendingMigrations()) } catch { return .failure(error) }
     }
     let time = (Instant(nanoseconds: System.monotonic()) - start).milliseconds
@@ -37,7 +38,7 @@ struct LiveCheck: Sendable {
     return LiveStep(subject: "store", name: "schema", outcome: outcome, milliseconds: time, note: note)
   }
 
-  /// What a look at the schema means for `run`.
+  /// Returns what the pending migrations mean for `run`.
   static func verdict(
     _ pending: Result<[String], StoreError>, _ store: Configuration.Store
   ) -> (LiveStep.Outcome, note: String) {
@@ -46,7 +47,10 @@ struct LiveCheck: Sendable {
     case .success(let steps):
       let list = steps.joined(separator: "; ")
       if !store.migrate {
-        return (.bad, "Older than this version needs (\(list)), and 'store: {migrate: false}' forbids to change it.")
+        return (
+          .bad,
+          "The schema is older than this version needs (\(list)), and 'store: {migrate: false}' forbids to change it."
+        )
       }
       return (.ok, "'run' would do this: \(list)")
     case .failure(let error): return (error.needsOperator ? .bad : .failed, error.message)
@@ -65,7 +69,7 @@ struct LiveCheck: Sendable {
     for client in made.clients {
       isReached = await connect(client, subject, &steps) && isReached
     }
-    await talk(to: made.adapter, subject, isReached: isReached, &steps)
+    await call(made.adapter, subject, isReached: isReached, &steps)
     await made.adapter.shutdown()
     for client in made.clients { client.shutdown() }
     return steps
@@ -77,7 +81,7 @@ struct LiveCheck: Sendable {
       return (addresses, addresses.prefix(4).map(\.description).joined(separator: ", "))
     }
     guard addresses != nil else {
-      steps.append(.skipped(subject, "connect", "there is no address"))
+      steps.append(.skipped(subject, "connect", "the name has no address"))
       return false
     }
     return await measure(subject, "connect", &steps) { (deadline) throws(AdapterError) in
@@ -86,9 +90,7 @@ struct LiveCheck: Sendable {
     } != nil
   }
 
-  private func talk(
-    to adapter: any Adapter, _ subject: String, isReached: Bool, _ steps: inout [LiveStep]
-  ) async {
+  private func call(_ adapter: any Adapter, _ subject: String, isReached: Bool, _ steps: inout [LiveStep]) async {
     var token: Token?
     if adapter.usesToken {
       guard isReached else {
@@ -97,27 +99,27 @@ struct LiveCheck: Sendable {
       }
       token = await measure(subject, "token", &steps) { (deadline) throws(AdapterError) in
         let token = try await adapter.refresh(nil, deadline: deadline)
-        return (token, "good for \(TimeSpan.text(token.lifetime))")
+        return (token, "valid for \(TimeSpan.text(token.lifetime))")
       }
       if token == nil { return steps.append(.skipped(subject, "read", "there is no token")) }
     } else if !isReached {
       return steps.append(.skipped(subject, "read", "there is no connection"))
     }
     guard let request = LiveCheck.read(of: type(of: adapter)) else {
-      return steps.append(.skipped(subject, "read", "this vendor has nothing to read without knowing its points"))
+      return steps.append(.skipped(subject, "read", "this vendor has no operation that reads without knowing a point"))
     }
     _ = await measure(subject, "read", &steps) { [token] (deadline) throws(AdapterError) in
-      let answer = try await adapter.perform(request, Call(token: token, deadline: deadline))
-      if case .stream(_, let rest) = answer.body { rest.cancel() }
-      switch answer.verdict {
+      let response = try await adapter.perform(request, Call(token: token, deadline: deadline))
+      if case .stream(_, let rest) = response.body { rest.cancel() }
+      switch response.verdict {
       case .ok: return ((), request.operation.rawValue)
       case .businessError(let code):
-        return ((), "\(request.operation.rawValue): reached, and it answers with an error of its own, code \(code)")
+        return ((), "\(request.operation.rawValue): reached; the response is an error of the upstream, code \(code)")
       }
     }
   }
 
-  /// A read that the contract allows with any vendor, and that asks little: of one point that no building has.
+  /// A small read that the contract allows with any vendor: of one point that no building has.
   private static func read(of type: any Adapter.Type) -> AdapterRequest? {
     if type.operations.contains(.values) {
       return AdapterRequest(operation: .values, body: Array(#"{"codes":["pointgate-check"]}"#.utf8))
@@ -126,15 +128,15 @@ struct LiveCheck: Sendable {
     return nil
   }
 
-  /// Runs one step and writes down how it went; nil when it failed.
+  /// Runs one step and appends its outcome; returns nil when it failed.
   private func measure<Value: Sendable>(
     _ subject: String, _ name: String, _ steps: inout [LiveStep],
     _ work: @escaping @Sendable (Instant) async throws(AdapterError) -> (Value, note: String)
   ) async -> Value? {
     let start = Instant(nanoseconds: System.monotonic())
-    let result = await CommandLoop.withPatience(on: loop) { () -> Result<(Value, note: String), AdapterError> in
+    let result = await CommandLoop.withTimeout(on: loop) { () -> Result<(Value, note: String), AdapterError> in
       do throws(AdapterError) {
-        return .success(try await work(start + CommandLoop.patience))
+        return .success(try await work(start + CommandLoop.stepTimeout))
       } catch {
         return .failure(error)
       }
@@ -149,16 +151,9 @@ struct LiveCheck: Sendable {
       return value
     case .failure(let error):
       step(.failed, error.detail.isEmpty ? error.message : "\(error.message) (\(error.detail))")
-      return nil
     case nil:
-      step(.failed, "It did not end within \(TimeSpan.text(CommandLoop.patience.milliseconds)).")
-      return nil
+      step(.failed, "The step did not end within \(TimeSpan.text(CommandLoop.stepTimeout.milliseconds)).")
     }
-  }
-}
-
-extension LiveStep {
-  static func skipped(_ subject: String, _ name: String, _ note: String) -> LiveStep {
-    LiveStep(subject: subject, name: name, outcome: .skipped, milliseconds: 0, note: note)
+    return nil
   }
 }

@@ -1,14 +1,14 @@
 import AdapterAPI
 
-/// One step of `check --live`, and how it ended.
+/// One step of `check --live`, and its outcome.
 struct LiveStep: Sendable, Equatable {
   enum Outcome: String, Sendable {
     case ok
-    /// Not reached, or it did not answer as it must: exit status 3.
+    /// The service was not reached, or its response was wrong: exit status 3.
     case failed
-    /// Reached, and wrong in itself, as a foreign schema: exit status 1.
+    /// The service was reached and is not usable, such as a foreign schema: exit status 1.
     case bad
-    /// A step that it builds on failed.
+    /// A step that this one needs failed.
     case skipped
   }
 
@@ -17,9 +17,14 @@ struct LiveStep: Sendable, Equatable {
   /// `resolve`, `connect`, `token`, `read`, `schema`.
   let name: String
   let outcome: Outcome
+  /// The time that the step took.
   let milliseconds: Int64
-  /// What was found, or what is wrong and what to do.
+  /// The finding, or the problem and its remedy.
   let note: String
+
+  static func skipped(_ subject: String, _ name: String, _ note: String) -> LiveStep {
+    LiveStep(subject: subject, name: name, outcome: .skipped, milliseconds: 0, note: note)
+  }
 
   /// The columns of a table.
   var row: [String] {
@@ -40,7 +45,7 @@ struct LiveStep: Sendable, Equatable {
 }
 
 extension [LiveStep] {
-  /// What is wrong in itself comes before what was not reached: it stays wrong when everything is up again.
+  /// 1 for a bad step before 3 for a failed one: a bad step stays bad when every service is reached again.
   var exitStatus: Int32 {
     if contains(where: { $0.outcome == .bad }) { return 1 }
     return contains { $0.outcome == .failed } ? 3 : 0

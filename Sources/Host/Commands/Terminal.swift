@@ -1,7 +1,7 @@
 import AdapterAPI
 import Glibc
 
-/// What the commands print, and the environment they read.
+/// The output of commands, and the environment of the process.
 enum Terminal {
   static func out(_ text: String) { write(Array(text.utf8), to: 1) }
   static func error(_ text: String) { write(Array(text.utf8), to: 2) }
@@ -13,8 +13,8 @@ enum Terminal {
     self.write(writer.bytes + [0x0A], to: 1)
   }
 
-  /// Whoever starts the program may have closed 0, 1 or 2: the next socket or database would get that number, and what is printed
-  /// would go there.
+  /// Opens /dev/null for each of the descriptors 0, 1 and 2 that the parent process has closed. Otherwise the next socket or
+  /// database would get that number, and output would go there.
   static func reserveDescriptors() {
     var fd = open("/dev/null", O_RDWR)
     while (0...2).contains(fd) { fd = open("/dev/null", O_RDWR) }
@@ -31,7 +31,7 @@ enum Terminal {
     }
   }
 
-  /// The process's environment.
+  /// Returns the environment variables of the process.
   static func environment() -> [String: String] {
     var result: [String: String] = [:]
     var entry = environ
@@ -45,14 +45,14 @@ enum Terminal {
     return result
   }
 
-  /// Foreign text without what a terminal would obey.
+  /// Returns foreign text without control characters, which a terminal would obey.
   static func printable(_ text: String) -> String {
     var bytes: [UInt8] = []
     Escaping.append(text, limit: 200, to: &bytes)
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Columns of text, each as wide as its widest entry.
+  /// Returns rows of text with each column as wide as its widest entry.
   static func table(_ rows: [[String]]) -> String {
     guard let first = rows.first else { return "" }
     let widths = first.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }

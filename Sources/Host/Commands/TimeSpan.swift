@@ -1,4 +1,4 @@
-/// Spans of time and moments, as the commands print them.
+/// The text of durations and points in time in the output of commands.
 enum TimeSpan {
   /// `2 h 5 min`, `3 min`, `12 s`, `0 s`: the two largest units that are not zero; no sign.
   static func text(_ milliseconds: Int64) -> String {

@@ -1,25 +1,25 @@
 import AdapterAPI
 
-/// What `token status` says: the stored token of each adapter that uses one. Pure; never holds a token.
+/// The report of `token status`: the state of each adapter's stored token, without the token. Makes no calls.
 struct TokenStatus: Sendable {
   struct Adapter: Sendable {
     let name: String
-    /// Type and address, as `TokenRow.upstream` has them.
+    /// Type and address, in the form of `TokenRow.upstream`.
     let upstream: String
   }
 
   enum State: String, Sendable {
     case good, ended
-    /// Nothing is stored.
+    /// No token is stored.
     case none
-    /// It came from another upstream than the configuration names now, so it is not used.
+    /// The token came from an upstream that the configuration does not name any more, so it is not used.
     case otherUpstream = "other upstream"
     /// The configuration has no such adapter.
     case notConfigured = "not configured"
   }
 
   struct Entry: Sendable {
-    /// Nil: the row names none, as EcoCtrl writes it.
+    /// Nil where the row names none, as EcoCtrl writes it.
     let adapter: String?
     let state: State
     let row: TokenRow?
@@ -29,7 +29,7 @@ struct TokenStatus: Sendable {
   private let now: Int64
 
   /// - Parameters:
-  ///   - adapters: those of the configuration that use tokens.
+  ///   - adapters: the adapters of the configuration that use tokens.
   ///   - now: milliseconds since the epoch.
   init(_ adapters: [Adapter], _ rows: [TokenRow], now: Int64) {
     self.now = now
@@ -64,23 +64,24 @@ struct TokenStatus: Sendable {
     ]
   }
 
-  /// `[{"adapter", "state", "expiresAt", "updatedAt", "ageMs", "updatedBy", "version", "leased", "fingerprint", "upstream"}]`;
-  /// what is not known is null.
-  var json: String { "[\(entries.map(json).joined(separator: ","))]" }
-
-  private func json(_ entry: Entry) -> String {
-    func text(_ value: String?) -> String { value.map(Escaping.quoted) ?? "null" }
-    func number(_ value: Int64?) -> String { value.map { "\($0)" } ?? "null" }
+  /// Writes an entry as a JSON object; unknown values are null.
+  func write(_ writer: inout JSONWriter, _ entry: Entry) {
     let row = entry.row
-    return "{\"adapter\":\(text(entry.adapter)),\"state\":\(text(entry.state.rawValue)),"
-      + "\"expiresAt\":\(text(row?.expiresAt.map(TimeSpan.rfc3339))),"
-      + "\"updatedAt\":\(text(row?.updatedAt.map(TimeSpan.rfc3339))),\"ageMs\":\(number(row.flatMap(age))),"
-      + "\"updatedBy\":\(text(row?.updatedBy)),\"version\":\(number(row?.version)),"
-      + "\"leased\":\(row?.isLeased ?? false),\"fingerprint\":\(text(row?.fingerprint)),"
-      + "\"upstream\":\(text(row?.upstream))}"
+    writer.object {
+      $0.member("adapter", entry.adapter)
+      $0.member("state", entry.state.rawValue)
+      $0.member("expiresAt", row?.expiresAt.map(TimeSpan.rfc3339))
+      $0.member("updatedAt", row?.updatedAt.map(TimeSpan.rfc3339))
+      $0.member("ageMs", row.flatMap(age).map { Int($0) })
+      $0.member("updatedBy", row?.updatedBy)
+      $0.member("version", (row?.version).map { Int($0) })
+      $0.member("leased", row?.isLeased ?? false)
+      $0.member("fingerprint", row?.fingerprint)
+      $0.member("upstream", row?.upstream)
+    }
   }
 
-  /// Not below zero: the clocks of two machines may differ.
+  /// The age in milliseconds; never negative, as the clocks of two machines may differ.
   private func age(of row: TokenRow) -> Int64? {
     row.updatedAt.map { updated in
       let (age, overflow) = now.subtractingReportingOverflow(updated)

@@ -1,35 +1,46 @@
 import AdapterAPI
 
-/// `pointgate token status`: reads the store; makes, migrates and writes nothing.
+/// `pointgate token status`: reads the store, and neither creates, migrates nor writes it.
 enum TokenStatusCommand {
-  static func run(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
+  static let verb = Verb(
+    name: "token status",
+    summary: "prints the upstreams' stored tokens: when they end, which process renewed them last",
+    argument: "[FILE]", options: [.config, .format],
+    details: """
+      Reads the store and prints for each adapter when the upstream's token ends, how old it is, which process renewed it
+      last, and a fingerprint; never the token. Writes nothing. With store: {type: memory} there is nothing to read; the
+      command says so, and the exit status is 0.
+      """,
+    example: "pointgate token status -c config/ecoctrl.yaml", run: run)
+
+  private static func run(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
     let isJSON = try arguments.isJSON()
-    guard let checked = try Command.configuration(arguments) else { return 1 }
+    guard let checked = try arguments.configuration() else { return 1 }
     let store = checked.configuration.store
     if case .memory = store.kind {
-      return say(
-        "The store is memory: tokens live in the running gateway alone, and nothing outlives it.", isJSON: isJSON)
+      return print(
+        note: "The store is memory: tokens are in the running gateway only, and nothing outlives it.", isJSON: isJSON)
     }
     let found = CommandLoop.run { group in
       let adapters = TokenStatusCommand.adapters(checked, group)
       let database = StoreFactory.database(store, isReadOnly: true)
-      let found = await look(database, adapters, on: group.loops[0])
+      let found = await read(database, adapters, on: group.loops[0])
       await database.close()
       return found
     }
     switch found {
     case .status(let status):
       if isJSON {
-        Terminal.out("{\"note\":null,\"adapters\":\(status.json)}\n")
+        json(note: nil, status)
       } else if status.entries.isEmpty {
-        Terminal.out("No adapter of this configuration uses tokens, and none is stored.\n")
+        Terminal.out("No adapter of this configuration uses tokens, and no token is stored.\n")
       } else {
         Terminal.out(status.text)
       }
       return 0
     case .notReady(let pending):
-      return say(
-        "Nothing is stored by this version yet; 'pointgate run' would first do this: "
+      return print(
+        note: "Nothing is stored by this version yet; 'pointgate run' would first do this: "
           + pending.joined(separator: "; ") + ".", isJSON: isJSON)
     case .failed(let error):
       Terminal.error("pointgate: \(error.message)\n")
@@ -37,22 +48,32 @@ enum TokenStatusCommand {
     }
   }
 
-  private static func say(_ message: String, isJSON: Bool) -> Int32 {
-    Terminal.out(isJSON ? "{\"note\":\(Escaping.quoted(message)),\"adapters\":[]}\n" : message + "\n")
+  /// Prints a note in place of the tokens.
+  private static func print(note: String, isJSON: Bool) -> Int32 {
+    if isJSON { json(note: note, TokenStatus([], [], now: 0)) } else { Terminal.out(note + "\n") }
     return 0
+  }
+
+  private static func json(note: String?, _ status: TokenStatus) {
+    Terminal.json { writer in
+      writer.object {
+        $0.member("note", note)
+        $0.member("adapters", arrayOf: status.entries, status.write)
+      }
+    }
   }
 
   private enum Found: Sendable {
     case status(TokenStatus)
-    /// The schema is not there, or older.
+    /// The schema is missing or older; the pending migrations.
     case notReady([String])
     case failed(StoreError)
   }
 
-  private static func look(
+  private static func read(
     _ database: any Database, _ adapters: [TokenStatus.Adapter], on loop: EventLoop
   ) async -> Found {
-    let found = await CommandLoop.withPatience(on: loop) { () -> Found in
+    let found = await CommandLoop.withTimeout(on: loop) { () -> Found in
       do throws(StoreError) {
         let pending = try await database.pendingMigrations()
         guard pending.isEmpty else { return .notReady(pending) }
@@ -67,7 +88,7 @@ enum TokenStatusCommand {
   private static func adapters(_ checked: CheckedConfiguration, _ group: EventLoopGroup) -> [TokenStatus.Adapter] {
     let log = Log(level: .error, format: .text, access: false)
     return checked.configuration.adapters.compactMap { wanted in
-      // Made to be asked whether it uses tokens; opens nothing.
+      // The adapter is made for its properties only; it opens nothing.
       let made = AdapterFactory.make(
         wanted, checked.loaded, group: group, resolver: Resolver(), log: log.forAdapter(wanted.name))
       guard let adapter = made?.adapter, adapter.usesToken else { return nil }

@@ -6,7 +6,12 @@ import CSQLite
 enum VersionCommand {
   static let version = "0.1.0"
 
-  static func run(_ arguments: Arguments) throws(Arguments.UsageError) -> Int32 {
+  static let verb = Verb(
+    name: "version", summary: "prints the versions of the program and of the libraries it uses",
+    options: [.format, .unusedConfig, .version],
+    details: "Prints the versions of the program, of Swift, libpq, libyaml, OpenSSL and SQLite.",
+    example: "pointgate version"
+  ) { arguments throws(Arguments.UsageError) in
     let rows = [
       ("pointgate", version), ("swift", swift), ("libpq", (try? LibPQ())?.version ?? "not installed"),
       ("libyaml", String(cString: yaml_get_version_string())),
@@ -14,7 +19,7 @@ enum VersionCommand {
       ("sqlite", String(cString: sqlite3_libversion())),
     ]
     if try arguments.isJSON() {
-      Terminal.out("{" + rows.map { "\"\($0)\":\"\($1)\"" }.joined(separator: ",") + "}\n")
+      Terminal.json { $0.object { for (name, version) in rows { $0.member(name, version) } } }
     } else {
       Terminal.out(Terminal.table(rows.map { [$0, $1] }))
     }

@@ -9,7 +9,7 @@ import Testing
     LiveStep(subject: "adapter main", name: "read", outcome: outcome, milliseconds: 12, note: "a \"note\"")
   }
 
-  @Test func `the exit status tells what is wrong in itself from what was not reached`() {
+  @Test func `the exit status is 1 for a bad step, else 3 for a failed one`() {
     #expect([LiveStep]().exitStatus == 0)
     #expect([step(.ok)].exitStatus == 0)
     #expect([step(.ok), step(.failed), step(.skipped)].exitStatus == 3)
@@ -17,12 +17,12 @@ import Testing
     #expect([step(.skipped)].exitStatus == 0)
   }
 
-  @Test func `the summary counts`() {
+  @Test func `the summary counts failed and skipped steps`() {
     #expect([step(.ok)].summary == "1 step, none failed")
     #expect([step(.ok), step(.failed), step(.bad), step(.skipped)].summary == "4 steps, 2 failed, 1 not tried")
   }
 
-  @Test func `a step as columns and as JSON`() throws {
+  @Test func `a step is written as columns and as JSON`() throws {
     #expect(step(.ok).row == ["adapter main", "read", "ok", "12 ms", "a \"note\""])
     #expect(step(.skipped).row[2...3] == ["not tried", ""])
     var writer = JSONWriter()
@@ -33,7 +33,7 @@ import Testing
     #expect(json["note"] as? String == "a \"note\"")
   }
 
-  @Test func `what is said of the schema`() {
+  @Test func `the verdict on the schema depends on pending migrations and on store.migrate`() {
     var store = Configuration.Store(kind: .sqlite(path: "x"), position: SourcePosition(line: 1, column: 1))
     #expect(LiveCheck.verdict(.success([]), store) == (.ok, "up to date"))
     let steps = ["3 objects: creates table objects", "4 widgets: creates table dashboard_widgets"]
@@ -52,13 +52,13 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func `work that never ends is left alone when patience is over`() async {
+  @Test(.timeLimit(.minutes(1))) func `withTimeout returns nil when its work takes longer`() async {
     let group = EventLoopGroup(count: 1)
     group.start()
     defer { group.stop() }
     let (never, continuation) = AsyncStream.makeStream(of: Void.self)
     let value = await withTaskExecutorPreference(group.loops[0]) {
-      await CommandLoop.withPatience(.milliseconds(20), on: group.loops[0]) { () -> Int in
+      await CommandLoop.withTimeout(.milliseconds(20), on: group.loops[0]) { () -> Int in
         for await _ in never {}
         return 1
       }
@@ -66,7 +66,7 @@ import Testing
     continuation.finish()
     #expect(value == nil)
     let quick = await withTaskExecutorPreference(group.loops[0]) {
-      await CommandLoop.withPatience(on: group.loops[0]) { 2 }
+      await CommandLoop.withTimeout(on: group.loops[0]) { 2 }
     }
     #expect(quick == 2)
   }

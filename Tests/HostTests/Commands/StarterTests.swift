@@ -2,16 +2,17 @@ import Testing
 
 @testable import Host
 
-/// What `init` prints.
 @Suite struct StarterTests {
   static let environment = [
     "JWT_SECRET": "0123456789abcdef0123456789abcdef", "BASE_URL": "http://127.0.0.1:9/base", "APP_ID": "app-1",
     "DATABASE_URL": "postgres://h/d",
   ]
 
-  /// EcoCtrl shows its token to everybody who is logged in; the text says that `check` warns of that.
+  /// EcoCtrl shows its token to every user who is logged in; the text says that `check` warns about it.
   @Test(arguments: [("demo", 0), ("ecoctrl", 1), ("two-vendors", 0)])
-  func `each passes check, but for what its comments say`(name: String, warnings: Int) throws {
+  func `each configuration passes check, with the warnings that its comments announce`(name: String, warnings: Int)
+    throws
+  {
     let starter = try #require(Starter.named(name))
     let result = ConfigurationSource(file: name, text: starter.text, environment: Self.environment).load()
     let lines = result.loaded.problems.map { ProblemPrinter.line($0, file: name) }
@@ -20,12 +21,12 @@ import Testing
     if warnings > 0 { #expect(starter.text.contains("\"pointgate check\" warns about that")) }
   }
 
-  @Test func `those that lie in config are the same there`() throws {
+  @Test func `demo and ecoctrl are the files in config, byte for byte`() throws {
     #expect(try ShippedConfigurationTests.text("demo.yaml") == Starter.demo.text)
     #expect(try ShippedConfigurationTests.text("ecoctrl.yaml") == Starter.ecoctrl.text)
   }
 
-  @Test func `each begins with a comment and offers the catalogue and the dashboard`() {
+  @Test func `each configuration begins with a comment and has routes for the catalogue and the dashboard`() {
     #expect(Starter.all.map(\.name) == ["demo", "ecoctrl", "two-vendors"])
     for starter in Starter.all {
       #expect(starter.text.hasPrefix("# ") && starter.text.hasSuffix("}\n"), "\(starter.name)")
@@ -33,7 +34,7 @@ import Testing
     }
   }
 
-  @Test func `two vendors serve the same operation under paths of their own`() throws {
+  @Test func `two-vendors serves the same operation from each vendor under its own path`() throws {
     let source = ConfigurationSource(
       file: "two-vendors", text: Starter.twoVendors.text, environment: Self.environment)
     let checked = try #require(source.load().checked)
@@ -41,7 +42,7 @@ import Testing
     #expect(values.map(\.adapter) == ["main", "demo"])
   }
 
-  @Test func `EcoCtrl's database is used in a schema of the gateway's own`() throws {
+  @Test func `ecoctrl uses EcoCtrl's database with a schema of its own`() throws {
     let source = ConfigurationSource(file: "ecoctrl", text: Starter.ecoctrl.text, environment: Self.environment)
     let store = try #require(source.load().checked).configuration.store
     guard case .postgres = store.kind else {

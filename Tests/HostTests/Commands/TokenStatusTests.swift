@@ -1,3 +1,4 @@
+import AdapterAPI
 import Foundation
 import Testing
 
@@ -18,7 +19,7 @@ import Testing
 
   private func status(_ rows: [TokenRow]) -> TokenStatus { TokenStatus([Self.main], rows, now: Self.now) }
 
-  @Test func `a good token's row is told whole`() {
+  @Test func `the row of a good token is printed with all its columns`() {
     let lines = status([row()]).text.split(separator: "\n")
     #expect(lines.count == 2)
     let words = lines[1].split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
@@ -27,7 +28,7 @@ import Testing
         == "main good 2025-11-24T17:00:00.000Z in 1 h 1 min 5 s 7 host:1 0badcafe webtalk http://192.0.2.1")
   }
 
-  @Test func `what is not good is called by its name`() {
+  @Test func `each state of a stored token has its name`() {
     #expect(status([]).entries.map(\.state) == [.none])
     #expect(status([row(endsIn: nil)]).entries.map(\.state) == [.none])
     #expect(status([row(endsIn: 0)]).entries.map(\.state) == [.ended])
@@ -38,9 +39,11 @@ import Testing
     #expect(status([row(isLeased: true)]).text.contains("good, being renewed"))
   }
 
-  @Test func `the same as JSON`() throws {
-    let json = status([row(isLeased: true), row(adapter: nil, upstream: nil, updatedBy: nil)]).json
-    let items = try #require(JSONSerialization.jsonObject(with: Data(json.utf8)) as? [[String: Any]])
+  @Test func `the entries are written as JSON, with null for unknown values`() throws {
+    let status = status([row(isLeased: true), row(adapter: nil, upstream: nil, updatedBy: nil)])
+    var writer = JSONWriter()
+    writer.array(of: status.entries, status.write)
+    let items = try #require(JSONSerialization.jsonObject(with: Data(writer.bytes)) as? [[String: Any]])
     #expect(items.count == 2)
     #expect(items[0]["adapter"] as? String == "main" && items[0]["state"] as? String == "good")
     #expect(items[0]["expiresAt"] as? String == "2025-11-24T17:00:00.000Z")
@@ -49,7 +52,7 @@ import Testing
     #expect(items[1]["adapter"] is NSNull && items[1]["updatedBy"] is NSNull && items[1]["upstream"] is NSNull)
   }
 
-  @Test func `what stands in the row can neither drive the terminal nor crash`() {
+  @Test func `hostile text and extreme numbers in a row are printed without control characters`() {
     let hostile = TokenRow(
       adapter: "main", upstream: "\u{1b}]0;x\u{7}", expiresAt: .min, updatedAt: .max, updatedBy: "a\nb\u{202e}",
       version: .max, isLeased: false, fingerprint: "0")
@@ -62,11 +65,11 @@ import Testing
     (0, "0 s"), (999, "0 s"), (-12_000, "12 s"), (60_000, "1 min"), (3_661_000, "1 h 1 min"), (7_200_000, "2 h"),
     (86_400_000, "1 d"), (90_000_000, "1 d 1 h"), (86_461_000, "1 d"),
   ])
-  func `a span of time has its two largest units`(milliseconds: Int64, text: String) {
+  func `a duration is printed with its two largest units`(milliseconds: Int64, text: String) {
     #expect(TimeSpan.text(milliseconds) == text)
   }
 
-  @Test func `a moment lies before or behind`() {
+  @Test func `a point in time is printed relative to now, and as RFC 3339`() {
     #expect(TimeSpan.relative(65_000, to: 0) == "in 1 min 5 s")
     #expect(TimeSpan.relative(0, to: 65_000) == "1 min 5 s ago")
     #expect(TimeSpan.relative(.min, to: .max) == "a very long time ago")
