@@ -85,7 +85,7 @@ struct ConnectionTests {
     lab.upstream.script(.delay(0.2))
     let connection = try lab.connect()
     connection.send(Request.make())
-    connection.socket.finishSending()
+    connection.socket.finish()
     #expect(try connection.receive().status == 200)
     #expect(connection.isClosed())
   }

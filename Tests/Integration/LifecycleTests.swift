@@ -137,7 +137,7 @@ struct LifecycleTests {
 
   @Test("a port in use is exit 3, with the address named, for both listeners", arguments: ["listen", "admin"])
   func portInUse(_ which: String) throws {
-    let taken = try Socket.listen()
+    let taken = try TestSocket.listening()
     var configuration = GatewayConfiguration()
     if which == "listen" {
       configuration.listen["address"] = "127.0.0.1:\(taken.port)"

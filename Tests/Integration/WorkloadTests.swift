@@ -36,7 +36,7 @@ struct WorkloadTests {
           reader.socket.reset()
           answered.add(1, ordering: .relaxed)
         case 2:  // has finished sending, and waits for the answer
-          connection.send(request).socket.finishSending()
+          connection.send(request).socket.finish()
           work.compare(try connection.receive(within: 20), with: question)
           if !connection.isClosed(within: 10) { work.note("open after its caller had finished") }
           answered.add(1, ordering: .relaxed)

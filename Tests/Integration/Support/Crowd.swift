@@ -26,7 +26,7 @@ final class Crowd: Sendable {
           do {
             try call(lab, connectionsPerThread, isPatient: isPatient)
           } catch {
-            guard isPatient, error as? RawConnection.Trouble == .closed || error is Socket.Failure else {
+            guard isPatient, error as? RawConnection.Trouble == .closed || error is TestSocket.Failure else {
               return state.withLock { $0.failures.append("\(error)") }
             }
             usleep(5000)

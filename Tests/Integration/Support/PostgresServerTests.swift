@@ -32,7 +32,7 @@ struct PostgresServerTests {
     let database = try server.newDatabase()
     let port = server.port
     server.freeze()
-    let connection = try Socket.connect(port: port)
+    let connection = try TestSocket.connect(port: port)
     connection.send([0, 0, 0, 8, 4, 210, 22, 47])  // SSLRequest, which is answered with one byte.
     #expect(connection.receive(until: MonotonicTime.now + 0.3) == nil)
     server.thaw()

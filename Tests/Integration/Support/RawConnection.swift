@@ -11,13 +11,13 @@ final class RawConnection {
     case malformed(String)
   }
 
-  let socket: Socket
+  let socket: TestSocket
   private var buffer: [UInt8] = []
   private var start = 0
   private(set) var isAtEnd = false
 
   init(port: UInt16, receiveBuffer: Int32? = nil) throws {
-    socket = try Socket.connect(port: port, receiveBuffer: receiveBuffer)
+    socket = try TestSocket.connect(port: port, receiveBuffer: receiveBuffer)
   }
 
   /// What the gateway does not take (it may have refused already) is no failure: its answer says.

@@ -49,10 +49,10 @@ final class ScriptedUpstream: Sendable {
   let state = Mutex(State())
   let port: UInt16
   private let key = Secrets.random(16)
-  private let listener: Socket
+  private let listener: TestSocket
 
   init() throws {
-    listener = try Socket.listen()
+    listener = try TestSocket.listening()
     port = listener.port
     let listener = listener
     Thread { [weak self] in
@@ -187,7 +187,7 @@ final class ScriptedUpstream: Sendable {
 
   // MARK: Connections
 
-  private func serve(_ socket: Socket) {
+  private func serve(_ socket: TestSocket) {
     let peer = state.withLock { state -> UpstreamPeer? in
       guard !state.isStopped else { return nil }
       let peer = UpstreamPeer(socket, number: state.peers.count + 1)

@@ -14,10 +14,10 @@ final class UpstreamPeer: Sendable {
   }
 
   let number: Int
-  private let socket: Socket
+  private let socket: TestSocket
   private let state = Mutex(State())
 
-  init(_ socket: Socket, number: Int) {
+  init(_ socket: TestSocket, number: Int) {
     self.socket = socket
     self.number = number
   }
@@ -56,7 +56,7 @@ final class UpstreamPeer: Sendable {
 
   private func wait(until isOver: () -> Bool) -> Bool {
     while !isOver() {
-      if socket.isPeerGone {
+      if socket.hasEnd {
         state.withLock { $0.isGone = true }
         return false
       }
