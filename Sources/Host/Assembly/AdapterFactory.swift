@@ -14,8 +14,8 @@ enum AdapterFactory {
     let clock = LoopClock(home: group.loops[0])
     let context = AdapterContext(name: wanted.name, clock: clock, log: log) { baseURL in
       let client = UpstreamClient(
-        baseURL: baseURL, limits: wanted.upstream, credentialFields: UpstreamOptions.commonCredentialFields,
-        group: group, resolver: resolver)
+        baseURL: baseURL, limits: wanted.upstream, credentialFields: type.credentialFields, group: group,
+        resolver: resolver)
       clients.withLock { $0.append(client) }
       return client
     }

@@ -1,9 +1,6 @@
 import AdapterAPI
 
 extension UpstreamOptions {
-  /// The response fields that are dropped for every vendor.
-  static let commonCredentialFields = ["token", "appid"]
-
   /// - Parameter credentialFields: The names of the response fields that carry the vendor's credentials.
   init(_ limits: Configuration.UpstreamLimits, credentialFields: [String]) {
     self.init(
