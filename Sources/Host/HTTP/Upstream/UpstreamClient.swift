@@ -65,8 +65,7 @@ final class UpstreamClient: HTTPClient {
     while true {
       guard deadline > pool.loop.now else {
         requests.release(priority)
-        throw AdapterError(
-          .timeout, "The upstream did not answer in time.", detail: "the deadline passed before the request was sent")
+        throw AdapterError(.unsent(.timeout, "the deadline passed before the request was sent"))
       }
       let connection: UpstreamConnection
       if !mustOpen, let idle = pool.checkOut() {
@@ -111,7 +110,7 @@ final class UpstreamClient: HTTPClient {
       priority, on: pool.loop, until: min(waitEnd, deadline), bound: options.queueSize, whenWaiting: {})
     {
     case .granted: return nil
-    case .cancelled: return AdapterError(.cancelled, "The caller left.")
+    case .cancelled: return AdapterError(.callerLeft)
     case .full: return overloaded("the queue is full (queue.size \(options.queueSize))")
     case .timedOut: return overloaded("no request in flight ended within queue.wait")
     }
@@ -132,7 +131,7 @@ final class UpstreamClient: HTTPClient {
       return await pool.open(
         to: try await resolver.addresses(of: baseURL, deadline: deadline), priority, deadline: deadline)
     } catch {
-      return .failure(.init(kind: .unreachable, detail: error.detail, requestLeft: false))
+      return .failure(.unsent(.unreachable, error.detail))
     }
   }
 
@@ -142,14 +141,14 @@ final class UpstreamClient: HTTPClient {
     do {
       return try await resolver.addresses(of: baseURL, deadline: deadline)
     } catch {
-      throw AdapterError(.unreachable, "The upstream could not be reached.", detail: error.detail)
+      throw AdapterError(.unsent(.unreachable, error.detail))
     }
   }
 
   /// Opens one connection and keeps it for the next request. Sends nothing. To be called on one of the loops.
   func connect(deadline: Instant) async throws(AdapterError) {
     guard let loop = EventLoop.current, loop.index < pools.count else {
-      throw AdapterError(.unreachable, "The upstream could not be reached.", detail: "not on an event loop")
+      throw AdapterError(.unsent(.unreachable, "not on an event loop"))
     }
     let pool = pools[loop.index].value
     switch await open(.values, pool, deadline: deadline) {

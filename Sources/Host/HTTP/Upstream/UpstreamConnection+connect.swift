@@ -12,7 +12,7 @@ extension UpstreamConnection {
     guard fd >= 0 else {
       let detail = "socket: \(System.errorText(errno))"
       pool.connections.release(.values)
-      return .failure(Failure(kind: .unreachable, detail: detail, requestLeft: false))
+      return .failure(.unsent(.unreachable, detail))
     }
     var one: Int32 = 1
     setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))

@@ -13,11 +13,15 @@ struct UpstreamFailure: Error, Equatable {
   var responseBegan = false
 
   /// The caller was cancelled before a byte of the request left.
-  static let callerLeft = UpstreamFailure(kind: .cancelled, detail: "the caller left", requestLeft: false)
+  static let callerLeft = unsent(.cancelled, "the caller left")
   /// The connection ended while it was idle.
-  static let hadEnded = UpstreamFailure(
-    kind: .unreachable, detail: "the pooled connection had ended", requestLeft: false)
+  static let hadEnded = unsent(.unreachable, "the pooled connection had ended")
   static let cutOff = malformed("the response was cut off")
+
+  /// No byte of the request left.
+  static func unsent(_ kind: Kind, _ detail: String) -> UpstreamFailure {
+    UpstreamFailure(kind: kind, detail: detail, requestLeft: false)
+  }
 
   /// The response can't be used.
   static func malformed(_ detail: String) -> UpstreamFailure {

@@ -57,7 +57,7 @@ final class UpstreamPool {
       case .granted: break
       case .cancelled: return .failure(.callerLeft)
       case .timedOut, .full:
-        return .failure(.init(kind: .timeout, detail: "no connection became free in time", requestLeft: false))
+        return .failure(.unsent(.timeout, "no connection became free in time"))
       }
     }
     return await openFirst(of: addresses, priority, deadline: deadline)
@@ -78,7 +78,7 @@ final class UpstreamPool {
       guard connections.tryAcquire(priority) else { return result }
     }
     connections.release(.values)
-    return .failure(.init(kind: .unreachable, detail: "the name has no address", requestLeft: false))
+    return .failure(.unsent(.unreachable, "the name has no address"))
   }
 
   /// Takes back a connection that can be used again.
