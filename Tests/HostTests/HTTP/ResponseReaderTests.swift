@@ -3,9 +3,8 @@ import Testing
 
 @testable import Host
 
-@Suite("An upstream's answer, from its bytes")
 struct ResponseReaderTests {
-  /// What a reader made of bytes: the last step, the body, how many bytes it was given when it stopped.
+  /// The result of reading a response: the last step, the body, and whether the connection may be used again.
   struct Outcome: Equatable {
     var step: ResponseReader.Step
     var status = 0
@@ -50,8 +49,8 @@ struct ResponseReaderTests {
     ("old version", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", "x", false),
   ]
 
-  @Test("the same whole and byte by byte", arguments: whole.indices)
-  func wholeAndDripped(_ index: Int) {
+  @Test(arguments: whole.indices)
+  func `a response reads the same whole and in pieces`(_ index: Int) {
     let one = Self.whole[index]
     for size in [1, 2, 7, .max / 2] {
       let got = Self.read(one.text, pieces: size)
@@ -61,8 +60,8 @@ struct ResponseReaderTests {
     }
   }
 
-  @Test("bytes behind the answer forbid another request", arguments: whole.indices)
-  func surplus(_ index: Int) {
+  @Test(arguments: whole.indices)
+  func `bytes behind a response forbid another request`(_ index: Int) {
     let one = Self.whole[index]
     let got = Self.read(one.text + "HTTP/1.1 200 OK\r\n", pieces: .max / 2)
     #expect(got.step == .complete)
@@ -70,8 +69,7 @@ struct ResponseReaderTests {
     #expect(!got.reusable)
   }
 
-  @Test("a body without a length ends with the connection")
-  func untilClose() {
+  @Test func `a body without a length ends with the connection`() {
     for size in [1, 1000] {
       let got = Self.read("HTTP/1.1 200 OK\r\n\r\nhello", pieces: size, ends: true)
       #expect(got == Outcome(step: .complete, status: 200, body: Array("hello".utf8), reusable: false))
@@ -91,8 +89,8 @@ struct ResponseReaderTests {
     ("nothing", ""),
   ]
 
-  @Test("what is cut or ambiguous fails", arguments: refusals.indices)
-  func isRefused(_ index: Int) {
+  @Test(arguments: refusals.indices)
+  func `a response that is cut off or ambiguous fails`(_ index: Int) {
     for size in [1, 3, 10_000] {
       let got = Self.read(Self.refusals[index].1, pieces: size, ends: true)
       guard case .failed = got.step else {
@@ -102,15 +100,13 @@ struct ResponseReaderTests {
     }
   }
 
-  @Test("interim answers without an end fail")
-  func interimFlood() {
+  @Test func `more than eight interim responses fail`() {
     let flood = String(repeating: "HTTP/1.1 102 Processing\r\n\r\n", count: 9)
     guard case .failed = Self.read(flood, pieces: 1).step else { return #expect(Bool(false), "nine were taken") }
     #expect(Self.read(String(repeating: "HTTP/1.1 102 Processing\r\n\r\n", count: 8), pieces: 1).step == .needMore)
   }
 
-  @Test("a body over the limit fails, one at the limit does not")
-  func bodyLimit() {
+  @Test func `a body over the limit fails, one at the limit does not`() {
     let heads = [
       "Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
     ]
@@ -122,21 +118,20 @@ struct ResponseReaderTests {
       }
       #expect(why.contains("max_response_body"))
     }
-    // Announced: refused before a byte of the body came.
+    // Refused by its announced length, before a byte of the body came.
     guard case .failed = Self.read("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", pieces: 100, maxBody: 4).step else {
       return #expect(Bool(false), "a length over the limit was taken")
     }
   }
 
-  @Test("a head over the limit fails while it comes")
-  func headLimit() {
+  @Test func `a head over the limit fails before it is complete`() {
     let long = "HTTP/1.1 200 OK\r\nX: " + String(repeating: "a", count: 5000)
     guard case .failed = Self.read(long, pieces: 100, maxHead: 1000).step else {
       return #expect(Bool(false), "a head over the limit was waited for")
     }
   }
 
-  /// A reader that has had this head, and what follows it.
+  /// Returns a reader that has taken a head with these fields, and some bytes of the body.
   private static func reader(_ fields: String, _ text: String = "", maxBody: Int = 0) -> ResponseReader {
     var reader = ResponseReader(maxHead: 4096, maxBody: maxBody)
     let bytes = Array("HTTP/1.1 200 OK\r\n\(fields)\r\n\(text)".utf8)
@@ -144,10 +139,9 @@ struct ResponseReaderTests {
     return reader
   }
 
-  @Test("only payload may go on unseen, up to the announced length, and what was taken before comes first")
-  func unseen() {
+  @Test func `unseenPayload counts payload up to the announced length, after the body was taken`() {
     var counted = Self.reader("Content-Length: 10\r\n", "abc")
-    #expect(counted.unseenPayload == 0, "three bytes are still held")
+    #expect(counted.unseenPayload == 0, "three bytes of the body were not taken")
     _ = counted.takeBody()
     #expect(counted.unseenPayload == 7)
     #expect(counted.passed(6) == .needMore)
@@ -160,8 +154,7 @@ struct ResponseReaderTests {
     #expect(Self.reader("").unseenPayload == .max)
   }
 
-  @Test("bytes that went on unseen count for the limit")
-  func unseenLimit() {
+  @Test func `payload that was passed on unseen counts for the limit`() {
     var endless = Self.reader("", maxBody: 10)
     #expect(endless.unseenPayload == 11)
     #expect(endless.passed(10) == .needMore)
@@ -173,8 +166,7 @@ struct ResponseReaderTests {
     }
   }
 
-  @Test("payload that is read into its place: no more than is held back of a long body, one byte more of a short one")
-  func room() {
+  @Test func `room is the size for a long body, and one byte more than a short body has`() {
     #expect(ResponseReader(maxHead: 4096, maxBody: 0).room(upTo: 100) == 0)
     #expect(Self.reader("Content-Length: 1000\r\n", "abc").room(upTo: 100) == 97)
     #expect(Self.reader("Content-Length: 100\r\n", "abc").room(upTo: 100) == 97)
@@ -186,7 +178,7 @@ struct ResponseReaderTests {
     #expect(Self.reader("", "abc").room(upTo: 100) == 0)
   }
 
-  /// Reads the text into the body, as far as there is room for it.
+  /// Reads the text into the body as far as there is room.
   private static func read(_ text: String?, into reader: inout ResponseReader) -> ResponseReader.Step {
     reader.readBody(reader.room(upTo: 100)) { space in
       guard let text else { return nil }
@@ -196,8 +188,7 @@ struct ResponseReaderTests {
     }
   }
 
-  @Test("what is read into its place is the body, counted, and nothing that comes behind it")
-  func readIntoPlace() {
+  @Test func `readBody takes the body and nothing behind it`() {
     var reader = Self.reader("Content-Length: 10\r\n", "abc")
     #expect(Self.read("def", into: &reader) == .needMore)
     #expect(Self.read(nil, into: &reader) == .needMore)
@@ -208,7 +199,7 @@ struct ResponseReaderTests {
 
     var followed = Self.reader("Content-Length: 10\r\n", "abc")
     #expect(Self.read("defghijHTTP/1.1 200 OK", into: &followed) == .complete)
-    #expect(!followed.allowsReuse, "something came that nobody asked for")
+    #expect(!followed.allowsReuse, "surplus bytes came")
     #expect(followed.takeBody() == Array("abcdefghij".utf8))
   }
 }

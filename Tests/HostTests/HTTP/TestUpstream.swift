@@ -4,14 +4,14 @@ import Synchronization
 
 @testable import Host
 
-/// An upstream that does to each connection what the test says, on plain threads.
+/// An upstream that runs a test's script for each connection, on plain threads.
 final class TestUpstream: Sendable {
   private let listener: ListeningSocket
   private let connections = Mutex<[TestSocket]>([])
-  /// What it was sent: each request's head and body.
+  /// The requests that it has received, head and body.
   let requests = Collected<String>()
 
-  /// - Parameter serve: gets the number of the connection, from 0, and the connection, which is closed when it returns.
+  /// - Parameter serve: Is called with the number of the connection, from 0, and the connection, which is closed afterwards.
   init(_ serve: @escaping @Sendable (Int, TestSocket, TestUpstream) -> Void) throws {
     listener = try ListeningSocket(TestSocket.listenAddress)
     let listener = listener
@@ -35,33 +35,33 @@ final class TestUpstream: Sendable {
     }
   }
 
-  /// Answers every request on every connection with that.
-  static func answering(_ answer: String) throws -> TestUpstream {
+  /// Returns an upstream that responds to every request with the same bytes.
+  static func answering(_ response: String) throws -> TestUpstream {
     try TestUpstream { _, socket, upstream in
-      while upstream.takeRequest(socket) != nil { socket.send(answer) }
+      while upstream.takeRequest(socket) != nil { socket.send(response) }
     }
   }
 
-  /// Reads a request; nil at the end.
+  /// Reads a request. Returns nil at the end of the connection.
   func takeRequest(_ socket: TestSocket) -> TestMessage? {
     guard let request = socket.receiveMessage() else { return nil }
     requests.add(request.head + request.text)
     return request
   }
 
-  /// How many connections it has had.
+  /// The number of connections accepted so far.
   var accepted: Int { connections.withLock { $0.count } }
 
   var url: BaseURL { BaseURL(isTLS: false, host: "127.0.0.1", port: listener.address.port, path: "/base") }
   var address: SocketAddress { listener.address }
 }
 
-/// `HTTP/1.1 200 OK` with that body and its length.
+/// Returns a response of status 200 with a body and its length.
 func ok(_ body: String, _ fields: String = "") -> String {
   "HTTP/1.1 200 OK\r\n\(fields)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
 }
 
-/// A client of one upstream on loops of its own. Afterwards no place may be taken, and nothing be left on the loops.
+/// A client of one upstream on loops of its own. At the end, no permit may be taken and no object be left on the loops.
 struct ClientRig: Sendable {
   let group: EventLoopGroup
   let client: UpstreamClient
@@ -73,7 +73,7 @@ struct ClientRig: Sendable {
     _ upstream: BaseURL, loops: Int = 1, _ limits: (inout Configuration.UpstreamLimits) -> Void = { _ in },
     test: (ClientRig) async throws -> Void
   ) async throws {
-    // So long that no test meets these times by chance, on a machine that is busy.
+    // So long that no test reaches these timeouts by chance on a busy machine.
     var wanted = Configuration.UpstreamLimits()
     wanted.firstByteTimeout = .seconds(60)
     wanted.totalTimeout = .seconds(60)
@@ -101,7 +101,7 @@ struct ClientRig: Sendable {
     }
   }
 
-  /// One call, on one of the loops.
+  /// Sends a request from one of the loops.
   func start(
     _ request: HTTPRequest = HTTPRequest(.get, "/x"), on index: Int = 0, within milliseconds: Int64 = 60_000
   ) -> Task<Result<HTTPResponse, AdapterError>, Never> {
@@ -121,7 +121,7 @@ struct ClientRig: Sendable {
     await start(request, on: index, within: milliseconds).value
   }
 
-  /// How many connections to the upstream there are, over all loops.
+  /// The number of connections to the upstream, over all loops.
   func connections() async -> Int {
     var count = 0
     for loop in group.loops { count += await onLoop(loop) { loop.allObjects.count { $0 is UpstreamConnection } } }
@@ -132,7 +132,7 @@ struct ClientRig: Sendable {
 let write = HTTPRequest(.post, "/set", body: Array("{}".utf8), isWrite: true)
 
 extension Result where Success == HTTPResponse, Failure == AdapterError {
-  /// The body, when all of it is here.
+  /// The body, if it is not streamed.
   var text: String? {
     if case .success(let response) = self, response.body.isWhole {
       String(decoding: response.body.prefix, as: UTF8.self)
@@ -145,7 +145,7 @@ extension Result where Success == HTTPResponse, Failure == AdapterError {
   var mayHaveActed: Bool? { if case .failure(let error) = self { error.mayHaveActed } else { nil } }
   var detail: String? { if case .failure(let error) = self { error.detail } else { nil } }
 
-  /// The whole body, its streamed rest too; the error when it broke off.
+  /// Returns the whole body with its streamed rest, and the error if it broke off.
   func readAll() async -> (bytes: [UInt8], error: AdapterError?) {
     guard case .success(let response) = self else { return ([], nil) }
     guard case .stream(var bytes, let rest) = response.body else { return (response.body.prefix, nil) }

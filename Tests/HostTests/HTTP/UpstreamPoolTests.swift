@@ -6,7 +6,7 @@ import Testing
 @testable import Host
 
 @Suite(.blocking) struct UpstreamPoolTests {
-  @Test func `calls beyond max_in_flight wait their turn, and beyond the queue are refused`() async throws {
+  @Test func `requests beyond max_in_flight wait, and those beyond the queue are refused`() async throws {
     let signal = ThreadSignal()
     let upstream = try TestUpstream { _, socket, upstream in
       while upstream.takeRequest(socket) != nil {
@@ -37,7 +37,7 @@ import Testing
     }
   }
 
-  @Test func `a call that waited too long is refused, and the next one is not`() async throws {
+  @Test func `a request that waited longer than queue.wait is refused, and a later one is sent`() async throws {
     let signal = ThreadSignal()
     let upstream = try TestUpstream { _, socket, upstream in
       while upstream.takeRequest(socket) != nil {
@@ -56,11 +56,11 @@ import Testing
       for _ in 0..<3 { #expect(await rig.send().code == .overloaded) }
       signal.signal()
       #expect(await running.value.text == "fine")
-      #expect(await rig.send().text == "fine", "what gave up stands in nobody's way")
+      #expect(await rig.send().text == "fine", "the waiters that gave up are gone")
     }
   }
 
-  @Test func `a connection that lies idle on another loop makes room`() async throws {
+  @Test func `an idle connection on another loop is closed when its permit is needed`() async throws {
     let upstream = try TestUpstream.answering(ok("fine"))
     try await ClientRig.with(
       upstream.url, loops: 3,
@@ -69,14 +69,14 @@ import Testing
       }
     ) { rig in
       for number in 0..<30 {
-        // Before an idle connection ends by itself.
+        // In less time than an idle connection lives.
         #expect(await rig.send(on: number % 3, within: 50_000).text == "fine")
         #expect(await eventually { await rig.connections() == 1 })
       }
     }
   }
 
-  @Test func `a connection that came back in this turn makes room too`() async throws {
+  @Test func `a connection that was returned in this turn of the loop can be closed for its permit`() async throws {
     let upstream = try TestUpstream.answering(ok("fine"))
     let (address, url) = (upstream.address, upstream.url)
     await withLoops { group in
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  @Test func `four loops in a crowd around few connections all get their answers`() async throws {
+  @Test func `a thousand requests of four loops over three connections all get their responses`() async throws {
     let upstream = try TestUpstream.answering(ok("fine"))
     try await ClientRig.with(
       upstream.url, loops: 4,
@@ -110,8 +110,8 @@ import Testing
         for worker in 0..<40 {
           tasks.addTask {
             for round in 0..<25 {
-              let answer = await rig.send(worker % 5 == 0 ? write : HTTPRequest(.get, "/x"), on: (worker + round) % 4)
-              if answer.text == "fine" { good.add(true) } else { bad.add("\(answer)") }
+              let result = await rig.send(worker % 5 == 0 ? write : HTTPRequest(.get, "/x"), on: (worker + round) % 4)
+              if result.text == "fine" { good.add(true) } else { bad.add("\(result)") }
             }
           }
         }
@@ -122,7 +122,7 @@ import Testing
     }
   }
 
-  @Test func `calls that end in every way at once lose no place`() async throws {
+  @Test func `requests that end in every way at the same time lose no permit`() async throws {
     let upstream = try TestUpstream { _, socket, upstream in
       var served = 0
       while let request = upstream.takeRequest(socket) {
@@ -154,21 +154,21 @@ import Testing
               request.isWrite = Bool.random(using: &random)
               let call = rig.start(request, on: Int.random(in: 0..<3, using: &random), within: 20_000)
               if Int.random(in: 0..<4, using: &random) == 0 { call.cancel() }
-              let answer = await call.value
-              if Bool.random(using: &random) { _ = await answer.readAll() }
+              let result = await call.value
+              if Bool.random(using: &random) { _ = await result.readAll() }
             }
           }
         }
       }
       #expect(await eventually { rig.client.inFlight == 0 })
-      // Each try has 20 ms; a place that was lost would not come back.
+      // Each attempt has 20 ms; a permit that was lost would not come back.
       for loop in 0..<3 {
         #expect(await eventually { await rig.send(HTTPRequest(.get, "/0"), on: loop).text == "fine" })
       }
     }
   }
 
-  @Test func `a call from outside the loops is made on one of them`() async throws {
+  @Test func `a request from outside the loops is sent on one of them`() async throws {
     let upstream = try TestUpstream.answering(ok("fine"))
     try await ClientRig.with(upstream.url, loops: 2) { rig in
       for _ in 0..<10 {
@@ -181,18 +181,18 @@ import Testing
     }
   }
 
-  @Test func `after shutdown nothing is kept`() async throws {
+  @Test func `after shutdown no connection stays idle, and a request in flight still gets its response`() async throws {
     let upstream = try TestUpstream.answering(ok("fine"))
     try await ClientRig.with(upstream.url, loops: 2) { rig in
       for loop in 0..<2 { #expect(await rig.send(on: loop).text == "fine") }
       rig.client.shutdown()
       #expect(await eventually { await rig.connections() == 0 })
-      #expect(await rig.send().text == "fine", "a call in flight still ends well")
+      #expect(await rig.send().text == "fine", "a request in flight still gets its response")
       #expect(await eventually { await rig.connections() == 0 })
     }
   }
 
-  @Test func `a client that is gone takes its pools with it`() async throws {
+  @Test func `a client that is released leaves no pools and no connections behind`() async throws {
     let upstream = try TestUpstream.answering(ok("fine"))
     await withLoops(3) { group in
       weak var client: UpstreamClient?
@@ -211,7 +211,7 @@ import Testing
     }
   }
 
-  @Test func `clients that ended held nothing any more`() {
+  @Test func `clients that ended held no permits and no connections`() {
     #expect(ClientRig.leftovers.all == [])
   }
 }

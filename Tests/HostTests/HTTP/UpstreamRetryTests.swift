@@ -6,7 +6,7 @@ import Testing
 @testable import Host
 
 @Suite(.blocking) struct UpstreamRetryTests {
-  /// Serves one request on the first connection, then ends that as the test says; serves the others as they come.
+  /// Serves one request on the first connection and then ends it with `end`; serves every request on the rest.
   private func dying(_ end: @escaping @Sendable (TestSocket) -> Void) throws -> TestUpstream {
     try TestUpstream { number, socket, upstream in
       while upstream.takeRequest(socket) != nil {
@@ -16,13 +16,13 @@ import Testing
     }
   }
 
-  @Test func `a kept connection that ended meanwhile is replaced silently, for a write too`() async throws {
+  @Test func `an idle connection that has ended is replaced silently, for a write too`() async throws {
     for request in [HTTPRequest(.get, "/x"), write] {
       for isReset in [false, true] {
         let upstream = try dying { isReset ? $0.reset() : $0.close() }
         try await ClientRig.with(upstream.url, { $0.readRetries = 0 }) { rig in
           #expect(await rig.send(request).text == "from 0")
-          #expect(await eventually { await rig.connections() == 0 }, "the idle connection noticed")
+          #expect(await eventually { await rig.connections() == 0 }, "the idle connection has closed")
           #expect(await rig.send(request).text == "from 1")
           #expect(upstream.requests.count == 2)
         }
@@ -30,7 +30,8 @@ import Testing
     }
   }
 
-  @Test func `a kept connection that ends while nobody looks is replaced before a byte of a write leaves`() async throws
+  @Test func `an idle connection whose end was not reported yet is replaced before a byte of a write leaves`()
+    async throws
   {
     let (go, gone) = (ThreadSignal(), ThreadSignal())
     let upstream = try dying { socket in
@@ -43,18 +44,18 @@ import Testing
       #expect(await rig.send(write).text == "from 0")
       let client = rig.client
       let second = await task(on: rig.loop) { () -> String? in
-        // The loop's thread is busy here: only the socket itself tells that the end is there.
+        // The loop's thread is busy here, so that it handles no events: only the socket itself has the end.
         go.signal()
         gone.wait()
-        guard let answer = try? await client.send(write, deadline: inMilliseconds(60_000)) else { return nil }
-        return String(decoding: answer.body.prefix, as: UTF8.self)
+        guard let response = try? await client.send(write, deadline: inMilliseconds(60_000)) else { return nil }
+        return String(decoding: response.body.prefix, as: UTF8.self)
       }.value
       #expect(second == "from 1")
       #expect(upstream.requests.count == 2)
     }
   }
 
-  @Test func `a read that got no answer is sent again as often as the limit says, a write never`() async throws {
+  @Test func `a read without a response is sent again read_retries times, a write never`() async throws {
     let upstream = try TestUpstream { _, socket, upstream in _ = upstream.takeRequest(socket) }
     try await ClientRig.with(upstream.url, { $0.readRetries = 2 }) { rig in
       let read = await rig.send()
@@ -66,7 +67,7 @@ import Testing
     }
   }
 
-  @Test func `a write on a kept connection that dies when it is used is not sent twice`() async throws {
+  @Test func `a write on a used connection that breaks before the response is not sent twice`() async throws {
     let upstream = try TestUpstream { number, socket, upstream in
       _ = upstream.takeRequest(socket)
       socket.send(ok("first"))
@@ -81,7 +82,7 @@ import Testing
     }
   }
 
-  @Test func `an answer that broke off is not asked for again`() async throws {
+  @Test func `a read whose response broke off is not sent again`() async throws {
     let upstream = try TestUpstream { _, socket, upstream in
       _ = upstream.takeRequest(socket)
       socket.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
@@ -92,7 +93,7 @@ import Testing
     }
   }
 
-  @Test func `nobody listens: unreachable, and nothing was sent`() async throws {
+  @Test func `a refused connection is reported as unreachable, with nothing sent`() async throws {
     let port: UInt16
     do {
       let listener = try ListeningSocket(TestSocket.listenAddress)
@@ -100,15 +101,15 @@ import Testing
     }
     try await ClientRig.with(BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "")) { rig in
       for request in [HTTPRequest(.get, "/x"), write] {
-        let answer = await rig.send(request)
-        #expect(answer.code == .unreachable && answer.mayHaveActed == false)
-        #expect(answer.detail?.contains("refused") == true)
+        let result = await rig.send(request)
+        #expect(result.code == .unreachable && result.mayHaveActed == false)
+        #expect(result.detail?.contains("refused") == true)
       }
       #expect(await rig.connections() == 0)
     }
   }
 
-  @Test func `each address of a name is tried, and no place is lost on the way`() async throws {
+  @Test func `every address of a name is tried, and no permit is lost`() async throws {
     let upstream = try TestUpstream.answering(ok("found"))
     let port = upstream.address.port
     await withLoops { group in
@@ -135,7 +136,7 @@ import Testing
         return outcomes
       }.value
       #expect(found == [true, false, false, true])
-      // A caller that has left: no address is tried in its name.
+      // A caller that has left: no address is tried.
       let cancelled = task(on: loop) {
         let pool = UpstreamPool(
           loop: loop, options: options, connections: permits,

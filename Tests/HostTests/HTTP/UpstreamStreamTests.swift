@@ -11,10 +11,10 @@ import Testing
 
   private static func head(_ framing: String) -> String { "HTTP/1.1 200 OK\r\n\(framing)\r\n" }
 
-  /// The same body by length, in chunks, and up to the connection's end.
+  /// The framings of the same body: Content-Length, chunks, the end of the connection.
   private static let framings = ["length", "chunked", "close"]
 
-  /// Sends the large body in that framing, in one piece or in many.
+  /// Sends the large body with that framing.
   private static func send(_ framing: String, to socket: TestSocket) {
     switch framing {
     case "length":
@@ -36,7 +36,9 @@ import Testing
   }
 
   @Test(arguments: UpstreamStreamTests.framings)
-  func `a long answer streams whole, and its connection is used again where it can be`(_ framing: String) async throws {
+  func `a long response streams to its end, and its connection is used again unless it ended the body`(
+    _ framing: String
+  ) async throws {
     let upstream = try TestUpstream { _, socket, upstream in
       while upstream.takeRequest(socket) != nil {
         UpstreamStreamTests.send(framing, to: socket)
@@ -45,39 +47,39 @@ import Testing
     }
     try await ClientRig.with(upstream.url) { rig in
       for number in 1...4 {
-        let answer = await rig.send()
-        guard case .success(let response) = answer, case .stream(let prefix, let rest) = response.body else {
+        let result = await rig.send()
+        guard case .success(let response) = result, case .stream(let prefix, let rest) = response.body else {
           Issue.record("no stream")
           return
         }
         #expect(prefix.count >= UpstreamConnectionState.prefixSize)
         #expect(rest.remaining == (framing == "length" ? UpstreamStreamTests.size - prefix.count : nil))
-        #expect(rig.client.inFlight == 1, "the place is held to the end")
-        let (bytes, error) = await task(on: rig.loop) { await answer.readAll() }.value
+        #expect(rig.client.inFlight == 1, "the permit is held to the end")
+        let (bytes, error) = await task(on: rig.loop) { await result.readAll() }.value
         #expect(bytes == UpstreamStreamTests.bytes && error == nil)
         #expect(rest.remaining == (framing == "length" ? 0 : nil))
         #expect(rig.client.inFlight == 0)
         let after = await task(on: rig.loop) { () -> Bool in (try? await rest.next()) == .some(nil) }.value
-        #expect(after, "behind the end there is nothing more")
+        #expect(after, "there is nothing behind the end")
         #expect(upstream.accepted == (framing == "close" ? number : 1))
       }
     }
   }
 
-  @Test func `a reader elsewhere than on the loop gets the same`() async throws {
+  @Test func `a reader on another thread than the loop's gets the same body`() async throws {
     let upstream = try TestUpstream { _, socket, upstream in
       while upstream.takeRequest(socket) != nil { UpstreamStreamTests.send("chunked", to: socket) }
     }
     try await ClientRig.with(upstream.url) { rig in
       let client = rig.client
       let response = try await client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(60_000))
-      let answer: Result<HTTPResponse, AdapterError> = .success(response)
-      let (bytes, error) = await answer.readAll()
+      let result: Result<HTTPResponse, AdapterError> = .success(response)
+      let (bytes, error) = await result.readAll()
       #expect(bytes == UpstreamStreamTests.bytes && error == nil)
     }
   }
 
-  @Test func `nothing is read ahead of a reader that pauses`() async throws {
+  @Test func `a stream is not read ahead of a reader that pauses`() async throws {
     let isSent = Collected<Bool>()
     let upstream = try TestUpstream { _, socket, upstream in
       _ = upstream.takeRequest(socket)
@@ -86,24 +88,25 @@ import Testing
       _ = socket.receiveAll()
     }
     try await ClientRig.with(upstream.url, { $0.maxResponseBody = 0 }) { rig in
-      let answer = await rig.send()
+      let result = await rig.send()
       for _ in 0..<200 { _ = await onLoop(rig.loop) { true } }
-      #expect(isSent.count == 0, "the upstream waits for us")
-      let (bytes, error) = await task(on: rig.loop) { await answer.readAll() }.value
+      #expect(isSent.count == 0, "the upstream waits for the reader")
+      let (bytes, error) = await task(on: rig.loop) { await result.readAll() }.value
       #expect(bytes.count == 64 << 20 && error == nil)
       #expect(await eventually { isSent.all == [true] })
     }
   }
 
-  @Test func `a stream that is dropped unread, or given up, closes its connection and frees its place`() async throws {
+  @Test func `a stream that is cancelled or released unread closes its connection and returns its permit`() async throws
+  {
     let upstream = try TestUpstream { _, socket, upstream in
       while upstream.takeRequest(socket) != nil { UpstreamStreamTests.send("length", to: socket) }
     }
     try await ClientRig.with(upstream.url, { $0.maxInFlight = 1 }) { rig in
       for number in 1...6 {
-        var answer: Result<HTTPResponse, AdapterError>? = await rig.send()
-        guard case .success(let response)? = answer, case .stream(_, let rest) = response.body else {
-          Issue.record("no stream: \(String(describing: answer))")
+        var result: Result<HTTPResponse, AdapterError>? = await rig.send()
+        guard case .success(let response)? = result, case .stream(_, let rest) = response.body else {
+          Issue.record("no stream: \(String(describing: result))")
           return
         }
         if number % 3 == 1 { rest.cancel() }
@@ -113,7 +116,7 @@ import Testing
             rest.cancel()
           }
         }
-        answer = nil
+        result = nil
         guard number % 3 == 0 else {
           #expect(await eventually { rig.client.inFlight == 0 })
           #expect(await eventually { await rig.connections() == 0 })
@@ -127,7 +130,7 @@ import Testing
   }
 
   @Test(arguments: ["chunked", "length", "limit"])
-  func `an answer that turns out wrong while somebody waits for its next piece says so once`(_ kind: String)
+  func `a stream that turns out malformed while its reader waits fails once`(_ kind: String)
     async throws
   {
     let go = Gate()
@@ -147,10 +150,10 @@ import Testing
       if kind == "limit" { socket.send(String(repeating: "x", count: 100_000)) }
     }
     try await ClientRig.with(upstream.url, { $0.maxResponseBody = 150_000 }) { rig in
-      let answer = await rig.send()
+      let result = await rig.send()
       let reader = task(on: rig.loop) { () -> AdapterError.Code? in
         defer { go.open() }
-        guard case .success(let response) = answer, case .stream(var bytes, let rest) = response.body else {
+        guard case .success(let response) = result, case .stream(var bytes, let rest) = response.body else {
           return nil
         }
         do throws(AdapterError) {
@@ -170,7 +173,7 @@ import Testing
     }
   }
 
-  @Test func `a reader that is cancelled, before it waits or while it does, stops at once`() async throws {
+  @Test func `a reader that is cancelled before or while it waits stops at once`() async throws {
     let upstream = try TestUpstream { _, socket, upstream in
       _ = upstream.takeRequest(socket)
       socket.send(UpstreamStreamTests.head("Content-Length: 1000000\r\n") + String(repeating: "x", count: 70_000))
@@ -178,12 +181,12 @@ import Testing
     }
     try await ClientRig.with(upstream.url) { rig in
       for isBefore in [true, false] {
-        let answer = await rig.send()
+        let result = await rig.send()
         let waits = Gate()
         let reader = task(on: rig.loop) { () -> AdapterError.Code? in
           if isBefore { withUnsafeCurrentTask { $0?.cancel() } }
           waits.open()
-          return await answer.readAll().error?.code
+          return await result.readAll().error?.code
         }
         #expect(await task(on: rig.loop) { await waits.pass(on: rig.loop) }.value)
         reader.cancel()
@@ -193,7 +196,7 @@ import Testing
     }
   }
 
-  @Test func `silence inside a stream ends it, a reader's own pause does not`() async throws {
+  @Test func `silence of the upstream ends a stream, a pause of the reader does not`() async throws {
     let signal = ThreadSignal()
     let upstream = try TestUpstream { number, socket, upstream in
       _ = upstream.takeRequest(socket)
@@ -219,8 +222,8 @@ import Testing
     }
   }
 
-  @Test func `the exchange after a stream has its own time`() async throws {
-    // The stream's last bytes and the next call's start fall into the same turns of the loop.
+  @Test func `an exchange after a stream has its own deadline`() async throws {
+    // The last bytes of the stream and the next request fall into the same turns of the loop.
     let upstream = try TestUpstream { _, socket, upstream in
       for _ in 0..<20 {
         guard upstream.takeRequest(socket) != nil else { return }
@@ -236,8 +239,8 @@ import Testing
       }
     ) { rig in
       for _ in 0..<20 {
-        let answer = await rig.send()
-        #expect(await task(on: rig.loop) { await answer.readAll() }.value.error == nil)
+        let result = await rig.send()
+        #expect(await task(on: rig.loop) { await result.readAll() }.value.error == nil)
       }
       #expect(await rig.send().code == .timeout)
     }

@@ -6,7 +6,7 @@ import Testing
 @testable import Host
 
 @Suite(.blocking) struct UpstreamTimeTests {
-  /// Takes connections and requests, and says nothing.
+  /// Accepts connections and reads requests, and never responds.
   private static func silent() throws -> TestUpstream {
     try TestUpstream { _, socket, upstream in
       _ = upstream.takeRequest(socket)
@@ -14,7 +14,9 @@ import Testing
     }
   }
 
-  @Test func `no answer: the first byte's time, or the caller's, whichever is shorter`() async throws {
+  @Test func `a missing response ends at first_byte_timeout or at the caller's deadline, whichever is earlier`()
+    async throws
+  {
     let upstream = try UpstreamTimeTests.silent()
     try await ClientRig.with(
       upstream.url,
@@ -22,30 +24,30 @@ import Testing
         $0.firstByteTimeout = .milliseconds(200); $0.readRetries = 3
       }
     ) { rig in
-      var answer: Result<HTTPResponse, AdapterError>?
-      let waited = await elapsed { answer = await rig.send() }
-      #expect(answer?.code == .timeout && answer?.mayHaveActed == true && waited >= 190)
-      let short = await elapsed { answer = await rig.send(within: 50) }
-      #expect(answer?.code == .timeout && short >= 45)
-      #expect(upstream.accepted == 2, "a timeout is not tried again")
+      var result: Result<HTTPResponse, AdapterError>?
+      let waited = await elapsed { result = await rig.send() }
+      #expect(result?.code == .timeout && result?.mayHaveActed == true && waited >= 190)
+      let short = await elapsed { result = await rig.send(within: 50) }
+      #expect(result?.code == .timeout && short >= 45)
+      #expect(upstream.accepted == 2, "a request is not sent again after a timeout")
       #expect(await rig.connections() == 0)
     }
   }
 
-  @Test func `an answer that trickles has the whole time, not longer`() async throws {
+  @Test func `a response that trickles ends at total_timeout`() async throws {
     let upstream = try TestUpstream { _, socket, upstream in
       _ = upstream.takeRequest(socket)
       socket.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
       while !socket.isReadable(within: 10) { socket.send("x") }
     }
     try await ClientRig.with(upstream.url, { $0.totalTimeout = .milliseconds(300) }) { rig in
-      var answer: Result<HTTPResponse, AdapterError>?
-      let waited = await elapsed { answer = await rig.send() }
-      #expect(answer?.code == .timeout && waited >= 290)
+      var result: Result<HTTPResponse, AdapterError>?
+      let waited = await elapsed { result = await rig.send() }
+      #expect(result?.code == .timeout && waited >= 290)
     }
   }
 
-  @Test func `interim answers do not give more time`() async throws {
+  @Test func `interim responses do not extend first_byte_timeout`() async throws {
     let upstream = try TestUpstream { _, socket, upstream in
       _ = upstream.takeRequest(socket)
       for _ in 0..<8 where !socket.isReadable(within: 250) { socket.send("HTTP/1.1 102 Processing\r\n\r\n") }
@@ -53,29 +55,29 @@ import Testing
       _ = socket.receiveAll()
     }
     try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .milliseconds(400) }) { rig in
-      var answer: Result<HTTPResponse, AdapterError>?
-      let waited = await elapsed { answer = await rig.send() }
-      #expect(answer?.code == .timeout && waited >= 390)
+      var result: Result<HTTPResponse, AdapterError>?
+      let waited = await elapsed { result = await rig.send() }
+      #expect(result?.code == .timeout && waited >= 390)
     }
   }
 
-  @Test func `a request that nobody takes ends at the caller's deadline`() async throws {
+  @Test func `a request that the upstream does not read ends at the caller's deadline`() async throws {
     let upstream = try TestUpstream { _, socket, _ in
       _ = socket.receiveHead()
-      // The rest stays in the buffers until the other side gives up.
+      // The rest stays in the buffers until the client closes.
       var waiting = pollfd(fd: socket.fd, events: 0x2000, revents: 0)
       poll(&waiting, 1, 10_000)
     }
     try await ClientRig.with(upstream.url) { rig in
       let large = HTTPRequest(.post, "/x", body: [UInt8](repeating: 120, count: 32 << 20))
-      let answer = await rig.send(large, within: 200)
-      #expect(answer.code == .timeout && answer.mayHaveActed == true)
+      let result = await rig.send(large, within: 200)
+      #expect(result.code == .timeout && result.mayHaveActed == true)
       #expect(await rig.connections() == 0)
     }
   }
 
-  @Test func `no connection within connect_timeout`() async throws {
-    // A listener whose backlog is full takes no more connections, and refuses none.
+  @Test func `a connection attempt ends at connect_timeout, or when the caller leaves`() async throws {
+    // A listener whose backlog is full accepts no more connections, and refuses none.
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(listener) }
     let any = try #require(SocketAddress(numeric: "127.0.0.1", port: 0))
@@ -89,9 +91,9 @@ import Testing
     }
     let url = BaseURL(isTLS: false, host: "127.0.0.1", port: address.port, path: "")
     try await ClientRig.with(url, { $0.connectTimeout = .milliseconds(150) }) { rig in
-      var answer: Result<HTTPResponse, AdapterError>?
-      let waited = await elapsed { answer = await rig.send(write) }
-      #expect(answer?.code == .timeout && answer?.mayHaveActed == false && waited >= 140)
+      var result: Result<HTTPResponse, AdapterError>?
+      let waited = await elapsed { result = await rig.send(write) }
+      #expect(result?.code == .timeout && result?.mayHaveActed == false && waited >= 140)
       #expect(await rig.connections() == 0)
     }
     try await ClientRig.with(url, { $0.connectTimeout = .seconds(30) }) { rig in
@@ -105,7 +107,7 @@ import Testing
     #expect(fillers.count == 4)
   }
 
-  @Test func `a caller that leaves ends a read, whatever it waits for, and frees its place`() async throws {
+  @Test func `a caller that leaves ends its read, in the queue or in flight, and returns its permit`() async throws {
     let upstream = try UpstreamTimeTests.silent()
     try await ClientRig.with(upstream.url, { $0.maxInFlight = 1 }) { rig in
       let first = rig.start()
@@ -132,7 +134,7 @@ import Testing
     }
   }
 
-  @Test func `a write that has left is followed to its end, though its caller left`() async throws {
+  @Test func `a write that has left goes on to its end when its caller leaves`() async throws {
     let signal = ThreadSignal()
     let upstream = try TestUpstream { _, socket, upstream in
       while upstream.takeRequest(socket) != nil {
@@ -147,12 +149,12 @@ import Testing
       _ = await onLoop(rig.loop) { true }
       signal.signal()
       #expect(await call.value.text == "written")
-      #expect(await rig.send().text == "written", "and the connection goes on")
+      #expect(await rig.send().text == "written", "on the same connection")
       #expect(upstream.accepted == 1)
     }
   }
 
-  @Test func `a late cancellation never reaches the next caller on the same connection`() async throws {
+  @Test func `a late cancellation does not reach the next request on the same connection`() async throws {
     let upstream = try TestUpstream.answering(ok("fine"))
     try await ClientRig.with(upstream.url, loops: 2) { rig in
       for _ in 0..<300 {

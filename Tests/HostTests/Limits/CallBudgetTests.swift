@@ -6,12 +6,12 @@ import Testing
 
 struct CallBudgetTests {
   private static let second: Int64 = 1_000_000_000
-  /// Some time after the machine's start.
+  /// A time that is no multiple of a period.
   private static let start: Int64 = 12_345 * second + 678
 
   private static func minute(_ calls: Int) -> CallBudget { CallBudget(.init(perMinute: calls)) }
 
-  /// Makes a call when there is one.
+  /// Makes a call if the budget allows one.
   private static func take(_ budget: inout CallBudget, _ purpose: CallBudget.Purpose, at now: Int64) -> Bool {
     guard budget.ready(for: purpose, at: now) <= now else { return false }
     budget.spend(at: now)
@@ -25,7 +25,7 @@ struct CallBudgetTests {
   }
 
   @Test(arguments: [(1, 1), (2, 1), (3, 2), (10, 9), (19, 18), (20, 18), (600, 540)])
-  func `reading leaves a tenth to the writes, at least one call`(limit: Int, reads: Int) {
+  func `reads leave a tenth of the calls to writes, at least one`(limit: Int, reads: Int) {
     var budget = Self.minute(limit)
     #expect(Self.takeAll(&budget, .read, at: Self.start) == reads)
     #expect(Self.takeAll(&budget, .renewal, at: Self.start) == 0)
@@ -33,7 +33,7 @@ struct CallBudgetTests {
     #expect(Self.takeAll(&budget, .write, at: Self.start) == 0)
   }
 
-  @Test func `what is refused is told when there is a call, and then there is one`() {
+  @Test func `a refused call may be made at the time that ready returns, not earlier`() {
     for purpose in [CallBudget.Purpose.read, .write, .renewal] {
       for limits in [
         CallBudget.Limits(perMinute: 7), .init(perHour: 7), .init(perDay: 7),
@@ -50,7 +50,7 @@ struct CallBudgetTests {
             now = ready
             waits += 1
           }
-          // When there is a call again, renewing may still have to leave it to others.
+          // When a call is possible again, a renewal may still have to wait for its interval.
           #expect(waits <= (purpose == .renewal ? 2 : 1))
           #expect(Self.take(&budget, purpose, at: now))
         }
@@ -58,7 +58,7 @@ struct CallBudgetTests {
     }
   }
 
-  @Test func `in no minute there are more calls than its limit, wherever it begins`() {
+  @Test func `no interval of a minute has more calls than the limit, wherever it begins`() {
     for seed in 1...30 {
       var random = Seeded(state: UInt64(seed))
       let limit = Int.random(in: 1...40, using: &random)
@@ -77,10 +77,10 @@ struct CallBudgetTests {
     }
   }
 
-  @Test func `all periods hold at once`() {
+  @Test func `the limits of all periods hold at the same time`() {
     var budget = CallBudget(.init(perMinute: 10, perHour: 20, perDay: 25))
     var taken: [Int] = []
-    // A minute and one of its parts later, the calls of the one before count no more.
+    // A minute and one part later, the calls of the minute before no longer count.
     for minute in 0..<6 {
       let now = Self.start + Int64(minute) * 62 * Self.second
       taken.append(Self.takeAll(&budget, .write, at: now))
@@ -91,38 +91,38 @@ struct CallBudgetTests {
     #expect(Self.takeAll(&budget, .write, at: Self.start + 30 * 3600 * Self.second) == 10)
   }
 
-  @Test func `renewing is free at first, then spread over the minute, and never runs dry`() {
+  @Test func `renewals are unrestricted at first, then spread over the minute without using the budget up`() {
     var budget = Self.minute(60)
-    // Of the 54 that reading may use.
+    // Half of the 54 calls that reads may use.
     #expect(Self.takeAll(&budget, .renewal, at: Self.start) == 27)
-    // Somebody asks for a renewal all the time.
+    // A renewal is wanted 50 times a second.
     var calls: [Int64] = []
     for step in 1...6_000 {
       let now = Self.start + Int64(step) * Self.second / 50
       if Self.take(&budget, .renewal, at: now) { calls.append(now) }
     }
     let gaps = zip(calls, calls.dropFirst()).map { $1 - $0 }
-    // 27 in the first minute, with 2.3 seconds between them.
+    // 27 in the first minute, 2.3 seconds apart.
     let first = calls.filter { $0 < Self.start + 60 * Self.second }
     #expect((25...27).contains(first.count))
     #expect(zip(first, first.dropFirst()).allSatisfy { $1 - $0 > 2 * Self.second })
-    // In the two minutes nobody waited for long, and little was left unused.
+    // In two minutes no interval was long, and few calls were left unused.
     #expect(gaps.allSatisfy { $0 < 4 * Self.second })
     #expect(calls.count > 27 + 40)
     #expect(budget.ready(for: .read, at: Self.start + 121 * Self.second) <= Self.start + 121 * Self.second)
   }
 
-  @Test func `in the long run reading uses what it may`() {
+  @Test func `renewals over ten hours use nearly all calls that reads may use`() {
     var budget = CallBudget(.init(perHour: 360))
     var calls = 0
-    // Ten hours, asked every second.
+    // A renewal is wanted every second for ten hours.
     for second in 0..<36_000 where Self.take(&budget, .renewal, at: Self.start + Int64(second) * Self.second) {
       calls += 1
     }
     #expect((2_900...3_240 + 324).contains(calls), "\(calls) of 3240")
   }
 
-  @Test func `a call that is given back is there again, and nothing that was never taken`() {
+  @Test func `a call that is given back can be made again, and one that was never taken adds none`() {
     var budget = Self.minute(2)
     budget.giveBack(at: Self.start)
     #expect(Self.takeAll(&budget, .write, at: Self.start) == 2)
@@ -132,14 +132,14 @@ struct CallBudgetTests {
     #expect(Self.takeAll(&budget, .write, at: Self.start + Self.second) == 1)
   }
 
-  @Test func `what is counted beyond the limit is paid back`() {
+  @Test func `calls that are counted beyond the limit delay later calls`() {
     var budget = Self.minute(3)
     for _ in 0..<5 { budget.spend(at: Self.start) }
     #expect(Self.takeAll(&budget, .write, at: Self.start + 60 * Self.second - 1_000) == 0)
     #expect(Self.takeAll(&budget, .write, at: Self.start + 61 * Self.second) == 3)
   }
 
-  @Test func `a clock that is a little behind, or begins at zero, does no harm`() {
+  @Test func `a clock that steps back or begins at zero keeps the limit`() {
     var budget = Self.minute(4)
     #expect(Self.take(&budget, .write, at: Self.start))
     #expect(Self.take(&budget, .write, at: Self.start - 3 * Self.second))
@@ -150,12 +150,12 @@ struct CallBudgetTests {
     #expect(young.ready(for: .write, at: 0) == 61 * Self.second)
   }
 
-  @Test func `without limits everything may be called`() {
+  @Test func `a budget without limits allows every call`() {
     var budget = CallBudget(.init())
     #expect(Self.takeAll(&budget, .read, at: Self.start) == 1_000_000)
   }
 
-  @Test func `a refusal carries its word and the time, and a call that never left costs nothing`() throws {
+  @Test func `a refusal carries its code and time, and a call that did not leave is given back`() throws {
     let keeper = BudgetKeeper(.init(perMinute: 2))
     let error = AdapterError(.overloaded, "Busy.")
     for _ in 0..<3 {
@@ -166,19 +166,19 @@ struct CallBudgetTests {
     #expect(!keeper.allows(.read, at: Self.start))
     #expect(keeper.allows(.write, at: Self.start))
     keeper.failed(AdapterError(.unreachable, "Down."), at: Self.start)
-    #expect(!keeper.allows(.read, at: Self.start), "it may have been asked")
+    #expect(!keeper.allows(.read, at: Self.start), "the call may have reached the upstream")
     keeper.count(at: Self.start)
     do throws(AdapterError) {
       try keeper.take(.write, at: Self.start)
-      Issue.record("nothing was left")
+      Issue.record("no call was left")
     } catch {
       #expect(error.code == .budgetSpent)
       #expect(error.fault == .gateway)
-      let answer = GatewayError(error)
-      #expect(answer.status == 503 && answer.code == .budgetSpent && answer.isShed)
-      #expect((59...61).contains(try #require(answer.retryAfter)))
+      let refusal = GatewayError(error)
+      #expect(refusal.status == 503 && refusal.code == .budgetSpent && refusal.isShed)
+      #expect((59...61).contains(try #require(refusal.retryAfter)))
     }
-    // What was refused costs nothing either, and is not given back.
+    // A refused call was not counted, so it is not given back either.
     keeper.failed(AdapterError(.budgetSpent, "None."), at: Self.start)
     #expect(!keeper.allows(.write, at: Self.start))
   }

@@ -6,7 +6,7 @@ import Testing
 @testable import Host
 
 @Suite(.blocking) struct PermitsTests {
-  @Test func `there are as many places as the limit says`() async {
+  @Test func `permits are granted up to the limit`() async {
     await withLoops { group in
       let permits = Permits(limit: 3)
       for priority in Priority.allCases { #expect(permits.tryAcquire(priority)) }
@@ -18,7 +18,7 @@ import Testing
   }
 
   @Test(arguments: [1, 2, 3, 4, 5, 8, 15, 16, 17, 32, 100_000])
-  func `history leaves a quarter to the others, and reading leaves one of sixteen or more to writes`(limit: Int) {
+  func `history leaves a quarter of the permits, and reads leave one of sixteen or more to writes`(limit: Int) {
     let permits = Permits(limit: limit, hasReserve: true)
     func most(_ priority: Priority) -> Int {
       var taken = 0
@@ -35,17 +35,17 @@ import Testing
     #expect(most(.history) == 0)
   }
 
-  @Test func `who waits is served in order of arrival, on whichever loop`() async {
+  @Test func `waiters of one priority are granted in order of arrival over all loops`() async {
     await withLoops(3) { group in
       let rig = PermitsRig(group, limit: 1)
       #expect(rig.permits.tryAcquire(.values))
-      let served = Collected<Int>()
+      let granted = Collected<Int>()
       var waiting: [Task<Void, Never>] = []
       for number in 0..<200 {
         waiting.append(
           rig.start(.values, on: number % 3) { grant in
             #expect(grant == .granted)
-            served.add(number)
+            granted.add(number)
             rig.permits.release(.values)
           })
         #expect(await rig.waits(number + 1))
@@ -53,43 +53,43 @@ import Testing
       #expect(!rig.permits.tryAcquire(.values))
       rig.permits.release(.values)
       for task in waiting { await task.value }
-      #expect(served.all == Array(0..<200))
+      #expect(granted.all == Array(0..<200))
       #expect(rig.isEmpty)
     }
   }
 
-  @Test func `a place goes to the earliest priority, whoever came first, on whichever loop`() async {
+  @Test func `a permit goes to the highest priority over all loops, not to the first arrival`() async {
     await withLoops(2) { group in
       let rig = PermitsRig(group, limit: 1)
       #expect(rig.permits.tryAcquire(.values))
-      let served = Collected<Priority>()
+      let granted = Collected<Priority>()
       var waiting: [Task<Void, Never>] = []
       for number in 0..<60 {
         let priority = Priority.allCases[2 - number % 3]
         waiting.append(
           rig.start(priority, on: number % 2) { grant in
             #expect(grant == .granted)
-            served.add(priority)
+            granted.add(priority)
             rig.permits.release(priority)
           })
         #expect(await rig.waits(number + 1))
       }
       rig.permits.release(.values)
       for task in waiting { await task.value }
-      #expect(served.all == served.all.sorted())
-      #expect(served.count == 60)
+      #expect(granted.all == granted.all.sorted())
+      #expect(granted.count == 60)
     }
   }
 
-  @Test func `who comes does not overtake who waits in his priority or an earlier one`() async {
+  @Test func `tryAcquire fails while a waiter of the same or a higher priority waits`() async {
     await withLoops(2) { group in
-      // Three of the four may be history's.
+      // History may hold three of the four.
       let rig = PermitsRig(group, limit: 4, hasReserve: true)
       for _ in 0..<3 { #expect(rig.permits.tryAcquire(.history)) }
       let waiting = rig.acquire(.history)
       #expect(await rig.waits(1))
       #expect(!rig.permits.tryAcquire(.history))
-      #expect(rig.permits.tryAcquire(.values), "one is free, and not for history")
+      #expect(rig.permits.tryAcquire(.values), "one is free, but not for history")
       let value = rig.acquire(.values, on: 1)
       #expect(await rig.waits(2))
       #expect(!rig.permits.tryAcquire(.values))
@@ -101,7 +101,7 @@ import Testing
     }
   }
 
-  @Test func `a queue that is full refuses at once, over all loops`() async {
+  @Test func `a full queue refuses at once, over all loops`() async {
     await withLoops(2) { group in
       let rig = PermitsRig(group, limit: 1)
       #expect(rig.permits.tryAcquire(.values))
@@ -120,7 +120,7 @@ import Testing
     }
   }
 
-  @Test func `in a full queue the youngest of the last priority makes room for an earlier priority`() async {
+  @Test func `in a full queue, the youngest waiter of the lowest priority is evicted for a higher priority`() async {
     await withLoops(2) { group in
       let rig = PermitsRig(group, limit: 1)
       #expect(rig.permits.tryAcquire(.values))
@@ -143,7 +143,7 @@ import Testing
     }
   }
 
-  @Test func `waiters that gave up hold up nobody, not even when the places came back after they had gone`() async {
+  @Test func `a waiter that gave up takes no permit, even one released later`() async {
     await withLoops { group in
       let rig = PermitsRig(group, limit: 1)
       #expect(rig.permits.tryAcquire(.values))
@@ -152,16 +152,16 @@ import Testing
       #expect(await rig.waits(1))
       cancelled.cancel()
       #expect(await cancelled.value == .cancelled)
-      #expect(rig.permits.waiters == 0, "it left at once")
+      #expect(rig.permits.waiters == 0, "it left the queue at once")
       rig.permits.release(.values)
-      #expect(rig.permits.tryAcquire(.values), "the place is free")
+      #expect(rig.permits.tryAcquire(.values), "the permit is free")
       #expect(await rig.acquire(.values, within: 5).value == .timedOut)
       rig.permits.release(.values)
       #expect(await rig.acquire(.values, within: 5_000).value == .granted)
     }
   }
 
-  @Test func `a waiter behind one that gave up is served`() async {
+  @Test func `a waiter behind one that gave up is granted`() async {
     await withLoops { group in
       let rig = PermitsRig(group, limit: 1)
       #expect(rig.permits.tryAcquire(.values))
@@ -176,7 +176,7 @@ import Testing
     }
   }
 
-  @Test func `a thousand that gave up in the same turn are passed over`() async {
+  @Test func `a thousand waiters that give up in the same turn are skipped`() async {
     await withLoops { group in
       let rig = PermitsRig(group, limit: 1)
       #expect(rig.permits.tryAcquire(.values))
@@ -191,7 +191,7 @@ import Testing
     }
   }
 
-  @Test func `a waiter that is served and cancelled at the same moment has its place, or leaves it`() async {
+  @Test func `a waiter that is granted and cancelled at the same time keeps its permit or returns it`() async {
     await withLoops(2) { group in
       let rig = PermitsRig(group, limit: 1)
       for number in 0..<300 {
@@ -213,7 +213,7 @@ import Testing
     }
   }
 
-  @Test func `four loops that take, wait, give up and are cancelled never exceed a limit and lose no place`() async {
+  @Test func `four loops that take, wait, give up and are cancelled never exceed a limit and lose no permit`() async {
     let limit = 8
     await withLoops(4) { group in
       let rig = PermitsRig(group, limit: limit, hasReserve: true)
@@ -232,7 +232,7 @@ import Testing
                 guard grant == .granted else { return tally.refused() }
                 tally.took(priority)
                 for _ in 0..<pauses { await Task.yield() }
-                tally.gaveBack(priority)
+                tally.released(priority)
                 rig.permits.release(priority)
               }
               if Int.random(in: 0..<4, using: &random) == 0 { call.cancel() }
@@ -251,7 +251,7 @@ import Testing
     }
   }
 
-  @Test func `nobody waits in vain: with patience, everybody is served`() async {
+  @Test func `every waiter without a deadline is granted`() async {
     await withLoops(4) { group in
       let rig = PermitsRig(group, limit: 4, hasReserve: true)
       let granted = Collected<Int>()
@@ -275,7 +275,7 @@ import Testing
   }
 }
 
-/// The places, and callers on several loops who want some.
+/// A limit and callers on several loops.
 private struct PermitsRig: Sendable {
   let permits: Permits
   let group: EventLoopGroup
@@ -288,7 +288,7 @@ private struct PermitsRig: Sendable {
   var isEmpty: Bool { permits.inUse == 0 && permits.waiters == 0 }
   func waits(_ count: Int) async -> Bool { await eventually { permits.waiters == count } }
 
-  /// Takes a place at once where one is free, as a client does, else waits for it.
+  /// Takes a permit at once where one is free, as a client does, else waits for it.
   func start(
     _ priority: Priority, on index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max,
     _ body: @escaping @Sendable (PermitGrant) async -> Void
@@ -313,7 +313,7 @@ private struct PermitsRig: Sendable {
   }
 }
 
-/// What callers got, and how many had a place at the same time.
+/// The grants of the callers, and how many held a permit at the same time.
 private final class PermitsTally: Sendable {
   struct Counts {
     var held = 0
@@ -338,7 +338,7 @@ private final class PermitsTally: Sendable {
     }
   }
 
-  func gaveBack(_ priority: Priority) {
+  func released(_ priority: Priority) {
     state.withLock { state in
       state.held -= 1
       if priority == .history { state.history -= 1 }

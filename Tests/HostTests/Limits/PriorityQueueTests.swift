@@ -5,7 +5,7 @@ import Testing
 @testable import Host
 
 struct PriorityQueueTests {
-  @Test func `earlier priorities come first, and within a priority who came first`() {
+  @Test func `waiters leave by priority, and within a priority in order of arrival`() {
     var queue = PriorityQueue<Int>()
     for (number, priority) in [Priority.history, .values, .writes, .history, .values, .writes].enumerated() {
       _ = queue.append(number, in: priority)
@@ -19,7 +19,7 @@ struct PriorityQueueTests {
     #expect(queue.count == 0)
   }
 
-  @Test func `the youngest of the last priority makes room, and never for its own priority or a later one`() {
+  @Test func `removeYoungest takes from the lowest priority, and only from below the given one`() {
     var queue = PriorityQueue<Int>()
     for (number, priority) in [Priority.history, .history, .values, .values, .writes].enumerated() {
       _ = queue.append(number, in: priority)
@@ -34,7 +34,7 @@ struct PriorityQueueTests {
     #expect(queue.count == 1)
   }
 
-  @Test func `a ticket that was used up means nobody else`() {
+  @Test func `a used ticket does not name a later waiter`() {
     var queue = PriorityQueue<Int>()
     let first = queue.append(1, in: .values)
     queue.remove(first)
@@ -44,7 +44,7 @@ struct PriorityQueueTests {
     #expect(queue.count == 1)
   }
 
-  @Test func `it does what plain lists do, whatever happens in which order`() {
+  @Test func `random operations have the same results as on plain lists`() {
     for seed in 1...40 {
       var random = Seeded(state: UInt64(seed))
       var queue = PriorityQueue<Int>()
