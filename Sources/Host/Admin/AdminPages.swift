@@ -51,15 +51,14 @@ final class AdminPages: ExchangeHandler {
     return true
   }
 
+  func response(to fault: HTTPFault) -> Response { Response(GatewayError(fault), requestID: RequestID.make()) }
+
   private func refuse(_ error: GatewayError, _ exchange: Exchange) {
-    let requestID = RequestID.make()
-    exchange.respond(
-      error.status, fields: ErrorBody.fields(error), marks: Exchange.Marks(requestID: requestID),
-      body: ErrorBody.body(error, requestID: requestID))
+    exchange.respondAtOnce(Response(error, requestID: RequestID.make()))
   }
 
   private func respond(_ exchange: Exchange, _ status: Int, _ type: String, _ body: [UInt8]) {
     let fields = Fields(checkedBlock: Array("Content-Type: \(type)\r\nCache-Control: no-store\r\n".utf8))
-    exchange.respond(status, fields: fields, body: body)
+    exchange.respondAtOnce(Response(status: status, fields: fields, body: .bytes(body)))
   }
 }

@@ -19,11 +19,11 @@ final class LoopServer {
       loop: loop, loops: services.group.loops.count, snapshot: snapshot, catalogue: services.catalogue,
       sharing: services.sharing, log: services.log, metrics: services.metrics)
     let server = ServerContext(
-      loop: loop, listen: snapshot.configuration.listen, connections: services.connections, memory: services.memory,
-      handler: pipeline)
+      loop: loop, options: ServerOptions(snapshot.configuration.listen), connections: services.connections,
+      memory: services.memory)
     self.pipeline = pipeline
     self.server = server
-    listener = Listener(socket, server: server)
+    listener = Listener(socket, server: server, handler: pipeline)
     listener?.start()
   }
 
@@ -40,18 +40,18 @@ final class LoopServer {
       for adapter in adapters.all { adapter.metrics.setTokenExpiry(adapter.keeper?.snapshot()?.expiresAt) }
     }
     let server = ServerContext(
-      loop: loop, listen: snapshot.configuration.listen,
+      loop: loop, options: ServerOptions(snapshot.configuration.listen),
       connections: ConnectionCount(limit: LoopServer.adminConnections),
-      memory: MemoryBudget(limit: LoopServer.adminMemory), handler: pages)
+      memory: MemoryBudget(limit: LoopServer.adminMemory))
     adminServer = server
-    adminListener = Listener(socket, server: server)
+    adminListener = Listener(socket, server: server, handler: pages)
     adminListener?.start()
   }
 
   /// Serves requests that begin from now on with this snapshot.
   func use(_ snapshot: Snapshot) {
     pipeline?.use(snapshot)
-    server?.use(snapshot.configuration.listen)
+    server?.options = ServerOptions(snapshot.configuration.listen)
   }
 
   /// Stops accepting connections.

@@ -41,17 +41,16 @@ enum ErrorBody {
     if let seconds = error.retryAfter { out.append(text: "Retry-After: \(seconds)\r\n") }
     return Fields(checkedBlock: out)
   }
+}
 
-  /// The whole answer to bytes that are no request; the connection ends after it.
-  static func append(_ fault: HTTPFault, to out: inout ByteBuffer, server: ServerContext) {
-    let error = GatewayError(fault)
-    let requestID = RequestID.make()
-    let body = body(error, requestID: requestID)
-    StatusLine.append(error.status, to: &out)
-    out.append(contentsOf: fields(error).bytes)
-    out.append(text: "X-Request-Id: \(requestID)\r\n")
-    server.appendDate(to: &out)
-    out.append(text: "Content-Length: \(body.count)\r\nConnection: close\r\n\r\n")
-    out.append(contentsOf: body)
+extension Response {
+  /// The response that tells the caller of an error.
+  ///
+  /// - Parameter isWrite: the request was to change something at the upstream.
+  init(_ error: GatewayError, requestID: String, isWrite: Bool = false) {
+    self.init(
+      status: error.status, fields: ErrorBody.fields(error),
+      body: .bytes(ErrorBody.body(error, requestID: requestID, isWrite: isWrite)),
+      gateway: GatewayHeaders(requestID: requestID))
   }
 }

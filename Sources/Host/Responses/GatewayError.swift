@@ -130,9 +130,7 @@ extension GatewayError {
 
 extension GatewayError {
   convenience init(_ fault: HTTPFault) {
-    let text = fault.reason.description
-    self.init(
-      Code(fault.code), text.prefix(1).uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : "."))
+    self.init(Code(fault.code), fault.reason.description)
   }
 
   convenience init(_ error: AdapterError) {

@@ -22,7 +22,7 @@ final class Report {
     if wantsAccess {
       path = Array(exchange.bytes(exchange.head.path).prefix(AccessRecord.pathLimit + 1))
       method = String(decoding: exchange.bytes(exchange.head.methodRange), as: UTF8.self)
-      remote = exchange.connection.remote
+      remote = exchange.remote
     } else {
       path = []
       method = ""

@@ -67,11 +67,7 @@ final class RequestPipeline: ExchangeHandler {
           } else {
             SharedRead(try await perform(request, route, exchange, report))
           }
-        if case .bytes(let body) = answer.response.body, answer.charge == nil || body.count <= Exchange.shortBody {
-          respond(answer, body, route, exchange, report)
-        } else {
-          await stream(answer, route, exchange, report)
-        }
+        await respond(answer, route, exchange, report)
       case .token(let masked):
         _ = try await read(exchange, limit: route.configuration.maxBodySize)
         respond(try await tokenAnswer(route, exchange, masked: masked), exchange, report)
@@ -203,52 +199,38 @@ final class RequestPipeline: ExchangeHandler {
 
   // MARK: respond
 
-  private func respond(
-    _ read: SharedRead, _ body: [UInt8], _ route: Route, _ exchange: Exchange, _ report: Report
-  ) {
-    exchange.respond(
-      read.response.status, fields: read.response.fields, marks: marks(read, route, report), body: body)
-  }
-
-  /// Sends an answer as it comes, or a long one that others hold too, no faster than the client takes it.
-  @inline(never)
-  private func stream(_ read: SharedRead, _ route: Route, _ exchange: Exchange, _ report: Report) async {
-    guard case .stream(let prefix, let rest) = read.response.body else {
-      return await exchange.respondShared(
-        read.response.status, fields: read.response.fields, marks: marks(read, route, report),
-        body: read.response.body.prefix, charge: read.charge)
-    }
-    let length = rest.remaining.map { $0 + prefix.count }
-    let began = await exchange.respondStreaming(
-      read.response.status, fields: read.response.fields, marks: marks(read, route, report), length: length,
-      first: prefix)
-    guard began else { return rest.cancel() }
+  @inline(__always)
+  private func respond(_ read: SharedRead, _ route: Route, _ exchange: Exchange, _ report: Report) async {
     do throws(AdapterError) {
-      if try await !exchange.sendRest(of: rest) { rest.cancel() }
+      try await exchange.respond(
+        Response(
+          status: read.response.status, fields: read.response.fields, body: read.response.body, charge: read.charge,
+          gateway: GatewayHeaders(
+            requestID: report.requestID, source: read.source(of: route.adapter), age: read.kept?.age)))
     } catch {
-      log.warning("an answer broke off", [("requestId", "\(report.requestID)"), ("detail", "\(error.detail)")])
-      exchange.breakStream()
+      log.warning("a response broke off", [("requestId", "\(report.requestID)"), ("detail", "\(error.detail)")])
     }
-  }
-
-  private func marks(_ read: SharedRead, _ route: Route, _ report: Report) -> Exchange.Marks {
-    Exchange.Marks(requestID: report.requestID, source: read.source(of: route.adapter), age: read.kept?.age)
   }
 
   private func respond(_ answer: ResourceAnswer, _ exchange: Exchange, _ report: Report) {
-    exchange.respond(
-      answer.status, fields: answer.fields, marks: Exchange.Marks(requestID: report.requestID), body: answer.body)
+    exchange.respondAtOnce(
+      Response(
+        status: answer.status, fields: answer.fields, body: .bytes(answer.body),
+        gateway: GatewayHeaders(requestID: report.requestID)))
   }
 
   private func respond(_ error: GatewayError, _ exchange: Exchange, _ report: Report) {
-    exchange.respond(
-      error.status, fields: ErrorBody.fields(error), marks: Exchange.Marks(requestID: report.requestID),
-      body: ErrorBody.body(error, requestID: report.requestID, isWrite: report.operation?.isWrite == true))
+    exchange.respondAtOnce(
+      Response(error, requestID: report.requestID, isWrite: report.operation?.isWrite == true))
   }
 
+  func response(to fault: HTTPFault) -> Response { Response(GatewayError(fault), requestID: RequestID.make()) }
+
   private func respond(_ json: [UInt8], _ exchange: Exchange, _ report: Report) {
-    let marks = Exchange.Marks(requestID: report.requestID, source: report.route?.adapter.source ?? "")
-    exchange.respond(200, fields: RequestPipeline.privateJSON, marks: marks, body: json)
+    exchange.respondAtOnce(
+      Response(
+        status: 200, fields: RequestPipeline.privateJSON, body: .bytes(json),
+        gateway: GatewayHeaders(requestID: report.requestID, source: report.route?.adapter.source ?? "")))
   }
 
   private static let privateJSON = Fields(

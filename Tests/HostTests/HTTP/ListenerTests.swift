@@ -8,6 +8,9 @@ import Testing
 @Suite(.blocking) struct ListenerTests {
   private final class Hello: ExchangeHandler {
     func serve(_ exchange: Exchange) async { exchange.answer("hello") }
+    func response(to fault: HTTPFault) -> Response {
+      Response(status: fault.status, fields: Fields(), body: .bytes([]))
+    }
   }
 
   private struct Parts: Sendable {
@@ -22,9 +25,9 @@ import Testing
     let connections = ConnectionCount(limit: limit)
     let parts = group.loops.map { loop in
       let server = ServerContext(
-        loop: loop, listen: ServerRig.listen(), connections: connections, memory: MemoryBudget(limit: 1 << 20),
-        handler: Hello())
-      return Parts(server: LoopBound(server, on: loop), listener: LoopBound(Listener(socket, server: server), on: loop))
+        loop: loop, options: ServerOptions(), connections: connections, memory: MemoryBudget(limit: 1 << 20))
+      let listener = Listener(socket, server: server, handler: Hello())
+      return Parts(server: LoopBound(server, on: loop), listener: LoopBound(listener, on: loop))
     }
     for part in parts { await onLoop(part.server.loop) { part.listener.value.start() } }
     try await test(parts, connections)
@@ -40,7 +43,7 @@ import Testing
 
   @Test func `loops share a listener, and each connection is one loop's`() async throws {
     try await withLoops(3) { group in
-      let socket = try ListeningSocket(TestSocket.listenAddress)
+      let socket = try TestSocket.listen()
       try await serving(group, socket, limit: 100) { _, connections in
         var clients: [TestSocket] = []
         for _ in 0..<60 {
@@ -56,7 +59,7 @@ import Testing
 
   @Test func `beyond the limit connections wait, and are served when others have ended`() async throws {
     try await withLoops(2) { group in
-      let socket = try ListeningSocket(TestSocket.listenAddress)
+      let socket = try TestSocket.listen()
       try await serving(group, socket, limit: 3) { _, connections in
         let first = try (0..<3).map { _ in try #require(TestSocket.connect(to: socket.address)) }
         for client in first { #expect(client.ask(get("/x"))?.text == "hello") }
@@ -77,7 +80,7 @@ import Testing
 
   @Test func `stopping takes what waits in the backlog, and what it asked is answered`() async throws {
     try await withLoops { group in
-      let socket = try ListeningSocket(TestSocket.listenAddress)
+      let socket = try TestSocket.listen()
       try await serving(group, socket, limit: 100) { parts, _ in
         let part = parts[0]
         let clients = Collected<TestSocket>()
@@ -103,21 +106,18 @@ import Testing
   }
 
   @Test func `a port in use, and what is no address, are said in a message`() throws {
-    let first = try ListeningSocket(TestSocket.listenAddress)
-    var taken = TestSocket.listenAddress
-    taken.port = first.address.port
+    let first = try TestSocket.listen()
+    let taken = first.address.port
     do throws(ListeningSocket.BindError) {
-      _ = try ListeningSocket(taken)
+      _ = try ListeningSocket(host: "127.0.0.1", port: taken)
       Issue.record("the port was free")
     } catch {
-      #expect(error.message.contains("another program listens there"))
+      #expect(error.message.contains("Another program listens there"))
     }
-    var name = TestSocket.listenAddress
-    name.host = "localhost"
-    #expect(throws: ListeningSocket.BindError.self) { _ = try ListeningSocket(name) }
+    #expect(throws: ListeningSocket.BindError.self) { _ = try ListeningSocket(host: "localhost", port: 0) }
     first.close()
     first.close()
-    _ = try ListeningSocket(taken)
+    _ = try ListeningSocket(host: "127.0.0.1", port: taken)
   }
 
   @Test func `the count of connections keeps to its limit`() {

@@ -121,8 +121,8 @@ import Testing
   }
 
   @Test func `silence inside a body is answered with 408, bytes within the time keep it waiting`() async throws {
-    let listen = ServerRig.listen { $0.bodyTimeout = .seconds(1) }
-    try await ServerRig.with(listen, handler: { await $0.echo() }) { rig in
+    let timeouts = ServerRig.timeouts { $0.body = Duration.seconds(1).nanoseconds }
+    try await ServerRig.with(timeouts, handler: { await $0.echo() }) { rig in
       let silent = try await rig.connect()
       var answer: TestMessage?
       let waited = await elapsed {
@@ -146,9 +146,9 @@ import Testing
   }
 
   @Test func `the body's timer runs on after 100 Continue was held up in the socket`() async throws {
-    let listen = ServerRig.listen { $0.bodyTimeout = .milliseconds(200) }
+    let timeouts = ServerRig.timeouts { $0.body = Duration.milliseconds(200).nanoseconds }
     try await ServerRig.with(
-      listen,
+      timeouts,
       handler: { exchange in
         // More than the buffers hold, so that what follows waits behind it.
         exchange.connection.send(
@@ -165,10 +165,9 @@ import Testing
   }
 
   @Test func `requests beyond the memory for them are shed with 503`() async throws {
-    let listen = ServerRig.listen { $0.maxMemory = 100_000 }
     let gate = Gate()
     try await ServerRig.with(
-      listen,
+      memory: 100_000,
       handler: { exchange in
         let path = exchange.path
         await exchange.echo(limit: 1 << 20)

@@ -1,6 +1,5 @@
 import AdapterAPI
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 
@@ -107,9 +106,8 @@ import Testing
   @Test func `HEAD gets the head of GET, and the connection goes on`() async throws {
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/stream" {
-        await exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
-        _ = await exchange.send(Array("piece".utf8))
-        return exchange.endStream()
+        await exchange.answer(ScriptedBody(1, size: 5))
+        return
       }
       exchange.answer("twelve bytes")
     }) { rig in
@@ -142,9 +140,8 @@ import Testing
   {
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/stream" {
-        await exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
-        for piece in ["one,", "two"] { _ = await exchange.send(Array(piece.utf8)) }
-        return exchange.endStream()
+        await exchange.answer(ScriptedBody(2, size: 3))
+        return
       }
       exchange.answer("ok")
     }) { rig in
@@ -162,7 +159,7 @@ import Testing
       kept.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
       let stream = kept.receiveAll()
       #expect(!stream.text.contains("Transfer-Encoding"))
-      #expect(stream.text.hasSuffix("\r\n\r\none,two"))
+      #expect(stream.text.hasSuffix("\r\n\r\naaabbb"))
       #expect(stream.end == .finished)
     }
   }
@@ -205,7 +202,7 @@ import Testing
   ) async throws {
     let big = (0..<(3 << 20)).map { ServerConnectionTests.letters[$0 % 26] }
     try await ServerRig.with(handler: { exchange in
-      exchange.path == "/big" ? exchange.respond(200, fields: Fields(), body: big) : exchange.answer("small")
+      exchange.path == "/big" ? exchange.answer(big) : exchange.answer("small")
     }) { rig in
       let client = try await rig.connect(receiveBuffer: buffer, sendBuffer: buffer)
       client.send(get("/big") + get("/small") + get("/big") + get("/small"))
@@ -216,58 +213,36 @@ import Testing
     }
   }
 
-  @Test func `a streamed answer waits for its reader, and comes whole`() async throws {
-    let pieces = (0..<200).map { number in [UInt8](repeating: UInt8(97 + number % 26), count: 20_000) }
-    let sent = Collected<Int>()
+  @Test func `a streamed response waits for its reader, and comes whole`() async throws {
+    let streams = Collected<ScriptedBody>()
     try await ServerRig.with(handler: { exchange in
-      await exchange.respondStreaming(
-        200, fields: Fields(), marks: Exchange.Marks(), length: exchange.path == "/length" ? 4_000_000 : nil)
-      for piece in pieces {
-        guard await exchange.send(piece) else { return }
-        sent.add(1)
-      }
-      exchange.endStream()
+      let stream = ScriptedBody(200, size: 20_000, hasLength: exchange.path == "/length")
+      streams.add(stream)
+      await exchange.answer(stream)
     }) { rig in
       for path in ["/chunked", "/length"] {
-        let before = sent.count
         let client = try await rig.connect(receiveBuffer: 8192, sendBuffer: 8192)
         client.send(get(path))
         #expect(client.isReadable(within: 10_000))
-        // The sender stands still until somebody reads.
         #expect(await eventually { rig.memory.used > 0 })
-        #expect(sent.count - before < pieces.count / 2)
+        let stream = try #require(streams.all.last)
+        #expect(stream.taken < 100, "the sender stands still until the client reads")
         let answer = client.receiveMessage()
         #expect(answer?.isWhole == true)
-        #expect(answer?.body == pieces.flatMap { $0 })
+        #expect(answer?.body == stream.whole)
         #expect(client.ask(get(path))?.body.count == 4_000_000)
       }
     }
   }
 
-  /// As many pieces as wanted, each at hand when it is asked for.
-  private final class Pieces: BodyStream {
-    let remaining: Int? = nil
-    private let left: Atomic<Int>
-    private let size: Int
-    init(_ count: Int, size: Int = 64 << 10) {
-      left = Atomic(count)
-      self.size = size
-    }
-    var isOver: Bool { left.load(ordering: .relaxed) <= 0 }
-    func next() async throws(AdapterError) -> [UInt8]? {
-      guard left.wrappingSubtract(1, ordering: .relaxed).newValue >= 0 else { return nil }
-      return [UInt8](repeating: 120, count: size)
-    }
-    func cancel() {}
-  }
-
-  @Test func `an answer whose pieces are at hand and are taken at once leaves others their turn`() async throws {
-    let endless = Pieces(100_000)
+  @Test func `a stream whose pieces are at hand and are taken at once leaves the loop to other connections`()
+    async throws
+  {
+    let endless = ScriptedBody(100_000)
     try await ServerRig.with(handler: { exchange in
-      guard exchange.path == "/endless" else { return exchange.answer("\(endless.isOver)") }
-      // To HEAD nothing is sent: no socket that is full makes it pause.
-      guard await exchange.respondStreaming(200, fields: Fields(), marks: .init(), length: nil) else { return }
-      _ = try? await exchange.sendRest(of: endless)
+      guard exchange.path == "/endless" else { return exchange.answer("\(endless.taken >= 100_000)") }
+      // Nothing is sent to HEAD: no full socket makes it pause.
+      await exchange.answer(endless)
     }) { rig in
       let (busy, other) = (try await rig.connect(), try await rig.connect())
       busy.send("HEAD /endless HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -279,12 +254,11 @@ import Testing
   @Test func `a connection that waits for its next request counts for nothing`() async throws {
     try await ServerRig.with(handler: { exchange in
       _ = await LoopWait<Void>(loop: exchange.loop).wait(until: inMilliseconds(1))
-      guard await exchange.respondStreaming(200, fields: Fields(), marks: .init(), length: 3) else { return }
-      _ = try? await exchange.sendRest(of: Pieces(1, size: 3))
+      await exchange.answer(ScriptedBody(1, size: 3, hasLength: true))
     }) { rig in
       let padding = "X: \(String(repeating: "x", count: 4000))\r\n"
       let client = try await rig.connect(sending: get("/1") + get("/2", padding))
-      for _ in 0..<2 { #expect(client.receiveMessage()?.text == "xxx") }
+      for _ in 0..<2 { #expect(client.receiveMessage()?.text == "aaa") }
       #expect(await eventually { rig.memory.used == 0 })
     }
   }

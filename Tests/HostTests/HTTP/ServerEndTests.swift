@@ -74,8 +74,7 @@ import Testing
         }
         return
       }
-      await exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
-      while await exchange.send([UInt8](repeating: 120, count: 50_000)) {}
+      await exchange.answer(ScriptedBody(.max))
       ended.add("stream")
     }) { rig in
       let body = try await rig.connect()
@@ -107,10 +106,9 @@ import Testing
 
   @Test func `a stream that broke off is not taken for whole`() async throws {
     try await ServerRig.with(handler: { exchange in
-      await exchange.respondStreaming(
-        200, fields: Fields(), marks: Exchange.Marks(), length: exchange.path == "/length" ? 100 : nil)
-      _ = await exchange.send(Array("half".utf8))
-      exchange.breakStream()
+      let isWhole = await exchange.answer(
+        ScriptedBody(1, size: 4, hasLength: exchange.path == "/length", breaksOff: true))
+      #expect(!isWhole)
     }) { rig in
       for path in ["/length", "/chunked"] {
         let client = try await rig.connect()
@@ -133,8 +131,8 @@ import Testing
   }
 
   @Test func `an idle connection ends after its time, also a kept one`() async throws {
-    let listen = ServerRig.listen { $0.idleTimeout = .seconds(2) }
-    try await ServerRig.with(listen, handler: { $0.answer("ok") }) { rig in
+    let timeouts = ServerRig.timeouts { $0.idle = Duration.seconds(2).nanoseconds }
+    try await ServerRig.with(timeouts, handler: { $0.answer("ok") }) { rig in
       for isUsed in [false, true] {
         var end: TestSocket.End?
         let waited = try await elapsed {
@@ -148,8 +146,8 @@ import Testing
   }
 
   @Test func `a head that trickles in gets 408 at its time, however busily it trickles`() async throws {
-    let listen = ServerRig.listen { $0.headerTimeout = .milliseconds(200) }
-    try await ServerRig.with(listen, handler: { $0.answer("ok") }) { rig in
+    let timeouts = ServerRig.timeouts { $0.header = Duration.milliseconds(200).nanoseconds }
+    try await ServerRig.with(timeouts, handler: { $0.answer("ok") }) { rig in
       for isKept in [false, true] {
         let client = try await rig.connect()
         if isKept { #expect(client.ask(get("/x"))?.text == "ok") }
@@ -169,17 +167,16 @@ import Testing
   }
 
   @Test func `a reader that takes nothing is cut off after send_timeout`() async throws {
-    let listen = ServerRig.listen { $0.sendTimeout = .milliseconds(150) }
+    let timeouts = ServerRig.timeouts { $0.send = Duration.milliseconds(150).nanoseconds }
     let ended = Collected<Bool>()
     try await ServerRig.with(
-      listen,
+      timeouts,
       handler: { exchange in
         if exchange.path == "/stream" {
-          await exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
-          while await exchange.send([UInt8](repeating: 120, count: 50_000)) {}
+          await exchange.answer(ScriptedBody(.max))
           ended.add(exchange.isGone)
         } else {
-          exchange.respond(200, fields: Fields(), body: [UInt8](repeating: 120, count: 4 << 20))
+          exchange.answer([UInt8](repeating: 120, count: 4 << 20))
         }
       }
     ) { rig in
@@ -236,9 +233,8 @@ import Testing
       // On the loop's thread nothing is read meanwhile: these requests are in the sockets only when the drain begins.
       let (new, fd) = try TestSocket.pair()
       new.send(get("/new"))
-      _ = rig.connections.tryAdd()
       await onLoop(rig.loop) {
-        ServerConnection(fd: fd, server: server.value).start()
+        rig.open(fd)
         idle.send(get("/late"))
         server.value.drain()
       }
@@ -267,9 +263,8 @@ import Testing
       if path == "/wait" { await gate.pass(on: exchange.loop) }
       if path == "/echo" { return await exchange.echo(limit: 1000) }
       if path == "/stream" {
-        await exchange.respondStreaming(200, fields: Fields(), marks: Exchange.Marks(), length: nil)
-        for _ in 0..<20 { guard await exchange.send([UInt8](repeating: 120, count: 30_000)) else { return } }
-        return exchange.endStream()
+        await exchange.answer(ScriptedBody(20, size: 30_000))
+        return
       }
       exchange.answer("ok")
     }) { rig in

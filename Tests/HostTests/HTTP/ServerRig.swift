@@ -9,45 +9,45 @@ final class ServerRig: Sendable {
     let work: @Sendable (Exchange) async -> Void
     init(_ work: @escaping @Sendable (Exchange) async -> Void) { self.work = work }
     func serve(_ exchange: Exchange) async { await work(exchange) }
+    func response(to fault: HTTPFault) -> Response { Response(GatewayError(fault), requestID: "rig") }
   }
 
   let loop: EventLoop
   let connections: ConnectionCount
   let memory: MemoryBudget
   let server: LoopBound<ServerContext>
+  private let tasks: LoopBound<ExchangeTasks>
 
-  static func listen(_ change: (inout Configuration.Listen) -> Void = { _ in }) -> Configuration.Listen {
-    var listen = Configuration.Listen(
-      address: TestSocket.listenAddress, eventLoops: nil, eventLoopsPosition: .init(line: 1, column: 1))
-    // So long that no test meets these times by chance, on a machine that is busy.
-    listen.headerTimeout = .seconds(60)
-    listen.bodyTimeout = .seconds(60)
-    listen.sendTimeout = .seconds(60)
-    change(&listen)
-    return listen
+  /// Timeouts of a minute, which no test reaches by chance on a busy machine, except those that the test changes.
+  static func timeouts(_ change: (inout ServerTimeouts) -> Void = { _ in }) -> ServerTimeouts {
+    let minute = Duration.seconds(60).nanoseconds
+    var timeouts = ServerTimeouts(header: minute, body: minute, send: minute, idle: minute)
+    change(&timeouts)
+    return timeouts
   }
 
   private init(
-    loop: EventLoop, listen: Configuration.Listen, connections: ConnectionCount,
+    loop: EventLoop, timeouts: ServerTimeouts, memory limit: Int, connections: ConnectionCount,
     _ work: @escaping @Sendable (Exchange) async -> Void
   ) {
     self.loop = loop
     self.connections = connections
-    let memory = MemoryBudget(limit: listen.maxMemory)
-    self.memory = memory
+    memory = MemoryBudget(limit: limit)
+    let options = ServerOptions(timeouts: timeouts)
     server = LoopBound(
-      ServerContext(loop: loop, listen: listen, connections: connections, memory: memory, handler: Handler(work)),
-      on: loop)
+      ServerContext(loop: loop, options: options, connections: connections, memory: memory), on: loop)
+    tasks = LoopBound(ExchangeTasks(loop: loop, handler: Handler(work)), on: loop)
   }
 
   /// Runs the test with a server. Afterwards every connection has to be gone, and its memory with it.
   static func with(
-    _ listen: Configuration.Listen = ServerRig.listen(), maxConnections: Int = 1000,
+    _ timeouts: ServerTimeouts = ServerRig.timeouts(), memory: Int = 256 << 20, maxConnections: Int = 1000,
     handler: @escaping @Sendable (Exchange) async -> Void, _ test: (ServerRig) async throws -> Void
   ) async throws {
     try await withLoops { group in
       let connections = ConnectionCount(limit: maxConnections)
-      let rig = ServerRig(loop: group.loops[0], listen: listen, connections: connections, handler)
+      let rig = ServerRig(
+        loop: group.loops[0], timeouts: timeouts, memory: memory, connections: connections, handler)
       do {
         try await test(rig)
       } catch {
@@ -77,23 +77,42 @@ final class ServerRig: Sendable {
   ) async throws -> TestSocket {
     let (client, fd) = try TestSocket.pair(receiveBuffer: receiveBuffer, sendBuffer: sendBuffer)
     client.send(text)
-    let server = server
-    _ = connections.tryAdd()
-    await onLoop(loop) { ServerConnection(fd: fd, server: server.value).start() }
+    await onLoop(loop) { self.open(fd) }
     return client
+  }
+
+  /// Gives the server a connection, on the loop.
+  func open(_ fd: Int32) {
+    _ = connections.tryAdd()
+    ServerConnection(fd: fd, server: server.value, tasks: tasks.value).start()
   }
 }
 
 extension Exchange {
   var path: String { String(decoding: bytes(head.path), as: UTF8.self) }
 
-  func answer(_ text: String, status: Int = 200) { respond(status, fields: Fields(), body: Array(text.utf8)) }
+  func answer(_ text: String, status: Int = 200) { answer(Array(text.utf8), status: status) }
+
+  func answer(_ body: [UInt8], status: Int = 200) {
+    respondAtOnce(Response(status: status, fields: Fields(), body: .bytes(body)))
+  }
+
+  /// Responds with a stream; false when it broke off.
+  @discardableResult
+  func answer(_ stream: any BodyStream) async -> Bool {
+    do throws(AdapterError) {
+      try await respond(Response(status: 200, fields: Fields(), body: .stream(prefix: [], rest: stream)))
+      return true
+    } catch {
+      return false
+    }
+  }
 
   /// Answers with the body that came, or with the fault.
   func echo(limit: Int = 1 << 20) async {
     do throws(HTTPFault) {
       let body = try await body(limit: limit)
-      respond(200, fields: Fields(), body: body)
+      answer(body)
     } catch {
       answer(error.reason.description, status: error.status)
     }
@@ -106,4 +125,37 @@ func get(_ path: String, _ fields: String = "") -> String { "GET \(path) HTTP/1.
 /// `POST` of that body.
 func post(_ path: String, _ body: String, _ fields: String = "") -> String {
   "POST \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)"
+}
+
+/// A stream of so many pieces of one size, each at hand when it is asked for.
+final class ScriptedBody: BodyStream {
+  let remaining: Int?
+  /// The pieces that were taken.
+  var taken: Int { next.load(ordering: .relaxed) }
+  private let next = Atomic(0)
+  private let count: Int
+  private let size: Int
+  private let breaksOff: Bool
+
+  /// - Parameter breaksOff: Ends with an error instead of its end.
+  init(_ count: Int, size: Int = 64 << 10, hasLength: Bool = false, breaksOff: Bool = false) {
+    self.count = count
+    self.size = size
+    self.breaksOff = breaksOff
+    remaining = hasLength ? count * size + (breaksOff ? 1 : 0) : nil
+  }
+
+  /// All of the body.
+  var whole: [UInt8] { (0..<count).flatMap(piece) }
+
+  private func piece(_ number: Int) -> [UInt8] { [UInt8](repeating: UInt8(97 + number % 26), count: size) }
+
+  func next() async throws(AdapterError) -> [UInt8]? {
+    let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
+    if number < count { return piece(number) }
+    if breaksOff { throw .malformed("broken off") }
+    return nil
+  }
+
+  func cancel() {}
 }

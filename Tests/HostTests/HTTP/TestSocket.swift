@@ -6,8 +6,8 @@ import TestSupport
 typealias TestSocket = TestSupport.TestSocket
 
 extension TestSocket {
-  static let listenAddress = Configuration.Address(
-    host: "127.0.0.1", port: 0, position: .init(line: 1, column: 1))
+  /// Listens on a free port of the loopback interface.
+  static func listen() throws -> ListeningSocket { try ListeningSocket(host: "127.0.0.1", port: 0) }
 
   /// Connects; nil when nothing listens there.
   static func connect(to address: SocketAddress, receiveBuffer: Int32? = nil) -> TestSocket? {

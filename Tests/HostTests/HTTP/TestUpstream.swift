@@ -13,7 +13,7 @@ final class TestUpstream: Sendable {
 
   /// - Parameter serve: Is called with the number of the connection, from 0, and the connection, which is closed afterwards.
   init(_ serve: @escaping @Sendable (Int, TestSocket, TestUpstream) -> Void) throws {
-    listener = try ListeningSocket(TestSocket.listenAddress)
+    listener = try TestSocket.listen()
     let listener = listener
     Thread.detachNewThread { [weak self] in
       var number = 0

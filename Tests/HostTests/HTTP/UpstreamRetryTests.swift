@@ -96,7 +96,7 @@ import Testing
   @Test func `a refused connection is reported as unreachable, with nothing sent`() async throws {
     let port: UInt16
     do {
-      let listener = try ListeningSocket(TestSocket.listenAddress)
+      let listener = try TestSocket.listen()
       port = listener.address.port
     }
     try await ClientRig.with(BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "")) { rig in

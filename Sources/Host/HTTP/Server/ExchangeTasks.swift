@@ -1,65 +1,67 @@
-/// The tasks that serve the exchanges of a server on one loop. One that has served waits for the next exchange: to make a task
-/// and the memory for its frames, and to take both down again, costs a seventh of all that the gateway does for a short request.
+/// The tasks that serve a server's exchanges on one loop. On the loop's thread.
 ///
-/// Touched by its loop's thread only.
+/// A task that has served an exchange waits for the next one: creating a task with the memory for its frames, and destroying both,
+/// costs a seventh of all the work for a short request.
 final class ExchangeTasks {
   private let loop: EventLoop
   private let handler: any ExchangeHandler
-  private var waiting: [ExchangeTask] = []
+  private var idle: [ExchangeTask] = []
 
-  /// More than that are not kept; each holds some 6 KB.
-  private static let kept = 256
+  /// The largest number of idle tasks; each holds some 6 KB.
+  private static let maxIdle = 256
 
   init(loop: EventLoop, handler: any ExchangeHandler) {
     self.loop = loop
     self.handler = handler
   }
 
-  /// Those that wait hold neither this nor a server: they end with it. On whatever thread lets go of it last: nobody else reaches
-  /// them any more, and what they resume is sent to their loop.
-  deinit { for task in waiting { task.end() } }
+  /// Ends the idle tasks, which hold no reference to this object. Safe on any thread: nothing else reaches those tasks any more,
+  /// and their continuations resume on their loop.
+  deinit { for task in idle { task.end() } }
 
-  /// Serves the exchange: at once up to its first wait.
+  /// Serves the exchange; runs it up to its first `await` before it returns.
   func start(_ exchange: Exchange) {
-    if let task = waiting.popLast() {
+    if let task = idle.popLast() {
       exchange.task = task
-      loop.runNow { task.goOn(with: exchange) }
+      loop.runNow { task.serve(exchange, of: self) }
     } else {
       let task = ExchangeTask()
       exchange.task = task
-      task.start(with: exchange)
+      task.start(with: exchange, of: self)
     }
   }
 
+  /// Returns the handler's response to bytes that are not a request.
+  func response(to fault: HTTPFault) -> Response { handler.response(to: fault) }
+
   fileprivate func serve(_ exchange: Exchange) async { await handler.serve(exchange) }
 
-  /// Whether the task is to wait for one more exchange.
-  fileprivate func keep(_ task: ExchangeTask) -> Bool {
-    guard waiting.count < ExchangeTasks.kept else { return false }
-    waiting.append(task)
+  /// Takes the task back; false when enough tasks are idle, and this one is to end.
+  fileprivate func takeBack(_ task: ExchangeTask) -> Bool {
+    guard idle.count < ExchangeTasks.maxIdle else { return false }
+    idle.append(task)
     return true
   }
 }
 
-/// One of them.
+/// A reusable task that serves one exchange at a time.
 final class ExchangeTask {
   private var task: Task<Void, Never>?
   private var waiter: UnsafeContinuation<Void, Never>?
-  private var next: Exchange?
+  private var next: (exchange: Exchange, tasks: ExchangeTasks)?
   private var isOver = false
 
-  /// Tells the handler that nobody waits for its answer; such a task serves nobody else.
+  /// Tells the handler that the client has left. A cancelled task is not reused.
   func cancel() { task?.cancel() }
 
-  fileprivate func start(with exchange: Exchange) {
-    next = exchange
+  fileprivate func start(with exchange: Exchange, of tasks: ExchangeTasks) {
+    next = (exchange, tasks)
     let bound = LoopBound(self, on: exchange.loop)
     task = Task.immediate(executorPreference: exchange.loop) { await bound.value.run() }
   }
 
-  /// Resumes it where it waits.
-  fileprivate func goOn(with exchange: Exchange) {
-    next = exchange
+  fileprivate func serve(_ exchange: Exchange, of tasks: ExchangeTasks) {
+    next = (exchange, tasks)
     resume()
   }
 
@@ -78,15 +80,14 @@ final class ExchangeTask {
     while await serveNext(), !isOver { await withUnsafeContinuation { waiter = $0 } }
   }
 
-  /// Serves one exchange; false when this is the task's last. A function of its own, so that nothing of the exchange is held
-  /// while the task waits.
+  /// Serves one exchange; false when this task is to end. A function of its own, so that an idle task holds nothing of the
+  /// exchange.
   private func serveNext() async -> Bool {
-    guard let exchange = next else { return false }
+    guard let (exchange, tasks) = next else { return false }
     next = nil
-    let tasks = exchange.connection.server.tasks
     await tasks.serve(exchange)
     exchange.connection.exchangeEnded(exchange)
     exchange.task = nil
-    return !Task.isCancelled && tasks.keep(self)
+    return !Task.isCancelled && tasks.takeBack(self)
   }
 }

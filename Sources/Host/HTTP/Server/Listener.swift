@@ -14,19 +14,23 @@ final class ListeningSocket: Sendable {
   let address: SocketAddress
   private let isOpen = Atomic<Bool>(true)
 
-  init(_ wanted: Configuration.Address) throws(BindError) {
-    guard let address = SocketAddress(numeric: wanted.host, port: wanted.port) else {
-      throw BindError(message: "\(wanted) is no numeric address")
+  /// Binds and listens.
+  ///
+  /// - Parameter host: Numeric, IPv4 or IPv6 without brackets.
+  /// - Parameter port: 0 takes a free one.
+  init(host: String, port: UInt16) throws(BindError) {
+    guard let address = SocketAddress(numeric: host, port: port) else {
+      throw BindError(message: "'\(host)' is not a numeric address.")
     }
     let fd = socket(address.family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
-    guard fd >= 0 else { throw BindError(message: "no socket for \(wanted): \(System.errorText(errno))") }
+    guard fd >= 0 else { throw BindError(message: "No socket for \(address): \(System.errorText(errno)).") }
     var one: Int32 = 1
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
     guard address.withPointer({ bind(fd, $0, $1) }) == 0, listen(fd, 4096) == 0 else {
       let code = errno
       System.close(fd)
-      let mend = code == EADDRINUSE ? "; another program listens there: stop it, or choose another port" : ""
-      throw BindError(message: "can't listen on \(wanted): \(System.errorText(code))\(mend)")
+      let remedy = code == EADDRINUSE ? " Another program listens there; stop it, or choose another port." : ""
+      throw BindError(message: "Can't listen on \(address): \(System.errorText(code)).\(remedy)")
     }
     self.fd = fd
     self.address = SocketAddress(of: fd, getsockname) ?? address
@@ -67,6 +71,7 @@ final class ConnectionCount: Sendable {
 final class Listener: LoopObject {
   private let socket: ListeningSocket
   private let server: ServerContext
+  private let tasks: ExchangeTasks
   private var isListening = false
 
   /// Connections taken in one turn, so that those that are open get their turn too.
@@ -74,9 +79,10 @@ final class Listener: LoopObject {
   /// How long to leave new connections in the backlog when there is no place for them.
   private static let pause = Duration.milliseconds(50)
 
-  init(_ socket: ListeningSocket, server: ServerContext) {
+  init(_ socket: ListeningSocket, server: ServerContext, handler: any ExchangeHandler) {
     self.socket = socket
     self.server = server
+    tasks = ExchangeTasks(loop: server.loop, handler: handler)
     super.init(loop: server.loop)
   }
 
@@ -115,7 +121,7 @@ final class Listener: LoopObject {
       }
       var one: Int32 = 1
       setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-      ServerConnection(fd: fd, server: server).start()
+      ServerConnection(fd: fd, server: server, tasks: tasks).start()
     }
   }
 

@@ -6,8 +6,13 @@ extension ServerConnection {
   func refuse(_ fault: HTTPFault) {
     flags.insert(.closing)
     input = []
+    let response = tasks.response(to: fault)
     let start = loop.outgoing.count
-    ErrorBody.append(fault, to: &loop.outgoing, server: server)
+    server.appendHead(of: response)
+    loop.outgoing.append("Connection: close\r\nContent-Length: ")
+    loop.outgoing.append(decimal: response.body.prefix.count)
+    loop.outgoing.append("\r\n\r\n")
+    loop.outgoing.append(contentsOf: response.body.prefix)
     send(loop.outgoing.take(from: start))
     if output.isEmpty { endSending() }
   }

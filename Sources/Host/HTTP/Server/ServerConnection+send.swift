@@ -93,7 +93,7 @@ extension ServerConnection {
     output = bytes
     outputSent = sent
     account()
-    deadline = loop.now.advanced(byNanoseconds: server.timeouts.send)
+    deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.send)
   }
 
   private func flushLater() {
@@ -117,7 +117,7 @@ extension ServerConnection {
       deadline = nil
       return true
     case .wouldBlock, .end:
-      if deadline == nil { deadline = loop.now.advanced(byNanoseconds: server.timeouts.send) }
+      if deadline == nil { deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.send) }
     case .failed: abort()
     }
     return false
@@ -130,7 +130,7 @@ extension ServerConnection {
       switch outcome {
       case .bytes(let count):
         outputSent += count
-        deadline = loop.now.advanced(byNanoseconds: server.timeouts.send)
+        deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.send)
         if outputSent < output.count, outputSent - start >= ServerConnection.bytesPerTurn { return flushLater() }
       case .wouldBlock, .end: return
       case .failed: return abort()
@@ -147,7 +147,7 @@ extension ServerConnection {
   private func flushed() {
     // A body may be waited for since the client was told to go on.
     deadline =
-      exchange?.isWaitingForBody == true ? loop.now.advanced(byNanoseconds: server.timeouts.body) : nil
+      exchange?.isWaitingForBody == true ? loop.now.advanced(byNanoseconds: server.options.timeouts.body) : nil
     if let exchange { exchange.resumeFlush(true) } else { proceed() }
   }
 }

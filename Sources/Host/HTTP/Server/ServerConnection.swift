@@ -11,6 +11,7 @@ import Glibc
 /// An idle connection holds no buffer and no task. Touched by its loop's thread only.
 final class ServerConnection: LoopObject {
   let server: ServerContext
+  let tasks: ExchangeTasks
   let transport: Transport
   /// Bytes that came and belong to no request yet; empty while idle.
   var input: [UInt8] = []
@@ -63,15 +64,16 @@ final class ServerConnection: LoopObject {
   /// After so many bytes written in one turn the others come first: a client may take a long answer as fast as we write it.
   static let bytesPerTurn = 1 << 20
 
-  init(fd: Int32, server: ServerContext) {
+  init(fd: Int32, server: ServerContext, tasks: ExchangeTasks) {
     transport = Transport(fd: fd)
     self.server = server
+    self.tasks = tasks
     super.init(loop: server.loop)
   }
 
   func start() {
     loop.add(self, fd: transport.fd)
-    deadline = loop.now.advanced(byNanoseconds: server.timeouts.idle)
+    deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.idle)
   }
 
   /// The client's numeric address.
@@ -111,11 +113,11 @@ final class ServerConnection: LoopObject {
     if flags.contains(.lingering) { return close() }
     if !output.isEmpty || exchange?.relay?.waitsForClient == true { return abort() }
     if let exchange {
-      if exchange.isWaitingForBody { exchange.resumeBody(HTTPFault(.requestTimeout, "the body did not come in time")) }
+      if exchange.isWaitingForBody { exchange.resumeBody(.bodyTimeout) }
       return
     }
     if input.isEmpty { return endSending() }
-    refuse(HTTPFault(.requestTimeout, "the request's head did not come in time"))
+    refuse(.headTimeout)
   }
 
   /// Reads while somebody wants to have bytes.
@@ -156,7 +158,7 @@ final class ServerConnection: LoopObject {
   private func received(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
     if flags.contains(.lingering) { return }
     if let exchange {
-      deadline = loop.now.advanced(byNanoseconds: server.timeouts.body)
+      deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.body)
       let used = exchange.feedBody(bytes, count)
       if !exchange.isWaitingForBody { deadline = nil }
       if used < count { input.append(contentsOf: UnsafeBufferPointer(start: bytes + used, count: count - used)) }
@@ -190,7 +192,7 @@ final class ServerConnection: LoopObject {
     var offset = 0
     while offset < count, exchange == nil, isFlushed, flags.isDisjoint(with: [.closing, .lingering, .closed]) {
       var head = RequestHead()
-      switch parser.parse(bytes + offset, count: count - offset, limits: server.limits, into: &head) {
+      switch parser.parse(bytes + offset, count: count - offset, limits: server.options.limits, into: &head) {
       case .needMore: return offset
       case .failed(let fault):
         refuse(fault)
@@ -204,7 +206,8 @@ final class ServerConnection: LoopObject {
         offset += head.headLength
         window = UnsafeBufferPointer(start: bytes + offset, count: count - offset)
         windowTaken = 0
-        exchange.start()
+        tasks.start(exchange)
+        exchange.headEnds()
         offset += windowTaken
         window = nil
       }
@@ -217,10 +220,10 @@ final class ServerConnection: LoopObject {
     guard exchange == nil, isFlushed, flags.isDisjoint(with: [.lingering, .closed]) else { return }
     if flags.contains(.closing) { return endSending() }
     if input.isEmpty {
-      deadline = loop.now.advanced(byNanoseconds: server.timeouts.idle)
+      deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.idle)
     } else if !flags.contains(.headTimer) {
       flags.insert(.headTimer)
-      deadline = loop.now.advanced(byNanoseconds: server.timeouts.header)
+      deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.header)
     }
   }
 
@@ -230,7 +233,7 @@ final class ServerConnection: LoopObject {
     flags.insert(.peerFinished)
     if flags.contains(.lingering) { return close() }
     guard let exchange else { return close() }
-    if exchange.isWaitingForBody { exchange.resumeBody(HTTPFault(.badRequest, "the body was cut off")) }
+    if exchange.isWaitingForBody { exchange.resumeBody(.bodyCutOff) }
   }
 
   // MARK: the exchange's side
@@ -251,9 +254,9 @@ final class ServerConnection: LoopObject {
 
   /// The handler waits for the rest of the body.
   func waitForBody() {
-    deadline = loop.now.advanced(byNanoseconds: server.timeouts.body)
+    deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.body)
     if flags.contains(.peerFinished) {
-      exchange?.resumeBody(HTTPFault(.badRequest, "the body was cut off"))
+      exchange?.resumeBody(.bodyCutOff)
     } else if flags.contains(.readable), !flags.contains(.consuming) {
       receive()
     }

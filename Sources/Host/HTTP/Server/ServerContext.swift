@@ -1,63 +1,66 @@
 import AdapterAPI
 
-/// What answers requests: the gateway's pipeline, or the admin pages.
+/// The application behind a server: the gateway's pipeline, or the admin pages.
 protocol ExchangeHandler: AnyObject {
-  /// Answers one exchange, on its loop. Runs at once up to its first wait; until then the request's head can be looked at.
+  /// Serves one exchange on its loop. Runs at once up to its first `await`; until then the request's head can be read.
   func serve(_ exchange: Exchange) async
+  /// Returns the response to bytes that are not a request, or not a complete one. The connection ends after it.
+  func response(to fault: HTTPFault) -> Response
 }
 
-/// One loop's side of a server: its limits, its handler, its connections. Touched by its loop's thread only.
+/// One loop's side of a server: its options, its counters, its connections. On the loop's thread.
 final class ServerContext {
   let loop: EventLoop
-  private(set) var limits: HTTPLimits
-  private(set) var timeouts: ServerTimeouts
+  /// Apply to what happens from now on; a reload changes them.
+  var options: ServerOptions
+  /// Shared by all loops.
   let connections: ConnectionCount
   /// Shared by all connections of all loops.
   let memory: MemoryBudget
-  let tasks: ExchangeTasks
-  /// Connections close after the answer that is under way.
+  /// Connections close after the response in progress.
   private(set) var isDraining = false
-  private(set) var date = HTTPDate()
+  private var date = HTTPDate()
 
-  init(
-    loop: EventLoop, listen: Configuration.Listen, connections: ConnectionCount, memory: MemoryBudget,
-    handler: any ExchangeHandler
-  ) {
+  init(loop: EventLoop, options: ServerOptions, connections: ConnectionCount, memory: MemoryBudget) {
     self.loop = loop
+    self.options = options
     self.connections = connections
     self.memory = memory
-    tasks = ExchangeTasks(loop: loop, handler: handler)
-    limits = HTTPLimits(listen)
-    timeouts = ServerTimeouts(listen)
   }
 
-  /// New limits, for what happens from now on.
-  func use(_ listen: Configuration.Listen) {
-    limits = HTTPLimits(listen)
-    timeouts = ServerTimeouts(listen)
+  /// Appends the response's status line and fields to the loop's outgoing bytes, without framing and `Connection`.
+  func appendHead(of response: Response) {
+    let loop = loop
+    StatusLine.append(response.status, to: &loop.outgoing)
+    loop.outgoing.append(contentsOf: response.fields.bytes)
+    if !response.gateway.requestID.isEmpty {
+      loop.outgoing.append("X-Request-Id: ")
+      loop.outgoing.append(text: response.gateway.requestID)
+      loop.outgoing.append("\r\n")
+    }
+    if !response.gateway.source.isEmpty {
+      loop.outgoing.append("X-Gateway-Source: ")
+      loop.outgoing.append(text: response.gateway.source)
+      loop.outgoing.append("\r\n")
+    }
+    if let age = response.gateway.age {
+      loop.outgoing.append("Age: ")
+      loop.outgoing.append(decimal: age)
+      loop.outgoing.append("\r\n")
+    }
+    if !response.fields.hasDate { loop.outgoing.append(contentsOf: date.line(at: loop.now)) }
   }
 
-  /// `Date: …\r\n` of this second.
-  func appendDate(to bytes: inout ByteBuffer) { bytes.append(contentsOf: date.line(at: loop.now)) }
-
-  /// Says that connections shall end: idle ones now, the others after their answer.
+  /// Closes idle connections now, and each other one after its response.
   func drain() {
     isDraining = true
     for connection in open { connection.drain() }
   }
 
-  /// Ends every connection at once.
+  /// Resets every connection.
   func closeAll() { for connection in open { connection.abort() } }
 
-  var open: [ServerConnection] {
+  private var open: [ServerConnection] {
     loop.allObjects.compactMap { ($0 as? ServerConnection).flatMap { $0.server === self ? $0 : nil } }
-  }
-}
-
-extension HTTPLimits {
-  init(_ listen: Configuration.Listen) {
-    self.init(
-      maxRequestLine: listen.maxRequestLine, maxHeaderSize: listen.maxHeaderSize,
-      maxHeaderFields: listen.maxHeaderFields)
   }
 }

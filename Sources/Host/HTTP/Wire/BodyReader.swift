@@ -47,7 +47,7 @@ struct BodyReader {
         switch decoder.step(bytes, count: count, offset: &offset) {
         case .payload(let start, let length):
           guard length <= limit - body.count else {
-            fault = HTTPFault(.bodyTooLarge, "the body is longer than the limit")
+            fault = .bodyTooLong
             return offset
           }
           body.append(contentsOf: UnsafeBufferPointer(start: bytes + start, count: length))
@@ -55,7 +55,7 @@ struct BodyReader {
           framing = .chunked(decoder)
           // Known from the size line already: nobody has to send what will be refused.
           if decoder.announced > limit - body.count {
-            fault = HTTPFault(.bodyTooLarge, "the body is longer than the limit")
+            fault = .bodyTooLong
           }
           return offset
         case .finished:

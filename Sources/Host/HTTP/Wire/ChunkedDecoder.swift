@@ -99,14 +99,14 @@ struct ChunkedDecoder {
       size = size << 4 | digit
       return nil
     }
-    guard stage == .digits else { return .bad("A chunk size must be hexadecimal digits.") }
+    guard stage == .digits else { return .badChunkSize }
     switch byte {
     case 13: stage = .sizeLF
     case 59:
       stage = .chunkExtension
       return countExtension()
     case 10: return .bad("A chunk-size line ends in LF alone; lines end in CRLF.")
-    default: return .bad("A chunk size must be hexadecimal digits.")
+    default: return .badChunkSize
     }
     return nil
   }

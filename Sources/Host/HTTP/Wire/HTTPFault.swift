@@ -1,6 +1,6 @@
-/// Why a message is refused: a code, which gives the status, and a sentence for a person.
+/// Why a message is refused: a code, which gives the status, and a full sentence for a person.
 ///
-/// Every fault ends the connection: after bytes that were not understood, nobody knows where the next message starts.
+/// Every fault ends the connection: after bytes that were not understood, the start of the next message is unknown.
 struct HTTPFault: Error, Equatable {
   enum Code: UInt8, Sendable, CaseIterable {
     case badRequest, requestTimeout, uriTooLong, headersTooLarge, bodyTooLarge, overloaded
@@ -8,6 +8,7 @@ struct HTTPFault: Error, Equatable {
   }
 
   let code: Code
+  /// A full sentence: what is wrong and, where there is one, the remedy.
   let reason: StaticString
 
   init(_ code: Code, _ reason: StaticString) {
@@ -15,7 +16,7 @@ struct HTTPFault: Error, Equatable {
     self.reason = reason
   }
 
-  /// What a server answers (RFC 9110 §15); a client that meets a fault in an answer has its own status for that.
+  /// The status of a server's response (RFC 9110 §15). A fault in an upstream's response has a status of its own.
   var status: Int {
     switch code {
     case .badRequest: 400
@@ -35,4 +36,20 @@ struct HTTPFault: Error, Equatable {
   }
 
   static func bad(_ reason: StaticString) -> HTTPFault { HTTPFault(.badRequest, reason) }
+}
+
+/// Faults that several places find.
+extension HTTPFault {
+  static let headTooLarge = HTTPFault(.headersTooLarge, "The head is larger than allowed.")
+  static let startLineTooLong = HTTPFault(.uriTooLong, "The request line is longer than allowed.")
+  static let headTimeout = HTTPFault(.requestTimeout, "The request's head did not arrive in time.")
+  static let bareCR = HTTPFault.bad("A CR without an LF behind it is not allowed; lines end in CRLF.")
+  static let badChunkSize = HTTPFault.bad("A chunk size must be hexadecimal digits.")
+
+  static let bodyTooLong = HTTPFault(.bodyTooLarge, "The body is longer than the limit.")
+  static let bodyTimeout = HTTPFault(.requestTimeout, "The body did not arrive in time.")
+  static let bodyCutOff = HTTPFault.bad("The connection ended before the end of the body.")
+  static let clientLeft = HTTPFault.bad("The client closed the connection.")
+  static let memoryUsedUp = HTTPFault(
+    .overloaded, "The gateway's memory for requests is used up; try again shortly.")
 }

@@ -148,10 +148,7 @@ struct HeaderScan {
 }
 
 extension HTTPFault {
-  static let headTooLarge = HTTPFault(.headersTooLarge, "The head is larger than allowed.")
-  static let startLineTooLong = HTTPFault(.uriTooLong, "The request line is longer than allowed.")
   static let tooManyFields = HTTPFault(.headersTooLarge, "The head has more header fields than allowed.")
-  static let bareCR = HTTPFault.bad("A CR stands alone; lines end in CRLF.")
   static let folded = HTTPFault.bad("A header line starts with white space; folded lines are obsolete and refused.")
 }
 
