@@ -4,13 +4,12 @@ import Testing
 
 @Suite("The admin listener", .blocking)
 struct AdminTests {
-  @Test("it says that it lives and is ready, without a token")
-  func health() throws {
+  @Test func `the admin listener reports live and ready without a token`() throws {
     let lab = try Lab()
     #expect(try lab.ask("/livez").status == 200)
-    let ready = try firstValue("ready") { () -> Answer? in
-      let answer = try lab.ask("/readyz")
-      return answer.json?["status"] as? String == "ready" ? answer : nil
+    let ready = try firstValue("ready") { () -> Response? in
+      let response = try lab.ask("/readyz")
+      return response.json?["status"] as? String == "ready" ? response : nil
     }
     #expect(ready.status == 200)
     #expect((ready.json?["reasons"] as? [Any])?.isEmpty == true)
@@ -18,8 +17,7 @@ struct AdminTests {
     #expect(try lab.ask("/nothing").status == 404)
   }
 
-  @Test("admin paths are not on the public listener, and public paths not on this one")
-  func separation() throws {
+  @Test func `admin paths exist on the admin listener only, and public paths on the public one only`() throws {
     let lab = try Lab()
     for path in ["/livez", "/readyz", "/metrics"] {
       #expect(try lab.call(Request.make("GET", path, body: nil), to: "GET").status == 404)
@@ -27,8 +25,7 @@ struct AdminTests {
     #expect(try lab.ask(Request.token).status == 404)
   }
 
-  @Test("an upstream that is down is degraded, which is still 200")
-  func degraded() throws {
+  @Test func `an upstream that is down makes readiness degraded, with status 200`() throws {
     let upstream = try ScriptedUpstream()
     upstream.stop()
     var configuration = GatewayConfiguration()
@@ -36,24 +33,23 @@ struct AdminTests {
     let lab = try Lab(configuration)
     let failed = try lab.call()
     #expect([502, 503].contains(failed.status))
-    let answer = try firstValue("degraded") { () -> Answer? in
-      let answer = try lab.ask("/readyz")
-      return answer.json?["status"] as? String == "degraded" ? answer : nil
+    let response = try firstValue("degraded") { () -> Response? in
+      let response = try lab.ask("/readyz")
+      return response.json?["status"] as? String == "degraded" ? response : nil
     }
-    #expect(answer.status == 200)
-    let reason = try #require((answer.json?["reasons"] as? [[String: Any]])?.first)
+    #expect(response.status == 200)
+    let reason = try #require((response.json?["reasons"] as? [[String: Any]])?.first)
     #expect((reason["component"] as? String)?.contains("main") == true)
     #expect((reason["since"] as? String)?.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/) != nil)
-    #expect(!answer.text.contains("127.0.0.1"))
+    #expect(!response.text.contains("127.0.0.1"))
   }
 
-  @Test("the metrics count what happened, by the labels of the contract")
-  func metrics() throws {
+  @Test func `the metrics count requests and calls by the labels of the contract`() throws {
     let lab = try Lab()
     for _ in 0..<3 { #expect(try lab.call().status == 200) }
     #expect(try lab.call(Request.make("POST", Request.set, body: Request.setBody)).status == 200)
     #expect(try lab.call(Request.make("GET", "/x", body: nil), to: "GET").status == 404)
-    lab.upstream.script(.answer(#"{"code":500,"error":"no"}"#))
+    lab.upstream.script(.response(#"{"code":500,"error":"no"}"#))
     #expect(try lab.call().status == 200)
 
     let expected: [(name: String, labels: [String: String], value: Double)] = [
@@ -71,7 +67,7 @@ struct AdminTests {
       ("gateway_coalesced_requests_total", ["adapter": "main", "kind": "identical"], 0),
     ]
     for (name, labels, value) in expected {
-      // An answer may be counted after its last byte was sent.
+      // The gateway may count a response after it has sent its last byte.
       try eventually("\(name) \(labels) to be \(value); it is \(try lab.metric(name, labels) ?? -1)") {
         try lab.metric(name, labels) == value
       }
@@ -82,8 +78,7 @@ struct AdminTests {
     #expect(try lab.ask("/metrics")["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8")
   }
 
-  @Test("connections are counted up and down")
-  func connections() throws {
+  @Test func `the connection gauge rises and falls with the open connections`() throws {
     let lab = try Lab()
     var open = try (0..<5).map { _ in try lab.connect() }
     for connection in open { #expect(try connection.send(Request.make()).receive().status == 200) }

@@ -9,10 +9,8 @@ struct BenchTests {
       .first { FileManager.default.isExecutableFile(atPath: $0) }
   }
 
-  @Test(
-    "its proxies, as many as are installed, give the upstream's bytes and refuse bad tokens",
-    .enabled(if: tools.count == 2, "the bench needs Python and a C compiler"))
-  func check() throws {
+  @Test(.enabled(if: tools.count == 2, "the bench needs Python and a C compiler"))
+  func `the installed proxies return the upstream's bytes and refuse invalid tokens`() throws {
     let script = PackageRoot.url.appending(path: "bench/run.py").path
     let command = Command(
       [Self.tools[0], "-B", script, "--check", "--gateway", try GatewayProcess.binary.get()],

@@ -2,8 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Long answers that one side does not see through.
-@Suite("Long answers that break off", .blocking)
+@Suite("Long responses that break off", .blocking)
 struct BrokenStreamTests {
   private static let request = Request.make("POST", Request.history)
   private static let body = LongBody(count: 8 << 20)
@@ -14,8 +13,8 @@ struct BrokenStreamTests {
     return lab
   }
 
-  /// Reads up to the end; whether the connection said that the answer was cut. A reset takes what was not sent yet with it:
-  /// the gateway may have had too little to begin with.
+  /// Reads up to the end, and returns whether the response was visibly cut off. It may also be a 502: a reset discards
+  /// unsent bytes, and the gateway may not have had enough to begin a response.
   private func isCut(_ connection: RawConnection, within seconds: Double = 15) throws -> Bool {
     do {
       return try connection.receive(within: seconds).status == 502
@@ -24,8 +23,10 @@ struct BrokenStreamTests {
     }
   }
 
-  @Test("a caller that vanishes frees the upstream's connection and its place", arguments: [true, false])
-  func vanishing(withReset isReset: Bool) throws {
+  @Test(arguments: [true, false])
+  func `a client that disconnects during the response frees the upstream's connection and the permit`(
+    withReset isReset: Bool
+  ) throws {
     let lab = try Self.lab(["max_in_flight": "1"])
     for _ in 0..<3 {
       lab.upstream.script(Self.body.step())
@@ -33,13 +34,13 @@ struct BrokenStreamTests {
       #expect(try connection.send(Self.request).receiveHead().status == 200)
       if isReset { connection.socket.reset() } else { connection.socket.close() }
       try eventually("the upstream's connection to end", within: 10) { lab.upstream.busyPeer == nil }
-      try lab.expectHealthy("the only place is free again")
+      try lab.expectHealthy("the only permit is free again")
     }
     #expect(lab.upstream.sawDisconnect)
   }
 
-  @Test("an upstream that ends in the middle cuts the caller's answer", arguments: LongBody.Framing.allCases)
-  func endsEarly(_ framing: LongBody.Framing) throws {
+  @Test(arguments: LongBody.Framing.allCases)
+  func `an upstream that closes early cuts off the client's response`(_ framing: LongBody.Framing) throws {
     let lab = try Self.lab()
     for end in [100_000, 1 << 20] {
       lab.upstream.script(
@@ -53,8 +54,7 @@ struct BrokenStreamTests {
     }
   }
 
-  @Test("an upstream that falls silent in the middle is given up after first_byte_timeout")
-  func silent() throws {
+  @Test func `an upstream that stops sending mid-body is dropped after first_byte_timeout`() throws {
     let lab = try Self.lab(["first_byte_timeout": "300ms"])
     lab.upstream.script(UpstreamStep { _, peer, _ in Self.body.send(to: peer, upTo: 1 << 20) && peer.wait(30) })
     #expect(try isCut(lab.connect().send(Self.request)))
@@ -62,8 +62,7 @@ struct BrokenStreamTests {
     try lab.expectHealthy()
   }
 
-  @Test("bytes that a caller sends meanwhile give a silent upstream no more time")
-  func silentWhileCallerSends() throws {
+  @Test func `bytes from the client do not extend the time of a silent upstream`() throws {
     let lab = try Self.lab(["first_byte_timeout": "500ms"])
     lab.upstream.script(UpstreamStep { _, peer, _ in Self.body.send(to: peer, upTo: 1 << 20) && peer.wait(30) })
     let connection = try lab.connect()
@@ -74,8 +73,7 @@ struct BrokenStreamTests {
     }
   }
 
-  @Test("a caller's own pause is not taken for the upstream's silence")
-  func pause() throws {
+  @Test func `a pause of the reading client does not count as the upstream's silence`() throws {
     let lab = try Self.lab(["first_byte_timeout": "1s", "total_timeout": "2s"])
     lab.upstream.script(Self.body.step())
     let connection = try lab.connect(receiveBuffer: 64 << 10)
@@ -87,8 +85,7 @@ struct BrokenStreamTests {
     #expect(check.isRight && check.count == Self.body.count)
   }
 
-  @Test("bytes behind the announced length never reach a caller")
-  func surplus() throws {
+  @Test func `bytes after the announced length never reach a client`() throws {
     let lab = try Self.lab()
     let body = LongBody(count: 1 << 20)
     let evil = Wire.message(#"{"code":200,"msg":"evil"}"#)
@@ -102,10 +99,10 @@ struct BrokenStreamTests {
     }
   }
 
-  @Test("an answer without a length is cut at the limit, for a caller that gets it raw too", arguments: ["1.0", "1.1"])
-  func limit(_ version: String) throws {
+  @Test(arguments: ["1.0", "1.1"])
+  func `a response without a length is cut off at the limit, for HTTP 1.0 and 1.1 clients`(_ version: String) throws {
     let limit = 1 << 20
-    // One loop, so that each answer finds the pipe of the one before.
+    // One loop, so that each response reuses the pipe of the previous one.
     var configuration = GatewayConfiguration.upstream(["max_response_body": "1MiB", "total_timeout": "60s"])
     configuration.listen["event_loops"] = "1"
     let lab = try Lab(configuration)
@@ -117,16 +114,15 @@ struct BrokenStreamTests {
     for _ in 0..<2 {
       let connection = try lab.connect().send(request)
       #expect(try connection.receiveHead().status == 200)
-      // A reset: the end alone would pass for the body's.
+      // A FIN would look like the end of the body.
       #expect(connection.socket.receiveAll().end == .reset)
     }
-    // What was cut off stands in nobody else's answer.
+    // The bytes that were cut off do not appear in a later response.
     lab.upstream.script(LongBody(count: limit).step())
     #expect(LongBody(count: limit).isEqual(to: try lab.call(Self.request, within: 30).body))
   }
 
-  @Test("a drain lets a long answer end")
-  func drain() throws {
+  @Test func `a drain waits for the end of a long response`() throws {
     let lab = try Self.lab()
     lab.upstream.script(Self.body.step())
     let connection = try lab.connect(receiveBuffer: 64 << 10)

@@ -2,62 +2,59 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("The upstream may be asked so often and no oftener", .blocking)
+@Suite("The budget of upstream calls", .blocking)
 struct BudgetTests {
   private static let set = Request.make("POST", Request.set, body: Request.setBody)
 
-  private static func expectRefused(_ answer: Answer) {
-    #expect(answer.status == 503)
-    #expect(answer.errorCode == "budget_spent")
-    #expect(answer["Retry-After"].flatMap { Int($0) }.map { (1...61).contains($0) } == true)
+  private static func expectRefused(_ response: Response) {
+    #expect(response.status == 503)
+    #expect(response.errorCode == "budget_spent")
+    #expect(response["Retry-After"].flatMap { Int($0) }.map { (1...61).contains($0) } == true)
   }
 
-  @Test("polling is stretched: older answers, marked as such, and never more calls than the budget has")
-  func stretched() throws {
+  @Test func `polling beyond the budget returns older responses marked stale and sends no further calls`() throws {
     var configuration = GatewayConfiguration.upstream(["budget": "{per_minute: 10}"])
     configuration.routes["values"] = ["cache": "20ms"]
     let lab = try Lab(configuration)
     var sources: [String: Int] = [:]
-    // Far longer than the answers are fresh.
-    try eventually("an answer that is two seconds old", within: 20) {
-      let answer = try lab.call()
-      #expect(answer.status == 200)
-      #expect(answer.text.contains("ResultPointObjArr"))
-      let source = answer["X-Gateway-Source"] ?? "none"
+    // Much longer than a response is fresh.
+    try eventually("an response that is two seconds old", within: 20) {
+      let response = try lab.call()
+      #expect(response.status == 200)
+      #expect(response.text.contains("ResultPointObjArr"))
+      let source = response["X-Gateway-Source"] ?? "none"
       sources[source, default: 0] += 1
-      #expect((source == "live") == (answer["Age"] == nil))
-      return source == "stale" && answer["Age"].flatMap { Int($0) } ?? 0 >= 2
+      #expect((source == "live") == (response["Age"] == nil))
+      return source == "stale" && response["Age"].flatMap { Int($0) } ?? 0 >= 2
     }
     #expect(sources["stale"] ?? 0 > 3)
-    // A token, and at most what is left of nine: one is the writes'.
+    // One call for the token, and at most eight reads: one of the ten is reserved for writes.
     let reads = lab.upstream.count(.values)
     #expect((3...8).contains(reads))
     #expect(lab.upstream.calls.count == reads + 1)
-    // What somebody else asks for is nobody's older answer, and is not held up by the pace.
+    // A request without a cached response is not delayed by the pace.
     #expect(try lab.call(Request.make(body: #"{"codes":["Q"]}"#)).status == 200)
     #expect(try lab.call(Self.set).status == 200)
     #expect(lab.upstream.count(.set) == 1)
     #expect(lab.upstream.calls.count <= 10)
   }
 
-  @Test("without a cache reading is refused when its part is used up, writing when all is")
-  func refused() throws {
+  @Test func `without a cache, reads are refused when their part is spent, and writes when all is`() throws {
     let lab = try Lab(.upstream(["budget": "{per_minute: 10}"]))
-    // The token counts.
+    // The token exchange counts.
     for _ in 0..<8 { #expect(try lab.call().status == 200) }
     for _ in 0..<3 { Self.expectRefused(try lab.call()) }
     #expect(try lab.call(Self.set).status == 200)
     Self.expectRefused(try lab.call(Self.set))
     #expect(lab.upstream.calls.count == 10)
     #expect(try lab.metric("gateway_upstream_requests_total", ["class": "shed", "operation": "values"]) == 3)
-    // A token is fetched even so, once; and nothing is sent with it.
+    // A token is still fetched, once, but no call follows.
     lab.upstream.revokeAccess()
     Self.expectRefused(try lab.call())
     #expect(lab.upstream.dataCalls.count == 9)
   }
 
-  @Test("a reload gives nobody his calls again, unless the numbers change")
-  func reload() throws {
+  @Test func `a reload resets the budget only when its numbers change`() throws {
     var configuration = GatewayConfiguration.upstream(["budget": "{per_hour: 5}"])
     let lab = try Lab(configuration)
     for _ in 0..<3 { #expect(try lab.call().status == 200) }
@@ -70,13 +67,12 @@ struct BudgetTests {
     #expect(try lab.call().status == 200)
   }
 
-  private static func expectRefusedForLong(_ answer: Answer) {
-    #expect(answer.status == 503 && answer.errorCode == "budget_spent")
-    #expect(answer["Retry-After"].flatMap { Int($0) }.map { (3_000...3_660).contains($0) } == true)
+  private static func expectRefusedForLong(_ response: Response) {
+    #expect(response.status == 503 && response.errorCode == "budget_spent")
+    #expect(response["Retry-After"].flatMap { Int($0) }.map { (3_000...3_660).contains($0) } == true)
   }
 
-  @Test("what was shed before it left costs nothing")
-  func shedCostsNothing() throws {
+  @Test func `a call that is shed before it is sent does not count in the budget`() throws {
     let lab = try Lab(
       .upstream([
         "budget": "{per_hour: 10}", "max_in_flight": "1", "queue": "{size: 0, wait: 1s}", "first_byte_timeout": "60s",
@@ -87,7 +83,7 @@ struct BudgetTests {
     lab.upstream.script(.held(by: gate))
     let holder = try lab.connect()
     holder.send(Request.make())
-    try eventually("the call that holds the place") { lab.upstream.dataCalls.count == 1 }
+    try eventually("the call that holds the permit") { lab.upstream.dataCalls.count == 1 }
     for _ in 0..<20 { #expect(try lab.call().errorCode == "overloaded") }
     gate.open()
     #expect(try holder.receive().status == 200)

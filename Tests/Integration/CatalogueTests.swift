@@ -4,8 +4,8 @@ import Testing
 
 @Suite("The catalogue of objects over HTTP", .blocking)
 struct CatalogueTests {
-  @Test("an object lives: made, read, listed, replaced, patched, deleted", arguments: Engine.allCases)
-  func life(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `an object can be created, read, listed, replaced, patched and deleted`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
     let empty = try catalogue.get(Request.objects)
     #expect(empty.status == 200 && empty.text.filter { !$0.isWhitespace } == "[]")
@@ -42,25 +42,25 @@ struct CatalogueTests {
     #expect(try catalogue.codes().isEmpty)
   }
 
-  @Test("a code is there once: 409", arguments: Engine.allCases)
-  func conflict(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `a second object with the same code is refused with 409`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
     _ = try catalogue.create("A")
     let second = try catalogue.create("B")
-    let answers = [
+    let responses = [
       try catalogue.post(#"{"code":"A","name":"x","type":"meter"}"#),
       try catalogue.send("PUT", "\(Request.objects)/\(second)", #"{"code":"A","name":"x","type":"meter"}"#),
       try catalogue.send("PATCH", "\(Request.objects)/\(second)", #"{"code":"A"}"#),
     ]
-    for answer in answers {
-      #expect(answer.status == 409)
-      #expect(answer.errorCode == "conflict")
+    for response in responses {
+      #expect(response.status == 409)
+      #expect(response.errorCode == "conflict")
     }
     #expect(try catalogue.codes() == ["A", "B"])
   }
 
-  @Test("ten callers make the same object at once: one succeeds", arguments: Engine.allCases)
-  func race(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `of ten callers that create the same object at once, one succeeds`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
     let connections = try (0..<10).map { _ in try catalogue.lab.connect() }
     for connection in connections {
@@ -71,8 +71,8 @@ struct CatalogueTests {
     #expect(try catalogue.codes() == ["A"])
   }
 
-  @Test("what is no object is 422 with the field, and nothing is written", arguments: Engine.allCases)
-  func refusals(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `an invalid object gets 422 with the field's name, and nothing is written`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
     let bad: [(body: String, field: String)] = [
       (#"{"name":"a","type":"meter"}"#, "code"), (#"{"code":"","name":"a","type":"meter"}"#, "code"),
@@ -92,16 +92,16 @@ struct CatalogueTests {
       ),
     ]
     for (body, field) in bad {
-      let answer = try catalogue.post(body)
-      #expect(answer.status == 422, "\(body.prefix(80)): \(answer.text.prefix(200))")
-      #expect(answer.errorCode == "invalid_field")
+      let response = try catalogue.post(body)
+      #expect(response.status == 422, "\(body.prefix(80)): \(response.text.prefix(200))")
+      #expect(response.errorCode == "invalid_field")
       #expect(
-        answer.badFields.contains { $0 == field || $0.hasPrefix(field + ".") },
-        "\(body.prefix(80)): \(answer.text.prefix(200))")
+        response.badFields.contains { $0 == field || $0.hasPrefix(field + ".") },
+        "\(body.prefix(80)): \(response.text.prefix(200))")
     }
     for body in ["", "{", "[]", "7", "{\"code\":\"\u{1}\"}"] {
-      let answer = try catalogue.post(body)
-      #expect([400, 422].contains(answer.status), "\(body): \(answer.status)")
+      let response = try catalogue.post(body)
+      #expect([400, 422].contains(response.status), "\(body): \(response.status)")
     }
     #expect(try catalogue.send("POST", Request.objects, "code=A", contentType: "text/plain").status == 415)
     let large =
@@ -111,8 +111,8 @@ struct CatalogueTests {
     try catalogue.lab.expectHealthy()
   }
 
-  @Test("strings that look like SQL are strings", arguments: Engine.allCases)
-  func injection(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `strings that look like SQL are stored as strings`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
     let hostile = [
       "'; DROP TABLE objects; --", "' OR '1'='1", "$1", "\\'; SELECT 1", "%", "_", "\\", "a%b", "NULL", "?1", ":x",
@@ -134,27 +134,27 @@ struct CatalogueTests {
     #expect(try catalogue.get("\(Request.objects)?cursor=\(escaped("' OR 1=1"))").status < 500)
   }
 
-  @Test("lists are in byte order, filtered, searched, and paged by Link", arguments: Engine.allCases)
-  func lists(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `lists are in byte order, filtered, searched and paged by Link`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
     let codes = ["B", "a", "A", "Z", "ä", "b", "A_1", "A-1", "𝒳", "￮"]
     for (index, code) in codes.enumerated() {
-      let answer = try catalogue.post(
+      let response = try catalogue.post(
         #"{"code":"\#(code)","name":"Name \#(index)","type":"\#(index % 2 == 0 ? "meter" : "sensor")"}"#)
-      #expect(answer.status == 201)
+      #expect(response.status == 201)
     }
     let inOrder = codes.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     #expect(try catalogue.codes() == inOrder)
     #expect(Set(try catalogue.codes("?type=meter")) == ["B", "A", "ä", "A_1", "𝒳"])
     #expect(try catalogue.codes("?q=NAME%203") == ["Z"])
-    #expect(Set(try catalogue.codes("?q=a_")) == ["A_1"], "an underscore is no wildcard")
+    #expect(Set(try catalogue.codes("?q=a_")) == ["A_1"], "an underscore must not be a wildcard")
 
     var (seen, path, pages): ([String], String?, Int) = ([], "\(Request.objects)?limit=3", 0)
     while let at = path, pages < 20 {
-      let answer = try catalogue.get(at)
-      #expect(answer.status == 200)
-      seen += answer.list.compactMap { $0["code"] as? String }
-      (path, pages) = (answer.next, pages + 1)
+      let response = try catalogue.get(at)
+      #expect(response.status == 200)
+      seen += response.list.compactMap { $0["code"] as? String }
+      (path, pages) = (response.next, pages + 1)
     }
     #expect(seen == inOrder)
     #expect(pages == 4)
@@ -163,8 +163,8 @@ struct CatalogueTests {
     }
   }
 
-  @Test("who may: 404 and 405 before 401, reading roles, writing roles", arguments: Engine.allCases)
-  func roles(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `404 and 405 come before 401, and writing requires another role than reading`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine) { configuration in
       configuration.routes["objects"] = ["roles": "[viewer, editor]", "write_roles": "[editor]"]
     }
@@ -176,9 +176,9 @@ struct CatalogueTests {
       ("DELETE", Request.objects), ("PUT", Request.objects), ("POST", "\(Request.objects)/\(id)"),
       ("GET", "\(Request.objects)/import"), ("GET", "\(Request.objects)/sync"),
     ] {
-      let answer = try catalogue.send(method, path, nil, token: nil)
-      #expect(answer.status == 405, "\(method) \(path)")
-      #expect(answer["Allow"] != nil)
+      let response = try catalogue.send(method, path, nil, token: nil)
+      #expect(response.status == 405, "\(method) \(path)")
+      #expect(response["Allow"] != nil)
     }
     #expect(try catalogue.get(Request.objects, token: nil).status == 401)
     #expect(try catalogue.send("POST", Request.objects, "{", token: nil).status == 401)
@@ -197,15 +197,14 @@ struct CatalogueTests {
     #expect(try catalogue.send("POST", Request.objects, object, token: editor).status == 201)
   }
 
-  @Test("--demo keeps its catalogue in memory")
-  func demo() throws {
+  @Test func `run --demo keeps its catalogue in memory`() throws {
     let gateway = try GatewayProcess("", environment: Lab.environment(nil))
     try gateway.spawn(["run", "--demo"])
     let pattern = #/ready http://127\.0\.0\.1:(\d+)/#
     let port = try firstValue("the ready line", within: 20) {
       gateway.standardOutput.firstMatch(of: pattern).flatMap { UInt16($0.1) }
     }
-    let bearer = try firstValue("a token that can be pasted") {
+    let bearer = try firstValue("a printed token") {
       (gateway.log + gateway.standardOutput).firstMatch(of: /Bearer ([A-Za-z0-9_.-]+)/).map { String($0.1) }
     }
     let made = try RawConnection(port: port).send(

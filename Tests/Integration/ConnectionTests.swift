@@ -4,20 +4,18 @@ import Testing
 
 @Suite("Client connections", .blocking)
 struct ConnectionTests {
-  @Test("a connection serves one request after another")
-  func keepAlive() throws {
+  @Test func `a connection serves one request after another`() throws {
     let lab = try Lab()
     let connection = try lab.connect()
     for number in 0..<20 {
-      let answer = try connection.send(Request.make(body: #"{"codes":["P\#(number)"]}"#)).receive()
-      #expect(answer.status == 200)
-      #expect(answer.text.contains("\"P\(number)\""))
+      let response = try connection.send(Request.make(body: #"{"codes":["P\#(number)"]}"#)).receive()
+      #expect(response.status == 200)
+      #expect(response.text.contains("\"P\(number)\""))
     }
-    #expect(Set(lab.upstream.dataCalls.map(\.connection)).count == 1, "the upstream's connection is kept as well")
+    #expect(Set(lab.upstream.dataCalls.map(\.connection)).count == 1, "the upstream's connection is reused as well")
   }
 
-  @Test("pipelined requests are answered in order, even when the first is the slowest")
-  func pipelining() throws {
+  @Test func `pipelined requests get their responses in order, even when the first is the slowest`() throws {
     let lab = try Lab()
     lab.upstream.script(.delay(0.4))
     let connection = try lab.connect()
@@ -29,8 +27,7 @@ struct ConnectionTests {
     try lab.expectHealthy()
   }
 
-  @Test("a request that arrives byte by byte is one request")
-  func bytewise() throws {
+  @Test func `a request that arrives byte by byte is one request`() throws {
     let lab = try Lab()
     let connection = try lab.connect()
     for byte in Request.make() { connection.send([byte]) }
@@ -38,8 +35,7 @@ struct ConnectionTests {
     #expect(lab.upstream.dataCalls.count == 1)
   }
 
-  @Test("a chunked body reaches the upstream whole, with extensions and trailers dropped")
-  func chunkedRequest() throws {
+  @Test func `a chunked body reaches the upstream whole, with extensions and trailers dropped`() throws {
     let lab = try Lab()
     let body = #"{"codes":["P"],"n":9007199254740993}"#
     let plain = try lab.call(Request.framed("Transfer-Encoding: chunked\r\n", Request.chunked(body)))
@@ -52,8 +48,7 @@ struct ConnectionTests {
     #expect(!lab.upstream.dataCalls.contains { $0.text.contains("evil") })
   }
 
-  @Test("Expect: 100-continue gets its interim answer before the body is sent")
-  func expectContinue() throws {
+  @Test func `a request with Expect: 100-continue gets the interim response before it sends its body`() throws {
     let lab = try Lab()
     let request = Request.make(fields: "Expect: 100-continue\r\n")
     let body = Array(Request.valuesBody.utf8)
@@ -66,21 +61,19 @@ struct ConnectionTests {
     #expect(try connection.send(body).receive().status == 200)
   }
 
-  @Test("a refused request gets no 100-continue, and an unknown expectation is 417")
-  func refusedExpectations() throws {
+  @Test func `a refused request gets no 100-continue, and an unknown expectation gets 417`() throws {
     let lab = try Lab()
     let refused = try lab.connect()
     let request = Request.make(token: nil, fields: "Expect: 100-continue\r\n")
-    let answer = try refused.send(Array(request.dropLast(Request.valuesBody.utf8.count))).receive()
-    #expect(answer.status == 401)
-    #expect(answer.interim.isEmpty)
+    let response = try refused.send(Array(request.dropLast(Request.valuesBody.utf8.count))).receive()
+    #expect(response.status == 401)
+    #expect(response.interim.isEmpty)
     let unknown = try lab.call(Request.make(fields: "Expect: 200-maybe\r\n"))
     #expect(unknown.status == 417)
     #expect(unknown.errorCode == "expectation_failed")
   }
 
-  @Test("a caller that closes its sending side still gets its answer, then the connection ends")
-  func halfClose() throws {
+  @Test func `a client that closes its sending side still gets its response, then the connection ends`() throws {
     let lab = try Lab()
     lab.upstream.script(.delay(0.2))
     let connection = try lab.connect()
@@ -90,8 +83,7 @@ struct ConnectionTests {
     #expect(connection.isClosed())
   }
 
-  @Test("Connection: close and HTTP/1.0 end the connection after the answer")
-  func closing() throws {
+  @Test func `Connection: close and HTTP/1.0 end the connection after the response`() throws {
     let lab = try Lab()
     let close = try lab.connect()
     #expect(try close.send(Request.make(fields: "Connection: close\r\n")).receive().status == 200)
@@ -102,8 +94,7 @@ struct ConnectionTests {
     #expect(old.isClosed())
   }
 
-  @Test("an idle connection is closed after the idle timeout, without a byte")
-  func idle() throws {
+  @Test func `an idle connection is closed after the idle timeout, without a byte`() throws {
     var configuration = GatewayConfiguration()
     configuration.listen["idle_timeout"] = "300ms"
     let lab = try Lab(configuration)
@@ -114,14 +105,13 @@ struct ConnectionTests {
     #expect(used.isClosed(within: 5))
   }
 
-  @Test("an unauthorized body full of request lines is not answered line by line")
-  func unreadBody() throws {
+  @Test func `request lines within the body of an unauthorized request get no responses`() throws {
     let lab = try Lab()
     let line = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
     let connection = try lab.connect()
     connection.send(Request.make(body: String(repeating: line, count: 3000), token: nil))
     #expect(try connection.receive().status == 401)
-    // Either the body was read and the next request counts, or the connection ended.
+    // Either the gateway has read the body and serves the next request, or it has closed the connection.
     if !connection.isClosed(within: 0.5) {
       Issue.record("bytes came after the 401")
     } else if !connection.isAtEnd {

@@ -4,32 +4,32 @@ import Testing
 
 @Suite("Import, sync and widgets over HTTP", .blocking)
 struct ImportTests {
-  @Test("import of JSON: all of them, and existing codes follow the rows", arguments: Engine.allCases)
-  func json(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `an import of JSON creates every object`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
-    let answer = try catalogue.importing(
+    let response = try catalogue.importing(
       #"[{"code":"A","name":"a","type":"meter"},{"code":"B","name":"b","type":"sensor","metadata":{"unit":"kW"}}]"#)
-    #expect(answer.status == 201)
-    #expect(answer.json?["count"] as? Int == 2)
-    #expect((answer.json?["items"] as? [Any])?.count == 2)
+    #expect(response.status == 201)
+    #expect(response.json?["count"] as? Int == 2)
+    #expect((response.json?["items"] as? [Any])?.count == 2)
     #expect(try catalogue.codes() == ["A", "B"])
   }
 
-  @Test("import of CSV: BOM, CRLF, quotes, commas and line breaks inside quotes", arguments: Engine.allCases)
-  func csv(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `an import of CSV accepts BOM, CRLF, quotes, and commas and line breaks inside quotes`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
     let text =
       "\u{FEFF}code,name,type,description\r\nA,\"a, \"\"quoted\"\"\",meter,\"two\r\nlines\"\r\nB,b,sensor,\r\n"
-    let answer = try catalogue.importing(text, contentType: "text/csv; charset=utf-8")
-    #expect(answer.status == 201, "\(answer.text)")
-    #expect(answer.json?["count"] as? Int == 2)
+    let response = try catalogue.importing(text, contentType: "text/csv; charset=utf-8")
+    #expect(response.status == 201, "\(response.text)")
+    #expect(response.json?["count"] as? Int == 2)
     let items = try catalogue.get(Request.objects).list
     #expect(items.first?["name"] as? String == #"a, "quoted""#)
     #expect(items.first?["description"] as? String == "two\r\nlines")
   }
 
-  @Test("one bad row: 422 with every bad one, and nothing is written", arguments: Engine.allCases)
-  func allOrNothing(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `an import with bad rows gets 422 with each bad row, and writes nothing`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
     _ = try catalogue.create("KEPT")
     let bodies: [(text: String, type: String, rows: Int)] = [
@@ -42,38 +42,38 @@ struct ImportTests {
       ("code,name,type\nA,a,meter\nA,b,meter\n", "text/csv", 1),
     ]
     for (text, type, rows) in bodies {
-      let answer = try catalogue.importing(text, contentType: type)
-      #expect(answer.status == 422, "\(text): \(answer.text)")
-      #expect(Set(answer.badRows).count >= rows, "\(text): \(answer.text)")
+      let response = try catalogue.importing(text, contentType: type)
+      #expect(response.status == 422, "\(text): \(response.text)")
+      #expect(Set(response.badRows).count >= rows, "\(text): \(response.text)")
       #expect(try catalogue.codes() == ["KEPT"])
     }
     for (text, type) in [
       ("nonsense,columns\n1,2\n", "text/csv"), ("code,name,type\nA,\"open\n", "text/csv"), ("", "text/csv"),
       ("{}", "application/json"), ("[7]", "application/json"),
     ] {
-      let answer = try catalogue.importing(text, contentType: type)
-      #expect([400, 422].contains(answer.status), "\(text): \(answer.status) \(answer.text)")
+      let response = try catalogue.importing(text, contentType: type)
+      #expect([400, 422].contains(response.status), "\(text): \(response.status) \(response.text)")
     }
     #expect(try catalogue.importing("x", contentType: "application/xml").status == 415)
     #expect(try catalogue.codes() == ["KEPT"])
   }
 
-  @Test("ten thousand rows are imported in one go", arguments: Engine.allCases)
-  func many(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `an import of ten thousand rows succeeds`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
     var text = "code,name,type\n"
     for number in 0..<10_000 { text += "C_\(100_000 + number),Point \(number),sensor\n" }
-    let answer = try catalogue.importing(text, contentType: "text/csv")
-    #expect(answer.status == 201)
-    #expect(answer.json?["count"] as? Int == 10_000)
+    let response = try catalogue.importing(text, contentType: "text/csv")
+    #expect(response.status == 201)
+    #expect(response.json?["count"] as? Int == 10_000)
     #expect(try catalogue.codes("?limit=2") == ["C_100000", "C_100001"])
     #expect(try catalogue.codes("?q=C_109999") == ["C_109999"])
   }
 
-  @Test(
-    "sync with the mock: a dry run shows and writes nothing, then it upserts, and keeps what was edited by hand",
-    arguments: Engine.allCases)
-  func sync(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `a sync with the mock writes nothing in a dry run, then creates the objects, and keeps manual edits`(
+    _ engine: Engine
+  ) throws {
     let catalogue = try CatalogueLab(on: engine)
     let path = "\(Request.objects)/sync?adapter=demo"
     let dry = try catalogue.send("POST", path + "&dryRun=true", nil)
@@ -96,8 +96,8 @@ struct ImportTests {
     #expect(try catalogue.get("\(Request.objects)?limit=1000").list.count == created)
   }
 
-  @Test("sync reports what the upstream no longer has, and deletes nothing", arguments: Engine.allCases)
-  func missing(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `a sync reports objects that the upstream no longer has, and deletes none`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
     let path = "\(Request.objects)/sync?adapter=demo"
     #expect(try catalogue.send("POST", path, nil).status == 200)
@@ -107,26 +107,25 @@ struct ImportTests {
     if engine == .postgres { configuration.usePostgres() }
     configuration.adapters["demo"]?.settings["points"] = "6"
     try catalogue.lab.reload(configuration.text)
-    let answer = try catalogue.send("POST", path, nil)
-    #expect(answer.status == 200)
-    let missing = try #require(answer.json?["missing"] as? [String])
+    let response = try catalogue.send("POST", path, nil)
+    #expect(response.status == 200)
+    let missing = try #require(response.json?["missing"] as? [String])
     #expect(!missing.isEmpty && Set(missing).isSubset(of: all))
     #expect(try catalogue.codes("?limit=1000") == all)
   }
 
-  @Test("an upstream that cannot list says so with 501, and names import; an unknown adapter is the caller's mistake")
-  func noListing() throws {
+  @Test func `a sync gets 501 from an upstream that cannot list, and 4xx for an unknown adapter`() throws {
     let catalogue = try CatalogueLab(on: .sqlite)
-    let answer = try catalogue.send("POST", "\(Request.objects)/sync?adapter=main", nil)
-    #expect(answer.status == 501)
-    #expect(answer.errorCode == "unsupported_operation")
-    #expect(answer.text.contains("import"))
+    let response = try catalogue.send("POST", "\(Request.objects)/sync?adapter=main", nil)
+    #expect(response.status == 501)
+    #expect(response.errorCode == "unsupported_operation")
+    #expect(response.text.contains("import"))
     #expect(catalogue.lab.upstream.dataCalls.isEmpty)
     #expect([400, 404, 422].contains(try catalogue.send("POST", "\(Request.objects)/sync?adapter=none", nil).status))
   }
 
-  @Test("a widget lives: made, listed, replaced, deleted; bound codes need not exist", arguments: Engine.allCases)
-  func widgets(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `a widget can be created, listed, replaced and deleted, with codes that do not exist`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
     #expect(try catalogue.get(Request.widgets).text.filter { !$0.isWhitespace } == "[]")
     let widget =
@@ -154,9 +153,9 @@ struct ImportTests {
       (#""options":{"min":0.50}"#, #""options":[]"#), (#""sortOrder":7"#, #""sortOrder":99999999999999999999"#),
     ]
     for (old, new) in bad {
-      let answer = try catalogue.post(widget.replacingOccurrences(of: old, with: new), to: Request.widgets)
-      #expect(answer.status == 422, "\(new): \(answer.status) \(answer.text)")
-      #expect(!answer.badFields.isEmpty, "\(new)")
+      let response = try catalogue.post(widget.replacingOccurrences(of: old, with: new), to: Request.widgets)
+      #expect(response.status == 422, "\(new): \(response.status) \(response.text)")
+      #expect(!response.badFields.isEmpty, "\(new)")
     }
     #expect(try catalogue.send("DELETE", path, nil).status == 200)
     #expect(try catalogue.send("DELETE", path, nil).status == 404)

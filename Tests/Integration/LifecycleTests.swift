@@ -4,8 +4,7 @@ import Testing
 
 @Suite("Start and end of the process", .blocking)
 struct LifecycleTests {
-  @Test("run prints exactly one line on stdout, and its log goes to stderr")
-  func readyLine() throws {
+  @Test func `run prints exactly one line on stdout and logs to stderr`() throws {
     let lab = try Lab()
     try lab.expectHealthy()
     #expect(
@@ -14,40 +13,39 @@ struct LifecycleTests {
     lab.gateway.signal(SIGTERM)
     #expect(try lab.gateway.waitForExit() == 0)
     #expect(lab.gateway.standardOutput.split(separator: "\n").count == 1)
-    // Warnings about the configuration come first, in their own form, for whoever starts it.
+    // Warnings about the configuration precede the log and are not JSON.
     for line in lab.gateway.log.split(separator: "\n") where !line.contains("gateway.yaml:") {
       let object = (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any]
       #expect(object?["msg"] is String && object?["level"] is String && object?["time"] is String, "\(line)")
     }
   }
 
-  @Test("SIGTERM and SIGINT let a request in flight end, take no new ones, and exit 0", arguments: [SIGTERM, SIGINT])
-  func drain(_ signal: Int32) throws {
+  @Test(arguments: [SIGTERM, SIGINT])
+  func `SIGTERM and SIGINT let a request in flight end, refuse new ones and exit with 0`(_ signal: Int32) throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
     lab.upstream.script(.delay(2))
     let (busy, idle) = (try lab.connect(), try lab.connect())
     #expect(try idle.send(Request.make("GET", "/x", body: nil)).receive().status == 404)
     busy.send(Request.make())
-    try eventually("the call upstream") { lab.upstream.dataCalls.count == 1 }
+    try eventually("the call at the upstream") { lab.upstream.dataCalls.count == 1 }
     lab.gateway.signal(signal)
     #expect(idle.isClosed(within: 3), "an idle connection ends at once")
     try eventually("new connections to be refused") { (try? lab.connect()) == nil }
-    #expect(lab.upstream.busyPeer != nil, "refused while the request is still in flight, not only at the end")
-    let answer = try busy.receive()
-    #expect(answer.status == 200)
+    #expect(lab.upstream.busyPeer != nil, "new connections are refused while the request is in flight")
+    let response = try busy.receive()
+    #expect(response.status == 200)
     #expect(busy.isClosed())
     #expect(try lab.gateway.waitForExit() == 0)
   }
 
-  @Test("a write whose caller has gone is followed to its end by a drain too, and its outcome is logged")
-  func drainFollowsWrites() throws {
+  @Test func `a drain waits for a write whose client has left, and the outcome is logged`() throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
     lab.upstream.script(.delay(1))
     let connection = try lab.connect()
     connection.send(Request.make("POST", Request.set, body: Request.setBody))
-    try eventually("the call upstream") { lab.upstream.dataCalls.count == 1 }
+    try eventually("the call at the upstream") { lab.upstream.dataCalls.count == 1 }
     connection.socket.reset()
     try eventually("the caller to be gone") { try lab.metric("gateway_http_connections") == 0 }
     lab.gateway.signal(SIGTERM)
@@ -55,8 +53,7 @@ struct LifecycleTests {
     #expect(lab.gateway.log.contains(/"operation":"set","outcome":"ok"/))
   }
 
-  @Test("a write that a drain cannot wait for is logged all the same")
-  func drainTimeoutOfWrite() throws {
+  @Test func `a write that outlasts the drain timeout is logged`() throws {
     var configuration = GatewayConfiguration.upstream(["first_byte_timeout": "60s", "total_timeout": "60s"])
     configuration.listen["drain_timeout"] = "500ms"
     let lab = try Lab(configuration)
@@ -64,32 +61,30 @@ struct LifecycleTests {
     lab.upstream.script(.hang)
     let connection = try lab.connect()
     connection.send(Request.make("POST", Request.set, body: Request.setBody))
-    try eventually("the call upstream") { lab.upstream.dataCalls.count == 1 }
+    try eventually("the call at the upstream") { lab.upstream.dataCalls.count == 1 }
     lab.gateway.signal(SIGTERM)
     #expect(try lab.gateway.waitForExit(within: 8) == 0)
     #expect(lab.gateway.log.contains(/"operation":"set","outcome":/))
   }
 
-  @Test("while it drains, /readyz says so with 503")
-  func drainingHealth() throws {
+  @Test func `/readyz returns 503 during a drain`() throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
     lab.upstream.script(.delay(2))
     let connection = try lab.connect()
     connection.send(Request.make())
-    try eventually("the call upstream") { lab.upstream.dataCalls.count == 1 }
+    try eventually("the call at the upstream") { lab.upstream.dataCalls.count == 1 }
     lab.gateway.signal(SIGTERM)
-    let answer = try firstValue("503 of /readyz") { () -> Answer? in
-      let answer = try lab.ask("/readyz")
-      return answer.status == 503 ? answer : nil
+    let response = try firstValue("503 of /readyz") { () -> Response? in
+      let response = try lab.ask("/readyz")
+      return response.status == 503 ? response : nil
     }
-    #expect(answer.json?["status"] as? String == "draining")
+    #expect(response.json?["status"] as? String == "draining")
     #expect(try connection.receive().status == 200)
     #expect(try lab.gateway.waitForExit() == 0)
   }
 
-  @Test("what does not end within the drain timeout is cut off")
-  func drainTimeout() throws {
+  @Test func `a request that outlasts the drain timeout is cut off`() throws {
     var configuration = GatewayConfiguration.upstream(["first_byte_timeout": "60s", "total_timeout": "60s"])
     configuration.listen["drain_timeout"] = "500ms"
     let lab = try Lab(configuration)
@@ -97,13 +92,12 @@ struct LifecycleTests {
     lab.upstream.script(.hang)
     let connection = try lab.connect()
     connection.send(Request.make())
-    try eventually("the call upstream") { lab.upstream.dataCalls.count == 1 }
+    try eventually("the call at the upstream") { lab.upstream.dataCalls.count == 1 }
     lab.gateway.signal(SIGTERM)
     #expect(try lab.gateway.waitForExit(within: 8) == 0)
   }
 
-  @Test("a second signal ends at once")
-  func secondSignal() throws {
+  @Test func `a second signal ends the process at once`() throws {
     var configuration = GatewayConfiguration.upstream(["first_byte_timeout": "60s", "total_timeout": "60s"])
     configuration.listen["drain_timeout"] = "60s"
     let lab = try Lab(configuration)
@@ -111,7 +105,7 @@ struct LifecycleTests {
     lab.upstream.script(.hang)
     let connection = try lab.connect()
     connection.send(Request.make())
-    try eventually("the call upstream") { lab.upstream.dataCalls.count == 1 }
+    try eventually("the call at the upstream") { lab.upstream.dataCalls.count == 1 }
     lab.gateway.signal(SIGTERM)
     try eventually("draining") { try lab.ask("/readyz").status == 503 }
     lab.gateway.signal(SIGTERM)
@@ -119,12 +113,13 @@ struct LifecycleTests {
   }
 
   @Test(
-    "what would be unsafe to run without is a warning of check, and stops run",
     arguments: [
       ("  address: 127.0.0.1:0\n", "  address: 127.0.0.1:0\n  tls: {certificate: a.pem, key: a.key}\n", "'tls'"),
       ("base_url: {env: BASE_URL}", "base_url: \"https://upstream.example\"", "TLS"),
     ])
-  func unsafe(_ old: String, _ new: String, _ name: String) throws {
+  func `a key that is unsafe to ignore is a warning of check, and stops run`(
+    _ old: String, _ new: String, _ name: String
+  ) throws {
     var text = GatewayConfiguration().text
     let place = try #require(text.range(of: old))
     text.replaceSubrange(place, with: new)
@@ -135,8 +130,8 @@ struct LifecycleTests {
     #expect(gateway.log.contains(name))
   }
 
-  @Test("a port in use is exit 3, with the address named, for both listeners", arguments: ["listen", "admin"])
-  func portInUse(_ which: String) throws {
+  @Test(arguments: ["listen", "admin"])
+  func `a port in use makes run exit with 3 and name the address, for both listeners`(_ which: String) throws {
     let taken = try TestSocket.listening()
     var configuration = GatewayConfiguration()
     if which == "listen" {
@@ -150,8 +145,7 @@ struct LifecycleTests {
     #expect(gateway.standardOutput.isEmpty)
   }
 
-  @Test("two gateways cannot share a port")
-  func portOfAnother() throws {
+  @Test func `a second gateway on the same port does not start`() throws {
     let lab = try Lab()
     var configuration = GatewayConfiguration()
     configuration.listen["address"] = "127.0.0.1:\(lab.gateway.port)"
@@ -160,10 +154,10 @@ struct LifecycleTests {
     try lab.expectHealthy()
   }
 
-  @Test(
-    "a bad configuration is exit 1 with every problem and its position, from check and from run",
-    arguments: ["check", "run"])
-  func badConfiguration(_ verb: String) throws {
+  @Test(arguments: ["check", "run"])
+  func `a bad configuration makes check and run exit with 1 and report every problem with its position`(_ verb: String)
+    throws
+  {
     var configuration = GatewayConfiguration()
     configuration.listen["adress"] = "x"
     configuration.listen["idle_timeout"] = "5"
@@ -175,8 +169,7 @@ struct LifecycleTests {
     #expect(all.contains("2 errors"))
   }
 
-  @Test("a good configuration passes check, which starts nothing")
-  func goodConfiguration() throws {
+  @Test func `check accepts a good configuration and starts nothing`() throws {
     let upstream = try ScriptedUpstream()
     let gateway = try GatewayProcess(GatewayConfiguration().text, environment: Lab.environment(upstream))
     #expect(try gateway.run(["check", "--config", gateway.configFile.path]) == 0)
@@ -184,15 +177,14 @@ struct LifecycleTests {
     #expect(!FileManager.default.fileExists(atPath: gateway.folder.appending(path: "pointgate.db").path))
   }
 
-  @Test("wrong usage is exit 2", arguments: [["no-such-verb"], ["run", "--no-such-option"], ["check", "--config"]])
-  func usage(_ arguments: [String]) throws {
+  @Test(arguments: [["no-such-verb"], ["run", "--no-such-option"], ["check", "--config"]])
+  func `wrong usage exits with 2`(_ arguments: [String]) throws {
     let gateway = try GatewayProcess("", environment: Lab.environment(nil))
     #expect(try gateway.run(arguments) == 2)
     #expect(!gateway.log.isEmpty)
   }
 
-  @Test("token issue signs what the gateway accepts, alone on stdout")
-  func issuedToken() throws {
+  @Test func `token issue prints only a token that the gateway accepts`() throws {
     let lab = try Lab()
     let other = try GatewayProcess(GatewayConfiguration().text, environment: lab.gateway.environment)
     let arguments = ["token", "issue", "--sub", "tester", "--role", "admin", "--config", other.configFile.path]

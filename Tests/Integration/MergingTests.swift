@@ -2,14 +2,14 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Different callers' codes become one upstream call", .blocking)
+@Suite("Merging of different requests into one call", .blocking)
 struct MergingTests {
-  /// The window is full, and closes, when that many codes are in it.
+  /// The window closes when it holds `max` codes.
   private static func lab(max: Int, _ options: [String: String] = [:]) throws -> Lab {
     var configuration = GatewayConfiguration()
     configuration.routes["values"] = ["batch": "{window: 25s, max: \(max)}"].merging(options) { $1 }
     let lab = try Lab(configuration)
-    // The token is fetched before, with a request that is never merged.
+    // A request that is never merged fetches the token beforehand.
     #expect(try lab.call(Request.make("POST", Request.history, body: "{}")).status == 200)
     lab.upstream.forgetCalls()
     return lab
@@ -19,13 +19,13 @@ struct MergingTests {
     "{\"codes\":[\(codes.map { "\"\($0)\"" }.joined(separator: ","))]}"
   }
 
-  /// As the scripted upstream answers who asks for just that.
-  private static func answer(_ codes: [String]) -> String {
+  /// The scripted upstream's response to a call for these codes only.
+  private static func response(_ codes: [String]) -> String {
     let points = codes.map { #"{"pointId":"\#($0)","value":\#(Wire.value(of: $0)),"time":"2026-06-21 02:04:07"}"# }
     return #"{"code":200,"msg":"ok","ResultPointObjArr":[\#(points.joined(separator: ","))]}"#
   }
 
-  /// One connection for each list, and its request on it.
+  /// Sends each list on a connection of its own.
   private func ask(_ lab: Lab, _ lists: [[String]], fields: String = "") throws -> [RawConnection] {
     try lists.map { try lab.connect().send(Request.make(body: Self.body($0), fields: fields)) }
   }
@@ -34,34 +34,31 @@ struct MergingTests {
     ((try? JSONSerialization.jsonObject(with: Data(call.body))) as? [String: Any])?["codes"] as? [String] ?? []
   }
 
-  @Test("forty callers on two loops: one call, and each answer is what he would have got alone")
-  func oneCall() throws {
+  @Test func `forty requests on two loops become one call, and each response equals that of a separate call`() throws {
     let lists = (0..<40).map { ["C_\($0)", "é\($0)", "shared"] }
     let lab = try Self.lab(max: 81)
     for (connection, list) in zip(try ask(lab, lists), lists) {
-      let answer = try connection.receive()
-      #expect(answer.status == 200)
-      // Whoever came first has brought `shared` before the others' codes, and the upstream answers in that order.
-      #expect([Self.answer(list), Self.answer([list[2], list[0], list[1]])].contains(answer.text))
-      #expect(answer["X-Gateway-Source"] == "live")
+      let response = try connection.receive()
+      #expect(response.status == 200)
+      // The first request puts `shared` before the codes of the later ones, and the upstream keeps that order.
+      #expect([Self.response(list), Self.response([list[2], list[0], list[1]])].contains(response.text))
+      #expect(response["X-Gateway-Source"] == "live")
     }
     #expect(lab.upstream.dataCalls.count == 1)
     #expect(Set(lab.upstream.dataCalls.flatMap(codes)) == Set(lists.joined()))
     #expect(try lab.metric("gateway_coalesced_requests_total", ["kind": "merged"]) == 39)
   }
 
-  @Test("who is alone in a window sends his own body, byte for byte")
-  func alone() throws {
+  @Test func `a request that is alone in its window is sent byte for byte`() throws {
     var configuration = GatewayConfiguration()
     configuration.routes["values"] = ["batch": "{window: 5ms}"]
     let lab = try Lab(configuration)
     let body = "  {\"codes\" : [ \"P\" ]} "
-    #expect(try lab.call(Request.make(body: body)).text == Self.answer(["P"]))
+    #expect(try lab.call(Request.make(body: body)).text == Self.response(["P"]))
     #expect(lab.upstream.dataCalls.map { String(decoding: $0.body, as: UTF8.self) } == [body])
   }
 
-  @Test("no call has more codes than the largest batch, and numbers keep their text")
-  func largestBatch() throws {
+  @Test func `a merged call has at most max codes, and numbers keep their text`() throws {
     let lab = try Self.lab(max: 10)
     let numbers = ["1e400", "0.10", "12345678901234567890", "-0.0"]
     lab.upstream.always(
@@ -80,8 +77,7 @@ struct MergingTests {
     #expect(lab.upstream.dataCalls.map { codes(of: $0).count } == [10, 10, 10, 10, 10])
   }
 
-  @Test("another property is another call, and a body with more in it goes by itself")
-  func apart() throws {
+  @Test func `a request with another property or a body with further members is not merged`() throws {
     let lab = try Self.lab(max: 4)
     let units = try ask(lab, [["a", "b"], ["c", "d"]], fields: "prop: units\r\n")
     let states = try ask(lab, [["a", "b"], ["c", "e"]], fields: "prop: state\r\n")
@@ -90,45 +86,43 @@ struct MergingTests {
     #expect(lab.upstream.dataCalls.count == 2)
     lab.upstream.forgetCalls()
     let other = #"{"codes":["a"],"raw":true}"#
-    #expect(try lab.call(Request.make(body: other)).text == Self.answer(["a"]))
+    #expect(try lab.call(Request.make(body: other)).text == Self.response(["a"]))
     #expect(lab.upstream.dataCalls.map { String(decoding: $0.body, as: UTF8.self) } == [other])
   }
 
-  @Test("a point that poisons is found in few calls, and only its askers see the error")
-  func poison() throws {
+  @Test func `a rejected code is found in few calls, and only requests with it get the error`() throws {
     let lab = try Self.lab(max: 32)
     lab.upstream.always(
       UpstreamStep { upstream, peer, call in
-        guard self.codes(of: call).contains("C_13") else { return peer.send(upstream.answerNormally(call)) }
+        guard self.codes(of: call).contains("C_13") else { return peer.send(upstream.respondNormally(call)) }
         return peer.send(Wire.message(#"{"code":500,"error":"no such device"}"#))
       })
     let lists = (0..<32).map { ["C_\($0)"] }
     for (connection, list) in zip(try ask(lab, lists), lists) {
-      let answer = try connection.receive()
-      #expect(answer.status == 200)
-      #expect(answer.text == (list == ["C_13"] ? #"{"code":500,"error":"no such device"}"# : Self.answer(list)))
+      let response = try connection.receive()
+      #expect(response.status == 200)
+      #expect(response.text == (list == ["C_13"] ? #"{"code":500,"error":"no such device"}"# : Self.response(list)))
     }
     #expect(lab.upstream.dataCalls.count <= 12)
   }
 
-  @Test("a member that the adapter does not know: everybody asks for himself from then on; the log says so once")
-  func unknownMember() throws {
+  @Test func `an unknown member in a merged response stops merging, with one log message`() throws {
     let lab = try Self.lab(max: 3)
-    let answer: @Sendable ([String]) -> String = { codes in
-      String(Self.answer(codes).dropLast()) + #","total":\#(codes.count)}"#
+    let response: @Sendable ([String]) -> String = { codes in
+      String(Self.response(codes).dropLast()) + #","total":\#(codes.count)}"#
     }
     lab.upstream.always(
-      UpstreamStep { _, peer, call in peer.send(Wire.message(answer(self.codes(of: call)))) })
+      UpstreamStep { _, peer, call in peer.send(Wire.message(response(self.codes(of: call)))) })
     for turn in 0..<2 {
       for (connection, list) in zip(try ask(lab, [["a"], ["b"], ["c"]]), [["a"], ["b"], ["c"]]) {
-        #expect(try connection.receive().text == answer(list))
+        #expect(try connection.receive().text == response(list))
       }
       #expect(lab.upstream.dataCalls.count == 4 + 3 * turn)
     }
     try eventually("the log's line") { lab.gateway.log.contains("no longer merged") }
     #expect(lab.gateway.log.components(separatedBy: "no longer merged").count == 2)
     lab.upstream.always(nil)
-    // A reload tries again.
+    // A reload enables merging again.
     var configuration = GatewayConfiguration()
     configuration.routes["values"] = ["batch": "{window: 25s, max: 2}"]
     try lab.reload(configuration.text)
@@ -137,8 +131,7 @@ struct MergingTests {
     #expect(lab.upstream.dataCalls.count == 1)
   }
 
-  @Test("a caller that leaves, and one that does not read, hold nobody up")
-  func leaving() throws {
+  @Test func `a client that leaves or does not read delays no other client of a merged call`() throws {
     let lab = try Self.lab(max: 4)
     let gate = Gate()
     lab.upstream.always(.held(by: gate))
@@ -147,26 +140,24 @@ struct MergingTests {
     connections[0].socket.reset()
     gate.open()
     for (connection, code) in zip(connections[2...], ["c", "d"]) {
-      #expect(try connection.receive().text == Self.answer([code]))
+      #expect(try connection.receive().text == Self.response([code]))
     }
     #expect(lab.upstream.dataCalls.count == 1)
     lab.upstream.always(nil)
   }
 
-  @Test("an upstream that can't be reached is everybody's error, and nobody's point is looked for")
-  func unreachable() throws {
+  @Test func `an unreachable upstream fails the whole merged call without a search for a rejected code`() throws {
     let lab = try Self.lab(max: 4)
     lab.upstream.always(.reset)
     for connection in try ask(lab, [["a"], ["b"], ["c"], ["d"]]) {
       #expect(try connection.receive().errorCode == "upstream_unreachable")
     }
-    // The client repeats a read by itself; nobody repeats a part of it.
+    // The HTTP client repeats a read; no part of the merged call is repeated.
     #expect(lab.upstream.dataCalls.allSatisfy { codes(of: $0).count == 4 })
     lab.upstream.always(nil)
   }
 
-  @Test("identical requests are one before they are merged with others, and answers are kept")
-  func together() throws {
+  @Test func `identical requests are coalesced before merging, and responses are cached`() throws {
     let lab = try Self.lab(max: 3, ["coalesce": "true", "cache": "20s"])
     let gate = Gate()
     lab.upstream.always(.held(by: gate))
@@ -175,7 +166,7 @@ struct MergingTests {
     try eventually("the call") { lab.upstream.dataCalls.count == 1 }
     gate.open()
     for (connection, code) in zip(connections, codes) {
-      #expect(try connection.receive().text == Self.answer([code]))
+      #expect(try connection.receive().text == Self.response([code]))
     }
     #expect(lab.upstream.dataCalls.count == 1)
     #expect(try lab.metric("gateway_coalesced_requests_total", ["kind": "merged"]) == 2)
@@ -184,7 +175,7 @@ struct MergingTests {
     }
     #expect(counted.reduce(0, +) == 3)
     let kept = try lab.call(Request.make(body: Self.body(["b"])))
-    #expect(kept.text == Self.answer(["b"]))
+    #expect(kept.text == Self.response(["b"]))
     #expect(kept["X-Gateway-Source"] == "cache")
     lab.upstream.always(nil)
   }

@@ -2,13 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("More is asked than the upstream may be asked at once", .blocking)
+@Suite("Overload of the upstream", .blocking)
 struct OverloadTests {
   private static func make(_ path: String) -> [UInt8] {
     Request.make("POST", path, body: path == Request.set ? Request.setBody : Request.valuesBody)
   }
 
-  /// So long that no test meets these times by chance, on a machine that is busy.
+  /// Times that no test reaches by chance, even on a busy machine.
   private static func patient(_ settings: [String: String]) -> GatewayConfiguration {
     let times = ["first_byte_timeout": "60s", "total_timeout": "60s"]
     var configuration = GatewayConfiguration.upstream(settings.merging(times) { $1 })
@@ -16,22 +16,22 @@ struct OverloadTests {
     return configuration
   }
 
-  /// The paths of the calls that the upstream has had, in order.
+  /// The kinds of the upstream's data calls, in order of arrival.
   private static func order(_ lab: Lab) -> [ScriptedUpstream.Call.Kind] { lab.upstream.dataCalls.map(\.kind) }
 
-  /// How many of the connections have an answer by now, and what it was.
-  private static func answers(_ connections: [RawConnection]) throws -> [Answer] {
+  /// Receives one response on each connection.
+  private static func responses(_ connections: [RawConnection]) throws -> [Response] {
     try connections.map { try $0.receive(within: 50) }
   }
 
-  private static func expectShed(_ answer: Answer) {
-    #expect(answer.status == 503)
-    #expect(answer.errorCode == "overloaded")
-    #expect(answer["Retry-After"].flatMap { Int($0) }.map { $0 >= 1 } == true)
+  private static func expectShed(_ response: Response) {
+    #expect(response.status == 503)
+    #expect(response.errorCode == "overloaded")
+    #expect(response["Retry-After"].flatMap { Int($0) }.map { $0 >= 1 } == true)
   }
 
-  @Test("five hundred callers at eight places: each is answered, a write goes first, and memory stays what it was")
-  func crowd() throws {
+  @Test
+  func `five hundred requests for eight permits all get a response, and memory stays constant`() throws {
     let lab = try Lab(Self.patient(["max_in_flight": "8", "queue": "{size: 16, wait: 60s}"]))
     try lab.expectHealthy()
     let callers = try (0..<500).map { _ in try lab.connect() }
@@ -39,20 +39,20 @@ struct OverloadTests {
     for _ in 0..<4 {
       lab.upstream.forgetCalls()
       let (first, others) = (Gate(), Gate())
-      // Whatever fails below, the upstream's threads must end.
+      // The upstream's threads must end even if an expectation fails.
       defer { others.open() }
       defer { first.open() }
       lab.upstream.script(.held(by: first))
       lab.upstream.always(.held(by: others))
       for caller in callers { caller.send(Request.make()) }
       try eventually("eight calls", within: 50) { lab.upstream.dataCalls.count == 8 }
-      try eventually("all others told", within: 50) {
+      try eventually("503 for the rest", within: 50) {
         try lab.metric("gateway_upstream_requests_total", ["class": "shed"]) ?? 0 >= Double(476 + memory.count * 477)
       }
       let write = try lab.connect()
       write.send(Self.make(Request.set))
-      // It takes the place of somebody who waits.
-      try eventually("room for the write", within: 50) {
+      // It evicts a waiter of lower priority.
+      try eventually("an eviction for the write", within: 50) {
         try lab.metric("gateway_upstream_requests_total", ["class": "shed"]) ?? 0 >= Double(477 + memory.count * 477)
       }
       #expect(lab.upstream.dataCalls.count == 8)
@@ -61,19 +61,18 @@ struct OverloadTests {
       #expect(Self.order(lab).last == .set)
       others.open()
       #expect(try write.receive(within: 50).status == 200)
-      let answers = try Self.answers(callers)
-      #expect(answers.count { $0.status == 200 } == 23)
-      for answer in answers where answer.status != 200 { Self.expectShed(answer) }
+      let responses = try Self.responses(callers)
+      #expect(responses.count { $0.status == 200 } == 23)
+      for response in responses where response.status != 200 { Self.expectShed(response) }
       memory.append(lab.gateway.residentMemory)
     }
-    // The first round has filled what is kept for later ones.
+    // The first rounds fill buffers that later rounds reuse.
     #expect(memory[3] - memory[1] < 2 << 20, "\(memory)")
     lab.upstream.always(nil)
     try lab.expectHealthy()
   }
 
-  @Test("who waits is served by priorities: writes and alarms, then values, then history")
-  func priorities() throws {
+  @Test func `waiting calls are served by priority: writes and alarms, then values, then history`() throws {
     let lab = try Lab(Self.patient(["max_in_flight": "1", "queue": "{size: 64, wait: 60s}"]))
     try lab.expectHealthy()
     let gate = Gate()
@@ -82,7 +81,7 @@ struct OverloadTests {
     lab.upstream.script(.held(by: gate))
     let holder = try lab.connect()
     holder.send(Request.make())
-    try eventually("the call that holds the place") { lab.upstream.dataCalls.count == 1 }
+    try eventually("the call that holds the permit") { lab.upstream.dataCalls.count == 1 }
     let paths = [
       Request.history, Request.values, Request.alarms, Request.set, Request.history, Request.values, Request.set,
     ]
@@ -105,8 +104,7 @@ struct OverloadTests {
     #expect(priorities == [0, 0, 0, 1, 1, 2, 2])
   }
 
-  @Test("history never has all places")
-  func historyLeavesRoom() throws {
+  @Test func `history never holds all permits`() throws {
     let lab = try Lab(Self.patient(["max_in_flight": "4", "queue": "{size: 64, wait: 60s}"]))
     try lab.expectHealthy()
     let gate = Gate()
@@ -114,7 +112,7 @@ struct OverloadTests {
     lab.upstream.forgetCalls()
     lab.upstream.always(.held(by: gate))
     let downloads = try (0..<10).map { _ in try lab.connect().send(Self.make(Request.history)) }
-    try eventually("all of them") { try lab.metric("gateway_upstream_inflight") == 10 }
+    try eventually("all connections") { try lab.metric("gateway_upstream_inflight") == 10 }
     try eventually("three at the upstream") { lab.upstream.dataCalls.count == 3 }
     lab.upstream.always(nil)
     for path in [Request.values, Request.set, Request.values] {
@@ -125,8 +123,7 @@ struct OverloadTests {
     for download in downloads { #expect(try download.receive(within: 50).status == 200) }
   }
 
-  @Test("a caller that leaves gives its place in the queue back at once")
-  func leaving() throws {
+  @Test func `a client that leaves frees its place in the queue at once`() throws {
     let lab = try Lab(Self.patient(["max_in_flight": "1", "queue": "{size: 1, wait: 60s}"]))
     try lab.expectHealthy()
     let gate = Gate()
@@ -135,14 +132,14 @@ struct OverloadTests {
     lab.upstream.script(.held(by: gate))
     let holder = try lab.connect()
     holder.send(Request.make())
-    try eventually("the call that holds the place") { lab.upstream.dataCalls.count == 1 }
+    try eventually("the call that holds the permit") { lab.upstream.dataCalls.count == 1 }
     for round in 0..<3 {
       let leaving = try lab.connect()
       leaving.send(Request.make())
-      try eventually("it waits") { try lab.metric("gateway_upstream_inflight") == 2 }
+      try eventually("the request to wait") { try lab.metric("gateway_upstream_inflight") == 2 }
       Self.expectShed(try lab.call())
       leaving.socket.reset()
-      try eventually("it is gone, round \(round)") { try lab.metric("gateway_upstream_inflight") == 1 }
+      try eventually("the request to leave, round \(round)") { try lab.metric("gateway_upstream_inflight") == 1 }
     }
     let next = try lab.connect()
     next.send(Request.make())
@@ -154,16 +151,15 @@ struct OverloadTests {
   }
 
   @Test(
-    "the earliest deadline counts, in the queue too",
     arguments: [
       ("15s", "15s", "300ms"), ("15s", "300ms", "15s"), ("300ms", "15s", "15s"),
     ])
-  func deadlines(wait: String, total: String, route: String) throws {
+  func `the earliest deadline ends a wait in the queue`(wait: String, total: String, route: String) throws {
     var configuration = GatewayConfiguration.upstream([
       "max_in_flight": "1", "queue": "{size: 8, wait: \(wait)}", "total_timeout": total, "first_byte_timeout": "15s",
     ])
     configuration.routes["history"] = ["timeout": route]
-    // Its own time must not end before the test's.
+    // This route's timeout must not end before the tested one.
     configuration.routes["values"] = ["timeout": "15s"]
     let lab = try Lab(configuration)
     try lab.expectHealthy()
@@ -173,11 +169,11 @@ struct OverloadTests {
     lab.upstream.always(.held(by: gate))
     let holder = try lab.connect()
     holder.send(Request.make())
-    try eventually("the call that holds the place") { lab.upstream.dataCalls.count == 1 }
-    let answer = try lab.call(Self.make(Request.history), within: 10)
-    #expect([503, 504].contains(answer.status))
-    if answer.status == 503 { Self.expectShed(answer) }
-    // Where the first call's time is over too, the second may have been sent in its place.
+    try eventually("the call that holds the permit") { lab.upstream.dataCalls.count == 1 }
+    let response = try lab.call(Self.make(Request.history), within: 10)
+    #expect([503, 504].contains(response.status))
+    if response.status == 503 { Self.expectShed(response) }
+    // When the first call has timed out too, the second may have been sent.
     #expect(lab.upstream.dataCalls.count <= (total == "300ms" ? 2 : 1))
   }
 }

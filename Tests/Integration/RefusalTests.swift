@@ -2,13 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Requests that are refused", .blocking)
+@Suite("Refused requests", .blocking)
 struct RefusalTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let name: String
     let request: @Sendable () -> [UInt8]
     let status: Int
-    /// Nil: a framing error, whose body may be empty.
+    /// Nil for a framing error, whose body may be empty.
     let code: String?
     var method = "POST"
     var testDescription: String { name }
@@ -23,7 +23,7 @@ struct RefusalTests {
     Case(name: "HEAD", request: { Request.make("HEAD", body: nil) }, status: 405, code: nil, method: "HEAD"),
     Case(name: "no token", request: { Request.make(token: nil) }, status: 401, code: "unauthorized"),
     Case(
-      name: "a token that is no token", request: { Request.make(token: "a.b.c") }, status: 401, code: "unauthorized"),
+      name: "a malformed token", request: { Request.make(token: "a.b.c") }, status: 401, code: "unauthorized"),
     Case(
       name: "another key's token", request: { Request.make(token: JWT.caller(key: Secrets.random(20))) }, status: 401,
       code: "unauthorized"),
@@ -37,7 +37,7 @@ struct RefusalTests {
       },
       status: 401, code: "unauthorized"),
     Case(
-      name: "a role that is missing", request: { Request.make("POST", Request.forceSet, body: Request.setBody) },
+      name: "a missing role", request: { Request.make("POST", Request.forceSet, body: Request.setBody) },
       status: 403, code: "forbidden"),
     Case(
       name: "another role",
@@ -47,7 +47,7 @@ struct RefusalTests {
       name: "not JSON by type", request: { Request.make(contentType: "text/plain") }, status: 415,
       code: "unsupported_media_type"),
     Case(name: "not JSON", request: { Request.make(body: "{\"codes\":[") }, status: 400, code: "bad_json"),
-    Case(name: "no object", request: { Request.make(body: "[1]") }, status: 400, code: "bad_json"),
+    Case(name: "not an object", request: { Request.make(body: "[1]") }, status: 400, code: "bad_json"),
     Case(name: "empty", request: { Request.make(body: "") }, status: 400, code: "bad_json"),
     Case(
       name: "a duplicate key", request: { Request.make(body: #"{"codes":["P"],"c\u006fdes":["Q"]}"#) }, status: 400,
@@ -82,29 +82,28 @@ struct RefusalTests {
       status: 505, code: nil),
   ]
 
-  @Test("each refusal has its status and its word, and goes nowhere", arguments: cases)
-  func refusals(_ entry: Case) throws {
+  @Test(arguments: cases)
+  func `a refused request gets its status and code, and is not sent upstream`(_ entry: Case) throws {
     var configuration = GatewayConfiguration()
     configuration.listen["max_body_size"] = "64KiB"
     configuration.routes["force-set"] = ["roles": "[admin]"]
     let lab = try Lab(configuration)
-    let answer = try lab.call(entry.request(), to: entry.method)
-    #expect(answer.status == entry.status)
+    let response = try lab.call(entry.request(), to: entry.method)
+    #expect(response.status == entry.status)
     if let code = entry.code {
-      #expect(answer.errorCode == code)
-      #expect(answer.json?["error"] is String)
-      #expect(answer.json?["requestId"] as? String == answer["X-Request-Id"])
-      #expect(answer["Content-Type"]?.hasPrefix("application/json") == true)
+      #expect(response.errorCode == code)
+      #expect(response.json?["error"] is String)
+      #expect(response.json?["requestId"] as? String == response["X-Request-Id"])
+      #expect(response["Content-Type"]?.hasPrefix("application/json") == true)
     }
-    if entry.status == 401 { #expect(answer["WWW-Authenticate"]?.hasPrefix("Bearer") == true) }
-    if entry.status == 405 { #expect(answer["Allow"]?.contains("POST") == true) }
+    if entry.status == 401 { #expect(response["WWW-Authenticate"]?.hasPrefix("Bearer") == true) }
+    if entry.status == 405 { #expect(response["Allow"]?.contains("POST") == true) }
     #expect(lab.upstream.dataCalls.isEmpty)
-    #expect(!answer.text.contains(lab.upstream.url))
+    #expect(!response.text.contains(lab.upstream.url))
     try lab.expectHealthy()
   }
 
-  @Test("a role that fits is let through, as a string and in an array")
-  func roles() throws {
+  @Test func `a token with the required role is accepted, as a string and in an array`() throws {
     var configuration = GatewayConfiguration()
     configuration.routes["force-set"] = ["roles": "[admin, operator]"]
     let lab = try Lab(configuration)
@@ -116,46 +115,42 @@ struct RefusalTests {
     #expect(try lab.call(array).status == 200)
   }
 
-  @Test("an empty body stands for {} on alarms only")
-  func emptyBody() throws {
+  @Test func `an empty body is accepted as {} for alarms only`() throws {
     let lab = try Lab()
     #expect(try lab.call(Request.make("POST", Request.alarms, body: "")).status == 200)
     #expect(try lab.call(Request.make("POST", Request.history, body: "")).status == 400)
   }
 
-  @Test("a head that does not come to its end is answered 408 and closed")
-  func slowHead() throws {
+  @Test func `an incomplete request head gets 408, and the connection closes`() throws {
     let lab = try Lab()
     let connection = try lab.connect()
     connection.send("POST /api/iot/codes/values HTTP/1.1\r\nHost: x\r\n")
-    let answer = try connection.receive(within: 5)
-    #expect(answer.status == 408)
+    let response = try connection.receive(within: 5)
+    #expect(response.status == 408)
     #expect(connection.isClosed())
   }
 
-  @Test("a body that stops is answered 408 and closed, and goes nowhere")
-  func slowBody() throws {
+  @Test func `an incomplete request body gets 408, is not sent upstream, and the connection closes`() throws {
     let lab = try Lab()
     let connection = try lab.connect()
     connection.send(Array(Request.make().dropLast(3)))
-    let answer = try connection.receive(within: 5)
-    #expect(answer.status == 408)
+    let response = try connection.receive(within: 5)
+    #expect(response.status == 408)
     #expect(connection.isClosed())
     #expect(lab.upstream.dataCalls.isEmpty)
   }
 
   @Test(
-    "other spellings of a path are not the path",
     arguments: [
       "/api/iot/../iot/codes/set", "/api//iot/codes/set", "/api/iot/codes%2fset", "/api/iot/codes/set/",
       "/API/iot/codes/set",
       "/api/iot/codes/set;x", "/api/iot/codes\\set", "/api/iot/codes/%2e%2e/codes/set",
       "/_webtalk/_cur/api/setCodesVal",
     ])
-  func spellings(_ path: String) throws {
+  func `other spellings of a path do not match its route`(_ path: String) throws {
     let lab = try Lab()
-    let answer = try lab.call(Request.make("POST", path, body: Request.setBody))
-    #expect(answer.status == 404 || answer.status == 400)
+    let response = try lab.call(Request.make("POST", path, body: Request.setBody))
+    #expect(response.status == 404 || response.status == 400)
     #expect(lab.upstream.calls.isEmpty)
   }
 }

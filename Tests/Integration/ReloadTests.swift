@@ -10,16 +10,15 @@ struct ReloadTests {
     return configuration
   }
 
-  @Test("SIGHUP under load swaps the vendor without a lost request")
-  func swapUnderLoad() throws {
+  @Test func `SIGHUP under load swaps the vendor without losing a request`() throws {
     let lab = try Lab()
     try lab.expectHealthy()
     let crowd = Crowd(lab, threads: 4, connectionsPerThread: 1)
-    // Whatever fails below, the callers must end.
+    // The callers must end even if an expectation fails.
     defer { crowd.end() }
     func expectMore(_ source: String, _ round: Int) throws {
       let before = crowd.sources[source] ?? 0
-      try eventually("\(source) answers, round \(round)") { crowd.sources[source] ?? 0 >= before + 20 }
+      try eventually("\(source) responses, round \(round)") { crowd.sources[source] ?? 0 >= before + 20 }
     }
     try expectMore("live", 0)
     for round in 1...3 {
@@ -32,21 +31,19 @@ struct ReloadTests {
     #expect(crowd.failures.isEmpty, "\(crowd.failures.prefix(3))")
     #expect(Set(crowd.sources.keys) == ["live", "mock"])
     #expect(lab.upstream.tokenCalls == 1, "a reload keeps the token")
-    try eventually("the old configurations to go") { try lab.metric("gateway_config_snapshots_live") == 1 }
+    try eventually("the old configurations to be released") { try lab.metric("gateway_config_snapshots_live") == 1 }
   }
 
-  @Test("an adapter that a reload takes away takes its troubles with it")
-  func troublesEnd() throws {
+  @Test func `an adapter that a reload removes no longer affects readiness`() throws {
     let lab = try Lab()
     lab.upstream.scriptTokens(.envelope(304))
     #expect(try lab.call().status == 503)
     try eventually("degraded by the adapter") { try lab.readiness().components == ["adapter:main"] }
     try lab.reload(Self.toMock.text)
-    try eventually("nothing left to complain about") { try lab.readiness().status == "ready" }
+    try eventually("ready") { try lab.readiness().status == "ready" }
   }
 
-  @Test("a reload of other settings in the middle of a refresh makes no second one")
-  func duringRefresh() throws {
+  @Test func `a reload of other settings during a refresh causes no second refresh`() throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
     lab.upstream.revokeAccess()
@@ -61,8 +58,7 @@ struct ReloadTests {
     #expect(lab.upstream.count(.authorization) == 0)
   }
 
-  @Test("a JWK set is read again when its file changes, and a broken one leaves the old keys in force")
-  func keySet() throws {
+  @Test func `a changed JWK set is read again, and a broken one leaves the old keys in use`() throws {
     let lab = try Lab()
     let file = lab.gateway.folder.appending(path: "keys.json")
     func write(_ key: String) throws {
@@ -77,7 +73,7 @@ struct ReloadTests {
       GatewayConfiguration().text.replacingOccurrences(of: hs256, with: hs256 + "\n    - {jwks: keys.json}"))
     #expect(try (status(first), status(second)) == (200, 401))
     try write(second)
-    try eventually("the new key to be taken", within: 15) { try status(second) == 200 }
+    try eventually("the new key to be used", within: 15) { try status(second) == 200 }
     #expect(try status(first) == 401)
     try Data("{\"keys\":[".utf8).write(to: file, options: .atomic)
     try eventually("the refusal in the log", within: 15) { lab.gateway.log.contains("a changed JWK set is refused") }
@@ -85,27 +81,25 @@ struct ReloadTests {
     #expect(!lab.gateway.log.contains(second))
   }
 
-  @Test("a request in flight ends on the configuration it began with")
-  func inFlight() throws {
+  @Test func `a request in flight ends with the configuration it began with`() throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
     lab.upstream.script(.delay(1.5))
     let connection = try lab.connect()
     connection.send(Request.make())
-    try eventually("the call upstream") { lab.upstream.dataCalls.count == 1 }
+    try eventually("the call at the upstream") { lab.upstream.dataCalls.count == 1 }
     try lab.reload(Self.toMock.text)
-    let answer = try connection.receive()
-    #expect(answer.status == 200)
-    #expect(answer["X-Gateway-Source"] == "live")
+    let response = try connection.receive()
+    #expect(response.status == 200)
+    #expect(response["X-Gateway-Source"] == "live")
     #expect(try connection.send(Request.make()).receive()["X-Gateway-Source"] == "mock")
   }
 
   @Test(
-    "a broken configuration is refused, named in the log and in the metrics, and the old one goes on",
     arguments: [
       "version: 1\nlisten: [", "version: 1\nnonsense: true\n", "",
     ])
-  func broken(_ text: String) throws {
+  func `a broken configuration is refused and reported, and the old one stays in use`(_ text: String) throws {
     let lab = try Lab()
     let before = try lab.metric("gateway_config_last_reload_timestamp_seconds")
     try lab.reload(text, expectSuccess: false)
@@ -116,8 +110,7 @@ struct ReloadTests {
     try lab.expectHealthy()
   }
 
-  @Test("what cannot change while running is refused")
-  func fixedSettings() throws {
+  @Test func `a change of a key that needs a restart is refused`() throws {
     let lab = try Lab()
     for change in [
       { $0.listen["event_loops"] = "1" }, { $0.store["path"] = "other.db" },
@@ -131,8 +124,7 @@ struct ReloadTests {
     try lab.expectHealthy()
   }
 
-  @Test("a new secret holds from the reload on")
-  func keys() throws {
+  @Test func `a new secret is used from the reload on`() throws {
     let lab = try Lab(environment: ["JWT_SECRET_2": Secrets.random(24)])
     let second = try #require(lab.gateway.environment["JWT_SECRET_2"])
     let token = JWT.caller(key: second)

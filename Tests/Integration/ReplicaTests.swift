@@ -4,10 +4,10 @@ import Testing
 
 @Suite("Several gateways on one store", .blocking)
 struct ReplicaTests {
-  @Test(
-    "three on short tokens under load: one authorization, one refresh per expiry, the same token everywhere",
-    arguments: Engine.allCases)
-  func oneRefreshPerExpiry(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `three gateways under load with short tokens authorize once, refresh once per expiry and use the same token`(
+    _ engine: Engine
+  ) throws {
     let fleet = try Fleet(3, on: engine, tokenLife: 4)
     let crowds = fleet.labs.map { Crowd($0, threads: 1, connectionsPerThread: 20) }
     defer { for crowd in crowds { crowd.end() } }
@@ -17,20 +17,20 @@ struct ReplicaTests {
     for crowd in crowds { crowd.end() }
     for crowd in crowds {
       #expect(
-        crowd.failures.isEmpty, "\(crowd.failures.count) of \(crowd.answers), first: \(crowd.failures.first ?? "")")
-      #expect(crowd.answers >= 20)
+        crowd.failures.isEmpty, "\(crowd.failures.count) of \(crowd.responses), first: \(crowd.failures.first ?? "")")
+      #expect(crowd.responses >= 20)
     }
     #expect(fleet.upstream.count(.authorization) == 1)
     #expect(fleet.upstream.reusedRefreshTokens == 0)
-    // A second refresh of the same expiry would follow the first at once.
+    // A second refresh for the same expiry would follow the first at once.
     let times = fleet.upstream.calls.filter { $0.kind == .refresh }.map { $0.time }
     for (one, next) in zip(times, times.dropFirst()) { #expect(next - one > 0.5) }
     #expect(fleet.upstream.isAccessToken(try fleet.commonToken()))
     #expect(fleet.upstream.reusedRefreshTokens == 0)
   }
 
-  @Test("three that start at once, with many first callers each, authorize once", arguments: Engine.allCases)
-  func coldStart(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `three gateways that start at once with many callers each authorize once`(_ engine: Engine) throws {
     let fleet = try Fleet(3, on: engine)
     let connections = try fleet.labs.flatMap { lab in try (0..<30).map { _ in try lab.connect() } }
     for connection in connections { connection.send(Request.make()) }
@@ -40,8 +40,8 @@ struct ReplicaTests {
     #expect(fleet.upstream.tokenCalls == 1)
   }
 
-  @Test("a token that the upstream refuses is renewed once for all", arguments: Engine.allCases)
-  func refusedToken(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `a token that the upstream rejects is renewed once for all gateways`(_ engine: Engine) throws {
     let fleet = try Fleet(3, on: engine)
     try settle(fleet)
     fleet.upstream.revokeAccess()
@@ -52,18 +52,20 @@ struct ReplicaTests {
     #expect(fleet.upstream.count(.authorization) == 1)
   }
 
-  /// How far the refresher's call got before it was killed or frozen.
+  /// The progress of the refreshing gateway's call when it is killed or suspended.
   enum Progress: CaseIterable {
-    /// The upstream has not acted on it: the refresh token is still good.
+    /// The upstream has not acted on it: the refresh token is still valid.
     case asked
-    /// The upstream has rotated the pair, and nobody knows the new one.
+    /// The upstream has rotated the pair, and no gateway knows the new one.
     case rotated
   }
 
   @Test(
-    "the refresher is killed in the middle of its exchange: another one goes on", arguments: Engine.allCases,
+    arguments: Engine.allCases,
     Progress.allCases)
-  func killed(_ engine: Engine, _ progress: Progress) throws {
+  func `another gateway takes over when the refreshing one is killed during its exchange`(
+    _ engine: Engine, _ progress: Progress
+  ) throws {
     let fleet = try Fleet(2, on: engine)
     try settle(fleet)
     _ = try holdRefresh(of: fleet.labs[0], progress)
@@ -79,10 +81,10 @@ struct ReplicaTests {
     #expect(fleet.upstream.tokenCalls == calls)
   }
 
-  @Test(
-    "the refresher is frozen in the middle of its exchange: another one goes on, and is not overwritten later",
-    arguments: Engine.allCases, Progress.allCases)
-  func frozen(_ engine: Engine, _ progress: Progress) throws {
+  @Test(arguments: Engine.allCases, Progress.allCases)
+  func `another gateway takes over when the refreshing one is suspended, and its pair is not overwritten later`(
+    _ engine: Engine, _ progress: Progress
+  ) throws {
     let fleet = try Fleet(2, on: engine)
     try settle(fleet)
     let gate = try holdRefresh(of: fleet.labs[0], progress)
@@ -98,13 +100,11 @@ struct ReplicaTests {
     #expect(fleet.upstream.count(.authorization) == (progress == .asked ? 1 : 2))
   }
 
-  @Test(
-    "a refresh token that others have used meanwhile is no reason to authorize: the row is read again first",
-    arguments: Engine.allCases)
-  func rejectedRefresh(_ engine: Engine) throws {
+  @Test(arguments: Engine.allCases)
+  func `a gateway whose refresh token is refused reads the row again before it authorizes`(_ engine: Engine) throws {
     let fleet = try Fleet(2, on: engine)
     try settle(fleet)
-    // The second one sleeps through a renewal, and wakes up with a pair that is used up.
+    // The second gateway is suspended during a renewal, and continues with a pair that has been used.
     fleet.labs[1].gateway.signal(SIGSTOP)
     defer { fleet.labs[1].gateway.signal(SIGCONT) }
     fleet.upstream.revokeAccess()
@@ -117,8 +117,7 @@ struct ReplicaTests {
     #expect(fleet.upstream.reusedRefreshTokens == 0)
   }
 
-  @Test("killed, frozen, and the database restarted, under load: 200, or 503 with Retry-After")
-  func turmoil() throws {
+  @Test func `under kills, suspensions and a database restart, each response is 200, or 503 with Retry-After`() throws {
     let server = try PostgresServer()
     let fleet = try Fleet(3, on: .postgres, tokenLife: 4, database: server.newDatabase())
     let crowds = fleet.labs.map { Crowd($0, threads: 1, connectionsPerThread: 20, isPatient: true) }
@@ -150,13 +149,13 @@ struct ReplicaTests {
     for crowd in crowds { crowd.end() }
     for crowd in crowds {
       #expect(
-        crowd.failures.isEmpty, "\(crowd.failures.count) of \(crowd.answers), first: \(crowd.failures.first ?? "")")
+        crowd.failures.isEmpty, "\(crowd.failures.count) of \(crowd.responses), first: \(crowd.failures.first ?? "")")
     }
     _ = try fleet.commonToken()
     for lab in fleet.labs { try eventually("ready again") { try lab.readiness().status == "ready" } }
   }
 
-  /// Lets the upstream refuse the token, and a call of this gateway lead to a refresh that stays under way.
+  /// Makes the upstream reject the token, so that a call of this gateway starts a refresh that does not end.
   private func holdRefresh(of lab: Lab, _ progress: Progress) throws -> Gate {
     let gate = Gate()
     lab.upstream.scriptTokens(.held(by: gate, isEarly: progress == .rotated))
@@ -168,7 +167,7 @@ struct ReplicaTests {
     return gate
   }
 
-  /// Everybody has the same token and has used it.
+  /// Expects that all gateways have the same token and can use it.
   private func settle(_ fleet: Fleet) throws {
     for lab in fleet.labs { try lab.expectHealthy() }
     _ = try fleet.commonToken()
@@ -177,17 +176,19 @@ struct ReplicaTests {
 
   private func expectGood(_ connections: [RawConnection]) throws {
     for connection in connections {
-      let answer = try connection.receive(within: 15)
-      #expect(answer.status == 200, "\(answer.text)")
+      let response = try connection.receive(within: 15)
+      #expect(response.status == 200, "\(response.text)")
     }
   }
 
-  /// Calls until it answers with 200. Until then no valid token can exist.
+  /// Calls until the response is 200. Until then no valid token can exist.
   private func untilGood(_ lab: Lab) throws {
-    try eventually("a good answer", within: 20) {
-      let answer = try lab.call(within: 20)
-      if answer.status != 200 { #expect(answer.status == 503 && answer["Retry-After"] != nil, "\(answer.text)") }
-      return answer.status == 200
+    try eventually("a 200", within: 20) {
+      let response = try lab.call(within: 20)
+      if response.status != 200 {
+        #expect(response.status == 503 && response["Retry-After"] != nil, "\(response.text)")
+      }
+      return response.status == 200
     }
   }
 }

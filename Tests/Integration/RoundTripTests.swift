@@ -13,8 +13,7 @@ struct RoundTripTests {
     "  {\"codes\":[\"P\"]}\n",
   ]
 
-  @Test("a request's body reaches the upstream byte for byte")
-  func requestBodies() throws {
+  @Test func `a request's body reaches the upstream byte for byte`() throws {
     let lab = try Lab()
     for body in Self.requests {
       #expect(try lab.call(Request.make(body: body)).status == 200)
@@ -22,49 +21,46 @@ struct RoundTripTests {
     #expect(lab.upstream.dataCalls.map { String(decoding: $0.body, as: UTF8.self) } == Self.requests)
   }
 
-  static let answers = [
+  static let responses = [
     #"{"code":200,"msg":"ok","ResultPointObjArr":[{"pointId":"P","value":9007199254740993,"time":"2026-06-21 02:04"}]}"#,
     "{ \"msg\" : \"é😀\\u00e9\" ,\r\n\t\"unknown\":[1.10, 1e400, -0],\"code\":\"200\"}\n",
     #"{"code":500,"error":"internal error"}"#,
   ]
 
-  @Test("an answer's body comes back byte for byte, business errors too", arguments: answers)
-  func answerBodies(_ body: String) throws {
+  @Test(arguments: responses)
+  func `a response body reaches the caller byte for byte, business errors included`(_ body: String) throws {
     let lab = try Lab()
-    lab.upstream.script(.answer(body))
-    let answer = try lab.call()
-    #expect(answer.status == 200)
-    #expect(answer.text == body)
-    #expect(answer["X-Gateway-Source"] == "live")
+    lab.upstream.script(.response(body))
+    let response = try lab.call()
+    #expect(response.status == 200)
+    #expect(response.text == body)
+    #expect(response["X-Gateway-Source"] == "live")
   }
 
-  @Test("chunked, length-delimited and close-delimited answers have the same bytes")
-  func framings() throws {
+  @Test func `chunked, length-delimited and close-delimited responses have the same bytes`() throws {
     let lab = try Lab()
     let body = #"{"code":200,"msg":"framed"}"#
     lab.upstream.script(
       .raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + Request.chunked(body, size: 7), close: false),
-      .answer(body), .raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body))
+      .response(body), .raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body))
     for framing in ["chunked", "length", "close"] {
-      let answer = try lab.call()
-      #expect(answer.status == 200, "\(framing)")
-      #expect(answer.text == body, "\(framing)")
+      let response = try lab.call()
+      #expect(response.status == 200, "\(framing)")
+      #expect(response.text == body, "\(framing)")
     }
   }
 
-  @Test("the upstream's status is the caller's status")
-  func statuses() throws {
+  @Test func `the caller gets the upstream's status`() throws {
     let lab = try Lab()
     for (line, status) in [("404 Not Found", 404), ("503 Service Unavailable", 503), ("418 I'm a teapot", 418)] {
-      lab.upstream.script(.answer(#"{"code":\#(status),"error":"sick"}"#, status: line))
-      let answer = try lab.call()
-      #expect(answer.status == status)
-      #expect(answer.text == #"{"code":\#(status),"error":"sick"}"#)
+      lab.upstream.script(.response(#"{"code":\#(status),"error":"sick"}"#, status: line))
+      let response = try lab.call()
+      #expect(response.status == status)
+      #expect(response.text == #"{"code":\#(status),"error":"sick"}"#)
     }
   }
 
-  @Test("every operation reaches its own upstream call")
-  func operations() throws {
+  @Test func `every operation reaches its own upstream call`() throws {
     let lab = try Lab()
     #expect(try lab.call(Request.make("POST", Request.history)).status == 200)
     #expect(try lab.call(Request.make("POST", Request.set, body: Request.setBody)).status == 200)
@@ -74,16 +70,15 @@ struct RoundTripTests {
     #expect(lab.upstream.dataCalls.map(\.kind) == [.history, .set, .forceSet, .alarms, .alarmConfigs])
   }
 
-  @Test("the caller's credentials stay here, and the upstream's own go there once")
-  func requestFields() throws {
+  @Test func `the caller's credentials are not sent upstream, and the upstream's own are sent once`() throws {
     let lab = try Lab()
     let token = JWT.caller()
     let fields =
       "Token: evil\r\nappid: evil\r\nCookie: evil\r\nRange: bytes=0-1\r\nConnection: Token, appId\r\n"
       + "Accept-Encoding: gzip\r\nX-Forwarded-For: evil\r\nprop: presentValue\r\nX-Request-Id: trace-1\r\n"
-    let answer = try lab.call(Request.make(token: token, fields: fields))
-    #expect(answer.status == 200)
-    #expect(answer["X-Request-Id"] == "trace-1")
+    let response = try lab.call(Request.make(token: token, fields: fields))
+    #expect(response.status == 200)
+    #expect(response["X-Request-Id"] == "trace-1")
     let call = try #require(lab.upstream.dataCalls.first)
     #expect(!call.text.contains("evil"))
     #expect(!call.text.contains(token))
@@ -96,41 +91,37 @@ struct RoundTripTests {
     }
   }
 
-  @Test("credential and hop-by-hop fields of an answer stay here, others come back")
-  func answerFields() throws {
+  @Test func `credential and hop-by-hop fields of a response are removed, and other fields reach the caller`() throws {
     let lab = try Lab()
     let fields =
       "Set-Cookie: a=hidden\r\nToken: hidden\r\nappId: hidden\r\nWWW-Authenticate: hidden\r\n"
       + "Proxy-Authenticate: hidden\r\nAuthorization: hidden\r\nConnection: X-Hop\r\nX-Hop: hidden\r\n"
       + "Keep-Alive: hidden\r\n"
       + "X-Vendor: seen\r\n"
-    lab.upstream.script(.answer(#"{"code":200}"#, fields: fields))
-    let answer = try lab.call()
-    #expect(answer.status == 200)
-    #expect(answer.all("X-Vendor") == ["seen"])
-    #expect(!answer.fields.contains { $0.value.contains("hidden") }, "\(answer.fields)")
+    lab.upstream.script(.response(#"{"code":200}"#, fields: fields))
+    let response = try lab.call()
+    #expect(response.status == 200)
+    #expect(response.all("X-Vendor") == ["seen"])
+    #expect(!response.fields.contains { $0.value.contains("hidden") }, "\(response.fields)")
   }
 
-  @Test(
-    "a request id that is no plain word is replaced",
-    arguments: ["a b", "x\u{7F}", String(repeating: "a", count: 129), "<script>"])
-  func requestIDs(_ id: String) throws {
+  @Test(arguments: ["a b", "x\u{7F}", String(repeating: "a", count: 129), "<script>"])
+  func `a request id with unusual characters is replaced`(_ id: String) throws {
     let lab = try Lab()
-    let answer = try lab.call(Request.make(fields: "X-Request-Id: \(id)\r\n"))
-    // A control character may be refused outright (RFC 9110 §5.5).
-    #expect(answer.status == 200 || answer.status == 400)
-    #expect(answer["X-Request-Id"] != id)
-    if answer.status == 200 { #expect(answer["X-Request-Id"]?.isEmpty == false) }
+    let response = try lab.call(Request.make(fields: "X-Request-Id: \(id)\r\n"))
+    // A control character may be refused (RFC 9110 §5.5).
+    #expect(response.status == 200 || response.status == 400)
+    #expect(response["X-Request-Id"] != id)
+    if response.status == 200 { #expect(response["X-Request-Id"]?.isEmpty == false) }
   }
 
-  @Test("the mock says that it is one")
-  func mockSource() throws {
+  @Test func `a response of the mock names its source as mock`() throws {
     var configuration = GatewayConfiguration()
     configuration.defaults["adapter"] = "demo"
     let lab = try Lab(configuration)
-    let answer = try lab.call()
-    #expect(answer.status == 200)
-    #expect(answer["X-Gateway-Source"] == "mock")
+    let response = try lab.call()
+    #expect(response.status == 200)
+    #expect(response["X-Gateway-Source"] == "mock")
     #expect(lab.upstream.calls.isEmpty)
   }
 }

@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// An upstream that shows a write in reads only after a while, as the real one does.
+/// An upstream whose reads show a write only after a delay, as the real one's do.
 private final class LateUpstream: Sendable {
   private struct Write {
     let value: Int
@@ -14,8 +14,8 @@ private final class LateUpstream: Sendable {
   private let writes = Mutex<[Write]>([])
 
   /// - Parameters:
-  ///   - lag: from a write's effect until it shows.
-  ///   - delay: how long each call takes; what a read sees is decided when it comes.
+  ///   - lag: the seconds until reads show a write.
+  ///   - delay: the seconds that each call takes; the value of a read is determined at its arrival.
   init(lag: Double, delay: Double) throws {
     upstream = try ScriptedUpstream()
     upstream.always(
@@ -36,16 +36,16 @@ private final class LateUpstream: Sendable {
 
   deinit { upstream.stop() }
 
-  /// What a read sees at that time.
+  /// The value that a read returns at that time.
   func shown(at time: Double) -> Int { writes.withLock { $0.last { $0.shows <= time }?.value ?? 0 } }
 }
 
-@Suite("Set-points that are read back", .blocking)
+@Suite("Reads after writes of set-points", .blocking)
 struct SetPointTests {
-  @Test(
-    "nobody reads what the upstream no longer shows, and a writer sees his own value once it has settled",
-    arguments: [["coalesce": "true"], ["cache": "30s"], ["coalesce": "true", "cache": "30ms", "stale": "30s"]])
-  func readBack(keys: [String: String]) throws {
+  @Test(arguments: [["coalesce": "true"], ["cache": "30s"], ["coalesce": "true", "cache": "30ms", "stale": "30s"]])
+  func `no read returns a value that the upstream no longer shows, and a writer reads its own value after settle`(
+    keys: [String: String]
+  ) throws {
     let late = try LateUpstream(lag: 0.25, delay: 0.04)
     var configuration = GatewayConfiguration()
     configuration.routes = ["values": keys.merging(["settle": "500ms"]) { $1 }]
@@ -57,14 +57,15 @@ struct SetPointTests {
 
     @Sendable func read(_ connection: RawConnection) throws -> Int {
       let began = MonotonicTime.now
-      let answer = try connection.send(Request.make()).receive()
-      // A call of this moment may be shared, one from before it not: but for the gateway's own moment, and the way here.
+      let response = try connection.send(Request.make()).receive()
+      // A call of this moment may be shared, an earlier one may not. 12 ms allow for the gateway's 10 ms and the
+      // network.
       let least = late.shown(at: began - 0.012)
-      let value = answer.json?["value"] as? Int ?? -1
-      let source = answer["X-Gateway-Source"] ?? "none"
-      // A stale answer is as old as the route allows; a write makes that end as well.
+      let value = response.json?["value"] as? Int ?? -1
+      let source = response["X-Gateway-Source"] ?? "none"
+      // A stale response may be old, but a write invalidates it as well.
       if value < least {
-        troubles.withLock { $0.append("\(source) \(answer["Age"] ?? ""): \(value), and the upstream shows \(least)") }
+        troubles.withLock { $0.append("\(source) \(response["Age"] ?? ""): \(value), and the upstream shows \(least)") }
       }
       sources.withLock { $0[source, default: 0] += 1 }
       return value
@@ -86,12 +87,12 @@ struct SetPointTests {
     let writer = try lab.connect()
     for value in 1...5 {
       let body = #"{"a":\#(value)}"#
-      let answer = try writer.send(Request.make("POST", Request.set, body: body)).receive()
-      #expect(answer.status == 200)
+      let response = try writer.send(Request.make("POST", Request.set, body: body)).receive()
+      #expect(response.status == 200)
       let settled = MonotonicTime.now + 0.5
       repeat { _ = try read(writer) } while MonotonicTime.now < settled
       #expect(try read(writer) == value)
-      // Time for answers to be kept again.
+      // Time for responses to be cached again.
       let next = MonotonicTime.now + Double(value) * 0.07
       repeat { #expect(try read(writer) == value) } while MonotonicTime.now < next
     }
@@ -103,8 +104,7 @@ struct SetPointTests {
     if keys["cache"] != nil { #expect(seen["cache"] ?? 0 > 0, "\(seen)") }
   }
 
-  @Test("a write through another adapter with the same upstream counts, whatever account it uses")
-  func sameUpstream() throws {
+  @Test func `a write through another adapter with the same upstream invalidates cached responses`() throws {
     var configuration = GatewayConfiguration()
     configuration.routes = ["values": ["cache": "1h", "settle": "0s"], "set": ["adapter": "other"]]
     configuration.adapters["other"] = configuration.adapters["main"]
@@ -112,13 +112,12 @@ struct SetPointTests {
     let lab = try Lab(configuration, environment: ["OTHER_APP_ID": "another-account-of-it"])
     #expect(try lab.call()["X-Gateway-Source"] == "live")
     #expect(try lab.call()["X-Gateway-Source"] == "cache")
-    // That account gets no token; that the write was tried is enough.
+    // That account gets no token; the attempt is enough.
     #expect(try lab.call(Request.make("POST", Request.set, body: Request.setBody)).status == 503)
     #expect(try lab.call()["X-Gateway-Source"] == "live")
   }
 
-  @Test("a write that fails, or whose caller has left, ends what was kept as well")
-  func failing() throws {
+  @Test func `a write that fails or whose client has left invalidates cached responses too`() throws {
     var configuration = GatewayConfiguration()
     configuration.routes = ["values": ["cache": "1h", "settle": "0s"]]
     let lab = try Lab(configuration)
@@ -141,7 +140,7 @@ struct SetPointTests {
     let leaver = try lab.connect().send(write)
     try eventually("the write") { lab.upstream.dataCalls.count > calls }
     leaver.socket.reset()
-    #expect(try lab.call()["X-Gateway-Source"] == "live", "while it is under way nothing is kept")
+    #expect(try lab.call()["X-Gateway-Source"] == "live", "during a write no response is cached")
     #expect(try lab.call()["X-Gateway-Source"] == "live")
     gate.open()
     try eventually("the write to have ended") { try lab.metric("gateway_upstream_inflight", ["adapter": "main"]) == 0 }

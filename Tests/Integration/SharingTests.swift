@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Shared calls and kept answers", .blocking)
+@Suite("Shared calls and cached responses", .blocking)
 struct SharingTests {
   private static func configuration(_ values: [String: String] = ["coalesce": "true"]) -> GatewayConfiguration {
     var configuration = GatewayConfiguration()
@@ -10,7 +10,7 @@ struct SharingTests {
     return configuration
   }
 
-  /// A gateway whose upstream token is there already, so that only data calls count.
+  /// A gateway that already has the upstream's token, so that only data calls count.
   private func lab(_ configuration: GatewayConfiguration = SharingTests.configuration()) throws -> Lab {
     let lab = try Lab(configuration)
     #expect(try lab.call(Request.make(body: #"{"codes":["WARM"]}"#)).status == 200)
@@ -22,15 +22,14 @@ struct SharingTests {
     try (0..<count).map { _ in try lab.connect().send(request) }
   }
 
-  /// What was sent before has been read: every loop has answered something since.
+  /// Makes every loop serve a request, so that bytes sent earlier have been read.
   private func passTurns(_ lab: Lab) throws {
     for _ in 0..<12 { #expect(try lab.call(Request.make("POST", "/nowhere")).status == 404) }
   }
 
-  // MARK: identical requests in flight
+  // MARK: Identical requests in flight
 
-  @Test("fifty clients who ask the same at the same moment are one upstream call, and fifty answers of their own")
-  func fifty() throws {
+  @Test func `fifty identical requests at the same moment become one upstream call with fifty responses`() throws {
     let lab = try lab()
     let gate = Gate()
     lab.upstream.script(.held(by: gate))
@@ -38,20 +37,19 @@ struct SharingTests {
     try eventually("all fifty to have arrived") { try lab.metric("gateway_http_connections") ?? 0 >= 50 }
     try passTurns(lab)
     let other = try lab.call(Request.make(body: #"{"codes":["Q"]}"#))
-    #expect(other.status == 200, "another list is another call, and waits for nobody")
+    #expect(other.status == 200, "another list is a separate call and does not wait")
     gate.open()
-    let answers = try connections.map { try $0.receive() }
-    #expect(answers.allSatisfy { $0.status == 200 && $0.body == answers[0].body })
-    #expect(answers.allSatisfy { $0["X-Gateway-Source"] == "live" && $0["Age"] == nil })
-    #expect(Set(answers.map { $0["X-Request-Id"] ?? "" }).count == 50)
+    let responses = try connections.map { try $0.receive() }
+    #expect(responses.allSatisfy { $0.status == 200 && $0.body == responses[0].body })
+    #expect(responses.allSatisfy { $0["X-Gateway-Source"] == "live" && $0["Age"] == nil })
+    #expect(Set(responses.map { $0["X-Request-Id"] ?? "" }).count == 50)
     #expect(lab.upstream.count(.values) == 2)
     #expect(try lab.metric("gateway_coalesced_requests_total", ["adapter": "main", "kind": "identical"]) == 49)
     #expect(
       try lab.metric("gateway_upstream_requests_total", ["adapter": "main", "operation": "values", "class": "ok"]) == 3)
   }
 
-  @Test("what changes the answer is another call: prop, Accept, and every byte of the body")
-  func different() throws {
+  @Test func `requests that differ in prop, Accept or a byte of the body do not share a call`() throws {
     let lab = try lab()
     let gate = Gate()
     lab.upstream.always(.held(by: gate))
@@ -67,17 +65,16 @@ struct SharingTests {
     #expect(lab.upstream.dataCalls.count == 5)
   }
 
-  @Test("the client who was first leaves, and the others get the answer; when all leave the call is given up")
-  func leaving() throws {
+  @Test func `a shared call survives when its leader leaves, and is cancelled when all clients leave`() throws {
     let lab = try lab()
     let gate = Gate()
     lab.upstream.script(.held(by: gate))
     let first = try lab.connect().send(Request.make())
     try eventually("the call") { lab.upstream.dataCalls.count == 1 }
     let others = try ask(lab, 5)
-    try eventually("the others") { try lab.metric("gateway_http_connections") == 6 }
+    try eventually("the waiters") { try lab.metric("gateway_http_connections") == 6 }
     first.socket.reset()
-    try eventually("the first to be gone") { try lab.metric("gateway_http_connections") == 5 }
+    try eventually("the first connection to close") { try lab.metric("gateway_http_connections") == 5 }
     gate.open()
     for connection in others { #expect(try connection.receive().status == 200) }
     #expect(lab.upstream.dataCalls.count == 1)
@@ -87,12 +84,11 @@ struct SharingTests {
     let impatient = try ask(lab, 3, Request.make(body: #"{"codes":["HANG"]}"#))
     try eventually("the call that hangs") { lab.upstream.dataCalls.count == 2 }
     for connection in impatient { connection.socket.reset() }
-    try eventually("the call to be given up") { lab.upstream.sawDisconnect }
-    #expect(try lab.call(Request.make(body: #"{"codes":["HANG"]}"#)).status == 200, "and the next one begins anew")
+    try eventually("the call to be cancelled") { lab.upstream.sawDisconnect }
+    #expect(try lab.call(Request.make(body: #"{"codes":["HANG"]}"#)).status == 200, "a later request starts a new call")
   }
 
-  @Test("an upstream's failure is everybody's, without a stampede of repeats")
-  func failure() throws {
+  @Test func `a failure of a shared call goes to every waiter without repeated calls`() throws {
     var configuration = Self.configuration()
     configuration.adapters["main"]?.settings["read_retries"] = "0"
     let lab = try lab(configuration)
@@ -101,19 +97,18 @@ struct SharingTests {
     lab.upstream.always(UpstreamStep { _, peer, _ in peer.wait(for: gate) && false })
     let connections = try ask(lab, 20)
     try eventually("the call") { lab.upstream.dataCalls.count == 1 }
-    try eventually("all of them") { try lab.metric("gateway_http_connections") == 20 }
+    try eventually("all connections") { try lab.metric("gateway_http_connections") == 20 }
     try passTurns(lab)
     gate.open()
     for connection in connections {
-      let answer = try connection.receive()
-      #expect(answer.status == 502)
-      #expect(answer.errorCode == "upstream_unreachable")
+      let response = try connection.receive()
+      #expect(response.status == 502)
+      #expect(response.errorCode == "upstream_unreachable")
     }
-    #expect(lab.upstream.dataCalls.count < 5, "whoever came after the failure has a call of his own")
+    #expect(lab.upstream.dataCalls.count < 5, "only requests after the failure make further calls")
   }
 
-  @Test("a long answer goes to several at once, also beside one who reads nothing")
-  func long() throws {
+  @Test func `a long response reaches all clients of a shared call, even beside one that reads nothing`() throws {
     let lab = try lab()
     let (count, gate) = (3 << 20, Gate())
     lab.upstream.script(UpstreamStep { $1.wait(for: gate) && UpstreamStep.large(count).run($0, $1, $2) })
@@ -121,17 +116,16 @@ struct SharingTests {
     let stuck = try lab.connect(receiveBuffer: 8192)
     stuck.send(request)
     let readers = try ask(lab, 5, request)
-    try eventually("all of them") { try lab.metric("gateway_http_connections") == 6 }
+    try eventually("all connections") { try lab.metric("gateway_http_connections") == 6 }
     try passTurns(lab)
     gate.open()
-    let answers = try readers.map { try $0.receive(within: 20) }
-    #expect(answers.allSatisfy { $0.body.count == count && $0.body == answers[0].body })
-    #expect(try stuck.receive(within: 20).body == answers[0].body)
+    let responses = try readers.map { try $0.receive(within: 20) }
+    #expect(responses.allSatisfy { $0.body.count == count && $0.body == responses[0].body })
+    #expect(try stuck.receive(within: 20).body == responses[0].body)
     #expect(lab.upstream.count(.history) == 1)
   }
 
-  @Test("a long kept answer counts once, however many take their time over it")
-  func slowReaders() throws {
+  @Test func `a long cached response counts once in memory for any number of slow readers`() throws {
     var configuration = Self.configuration()
     configuration.listen["max_memory"] = "16MiB"
     configuration.routes["history"] = ["cache": "1h"]
@@ -142,7 +136,7 @@ struct SharingTests {
     let whole = try lab.call(request, within: 20)
     #expect(whole.body.count == count)
     let slow = try (0..<12).map { _ in try lab.connect(receiveBuffer: 8192).send(request) }
-    try eventually("all of them") {
+    try eventually("all connections") {
       try lab.metric("gateway_coalesced_requests_total", ["adapter": "main", "kind": "cached"]) == 12
     }
     #expect(try lab.call().status == 200)
@@ -150,22 +144,20 @@ struct SharingTests {
     #expect(lab.upstream.count(.history) == 1)
   }
 
-  @Test("an answer too long to be shared reaches everybody, each with a call of his own")
-  func tooLong() throws {
+  @Test func `a response too long to be shared reaches each client through a call of its own`() throws {
     let lab = try lab()
     let (count, gate) = (9 << 20, Gate())
     lab.upstream.always(UpstreamStep { $1.wait(for: gate) && UpstreamStep.large(count).run($0, $1, $2) })
     let readers = try ask(lab, 3, Request.make("POST", Request.history))
     try eventually("the call") { lab.upstream.dataCalls.count == 1 }
-    try eventually("all of them") { try lab.metric("gateway_http_connections") == 3 }
+    try eventually("all connections") { try lab.metric("gateway_http_connections") == 3 }
     try passTurns(lab)
     gate.open()
     for reader in readers { #expect(try reader.receive(within: 30).body.count == count) }
     #expect(lab.upstream.count(.history) == 3)
   }
 
-  @Test("memory that runs short while an answer is gathered makes it neither longer nor shorter")
-  func shortOfMemory() throws {
+  @Test func `a response stays complete when memory runs short while it is collected`() throws {
     var configuration = Self.configuration()
     configuration.listen["max_memory"] = "1MiB"
     configuration.routes["history"] = ["cache": "1h"]
@@ -174,16 +166,15 @@ struct SharingTests {
       let body = LongBody(count: 3 << 20)
       lab.upstream.script(body.step(framing))
       let connection = try lab.connect()
-      let answer = try connection.send(Request.make("POST", Request.history)).receive(within: 20)
-      #expect(answer.status == 200 && body.isEqual(to: answer.body), "\(framing): \(answer.body.count)")
-      #expect(try connection.send(Request.make()).receive().status == 200, "the connection goes on")
+      let response = try connection.send(Request.make("POST", Request.history)).receive(within: 20)
+      #expect(response.status == 200 && body.isEqual(to: response.body), "\(framing): \(response.body.count)")
+      #expect(try connection.send(Request.make()).receive().status == 200, "the connection stays usable")
     }
   }
 
-  // MARK: kept answers
+  // MARK: Cached responses
 
-  @Test("a kept answer says so, with its age, in the answer and in the log")
-  func kept() throws {
+  @Test func `a cached response is marked with source and age, in its headers and in the log`() throws {
     let lab = try lab(Self.configuration(["cache": "1h"]))
     let first = try lab.call()
     #expect(first["X-Gateway-Source"] == "live")
@@ -202,34 +193,32 @@ struct SharingTests {
     #expect(try lab.metric("gateway_coalesced_requests_total", ["adapter": "main", "kind": "cached"]) ?? 0 >= 2)
   }
 
-  @Test("while one call fetches the next answer the others get the previous one, marked as stale")
-  func stale() throws {
+  @Test func `during a refresh other requests get the previous response, marked stale`() throws {
     let lab = try lab(Self.configuration(["cache": "50ms", "stale": "1h"]))
-    lab.upstream.script(.answer(#"{"code":200,"value":1}"#))
+    lab.upstream.script(.response(#"{"code":200,"value":1}"#))
     #expect(try lab.call().text == #"{"code":200,"value":1}"#)
     let gate = Gate()
     lab.upstream.script(
       UpstreamStep { upstream, peer, call in
         peer.wait(for: gate) && peer.send(Wire.message(#"{"code":200,"value":2}"#))
       })
-    let stale = try firstValue("a stale answer") {
-      let answer = try lab.call()
-      return answer["X-Gateway-Source"] == "stale" ? answer : nil
+    let stale = try firstValue("a stale response") {
+      let response = try lab.call()
+      return response["X-Gateway-Source"] == "stale" ? response : nil
     }
     #expect(stale.text == #"{"code":200,"value":1}"#)
     #expect(stale["Age"] == "0")
     for connection in try ask(lab, 20) {
-      let answer = try connection.receive()
-      #expect(answer["X-Gateway-Source"] == "stale")
-      #expect(answer.text == #"{"code":200,"value":1}"#)
+      let response = try connection.receive()
+      #expect(response["X-Gateway-Source"] == "stale")
+      #expect(response.text == #"{"code":200,"value":1}"#)
     }
     try eventually("the refresh") { lab.upstream.count(.values) == 2 }
     gate.open()
-    try eventually("the new answer") { try lab.call().text != #"{"code":200,"value":1}"# }
+    try eventually("the new response") { try lab.call().text != #"{"code":200,"value":1}"# }
   }
 
-  @Test("what a cache wants is fetched to its end, though the only client has left")
-  func leftForTheCache() throws {
+  @Test func `a call for a cached route is completed after its only client has left`() throws {
     let lab = try lab(Self.configuration(["cache": "1h"]))
     let gate = Gate()
     defer { gate.open() }
@@ -239,25 +228,23 @@ struct SharingTests {
     only.socket.reset()
     try eventually("the client to be gone") { try lab.metric("gateway_http_connections") == 0 }
     gate.open()
-    try eventually("its answer") { try lab.call()["X-Gateway-Source"] == "cache" }
+    try eventually("the cached response") { try lab.call()["X-Gateway-Source"] == "cache" }
     #expect(lab.upstream.dataCalls.count == 1)
   }
 
-  @Test("an error is not kept, and a refresh that fails leaves the previous answer")
-  func errors() throws {
+  @Test func `an error is not cached, and a failed refresh keeps the previous response`() throws {
     let lab = try lab(Self.configuration(["cache": "1h"]))
     lab.upstream.script(
-      .envelope(500), .answer("{}", status: "500 Internal Server Error"),
-      .answer(#"{"code":200,"errors":[{"pointId":"P","code":404,"error":"unknown"}]}"#),
-      .answer(#"{"code":200}"#, fields: "Content-Encoding: identity\r\n"))
+      .envelope(500), .response("{}", status: "500 Internal Server Error"),
+      .response(#"{"code":200,"errors":[{"pointId":"P","code":404,"error":"unknown"}]}"#),
+      .response(#"{"code":200}"#, fields: "Content-Encoding: identity\r\n"))
     for _ in 0..<4 { #expect(try lab.call()["X-Gateway-Source"] == "live") }
     #expect(try lab.call()["X-Gateway-Source"] == "live")
     #expect(try lab.call()["X-Gateway-Source"] == "cache")
     #expect(lab.upstream.count(.values) == 5)
   }
 
-  @Test("what a mock made up is called so when it is kept, too")
-  func mock() throws {
+  @Test func `a cached response of the mock is still marked mock`() throws {
     var configuration = Self.configuration(["cache": "1h"])
     configuration.defaults["adapter"] = "demo"
     let lab = try Lab(configuration)
@@ -271,8 +258,7 @@ struct SharingTests {
     #expect(second.body == first.body)
   }
 
-  @Test("an adapter that is configured anew begins without kept answers; one that is not keeps them")
-  func reload() throws {
+  @Test func `a reload drops the cached responses of a changed adapter and keeps those of an unchanged one`() throws {
     var configuration = Self.configuration(["cache": "1h"])
     let lab = try lab(configuration)
     _ = try lab.call()
@@ -284,8 +270,8 @@ struct SharingTests {
     #expect(try lab.call()["X-Gateway-Source"] == "cache")
   }
 
-  @Test("a drain waits for no call that only a cache waits for", arguments: [true, false])
-  func nobodyWaits(_ leavesBefore: Bool) throws {
+  @Test(arguments: [true, false])
+  func `a drain does not wait for a call that only a cache waits for`(_ leavesBefore: Bool) throws {
     var configuration = Self.configuration(["cache": "1h"])
     configuration.adapters["main"]?.settings["first_byte_timeout"] = "120s"
     configuration.adapters["main"]?.settings["total_timeout"] = "120s"
@@ -304,8 +290,7 @@ struct SharingTests {
     #expect(try lab.gateway.waitForExit(within: 60) == 0)
   }
 
-  @Test("a reload and a drain let a shared call end for all who wait for it")
-  func underWay() throws {
+  @Test func `a reload and a drain let a shared call end for all its waiters`() throws {
     var configuration = Self.configuration()
     let lab = try lab(configuration)
     let gate = Gate()
@@ -313,11 +298,11 @@ struct SharingTests {
     lab.upstream.script(.held(by: gate))
     let callers = try ask(lab, 5)
     try eventually("the call") { lab.upstream.dataCalls.count == 1 }
-    try eventually("all of them") { try lab.metric("gateway_http_connections") == 5 }
+    try eventually("all connections") { try lab.metric("gateway_http_connections") == 5 }
     try passTurns(lab)
     configuration.adapters["main"]?.settings["first_byte_timeout"] = "4s"
     try lab.reload(configuration.text)
-    #expect(try lab.call().status == 200, "another adapter, another call")
+    #expect(try lab.call().status == 200, "another adapter has no cached response")
     #expect(lab.upstream.dataCalls.count == 2)
     lab.gateway.signal(SIGTERM)
     try eventually("the listener to close") { (try? lab.connect()) == nil }

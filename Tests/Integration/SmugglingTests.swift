@@ -16,7 +16,7 @@ struct SmugglingTests {
   private static func chunk(_ size: String, end: String = "\r\n") -> String { "\(size)\(end)\(body)\r\n0\r\n\r\n" }
   private static let size = String(body.utf8.count, radix: 16)
 
-  /// Two lengths, or a length that only a lenient reader takes.
+  /// Two lengths, or a length that only a lenient parser accepts.
   static let lengths = [
     Case(name: "length, then chunked", request: Request.framed(length + chunked, Request.chunked(body))),
     Case(name: "chunked, then length", request: Request.framed(chunked + length, Request.chunked(body))),
@@ -83,19 +83,17 @@ struct SmugglingTests {
       Case(name: "a last chunk that ends in LF", request: Request.framed(chunked, "\(size)\r\n\(body)\r\n0\n\r\n")),
     ]
 
-  @Test(
-    "what can be read in two ways is refused, nothing goes upstream, and the connection ends",
-    arguments: [
-      lengths, fields, chunks,
-    ])
-  func refused(_ cases: [Case]) throws {
+  @Test(arguments: [lengths, fields, chunks])
+  func `a request that can be read in two ways is refused, is not sent upstream, and ends the connection`(
+    _ cases: [Case]
+  ) throws {
     let lab = try Lab()
     for entry in cases {
       let connection = try lab.connect()
-      // A second request behind it must not be answered.
+      // A second request after it must not get a response.
       connection.send(entry.request + Request.make())
-      let answer = try connection.receive()
-      #expect(entry.statuses.contains(answer.status), "\(entry.name): \(answer.status) \(answer.text)")
+      let response = try connection.receive()
+      #expect(entry.statuses.contains(response.status), "\(entry.name): \(response.status) \(response.text)")
       #expect(connection.isClosed(), "\(entry.name): closed, with nothing more sent")
       #expect(lab.upstream.dataCalls.isEmpty, "\(entry.name)")
     }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("The store goes away", .blocking)
+@Suite("An unavailable store", .blocking)
 struct StoreAwayTests {
   /// One gateway on a PostgreSQL of its own.
   private struct Away {
@@ -26,20 +26,20 @@ struct StoreAwayTests {
 
     func storedToken() throws -> String? { try? server.sql("SELECT access_token FROM iot_tokens", database: database) }
 
-    /// Everything is as if nothing had happened, within 5 seconds.
+    /// Expects that the gateway is ready within 5 seconds and serves objects.
     func expectRecovery() throws {
       try eventually("ready again", within: 5) { try lab.readiness().status == "ready" }
       try eventually("objects again", within: 1) { try objects().status == 200 }
       #expect(try lab.metric("gateway_store_up") == 1)
     }
 
-    func objects() throws -> Answer { try lab.call(Request.make("GET", Request.objects, body: nil), to: "GET") }
+    func objects() throws -> Response { try lab.call(Request.make("GET", Request.objects, body: nil), to: "GET") }
   }
 
-  @Test(
-    "PostgreSQL stopped under load: reads go on, objects say 503, and all is well within 5 seconds of its return",
-    arguments: [PostgresServer.StopMode.immediate, .fast])
-  func stopped(_ mode: PostgresServer.StopMode) throws {
+  @Test(arguments: [PostgresServer.StopMode.immediate, .fast])
+  func `while PostgreSQL is stopped, reads succeed and objects get 503, and all recovers within 5 seconds`(
+    _ mode: PostgresServer.StopMode
+  ) throws {
     let away = try Away()
     #expect(try away.objects().status == 200)
     let crowd = Crowd(away.lab, threads: 2, connectionsPerThread: 10)
@@ -47,10 +47,10 @@ struct StoreAwayTests {
     try crowd.more(100)
     away.server.stop(mode)
     try crowd.more(200)
-    let answer = try away.objects()
-    #expect(answer.status == 503)
-    #expect(answer.errorCode == "store_unavailable")
-    #expect(answer["Retry-After"] != nil)
+    let response = try away.objects()
+    #expect(response.status == 503)
+    #expect(response.errorCode == "store_unavailable")
+    #expect(response["Retry-After"] != nil)
     try eventually("degraded by the store") { try away.lab.isDegradedByStore() }
     #expect(try away.lab.metric("gateway_store_up") == 0)
     #expect(try away.lab.ask("/livez").status == 200)
@@ -64,8 +64,7 @@ struct StoreAwayTests {
     #expect(!away.lab.gateway.log.contains("postgres://"))
   }
 
-  @Test("PostgreSQL frozen: reads go on, objects say 503, and all is well when it is thawed")
-  func frozen() throws {
+  @Test func `while PostgreSQL is suspended, reads succeed and objects get 503, and all recovers afterwards`() throws {
     let away = try Away()
     let crowd = Crowd(away.lab, threads: 2, connectionsPerThread: 10)
     defer { crowd.end() }
@@ -75,9 +74,9 @@ struct StoreAwayTests {
     let connection = try away.lab.connect()
     connection.send(Request.make("GET", Request.objects, body: nil))
     try crowd.more(200)
-    let answer = try connection.receive(to: "GET", within: 20)
-    #expect(answer.status == 503)
-    #expect(answer["Retry-After"] != nil)
+    let response = try connection.receive(to: "GET", within: 20)
+    #expect(response.status == 503)
+    #expect(response["Retry-After"] != nil)
     try eventually("degraded by the store", within: 10) { try away.lab.isDegradedByStore() }
     away.server.thaw()
     try away.expectRecovery()
@@ -86,8 +85,7 @@ struct StoreAwayTests {
     #expect(away.lab.upstream.tokenCalls == 1)
   }
 
-  @Test("a start without the database: it serves and says degraded; the pair and the tables come with the database")
-  func coldStart() throws {
+  @Test func `a start without the database serves, reports degraded, and later stores the pair`() throws {
     let away = try Away(isStopped: true)
     for _ in 0..<3 { try away.lab.expectHealthy() }
     try eventually("degraded by the store") { try away.lab.isDegradedByStore() }
@@ -100,8 +98,10 @@ struct StoreAwayTests {
     #expect(away.lab.upstream.tokenCalls == 1)
   }
 
-  @Test("a store that is required has to be there at the start: exit 3, and no password in the message")
-  func required() throws {
+  @Test
+  func `a required store that is unreachable at the start makes run exit with 3, without the password in the message`()
+    throws
+  {
     let away = try Away(["required": "true"], isStopped: true, isStarted: false)
     let gateway = away.lab.gateway
     #expect(try gateway.run(["run", "--config", gateway.configFile.path]) == 3)
@@ -113,10 +113,9 @@ struct StoreAwayTests {
     try away.lab.expectHealthy()
   }
 
-  @Test("a store that is required and neither opens nor fails within 10 seconds ends the start: exit 3")
-  func requiredAndSilent() throws {
+  @Test func `a required store that neither opens nor fails within 10 seconds makes run exit with 3`() throws {
     let away = try Away(["required": "true"], isStarted: false)
-    // As another replica has it that is migrating.
+    // The lock that a migrating replica holds.
     let holder = Thread {
       _ = try? away.server.sql(
         "SELECT pg_advisory_lock(\(0x5074_4774_0000_0001)), pg_sleep(60)", database: away.database)
@@ -133,8 +132,7 @@ struct StoreAwayTests {
     _ = try away.server.sql("SELECT pg_terminate_backend(pid) \(waiting)", database: away.database)
   }
 
-  @Test("tables of somebody else are never touched: exit 1, and the mend is named")
-  func foreignTable() throws {
+  @Test func `a table of another program makes run exit with 1 and name the remedy, and stays unchanged`() throws {
     let away = try Away(isStarted: false)
     try away.server.sql("CREATE TABLE objects(model_id uuid NOT NULL)", database: away.database)
     let gateway = away.lab.gateway
@@ -146,9 +144,7 @@ struct StoreAwayTests {
         database: away.database) == "1")
   }
 
-  @Test(
-    "a token that falls due meanwhile: each authorizes for itself, nobody spends the shared one, the last pair wins")
-  func fallsDue() throws {
+  @Test func `when a token is due without the store, each gateway authorizes, and later the last pair wins`() throws {
     let server = try PostgresServer()
     let database = try server.newDatabase()
     let fleet = try Fleet(2, on: .postgres, tokenLife: 4, database: database)
@@ -158,7 +154,7 @@ struct StoreAwayTests {
     server.stop(.immediate)
     let refreshes = fleet.upstream.count(.refresh)
     fleet.upstream.tokenLife = 7200
-    try eventually("a pair of their own for both", within: 10) {
+    try eventually("a detached pair in each gateway", within: 10) {
       try fleet.labs.allSatisfy { try $0.metric("gateway_token_refresh_total", ["outcome": "detached"]) == 1 }
     }
     for lab in fleet.labs { #expect(try lab.isDegradedByStore()) }
@@ -179,13 +175,12 @@ struct StoreAwayTests {
     #expect(fleet.upstream.reusedRefreshTokens == 0)
   }
 
-  @Test("a full disk below SQLite: the new pair serves from memory, and is written when there is room again")
-  func fullDisk() throws {
+  @Test func `with a full disk, SQLite's new pair is used from memory and stored when there is room`() throws {
     let upstream = try ScriptedUpstream()
     var configuration = GatewayConfiguration()
     configuration.hasCatalogue = true
     let lab = try Lab(configuration, upstream: upstream, isStarted: false)
-    // The limit is to be an error, not a signal.
+    // Makes the limit an error instead of a signal.
     lab.gateway.prefix = ["/bin/sh", "-c", #"trap "" XFSZ; exec "$0" "$@""#]
     try lab.gateway.start()
     try lab.expectHealthy()
@@ -209,10 +204,9 @@ struct StoreAwayTests {
     #expect(upstream.reusedRefreshTokens == 0)
   }
 
-  @Test("an SQLite file that cannot be there: it serves from memory and says degraded")
-  func impossibleFile() throws {
+  @Test func `a SQLite file that cannot be created makes the gateway serve from memory and report degraded`() throws {
     var configuration = GatewayConfiguration()
-    // Below a file there is no folder, not even for root.
+    // A file cannot contain a folder, even for root.
     configuration.store["path"] = "gateway.yaml/pointgate.db"
     let lab = try Lab(configuration)
     for _ in 0..<3 { #expect(try lab.call().status == 200) }
@@ -220,8 +214,7 @@ struct StoreAwayTests {
     try eventually("degraded by the store") { try lab.isDegradedByStore() }
   }
 
-  @Test("SQLite's folder removed in operation: reads go on, through a renewal too")
-  func removedFolder() throws {
+  @Test func `reads and a renewal succeed after SQLite's folder is removed`() throws {
     var configuration = GatewayConfiguration()
     configuration.store["path"] = "data/pointgate.db"
     let lab = try Lab(configuration, isStarted: false)
@@ -236,7 +229,7 @@ struct StoreAwayTests {
     #expect(lab.upstream.count(.refresh) == 1)
   }
 
-  /// No file that it writes may grow beyond that many bytes.
+  /// Limits the size of the files that the gateway writes.
   private func limitFiles(of gateway: GatewayProcess, to bytes: String) throws {
     try Command(["/usr/bin/prlimit", "--pid", "\(gateway.pid)", "--fsize=\(bytes):unlimited"]).run()
   }

@@ -2,10 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Large answers", .blocking)
+@Suite("Large responses", .blocking)
 struct StreamingTests {
-  @Test("64 MB of history go through a slow reader with bounded memory, and the upstream is slowed down")
-  func slowReader() throws {
+  @Test func `64 MB to a slow reader use bounded memory and slow the upstream down`() throws {
     let total = 64 << 20
     let lab = try Lab(.upstream(["max_response_body": "0", "total_timeout": "120s"]))
     try lab.expectHealthy()
@@ -17,10 +16,10 @@ struct StreamingTests {
     #expect(head.status == 200)
     #expect(head["Content-Length"] == String(total))
 
-    // Nothing is read: what was sent must come to a halt, in the kernel's buffers.
+    // Nothing is read, so the upstream must block when the kernel's buffers are full.
     let peer = try #require(lab.upstream.busyPeer)
     var (last, still) = (-1, 0)
-    try eventually("the upstream to be held up", within: 15) {
+    try eventually("the upstream to block", within: 15) {
       let sent = peer.sent
       still = sent == last ? still + 1 : 0
       last = sent
@@ -39,11 +38,10 @@ struct StreamingTests {
     #expect(count == total)
     #expect(wrong == #"{"code":200,"data":""}"#.utf8.count)
     #expect(peak - before < 24 << 20)
-    #expect(try connection.send(Request.make()).receive().status == 200, "the connection goes on")
+    #expect(try connection.send(Request.make()).receive().status == 200, "the connection stays usable")
   }
 
-  @Test("a reader that takes nothing is dropped after the send timeout, and the upstream's answer with it")
-  func stuckReader() throws {
+  @Test func `a client that reads nothing is dropped after the send timeout, and the upstream's response too`() throws {
     var configuration = GatewayConfiguration.upstream(["max_response_body": "0"])
     configuration.listen["send_timeout"] = "500ms"
     let lab = try Lab(configuration)
@@ -58,18 +56,16 @@ struct StreamingTests {
     try lab.expectHealthy()
   }
 
-  @Test("an answer beyond the limit is cut, not passed on")
-  func limit() throws {
+  @Test func `a response beyond the limit is refused or cut off`() throws {
     let lab = try Lab(.upstream(["max_response_body": "1MiB"]))
     lab.upstream.script(.large(4 << 20))
-    let answer = try? lab.call(Request.make("POST", Request.history))
-    // Its length says so beforehand, so a 502 is possible; a broken connection is the other way.
-    #expect(answer == nil || answer?.status == 502)
+    let response = try? lab.call(Request.make("POST", Request.history))
+    // The length is known beforehand, so a 502 is possible; a broken connection is correct too.
+    #expect(response == nil || response?.status == 502)
     try lab.expectHealthy()
   }
 
-  @Test("an answer that goes beyond the limit while more of it is waited for breaks that caller's connection only")
-  func limitAfterPause() throws {
+  @Test func `a streamed response that exceeds the limit breaks only that client's connection`() throws {
     let limit = 1 << 20
     let lab = try Lab(.upstream(["max_response_body": "1MiB"]))
     for _ in 0..<5 {
@@ -80,8 +76,8 @@ struct StreamingTests {
           guard peer.send(start + [UInt8](repeating: 0x78, count: limit - 10 - body.count)) else { return false }
           return peer.wait(0.2) && peer.send([UInt8](repeating: 0x78, count: 100)) && peer.wait(0.2)
         })
-      let answer = try? lab.call(Request.make("POST", Request.history))
-      #expect(answer == nil, "cut off, so that it can't be taken for whole")
+      let response = try? lab.call(Request.make("POST", Request.history))
+      #expect(response == nil, "the response must be incomplete")
       try lab.expectHealthy()
     }
   }

@@ -8,24 +8,25 @@ struct TokenTests {
     "max_in_flight": "64", "queue": "{size: 1000, wait: 10s}", "first_byte_timeout": "20s", "total_timeout": "30s",
   ])
 
-  @Test("200 callers at once over tokens of three seconds: every answer is 200, and no refresh token is used twice")
-  func shortTokens() throws {
+  @Test func `200 concurrent callers with tokens of three seconds all get 200, and no refresh token is used twice`()
+    throws
+  {
     let lab = try Lab(Self.wide)
     lab.upstream.tokenLife = 3
     let crowd = Crowd(lab, threads: 4, connectionsPerThread: 50)
     defer { crowd.end() }
-    // With a life of three seconds and a window of half of it, that is more than six seconds.
+    // With a life of three seconds and a window of half of it, this takes more than six seconds.
     try eventually("four renewals", within: 20) { lab.upstream.count(.refresh) >= 4 || !crowd.failures.isEmpty }
     crowd.end()
-    #expect(crowd.failures.isEmpty, "\(crowd.failures.count) of \(crowd.answers), first: \(crowd.failures.first ?? "")")
-    #expect(crowd.answers >= 200)
+    #expect(
+      crowd.failures.isEmpty, "\(crowd.failures.count) of \(crowd.responses), first: \(crowd.failures.first ?? "")")
+    #expect(crowd.responses >= 200)
     #expect(lab.upstream.reusedRefreshTokens == 0)
     #expect(lab.upstream.count(.authorization) == 1)
     #expect(lab.upstream.count(.refresh) <= 6)
   }
 
-  @Test("many first callers make one authorize call")
-  func firstCallers() throws {
+  @Test func `many concurrent first callers cause one authorization`() throws {
     let lab = try Lab(Self.wide)
     let connections = try (0..<100).map { _ in try lab.connect() }
     for connection in connections { connection.send(Request.make()) }
@@ -33,8 +34,8 @@ struct TokenTests {
     #expect(lab.upstream.tokenCalls == 1)
   }
 
-  @Test("a refused token is renewed once and the call repeated once, writes too", arguments: [301, 302])
-  func refused(_ code: Int) throws {
+  @Test(arguments: [301, 302])
+  func `a rejected token is renewed once and the call is repeated once, writes included`(_ code: Int) throws {
     let lab = try Lab()
     for request in [Request.make(), Request.make("POST", Request.set, body: Request.setBody)] {
       try lab.upstream.withNormalToken(lab)
@@ -47,41 +48,40 @@ struct TokenTests {
     }
   }
 
-  @Test("HTTP 401 from the upstream counts as a refused token, and the caller never sees it")
-  func refusedByStatus() throws {
+  @Test func `HTTP 401 from the upstream counts as a rejected token and does not reach the caller`() throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
-    lab.upstream.script(.answer("denied", status: "401 Unauthorized"))
+    lab.upstream.script(.response("denied", status: "401 Unauthorized"))
     #expect(try lab.call().status == 200)
     #expect(lab.upstream.dataCalls.count == 2)
   }
 
-  @Test("an upstream that refuses every token: one renewal, one repeat, then 502", arguments: [301, 302])
-  func alwaysRefused(_ code: Int) throws {
+  @Test(arguments: [301, 302])
+  func `an upstream that rejects every token gets one renewal and one repeat, then the caller gets 502`(_ code: Int)
+    throws
+  {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
     lab.upstream.always(.envelope(code))
-    let answer = try lab.call()
-    #expect(answer.status == 502)
-    #expect(answer.errorCode == "upstream_rejected_token")
+    let response = try lab.call()
+    #expect(response.status == 502)
+    #expect(response.errorCode == "upstream_rejected_token")
     #expect(lab.upstream.dataCalls.count == 2)
     #expect(lab.upstream.tokenCalls == 1)
     lab.upstream.always(nil)
     try lab.expectHealthy()
   }
 
-  @Test("301 somewhere deeper in an answer is the upstream's data, not a refusal")
-  func nestedCode() throws {
+  @Test func `a nested code 301 in a response is data, not a rejected token`() throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
     let body = #"{"data":{"code":301},"text":"\"code\":301","code":200}"#
-    lab.upstream.script(.answer(body))
+    lab.upstream.script(.response(body))
     #expect(try lab.call().text == body)
     #expect(lab.upstream.dataCalls.count == 1)
   }
 
-  @Test("a dead refresh token leads to an authorize call")
-  func deadRefreshToken() throws {
+  @Test func `a refused refresh token leads to an authorization`() throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
     lab.upstream.revokeAccess()
@@ -91,21 +91,19 @@ struct TokenTests {
     #expect(lab.upstream.count(.authorization) == 1)
   }
 
-  @Test("a blip in the refresh keeps the good pair: no authorize call")
-  func blip() throws {
+  @Test func `a failed refresh keeps the valid pair and causes no authorization`() throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
     lab.upstream.revokeAccess()
     lab.upstream.scriptTokens(.close)
     let first = try lab.call(within: 15)
     #expect([200, 502, 503].contains(first.status))
-    try eventually("a good answer", within: 10) { try lab.call(within: 15).status == 200 }
+    try eventually("a 200", within: 10) { try lab.call(within: 15).status == 200 }
     #expect(lab.upstream.count(.authorization) == 0)
     #expect(lab.upstream.reusedRefreshTokens == 0)
   }
 
-  @Test("the pair outlives a kill")
-  func persistence() throws {
+  @Test func `the stored pair survives a kill`() throws {
     let lab = try Lab()
     try lab.expectHealthy()
     lab.gateway.kill()
@@ -113,15 +111,14 @@ struct TokenTests {
     try lab.gateway.start()
     try lab.expectHealthy()
     #expect(lab.upstream.tokenCalls == 0)
-    // And the stored refresh token is the live one.
+    // The stored refresh token is the valid one.
     lab.upstream.revokeAccess()
     try lab.expectHealthy()
     #expect(lab.upstream.count(.refresh) == 1)
     #expect(lab.upstream.count(.authorization) == 0)
   }
 
-  @Test("the store's file is for its owner only")
-  func filePermissions() throws {
+  @Test func `only its owner can read the store's file`() throws {
     let lab = try Lab()
     try lab.expectHealthy()
     let path = lab.gateway.folder.appending(path: "pointgate.db").path
@@ -129,8 +126,7 @@ struct TokenTests {
     #expect(permissions == 0o600)
   }
 
-  @Test("another upstream never gets this one's token, in operation and after a restart")
-  func boundToUpstream() throws {
+  @Test func `a token is never sent to another upstream, in operation and after a restart`() throws {
     let (lab, second) = (try Lab(), try ScriptedUpstream())
     try lab.expectHealthy()
     lab.gateway.kill()
@@ -144,42 +140,39 @@ struct TokenTests {
     for call in second.calls { #expect(!lab.upstream.secrets.contains { call.text.contains($0) }) }
   }
 
-  @Test("GET /api/iot/token shows the access token and fetches one when there is none")
-  func tokenRoute() throws {
+  @Test func `GET /api/iot/token shows the access token, and fetches one if there is none`() throws {
     let lab = try Lab()
-    let answer = try lab.call(Request.make("GET", Request.token, body: nil), to: "GET")
-    #expect(answer.status == 200)
-    let shown = try #require(answer.json?["token"] as? String)
+    let response = try lab.call(Request.make("GET", Request.token, body: nil), to: "GET")
+    #expect(response.status == 200)
+    let shown = try #require(response.json?["token"] as? String)
     #expect(lab.upstream.isAccessToken(shown))
-    #expect(answer.json?["active"] as? Bool == true)
-    #expect(answer.json?["adapter"] as? String == "main")
-    let expiresAt = try #require(answer.json?["expiresAt"] as? Double)
+    #expect(response.json?["active"] as? Bool == true)
+    #expect(response.json?["adapter"] as? String == "main")
+    let expiresAt = try #require(response.json?["expiresAt"] as? Double)
     #expect(abs(expiresAt / 1000 - Date().timeIntervalSince1970 - 7200) < 60)
     #expect(lab.upstream.tokenCalls == 1)
   }
 
-  @Test("a masked token shows eight characters")
-  func maskedToken() throws {
+  @Test func `a masked token shows eight characters`() throws {
     var configuration = GatewayConfiguration()
     configuration.routes["token"] = ["reveal": "masked"]
     let lab = try Lab(configuration)
-    let answer = try lab.call(Request.make("GET", Request.token, body: nil), to: "GET")
-    let shown = try #require(answer.json?["token"] as? String)
+    let response = try lab.call(Request.make("GET", Request.token, body: nil), to: "GET")
+    let shown = try #require(response.json?["token"] as? String)
     #expect(shown.count == 11)
     #expect(shown.hasSuffix("..."))
     #expect(lab.upstream.secrets.contains { $0.hasPrefix(shown.dropLast(3)) })
-    #expect(!lab.upstream.secrets.contains { answer.text.contains($0) })
+    #expect(!lab.upstream.secrets.contains { response.text.contains($0) })
   }
 
-  @Test("the mock has a token of its own, which says whose it is")
-  func mockToken() throws {
+  @Test func `the mock has a token of its own that names it`() throws {
     var configuration = GatewayConfiguration()
     configuration.routes["token"] = ["adapter": "demo"]
     let lab = try Lab(configuration)
-    let answer = try lab.call(Request.make("GET", Request.token, body: nil), to: "GET")
-    #expect(answer.status == 200)
-    #expect(answer.json?["adapter"] as? String == "demo")
-    #expect(answer["X-Gateway-Source"] == "mock")
+    let response = try lab.call(Request.make("GET", Request.token, body: nil), to: "GET")
+    #expect(response.status == 200)
+    #expect(response.json?["adapter"] as? String == "demo")
+    #expect(response["X-Gateway-Source"] == "mock")
     #expect(lab.upstream.calls.isEmpty)
   }
 }

@@ -2,53 +2,50 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("The upstream misbehaves", .blocking)
+@Suite("Faults of the upstream", .blocking)
 struct UpstreamFaultTests {
   private static let set: @Sendable () -> [UInt8] = { Request.make("POST", Request.set, body: Request.setBody) }
 
-  @Test("a kept-alive connection that died is replaced silently, for reads")
-  func deadConnection() throws {
+  @Test func `a read on a dead idle connection is repeated on a new one`() throws {
     let lab = try Lab()
     for step in [UpstreamStep.close, .reset] {
       #expect(try lab.call().status == 200)
       lab.upstream.script(step)
       #expect(try lab.call().status == 200)
     }
-    // Closed while it was idle: nobody even notices.
+    // A connection that closed while idle causes no failure.
     try lab.expectHealthy()
     #expect(lab.upstream.dropIdle() > 0)
     try lab.expectHealthy()
   }
 
-  @Test("a write that was sent is never sent again", arguments: [Request.set, Request.forceSet])
-  func writesOnce(_ path: String) throws {
+  @Test(arguments: [Request.set, Request.forceSet])
+  func `a write that was sent is never sent again`(_ path: String) throws {
     let lab = try Lab()
     for step in [UpstreamStep.close, .reset, .raw("HTTP/1.1 200 OK\r\nContent-Le")] {
       try lab.expectHealthy()
       lab.upstream.forgetCalls()
       lab.upstream.script(step)
-      let answer = try lab.call(Request.make("POST", path, body: Request.setBody))
-      #expect(answer.status == 502)
+      let response = try lab.call(Request.make("POST", path, body: Request.setBody))
+      #expect(response.status == 502)
       #expect(lab.upstream.dataCalls.count == 1)
     }
   }
 
-  @Test("a write on a connection that closed while idle reaches the upstream once")
-  func writeAfterIdleClose() throws {
+  @Test func `a write on a connection that closed while idle reaches the upstream once`() throws {
     let lab = try Lab()
     for _ in 0..<10 {
       try lab.expectHealthy()
       lab.upstream.forgetCalls()
       lab.upstream.dropIdle()
-      let answer = try lab.call(Self.set())
-      // The close may be seen too late; then it is an error, never a second sending.
-      #expect(answer.status == 200 || answer.status == 502)
+      let response = try lab.call(Self.set())
+      // The close may be noticed too late; then the response is an error, and the write is not sent again.
+      #expect(response.status == 200 || response.status == 502)
       #expect(lab.upstream.dataCalls.count <= 1)
     }
   }
 
-  @Test("an answer that came while the gateway was stopped counts, whatever deadline has passed meanwhile")
-  func stoppedProcess() throws {
+  @Test func `a response that arrived while the process was stopped is used although its deadline has passed`() throws {
     let lab = try Lab(.upstream(["first_byte_timeout": "1s"]))
     try lab.expectHealthy()
     let gate = Gate()
@@ -66,8 +63,7 @@ struct UpstreamFaultTests {
     #expect(try connection.receive(within: 10).status == 200)
   }
 
-  @Test("an upstream that never answers: 504 within its time")
-  func timeout() throws {
+  @Test func `an upstream that never responds leads to 504 within the time limit`() throws {
     let lab = try Lab(.upstream(["first_byte_timeout": "400ms", "read_retries": "0"]))
     lab.upstream.always(.hang)
     let read = try lab.call()
@@ -79,8 +75,7 @@ struct UpstreamFaultTests {
     try lab.expectHealthy()
   }
 
-  @Test("a caller's deadline wins over the upstream's")
-  func routeTimeout() throws {
+  @Test func `a route's shorter timeout takes precedence over the upstream's`() throws {
     var configuration = GatewayConfiguration.upstream([
       "read_retries": "0", "first_byte_timeout": "60s", "total_timeout": "60s",
     ])
@@ -101,19 +96,19 @@ struct UpstreamFaultTests {
     "HTTP/1.1 200 OK\r\nX: " + String(repeating: "a", count: 40_000) + "\r\nContent-Length: 0\r\n\r\n",
   ]
 
-  @Test("an answer that is no answer is a 502", arguments: malformed)
-  func malformedAnswers(_ bytes: String) throws {
+  @Test(arguments: malformed)
+  func `a malformed response leads to 502`(_ bytes: String) throws {
     let lab = try Lab()
     lab.upstream.always(.raw(bytes))
-    let answer = try lab.call()
-    #expect(answer.status == 502)
-    #expect(["upstream_malformed", "upstream_unreachable"].contains(answer.errorCode), "\(answer.text)")
+    let response = try lab.call()
+    #expect(response.status == 502)
+    #expect(["upstream_malformed", "upstream_unreachable"].contains(response.errorCode), "\(response.text)")
     lab.upstream.always(nil)
     try lab.expectHealthy()
   }
 
-  @Test("bytes that nobody asked for are no answer to a request that has not left", arguments: [true, false])
-  func strayAnswer(isWrite: Bool) throws {
+  @Test(arguments: [true, false])
+  func `unsolicited bytes on an idle connection are not used as a response`(isWrite: Bool) throws {
     var configuration = GatewayConfiguration()
     configuration.listen["event_loops"] = "1"
     let lab = try Lab(configuration)
@@ -122,12 +117,12 @@ struct UpstreamFaultTests {
       let stray = Wire.message(#"{"code":200,"msg":"stray"}"#)
       lab.upstream.script(
         UpstreamStep { upstream, peer, call in
-          peer.send(upstream.answerNormally(call)) && peer.wait(for: gate) && peer.send(stray) && peer.wait(1)
+          peer.send(upstream.respondNormally(call)) && peer.wait(for: gate) && peer.send(stray) && peer.wait(1)
         })
       let connection = try lab.connect()
       #expect(try connection.send(Request.make()).receive().status == 200)
       lab.upstream.forgetCalls()
-      // The gateway finds both in one turn, the request first.
+      // The gateway finds both in one turn of its loop, the request first.
       try lab.gateway.stop()
       defer { lab.gateway.signal(SIGCONT) }
       connection.send(isWrite ? Self.set() : Request.make())
@@ -135,14 +130,13 @@ struct UpstreamFaultTests {
       gate.open()
       try eventually("the stray bytes to be sent") { lab.upstream.sentBytes > before }
       lab.gateway.signal(SIGCONT)
-      let answer = try connection.receive()
-      #expect(answer.status == 200 && !answer.text.contains("stray"))
+      let response = try connection.receive()
+      #expect(response.status == 200 && !response.text.contains("stray"))
       #expect(lab.upstream.dataCalls.count == 1)
     }
   }
 
-  @Test("bytes behind a complete answer never reach the next caller")
-  func poisonedConnection() throws {
+  @Test func `bytes after a complete response never reach the next caller`() throws {
     let lab = try Lab()
     let poison = Wire.message(#"{"code":200,"msg":"poison"}"#)
     for extra in [poison, Array("x".utf8), Array(poison.prefix(30))] {
@@ -157,8 +151,7 @@ struct UpstreamFaultTests {
     }
   }
 
-  @Test("an answer that breaks off in its stream breaks the caller's connection, and is never padded to look whole")
-  func brokenStream() throws {
+  @Test func `a response that breaks off while streaming breaks the client's connection`() throws {
     let lab = try Lab()
     lab.upstream.script(
       .raw(
@@ -168,31 +161,28 @@ struct UpstreamFaultTests {
     try lab.expectHealthy()
   }
 
-  @Test("nobody listens at the upstream: 502, and well again when it is back")
-  func unreachable() throws {
+  @Test func `an upstream that does not listen leads to 502 without its address`() throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
     lab.upstream.stop()
-    let answer = try lab.call()
-    #expect(answer.status == 502)
-    #expect(answer.errorCode == "upstream_unreachable")
-    #expect(!answer.text.contains("127.0.0.1"))
+    let response = try lab.call()
+    #expect(response.status == 502)
+    #expect(response.errorCode == "upstream_unreachable")
+    #expect(!response.text.contains("127.0.0.1"))
   }
 
-  @Test("redirects are not followed")
-  func redirects() throws {
+  @Test func `redirects are not followed`() throws {
     let (lab, other) = (try Lab(), try ScriptedUpstream())
     lab.upstream.script(
-      .answer(
+      .response(
         "{}", status: "307 Temporary Redirect", fields: "Location: \(other.url)/_webtalk/_cur/api/getCodesVal\r\n"))
-    let answer = try lab.call()
-    #expect(answer.status == 307 || answer.status == 502)
+    let response = try lab.call()
+    #expect(response.status == 307 || response.status == 502)
     #expect(other.calls.isEmpty)
     #expect(lab.upstream.dataCalls.count == 1)
   }
 
-  @Test("a caller that resets cancels a read at the upstream")
-  func cancelledRead() throws {
+  @Test func `a client that resets its connection cancels its read at the upstream`() throws {
     let lab = try Lab(.upstream(["first_byte_timeout": "30s", "total_timeout": "30s"]))
     lab.upstream.script(.hang)
     let connection = try lab.connect()
@@ -203,8 +193,7 @@ struct UpstreamFaultTests {
     try lab.expectHealthy()
   }
 
-  @Test("a caller that resets does not cancel a write that has left; its outcome is counted")
-  func followedWrite() throws {
+  @Test func `a client that resets its connection does not cancel a sent write, whose outcome is counted`() throws {
     let lab = try Lab()
     lab.upstream.script(.delay(0.5))
     let connection = try lab.connect()
@@ -217,36 +206,35 @@ struct UpstreamFaultTests {
     #expect(!lab.upstream.sawDisconnect)
   }
 
-  @Test("beyond the queue's bounds callers are shed with Retry-After, and the others are served")
-  func overload() throws {
+  @Test func `requests beyond the queue's bounds get 503 with Retry-After, and the rest are served`() throws {
     let lab = try Lab(.upstream(["max_in_flight": "2", "queue": "{size: 2, wait: 5s}"]))
     try lab.upstream.withNormalToken(lab)
     lab.upstream.always(.delay(0.5))
     let connections = try (0..<12).map { _ in try lab.connect() }
     for connection in connections { connection.send(Request.make()) }
-    let answers = try connections.map { try $0.receive() }
-    let shed = answers.filter { $0.status == 503 }
-    // The limits are shared out over two loops, so the exact number depends on where the connections landed.
-    #expect(answers.count { $0.status == 200 } >= 2)
+    let responses = try connections.map { try $0.receive() }
+    let shed = responses.filter { $0.status == 503 }
+    // The exact number depends on the order in which the loops serve the connections.
+    #expect(responses.count { $0.status == 200 } >= 2)
     #expect(!shed.isEmpty)
-    #expect(answers.allSatisfy { $0.status == 200 || $0.status == 503 })
+    #expect(responses.allSatisfy { $0.status == 200 || $0.status == 503 })
     #expect(shed.allSatisfy { $0.errorCode == "overloaded" && $0["Retry-After"] != nil })
   }
 
-  @Test("no call is left waiting while connections lie idle on another loop", arguments: [2, 3])
-  func fewConnections(_ connections: Int) throws {
+  @Test(arguments: [2, 3])
+  func `no call waits while connections are idle on another loop`(_ connections: Int) throws {
     let lab = try Lab(
       .upstream(["max_in_flight": "8", "max_connections": String(connections), "queue": "{size: 1000, wait: 10s}"]))
     let crowd = Crowd(lab, threads: 4, connectionsPerThread: 6)
     defer { crowd.end() }
-    try eventually("600 answers", within: 15) { crowd.answers >= 600 || !crowd.failures.isEmpty }
+    try eventually("600 responses", within: 15) { crowd.responses >= 600 || !crowd.failures.isEmpty }
     crowd.end()
     #expect(crowd.failures.isEmpty, "\(crowd.failures.prefix(3))")
   }
 }
 
 extension ScriptedUpstream {
-  /// Has a token fetched, so that what follows is about data calls alone.
+  /// Makes the gateway fetch a token and forgets the calls, so that only later data calls are seen.
   func withNormalToken(_ lab: Lab) throws {
     try lab.expectHealthy()
     forgetCalls()

@@ -3,16 +3,15 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// What people do all day, all at once: every answer is the upstream's own, every figure adds up, nothing stays behind.
+/// Realistic load: every response must equal the upstream's, the metrics must add up, and no resource may leak.
 @Suite("Workloads", .blocking, .serialized)
 struct WorkloadTests {
   typealias Question = Workload.Question
 
-  @Test("mixed routes and sizes, pauses, slow readers and callers that vanish")
-  func mixed() throws {
+  @Test func `mixed routes, sizes, pauses, slow readers and disconnects yield correct responses and counts`() throws {
     let work = try Workload { $0.routes = ["values": ["coalesce": "true"], "history": ["coalesce": "true"]] }
     let sizes = [1, 2, 21, 100, 1_023, 16_384, 65_537, 262_144, 1_000_003, 4 << 20]
-    let answered = Atomic(0)
+    let responded = Atomic(0)
     work.run(callers: 8) { number in
       var dice = Dice(seed: number)
       var connection = try work.lab.connect()
@@ -26,20 +25,20 @@ struct WorkloadTests {
           }
         let request = work.request(question)
         switch dice.below(20) {
-        case 0:  // vanishes before the answer
+        case 0:  // leaves before the response
           connection.send(request).socket.reset()
           connection = try work.lab.connect()
-        case 1:  // vanishes in the middle of it
+        case 1:  // leaves during the response
           let reader = try work.lab.connect(receiveBuffer: 8_192)
           reader.send(request)
           _ = try reader.receiveHead(within: 20)
           reader.socket.reset()
-          answered.add(1, ordering: .relaxed)
-        case 2:  // has finished sending, and waits for the answer
+          responded.add(1, ordering: .relaxed)
+        case 2:  // closes its sending side and waits for the response
           connection.send(request).socket.finish()
           work.compare(try connection.receive(within: 20), with: question)
-          if !connection.isClosed(within: 10) { work.note("open after its caller had finished") }
-          answered.add(1, ordering: .relaxed)
+          if !connection.isClosed(within: 10) { work.note("the connection stayed open after its client had finished") }
+          responded.add(1, ordering: .relaxed)
           connection = try work.lab.connect()
         case 3...4:  // sends in two pieces
           let cut = 1 + dice.below(request.count - 1)
@@ -47,17 +46,17 @@ struct WorkloadTests {
           usleep(UInt32(dice.below(20_000)))
           connection.send(Array(request[cut...]))
           work.compare(try connection.receive(within: 20), with: question)
-          answered.add(1, ordering: .relaxed)
+          responded.add(1, ordering: .relaxed)
         case 5:  // reads slowly
           let reader = try work.lab.connect(receiveBuffer: 8_192)
           reader.send(request)
           usleep(UInt32(dice.below(100_000)))
           work.compare(try reader.receive(within: 20), with: question)
-          answered.add(1, ordering: .relaxed)
+          responded.add(1, ordering: .relaxed)
         default:
           if number == 0, turn == 20 { work.upstream.revokeAccess() }
           work.compare(try connection.send(request).receive(within: 20), with: question)
-          answered.add(1, ordering: .relaxed)
+          responded.add(1, ordering: .relaxed)
         }
       }
     }
@@ -65,15 +64,14 @@ struct WorkloadTests {
     let counted = try [Request.values, Request.history, Request.set, Request.alarms].reduce(0) {
       try $0 + work.counted($1)
     }
-    let asked = 8 * 40 + 2  // with the two that look whether it serves
-    #expect((answered.load(ordering: .relaxed) + 2...asked).contains(counted))
-    // Calls that were refused for their token come on top.
+    let asked = 8 * 40 + 2  // with the two requests of expectHealthy
+    #expect((responded.load(ordering: .relaxed) + 2...asked).contains(counted))
+    // Calls with a rejected token are additional.
     let refused = try work.lab.metric("gateway_upstream_requests_total", ["class": "rejected_token"]) ?? 0
     #expect(work.upstream.dataCalls.count - Int(refused) <= counted)
   }
 
-  @Test("the same long answer for many, of whom some leave early and some read slowly")
-  func longForMany() throws {
+  @Test func `a long shared response is correct although some clients leave early and some read slowly`() throws {
     let work = try Workload(delay: 0.02) { $0.routes = ["history": ["coalesce": "true", "cache": "100ms"]] }
     let sizes = [2, 50_000, 1 << 20, 5 << 20]
     for size in sizes {
@@ -85,7 +83,7 @@ struct WorkloadTests {
         case 0:
           usleep(50_000)
           work.compare(try connection.receive(within: 20), with: question)
-        case 1 where number < 8:  // the first of them may be the one whose request became the call
+        case 1 where number < 8:  // one of these may be the leader of the shared call
           connection.socket.reset()
         case 2 where number < 8:
           _ = try connection.receiveHead(within: 20)
@@ -100,15 +98,16 @@ struct WorkloadTests {
     try work.expectClean()
   }
 
-  /// Keys of the values' route.
+  /// Keys of the route for values.
   static let sharing: [[String: String]] = [
     [:], ["coalesce": "true"], ["coalesce": "true", "cache": "150ms", "stale": "300ms"],
     ["batch": "{window: 5ms, max: 40}"],
     ["coalesce": "true", "cache": "150ms", "stale": "300ms", "batch": "{window: 5ms, max: 40}"],
   ]
 
-  @Test("10,000 different lists of codes, a few of them asked for again and again", arguments: sharing)
-  func lists(_ keys: [String: String]) throws {
+  @Test(arguments: sharing)
+  func `10,000 lists of codes with skewed frequency yield correct responses and counts`(_ keys: [String: String]) throws
+  {
     let work = try Workload(delay: 0.01) { $0.routes = ["values": keys] }
     let (callers, width, rounds) = (6, 10, 10)
     let sources = Mutex<[String: Int]>([:])
@@ -117,16 +116,16 @@ struct WorkloadTests {
       let connections = try (0..<width).map { _ in try work.lab.connect() }
       for _ in 0..<rounds {
         let questions = connections.map { _ in
-          // The list with that number: some codes in common with others, in an order of its own.
+          // The list with that number, which shares some codes with other lists.
           var list = Dice(seed: dice.skewed(10_000))
           return Question.values((0..<1 + list.below(12)).map { _ in "C_5001_AV_\(list.below(2_000))" })
         }
         for (connection, question) in zip(connections, questions) { connection.send(work.request(question)) }
         for (connection, question) in zip(connections, questions) {
-          let answer = try connection.receive(within: 20)
-          work.compare(answer, with: question)
-          let source = answer["X-Gateway-Source"] ?? "none"
-          if (source == "live") != (answer["Age"] == nil) { work.note("Age on an answer that is \(source)") }
+          let response = try connection.receive(within: 20)
+          work.compare(response, with: question)
+          let source = response["X-Gateway-Source"] ?? "none"
+          if (source == "live") != (response["Age"] == nil) { work.note("unexpected Age for source \(source)") }
           sources.withLock { $0[source, default: 0] += 1 }
         }
       }
@@ -134,14 +133,14 @@ struct WorkloadTests {
     let requests = callers * width * rounds
     let calls = work.upstream.dataCalls.count
     try work.expectClean()
-    #expect(try work.counted(Request.values, status: 200) == requests + 2, "with the two that look whether it serves")
+    #expect(try work.counted(Request.values, status: 200) == requests + 2, "with the two requests of expectHealthy")
     #expect(calls <= requests)
     let seen = sources.withLock { $0 }
     #expect(Set(seen.keys).isSubset(of: keys["cache"] == nil ? ["live"] : ["live", "cache", "stale"]), "\(seen)")
     if keys["batch"] == nil {
       let all = try calls + work.shared("identical", "cached")
-      // A refresh of a stale answer is a call that comes on top, and nobody's.
-      #expect(keys["stale"] == nil ? all == requests : all >= requests, "each is a call of its own or shares one")
+      // The refresh of a stale response is an additional call.
+      #expect(keys["stale"] == nil ? all == requests : all >= requests, "each request makes a call or shares one")
     } else {
       #expect(try work.shared("merged") > 0)
       #expect(calls < requests)
@@ -149,8 +148,7 @@ struct WorkloadTests {
     if keys.isEmpty { #expect(calls == requests) }
   }
 
-  @Test("bursts of identical requests in the very moment in which a cached answer ends")
-  func bursts() throws {
+  @Test func `bursts of identical requests at the expiry of a cached response cause one call each`() throws {
     let (life, delay) = (0.2, 0.03)
     let work = try Workload(delay: delay) { $0.routes = ["values": ["coalesce": "true", "cache": "200ms"]] }
     let question = Question.values(["C_5001_AV_0001", "C_5001_AV_0002"])
@@ -159,7 +157,7 @@ struct WorkloadTests {
     for _ in 0..<8 {
       if let last = work.upstream.dataCalls.last?.time {
         let end = last + delay + life + Double(dice.below(7)) / 1000 - 0.005
-        try eventually("the answer's end") { MonotonicTime.now >= end }
+        try eventually("the response's expiry") { MonotonicTime.now >= end }
       }
       let request = work.request(question)
       for connection in connections { connection.send(request) }
@@ -167,39 +165,39 @@ struct WorkloadTests {
     }
     let calls = work.upstream.dataCalls
     let pauses = zip(calls, calls.dropFirst()).map { $1.time - $0.time }
-    #expect(pauses.allSatisfy { $0 >= life }, "asked again while an answer was good or on its way: \(pauses)")
+    #expect(pauses.allSatisfy { $0 >= life }, "a call while a response was valid or in flight: \(pauses)")
     #expect(calls.count > 1)
     #expect(try calls.count + work.shared("identical", "cached") == 8 * connections.count)
     for connection in connections { connection.socket.close() }
     try work.expectClean()
   }
 
-  /// Keys of the values' route under which a wrong answer would live long.
+  /// Keys of the route for values with which a wrong response would be cached for long.
   static let keeping: [[String: String]] = [
     ["coalesce": "true"], ["batch": "{window: 5ms, max: 40}"],
     ["coalesce": "true", "cache": "10s", "stale": "10s", "settle": "50ms"],
     ["coalesce": "true", "cache": "10s", "stale": "10s", "settle": "50ms", "batch": "{window: 5ms, max: 40}"],
   ]
 
-  @Test("nobody reads a value older than a write that has ended, or newer than one that has begun", arguments: keeping)
-  func writes(_ keys: [String: String]) throws {
+  @Test(arguments: keeping)
+  func `no read is older than an ended write or newer than a begun one`(_ keys: [String: String]) throws {
     let work = try Workload(delay: 0.005) { $0.routes = ["values": keys] }
     let points = (0..<3).map { "W_\($0)" }
     let question = Question.values(points)
     let begun = Mutex([0, 0, 0])
     let ended = Mutex([0, 0, 0])
     let isOver = Atomic(0)
-    for number in points.indices {  // so that each has a value that counts from 0
+    for number in points.indices {  // each value starts at 0
       #expect(try work.lab.call(work.request(.set(points[number], 0))).status == 200)
     }
     work.run(callers: 9) { number in
       let connection = try work.lab.connect()
       func read() throws {
         let least = ended.withLock { $0 }
-        let answer = try connection.send(work.request(question)).receive(within: 20)
+        let response = try connection.send(work.request(question)).receive(within: 20)
         let most = begun.withLock { $0 }
-        let values = (answer.json?["ResultPointObjArr"] as? [[String: Any]] ?? []).map { $0["value"] as? Int ?? -1 }
-        let source = answer["X-Gateway-Source"] ?? "none"
+        let values = (response.json?["ResultPointObjArr"] as? [[String: Any]] ?? []).map { $0["value"] as? Int ?? -1 }
+        let source = response["X-Gateway-Source"] ?? "none"
         guard values.count == 3, zip(values, zip(least, most)).allSatisfy({ $1.0 <= $0 && $0 <= $1.1 }) else {
           return work.note("\(source): \(values) is not between \(least) and \(most)")
         }
@@ -212,20 +210,19 @@ struct WorkloadTests {
       var dice = Dice(seed: number)
       for value in 1...10 {
         begun.withLock { $0[number] = value }
-        let answer = try connection.send(work.request(.set(points[number], value))).receive(within: 20)
-        guard answer.status == 200 else { return work.note("a write: \(answer.status) \(answer.text)") }
+        let response = try connection.send(work.request(.set(points[number], value))).receive(within: 20)
+        guard response.status == 200 else { return work.note("a write: \(response.status) \(response.text)") }
         ended.withLock { $0[number] = value }
         try read()
-        // Sometimes long enough that answers are kept again.
+        // Sometimes long enough for responses to be cached again.
         if dice.below(3) == 0 { usleep(80_000) }
       }
     }
-    #expect(try keys["cache"] == nil || work.shared("cached") > 0, "in the pauses answers are kept")
+    #expect(try keys["cache"] == nil || work.shared("cached") > 0, "responses are cached between the writes")
     try work.expectClean()
   }
 
-  @Test("more than the upstream may be asked: served or told to come back, and never more calls at once")
-  func overload() throws {
+  @Test func `requests beyond the upstream's limits are served or refused, and the limit of calls holds`() throws {
     let work = try Workload(delay: 0.01) { configuration in
       configuration.adapters["main"]?.settings["max_in_flight"] = "3"
       configuration.adapters["main"]?.settings["queue"] = "{size: 6, wait: 100ms}"
@@ -245,11 +242,11 @@ struct WorkloadTests {
         }
         for (connection, question) in zip(connections, questions) { connection.send(work.request(question)) }
         for (connection, question) in zip(connections, questions) {
-          let answer = try connection.receive(within: 20)
-          if answer.status == 503, answer["Retry-After"] != nil, answer.errorCode == "overloaded" {
+          let response = try connection.receive(within: 20)
+          if response.status == 503, response["Retry-After"] != nil, response.errorCode == "overloaded" {
             refused.add(1, ordering: .relaxed)
           } else {
-            work.compare(answer, with: question)
+            work.compare(response, with: question)
             served.add(1, ordering: .relaxed)
           }
         }

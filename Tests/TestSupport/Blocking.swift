@@ -2,8 +2,8 @@ import Foundation
 import Synchronization
 import Testing
 
-/// Runs test bodies that block on threads of their own, a few tests at a time: they neither starve the tests that await nor the
-/// machine, and a test that has begun is not left for a minute between two of its steps, in which what it set up grows old.
+/// Runs test bodies that block on threads of their own, a few tests at a time. So they do not starve tests that await,
+/// and a test that has begun is not delayed for a minute between two of its steps.
 public struct Blocking: SuiteTrait, TestTrait, TestScoping {
   public var isRecursive: Bool { true }
 
@@ -54,7 +54,7 @@ public struct Blocking: SuiteTrait, TestTrait, TestScoping {
   }
 
   private final class ThreadPool: TaskExecutor, @unchecked Sendable {
-    // `jobs` is touched with `condition` locked only.
+    // `jobs` is accessed only while `condition` is locked.
     private let condition = NSCondition()
     private var jobs: [UnownedJob] = []
 
@@ -83,6 +83,6 @@ public struct Blocking: SuiteTrait, TestTrait, TestScoping {
 }
 
 extension Trait where Self == Blocking {
-  /// The test blocks its thread.
+  /// For tests that block their thread.
   public static var blocking: Blocking { Blocking() }
 }

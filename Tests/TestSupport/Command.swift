@@ -1,11 +1,11 @@
 import Foundation
 
-/// A program to start as a child: it gets the streams that are named here and no other descriptor of this process.
+/// A program to run as a child process. It inherits the streams named here and no other descriptor.
 public struct Command: Sendable {
-  /// Where one of the standard streams leads.
+  /// The target of a standard stream.
   public enum Stream: Sendable {
     case nowhere
-    /// Created when it is missing, and appended to.
+    /// A file, created if it is missing, and appended to.
     case file(String)
     case descriptor(Int32)
   }
@@ -15,28 +15,28 @@ public struct Command: Sendable {
     public init(_ description: String) { self.description = description }
   }
 
-  /// The program's path first.
+  /// The program's path, then its arguments.
   public var arguments: [String]
   public var environment: [String: String]
   public var folder: String
   public var input = Stream.nowhere
   public var output = Stream.nowhere
   public var errors = Stream.nowhere
-  /// In a session of its own, where the terminal's signals do not reach it.
+  /// Whether the child gets a session of its own, where the terminal's signals do not reach it.
   public var isDetached = false
 
   public init(_ arguments: [String], environment: [String: String] = [:], folder: String = "/") {
     (self.arguments, self.environment, self.folder) = (arguments, environment, folder)
   }
 
-  /// Starts it; the caller waits for its end.
+  /// Starts the program and returns its process id. The caller must wait for its end.
   public func spawn() throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     for (number, stream) in [input, output, errors].enumerated() { lead(Int32(number), to: stream, &actions) }
     try SpawnExtensions.changeDirectory(&actions, folder)
-    // Sockets and pipes of tests that run beside must not live on in the child.
+    // The child must not inherit sockets and pipes of tests that run concurrently.
     try SpawnExtensions.closeFrom(&actions, 3)
 
     var attributes = posix_spawnattr_t()
@@ -59,7 +59,9 @@ public struct Command: Sendable {
     return pid
   }
 
-  /// Runs it to its end; what it wrote on stdout, or an error with everything that it wrote.
+  /// Runs the program to its end and returns its stdout.
+  ///
+  /// - Throws: `Failure` with its output when it fails.
   @discardableResult
   public func run() throws -> String {
     let (reading, writing) = try Command.channel()
@@ -90,7 +92,7 @@ public struct Command: Sendable {
     return written
   }
 
-  /// The exit status, or minus the signal.
+  /// Returns the exit status, or the negative signal number.
   static func wait(for pid: pid_t) -> Int32 {
     var raw: Int32 = 0
     while waitpid(pid, &raw, 0) < 0, errno == EINTR {}
@@ -99,8 +101,8 @@ public struct Command: Sendable {
 
   static func exitStatus(_ raw: Int32) -> Int32 { raw & 0x7F == 0 ? raw >> 8 & 0xFF : -(raw & 0x7F) }
 
-  /// Two connected descriptors that no child inherits unless it is given one: a pair of sockets, because a pipe cannot
-  /// be opened and marked close-on-exec in one step here.
+  /// Returns two connected descriptors that are closed in children. They are sockets, because a pipe cannot be opened
+  /// and marked close-on-exec in one step here.
   static func channel() throws -> (Int32, Int32) {
     var pair: [Int32] = [-1, -1]
     guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &pair) == 0 else {
@@ -122,7 +124,7 @@ public struct Command: Sendable {
   }
 }
 
-/// Functions of glibc that its Swift module does not show without _GNU_SOURCE.
+/// Functions of glibc that its Swift module lacks without _GNU_SOURCE.
 private enum SpawnExtensions {
   /// POSIX_SPAWN_SETSID.
   static let newSession: Int16 = 0x80

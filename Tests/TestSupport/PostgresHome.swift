@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// The folder of this process's PostgreSQL servers: the template that they are copied from, and the watchdog that stops
-/// them and removes the folder when this process ends, however it ends.
+/// The folder of this process's PostgreSQL servers: the template from which they are copied, and the watchdog that
+/// stops them and removes the folder when this process ends or is killed.
 final class PostgresHome: Sendable {
   static let shared = Result<PostgresHome, any Error> { try PostgresHome() }
 
@@ -13,7 +13,7 @@ final class PostgresHome: Sendable {
 
   private init() throws {
     programs = try PostgresPrograms.found.get()
-    // Short, because the path of a Unix socket ends at 107 bytes.
+    // Short, because the path of a Unix socket has at most 107 bytes.
     path =
       FileManager.default.temporaryDirectory.appending(
         path: "pointgate-pg-\(getpid())-\(UInt16.random(in: 0 ... .max))"
@@ -25,7 +25,7 @@ final class PostgresHome: Sendable {
       throw Command.Failure("chown \(path): \(String(cString: strerror(errno)))")
     }
     watchdog = try Watchdog(Self.cleanUp, path)
-    // A clean shutdown leaves a template that starts without recovery. UTF-8 with the order of code points.
+    // initdb shuts down cleanly, so copies start without recovery. UTF-8, ordered by code points.
     try programs.command(
       "\(programs.folder)/initdb",
       ["-D", "\(path)/template", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
@@ -33,7 +33,7 @@ final class PostgresHome: Sendable {
     ).run()
   }
 
-  /// A folder with a fresh copy of the template in `data`.
+  /// Creates a folder with a copy of the template in `data`.
   func newFolder() throws -> String {
     let number = count.withLock { count in
       count += 1
@@ -45,7 +45,7 @@ final class PostgresHome: Sendable {
     return folder
   }
 
-  /// Frozen processes are woken, for they would not hear that they have to end.
+  /// Stops the servers. A suspended process is resumed first, because it would not receive the signal.
   private static let cleanUp = """
     for file in "$1"/*/data/postmaster.pid; do
       pid=$(head -n 1 "$file" 2>/dev/null) || continue

@@ -1,25 +1,26 @@
 import Foundation
 
-/// The programs of PostgreSQL's server, and the user who runs them: PostgreSQL refuses to run as root.
+/// The programs of PostgreSQL's server, and the user that runs them: PostgreSQL refuses to run as root.
 struct PostgresPrograms: Sendable {
   let folder: String
-  /// Who runs them when it is not this process's own user.
+  /// The user that runs the programs; nil for this process's own user.
   let user: (id: uid_t, group: gid_t)?
 
   static let found = Result<PostgresPrograms, any Error> { try find() }
 
-  /// The command line of a program, with what makes it run as the right user.
+  /// Returns the command that runs a program as that user.
   func command(_ program: String, _ arguments: [String], in workingFolder: String) throws -> Command {
     Command(try prefix() + [program] + arguments, environment: Self.environment, folder: workingFolder)
   }
 
-  /// A user's own PG variables and locale do not belong in a test.
+  /// Without the PG variables and the locale of the developer.
   static let environment = ["PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", "TZ": "UTC"]
 
   private func prefix() throws -> [String] {
     guard let user else { return [] }
     guard let program = Self.inPath("setpriv") else {
-      throw Command.Failure("there is no setpriv here, without which root cannot start PostgreSQL: install util-linux")
+      throw Command.Failure(
+        "'setpriv' is not installed, and root cannot start PostgreSQL without it. Install util-linux.")
     }
     return [program, "--reuid=\(user.id)", "--regid=\(user.group)", "--clear-groups"]
   }
@@ -27,9 +28,9 @@ struct PostgresPrograms: Sendable {
   private static func find() throws -> PostgresPrograms {
     var folders: [String] = []
     if let program = inPath("pg_config"),
-      let answer = try? Command([program, "--bindir"], environment: environment).run()
+      let output = try? Command([program, "--bindir"], environment: environment).run()
     {
-      folders.append(answer.trimmingCharacters(in: .whitespacesAndNewlines))
+      folders.append(output.trimmingCharacters(in: .whitespacesAndNewlines))
     }
     let debian = "/usr/lib/postgresql"
     let versions = (try? FileManager.default.contentsOfDirectory(atPath: debian)) ?? []
@@ -38,7 +39,7 @@ struct PostgresPrograms: Sendable {
     let needed = ["initdb", "postgres", "psql"]
     guard let folder = folders.first(where: { folder in needed.allSatisfy { isProgram("\(folder)/\($0)") } }) else {
       throw Command.Failure(
-        "these tests need PostgreSQL's server programs (initdb, postgres, psql), and there are none here. "
+        "these tests need PostgreSQL's server programs (initdb, postgres, psql), which are not installed. "
           + "Run 'make test', which installs them, or install the package 'postgresql'.")
     }
     return PostgresPrograms(folder: folder, user: try unprivilegedUser())
@@ -50,7 +51,7 @@ struct PostgresPrograms: Sendable {
       if let entry = getpwnam(name) { return (entry.pointee.pw_uid, entry.pointee.pw_gid) }
     }
     throw Command.Failure(
-      "PostgreSQL does not run as root, and there is neither a user 'postgres' nor a 'nobody' here.")
+      "PostgreSQL does not run as root, and neither a user 'postgres' nor a user 'nobody' exists.")
   }
 
   private static var pathFolders: [String] {

@@ -1,17 +1,17 @@
 import Foundation
 import Synchronization
 
-/// A private PostgreSQL for tests: a fresh data directory, a free port of 127.0.0.1, nothing left behind.
+/// A PostgreSQL server for tests with a new data directory, on a free port of 127.0.0.1. Removed with the object.
 public final class PostgresServer: Sendable {
   public enum StopMode: Sendable {
-    /// As a crash: connections break, and the next start recovers.
+    /// Like a crash: connections break, and the next start recovers.
     case immediate
-    /// Tells the clients, and shuts down cleanly.
+    /// Closes connections with a message and shuts down cleanly.
     case fast
   }
 
   private struct State {
-    /// The postmaster, while it runs.
+    /// The process id of the postmaster while it runs.
     var pid: pid_t?
     var port: UInt16
     var databases = 0
@@ -24,10 +24,10 @@ public final class PostgresServer: Sendable {
 
   private static let one = Result<PostgresServer, any Error> { try PostgresServer() }
 
-  /// The server that the tests of this process share. It is never stopped or frozen; who wants that makes an own one.
+  /// The server that the tests of this process share. A test that stops or freezes a server creates its own.
   public static func shared() throws -> PostgresServer { try one.get() }
 
-  /// An own server, running. It ends with the object.
+  /// Starts a server, which ends with the object.
   public init() throws {
     home = try PostgresHome.shared.get()
     folder = try home.newFolder()
@@ -52,7 +52,7 @@ public final class PostgresServer: Sendable {
 
   public var port: UInt16 { state.withLock { $0.port } }
 
-  /// An empty database with a name of its own; its URL.
+  /// Creates an empty database and returns its URL.
   public func newDatabase() throws -> String {
     let name = state.withLock { state in
       state.databases += 1
@@ -64,7 +64,7 @@ public final class PostgresServer: Sendable {
 
   public func url(of database: String) -> String { "postgres://postgres@127.0.0.1:\(port)/\(database)" }
 
-  /// What psql prints for it, unaligned and without headers. `database` is a name or a URL.
+  /// Returns psql's output, unaligned and without headers. `database` is a name or a URL.
   @discardableResult
   public func sql(_ text: String, database: String) throws -> String {
     let target = database.contains("://") ? database : url(of: database)
@@ -73,14 +73,14 @@ public final class PostgresServer: Sendable {
       .trimmingCharacters(in: .newlines)
   }
 
-  /// Starts it again on its port, and waits until it takes connections.
+  /// Starts the server on its port and waits until it accepts connections.
   public func start() throws {
     try state.withLock { state in
       guard state.pid == nil else { return }
       let settings = [
         "listen_addresses=127.0.0.1", "port=\(state.port)", "unix_socket_directories=\(folder)", "fsync=off",
         "full_page_writes=off", "max_connections=100", "shared_buffers=16MB", "autovacuum=off",
-        // Its shared memory is a file in the folder, which goes with the folder.
+        // Shared memory is a file in the folder, so that it is removed with it.
         "dynamic_shared_memory_type=mmap",
       ]
       try? FileManager.default.removeItem(atPath: log)
@@ -95,7 +95,7 @@ public final class PostgresServer: Sendable {
     }
   }
 
-  /// Stops it and waits for its end.
+  /// Stops the server and waits for its end.
   public func stop(_ mode: StopMode) {
     state.withLock { state in
       guard let pid = state.pid else { return }
@@ -107,11 +107,11 @@ public final class PostgresServer: Sendable {
     }
   }
 
-  /// Stops the processes, not the connections: whoever asks waits.
+  /// Suspends the processes but keeps the connections: clients wait.
   public func freeze() {
     state.withLock { state in
       guard let pid = state.pid else { return }
-      // The postmaster first, so that it starts no more children.
+      // The postmaster first, so that it starts no further children.
       kill(pid, SIGSTOP)
       Self.signal(SIGSTOP, to: Self.family(of: pid))
       state.isFrozen = true
@@ -131,7 +131,7 @@ public final class PostgresServer: Sendable {
 
   private struct PortTaken: Error {}
 
-  /// The eighth line of postmaster.pid says "ready", as pg_ctl reads it.
+  /// Waits until the eighth line of postmaster.pid is "ready", as pg_ctl does.
   private func waitUntilReady(_ pid: pid_t) throws {
     for _ in 0..<6000 {
       let lines =
@@ -152,7 +152,7 @@ public final class PostgresServer: Sendable {
     throw Command.Failure("PostgreSQL was not ready within 30 seconds")
   }
 
-  /// Below the ports that the kernel gives to clients, so that it is still free when a stopped server starts again.
+  /// A port below the range that the kernel assigns to clients, so that it is still free when the server starts again.
   private static func anyPort() -> UInt16 { .random(in: 15_000..<32_000) }
 
   /// The postmaster and its children.

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A TCP socket on the loopback interface: a client, an upstream's side of a connection, or a listener. Every call blocks
-/// its thread, and returns within a deadline. Closed with the object.
+/// A TCP socket on the loopback interface: a client, an upstream's side of a connection, or a listener. Every call
+/// blocks its thread, and returns within a deadline. Closed with the object.
 ///
 /// `@unchecked Sendable`: `fd` never changes. `rest` belongs to the thread that reads, and `isOpen` to the thread that
 /// closes; another thread calls `shutDown` only.
@@ -37,7 +37,8 @@ public final class TestSocket: @unchecked Sendable {
   public static func connect(port: UInt16, receiveBuffer: Int32? = nil) throws -> TestSocket {
     let socket = TestSocket(fd: try open())
     if let receiveBuffer { socket.set(SOL_SOCKET, SO_RCVBUF, receiveBuffer) }
-    guard withLoopback(port, { Glibc.connect(socket.fd, $0, $1) }) == 0 else { throw Failure("connect to port \(port)") }
+    let result = withLoopback(port) { Glibc.connect(socket.fd, $0, $1) }
+    guard result == 0 else { throw Failure("connect to port \(port)") }
     return socket
   }
 

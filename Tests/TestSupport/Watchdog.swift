@@ -1,13 +1,13 @@
 import Foundation
 
-/// A shell that waits for the end of this process, however it comes, and cleans up after it.
+/// A shell that waits for the end of this process, kills included, and cleans up after it.
 public final class Watchdog: Sendable {
-  /// The shell reads the other end; it closes when this process ends, and not before.
+  /// The shell reads the other end, which closes when this process ends.
   private let lifeline: Int32
 
   /// - Parameters:
-  ///   - script: what `sh` runs after the end.
-  ///   - argument: its `$1`.
+  ///   - script: the script that `sh` runs after the end.
+  ///   - argument: the script's `$1`.
   public init(_ script: String, _ argument: String) throws {
     let (own, other) = try Command.channel()
     defer { close(other) }

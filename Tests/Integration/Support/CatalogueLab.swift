@@ -17,21 +17,21 @@ struct CatalogueLab {
     lab = try Lab(configuration, environment: environment)
   }
 
-  func get(_ path: String, token: String? = JWT.caller()) throws -> Answer {
+  func get(_ path: String, token: String? = JWT.caller()) throws -> Response {
     try lab.call(Request.make("GET", path, body: nil, token: token), to: "GET")
   }
 
   func send(
     _ method: String, _ path: String, _ body: String?, token: String? = JWT.caller(),
     contentType: String = "application/json"
-  ) throws -> Answer {
+  ) throws -> Response {
     let request = Request.make(method, path, body: body, token: token, contentType: contentType)
     return try lab.call(request, to: method, within: 30)
   }
 
-  func post(_ body: String, to path: String = Request.objects) throws -> Answer { try send("POST", path, body) }
+  func post(_ body: String, to path: String = Request.objects) throws -> Response { try send("POST", path, body) }
 
-  func importing(_ body: String, contentType: String = "application/json") throws -> Answer {
+  func importing(_ body: String, contentType: String = "application/json") throws -> Response {
     try send("POST", Request.objects + "/import", body, contentType: contentType)
   }
 
@@ -40,17 +40,17 @@ struct CatalogueLab {
     try get(Request.objects + query).list.compactMap { $0["code"] as? String }
   }
 
-  /// Creates it; its id.
+  /// Creates the object and returns its id.
   func create(_ code: String, name: String = "n", more: String = "") throws -> String {
-    let answer = try post(#"{"code":"\#(code)","name":"\#(name)","type":"sensor"\#(more)}"#)
-    guard answer.status == 201, let id = answer.json?["id"] as? String else {
-      throw NotInTime("no object made: \(answer.status) \(answer.text)")
+    let response = try post(#"{"code":"\#(code)","name":"\#(name)","type":"sensor"\#(more)}"#)
+    guard response.status == 201, let id = response.json?["id"] as? String else {
+      throw NotInTime("no object created: \(response.status) \(response.text)")
     }
     return id
   }
 }
 
-extension Answer {
+extension Response {
   /// The objects of a body that is an array.
   var list: [[String: Any]] { (try? JSONSerialization.jsonObject(with: Data(body))) as? [[String: Any]] ?? [] }
 

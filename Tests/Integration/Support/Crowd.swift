@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// Many callers at once, on threads of their own, until they are told to stop.
+/// Concurrent callers on threads of their own, until `end`.
 final class Crowd: Sendable {
   private struct State {
     var isOver = false
@@ -13,10 +13,10 @@ final class Crowd: Sendable {
   private let state = Mutex(State())
   private let group = DispatchGroup()
 
-  /// Each thread keeps that many connections, and has one request under way on each.
+  /// Starts the threads. Each one has one request in flight on each of its connections.
   ///
-  /// - Parameter isPatient: a connection that ends or is refused is no failure, but opened again: the gateway is killed
-  ///   on purpose. And 503 with `Retry-After` is an answer.
+  /// - Parameter isPatient: whether a connection that ends or is refused is opened again instead of being a failure,
+  ///   and 503 with `Retry-After` is accepted. For tests that kill the gateway.
   init(_ lab: Lab, threads: Int, connectionsPerThread: Int, isPatient: Bool = false) {
     for _ in 0..<threads {
       group.enter()
@@ -45,29 +45,29 @@ final class Crowd: Sendable {
     }
   }
 
-  /// Waits until all callers have gone.
+  /// Stops all callers and waits for their threads.
   func end() {
     state.withLock { $0.isOver = true }
     group.wait()
   }
 
-  /// What was no 200.
+  /// The failed requests: status and body.
   var failures: [String] { state.withLock { $0.failures } }
-  /// Answers by `X-Gateway-Source`.
+  /// The number of responses by `X-Gateway-Source`.
   var sources: [String: Int] { state.withLock { $0.sources } }
-  var answers: Int { sources.values.reduce(0, +) }
+  var responses: Int { sources.values.reduce(0, +) }
 
-  /// Waits for that many more answers, or the first failure.
+  /// Waits for that many further responses, or the first failure.
   func more(_ count: Int, within seconds: Double = 10) throws {
-    let goal = answers + count
-    try eventually("\(count) more answers", within: seconds) { answers >= goal || !failures.isEmpty }
+    let goal = responses + count
+    try eventually("\(count) more responses", within: seconds) { responses >= goal || !failures.isEmpty }
   }
 
-  private func note(_ answer: Answer, isPatient: Bool) {
+  private func note(_ response: Response, isPatient: Bool) {
     state.withLock { state in
-      let mayRefuse = isPatient && answer.status == 503 && answer["Retry-After"] != nil
-      if answer.status != 200, !mayRefuse { state.failures.append("\(answer.status) \(answer.text)") }
-      state.sources[answer["X-Gateway-Source"] ?? "none", default: 0] += 1
+      let mayRefuse = isPatient && response.status == 503 && response["Retry-After"] != nil
+      if response.status != 200, !mayRefuse { state.failures.append("\(response.status) \(response.text)") }
+      state.sources[response["X-Gateway-Source"] ?? "none", default: 0] += 1
     }
   }
 }

@@ -1,11 +1,11 @@
 import Foundation
 
-/// Random numbers that come again with the same seed (SplitMix64).
+/// Random numbers that repeat with the same seed (SplitMix64).
 struct Dice: RandomNumberGenerator {
   private var state: UInt64
 
   init(seed: Int) {
-    // Else neighbouring seeds would give the same numbers, one later.
+    // Otherwise neighbouring seeds would give the same sequence, shifted by one.
     var first = Dice(state: UInt64(truncatingIfNeeded: seed) &* 0xD134_2543_DE82_EF95)
     state = first.next()
   }

@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// The engines that a store may be on.
+/// The engines of a store.
 enum Engine: String, CaseIterable, Sendable {
   case sqlite, postgres
 }
@@ -11,11 +11,11 @@ final class Fleet: Sendable {
   let upstream: ScriptedUpstream
   let labs: [Lab]
 
-  /// Starts them all at the same time.
+  /// Starts all gateways at the same time.
   ///
   /// - Parameters:
-  ///   - database: PostgreSQL's URL; nil makes a database of its own on the shared server.
-  ///   - configure: called with the configuration of each.
+  ///   - database: PostgreSQL's URL; nil creates a database on the shared server.
+  ///   - configure: changes the configuration of each gateway.
   init(
     _ count: Int, on engine: Engine, tokenLife: Double = 7200, database: String? = nil, isStarted: Bool = true,
     configure: (inout GatewayConfiguration) -> Void = { _ in }
@@ -32,7 +32,7 @@ final class Fleet: Sendable {
     var labs: [Lab] = []
     for _ in 0..<count {
       labs.append(try Lab(configuration, upstream: upstream, environment: environment, isStarted: false))
-      // One file for all: the first one's.
+      // All use the first gateway's file.
       if engine == .sqlite { configuration.store["path"] = labs[0].gateway.folder.appending(path: "pointgate.db").path }
     }
     self.upstream = upstream
@@ -50,7 +50,7 @@ final class Fleet: Sendable {
     for lab in labs { try lab.gateway.waitUntilReady() }
   }
 
-  /// Every gateway shows the same token of the upstream; it.
+  /// Waits until every gateway shows the same upstream token, and returns it.
   func commonToken(within seconds: Double = 10) throws -> String {
     try firstValue("the same token everywhere", within: seconds) { () -> String? in
       let shown = try labs.map { try $0.shownToken() }

@@ -1,4 +1,4 @@
-/// The configuration that a test starts with: the contract's routes, short patience, everything on free ports.
+/// The configuration of a test: the contract's routes, short timeouts, free ports.
 struct GatewayConfiguration {
   struct Adapter {
     var type: String
@@ -24,7 +24,7 @@ struct GatewayConfiguration {
   var defaults = ["adapter": "main", "timeout": "30s", "roles": "[]"]
   /// Keys for single routes, by operation.
   var routes: [String: [String: String]] = [:]
-  /// With the routes of objects and widgets.
+  /// Whether there are routes for objects and widgets.
   var hasCatalogue = false
 
   private static let table = [
@@ -33,14 +33,14 @@ struct GatewayConfiguration {
     ("POST", "/api/iot/alarm-configs", "alarm-configs"),
   ]
 
-  /// The default with some upstream settings of its own.
+  /// The default configuration with these settings of the upstream.
   static func upstream(_ settings: [String: String]) -> GatewayConfiguration {
     var configuration = GatewayConfiguration()
     configuration.adapters["main"]?.settings.merge(settings) { $1 }
     return configuration
   }
 
-  /// On the PostgreSQL that the environment names.
+  /// Uses the PostgreSQL database that the environment names.
   mutating func usePostgres(_ more: [String: String] = [:]) {
     store = ["type": "postgres", "url": "{env: DATABASE_URL}"].merging(more) { $1 }
   }

@@ -2,9 +2,9 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// The built binary as a process of its own, in a temporary folder that goes with it.
+/// The built binary as a child process, in a temporary folder that is removed with the object.
 final class GatewayProcess: @unchecked Sendable {
-  // Used by one test; its other threads read the ports only, which have a lock.
+  // Used by the thread of one test. Its other threads read the ports only, which have a lock.
   struct Broken: Error, CustomStringConvertible {
     let description: String
   }
@@ -12,16 +12,16 @@ final class GatewayProcess: @unchecked Sendable {
   let folder: URL
   let configFile: URL
   let environment: [String: String]
-  /// What the binary is started through: a program that executes its arguments.
+  /// A command that executes the binary and its arguments, such as a shell.
   var prefix: [String] = []
   private(set) var pid: pid_t = 0
   private let ports = Mutex<(public: UInt16, admin: UInt16)>((0, 0))
   var port: UInt16 { ports.withLock { $0.public } }
   var adminPort: UInt16 { ports.withLock { $0.admin } }
-  /// As waitpid gave it, once it has ended.
+  /// The status from waitpid, once the process has ended.
   private var status: Int32?
 
-  /// Writes the configuration; starts nothing.
+  /// Writes the configuration, without starting the binary.
   init(_ configuration: String, environment: [String: String]) throws {
     folder = try Self.home.get().folder.appending(path: UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -37,7 +37,7 @@ final class GatewayProcess: @unchecked Sendable {
 
   func write(_ configuration: String) throws { try Data(configuration.utf8).write(to: configFile) }
 
-  /// Starts it and waits for the ready line.
+  /// Starts the gateway and waits for the ready line.
   func start() throws {
     try spawnRun()
     try waitUntilReady()
@@ -62,7 +62,7 @@ final class GatewayProcess: @unchecked Sendable {
     ports.withLock { $0 = (port, admin) }
   }
 
-  /// Starts it with these arguments, stdout and stderr into files of the folder. stderr is appended to over restarts.
+  /// Starts the binary with stdout and stderr in files of the folder. A restart appends to stderr.
   func spawn(_ arguments: [String]) throws {
     try Data().write(to: outputFile)
     var command = Command(prefix + [try Self.binary.get()] + arguments, environment: environment, folder: folder.path)
@@ -72,7 +72,7 @@ final class GatewayProcess: @unchecked Sendable {
     pid = try command.spawn()
   }
 
-  /// Runs it to its end; the exit status.
+  /// Runs the binary to its end and returns the exit status.
   func run(_ arguments: [String], within seconds: Double = 15) throws -> Int32 {
     try spawn(arguments)
     return try waitForExit(within: seconds)
@@ -95,7 +95,7 @@ final class GatewayProcess: @unchecked Sendable {
     return status != nil
   }
 
-  /// The exit status, or minus the signal; nil while it runs.
+  /// The exit status, or the negative signal number; nil while the process runs.
   var exitStatus: Int32? {
     guard hasEnded, let status else { return nil }
     return status & 0x7F == 0 ? status >> 8 & 0xFF : -(status & 0x7F)
@@ -106,10 +106,10 @@ final class GatewayProcess: @unchecked Sendable {
   }
 
   var standardOutput: String { text(of: outputFile) }
-  /// Everything on stderr, over all starts.
+  /// The text on stderr since the first start.
   var log: String { text(of: logFile) }
 
-  /// Stops it, every thread of it, until `SIGCONT`.
+  /// Suspends every thread of the process until `SIGCONT`.
   func stop() throws {
     signal(SIGSTOP)
     let tasks = "/proc/\(pid)/task"
@@ -130,7 +130,7 @@ final class GatewayProcess: @unchecked Sendable {
   private var logFile: URL { folder.appending(path: "stderr") }
   private func text(of file: URL) -> String { String(decoding: (try? Data(contentsOf: file)) ?? Data(), as: UTF8.self) }
 
-  /// The folder of all gateways of this process. What still runs there when this process ends is killed.
+  /// The folder of all gateways of this process. A watchdog kills those that still run when this process ends.
   private static let home = Result<(folder: URL, watchdog: Watchdog), any Error> {
     let folder = FileManager.default.temporaryDirectory.appending(path: "pointgate-test-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -144,7 +144,7 @@ final class GatewayProcess: @unchecked Sendable {
     return (folder, watchdog)
   }
 
-  /// POINTGATE_BINARY, or the one that was built with these tests.
+  /// The path in POINTGATE_BINARY, or the binary that was built with these tests.
   static let binary = Result<String, any Error> {
     if let path = ProcessInfo.processInfo.environment["POINTGATE_BINARY"] { return path }
     var candidates: [URL] = []
@@ -159,7 +159,7 @@ final class GatewayProcess: @unchecked Sendable {
   }
 }
 
-/// Where the package lies: the nearest folder above this file that has a manifest.
+/// The package's folder: the nearest one above this file that has a manifest.
 enum PackageRoot {
   static let url: URL = {
     var folder = URL(filePath: #filePath).deletingLastPathComponent()

@@ -2,8 +2,8 @@ import Foundation
 
 /// JSON Web Tokens for callers and for the scripted upstream (RFC 7519, HS256).
 enum JWT {
-  /// A caller's token, good for an hour unless said otherwise. A role of nil leaves the claim out, as EcoCtrl's own
-  /// tokens do.
+  /// Returns a caller's token, valid for an hour by default. Without a role it has no such claim, like EcoCtrl's own
+  /// tokens.
   static func caller(
     key: String = Secrets.jwt, subject: String = "u1", role: String? = nil, expiresIn seconds: Double = 3600
   ) -> String {
@@ -24,7 +24,7 @@ enum JWT {
   }
 }
 
-/// What must never be seen in a log, a metric or an error. Made anew for every run of the tests.
+/// Values that must not appear in a log, a metric or an error. New in every run of the tests.
 enum Secrets {
   static let jwt = "jwt-" + random(24)
   static let appID = "app-" + random(8)

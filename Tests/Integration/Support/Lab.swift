@@ -2,13 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A started gateway with its upstream: what most tests work with.
+/// A running gateway with its upstream.
 final class Lab: Sendable {
   let upstream: ScriptedUpstream
   let gateway: GatewayProcess
   private let ownsUpstream: Bool
 
-  /// - Parameter upstream: one that others use too; else it has its own.
+  /// - Parameter upstream: an upstream shared with other gateways; nil creates one.
   init(
     _ configuration: GatewayConfiguration = GatewayConfiguration(), upstream: ScriptedUpstream? = nil,
     environment: [String: String] = [:], isStarted: Bool = true
@@ -36,14 +36,14 @@ final class Lab: Sendable {
     try RawConnection(port: gateway.port, receiveBuffer: receiveBuffer)
   }
 
-  /// One request on a connection of its own.
+  /// Sends a request on a new connection and returns the response.
   func call(_ request: [UInt8] = Request.make(), to method: String = "POST", within seconds: Double = 8) throws
-    -> Answer
+    -> Response
   {
     try living { try connect() }.send(request).receive(to: method, within: seconds)
   }
 
-  /// A gateway that died says more than the connection that is refused.
+  /// Connects. If the gateway has ended, the error contains its log.
   private func living(_ connect: () throws -> RawConnection) throws -> RawConnection {
     do {
       return try connect()
@@ -53,13 +53,13 @@ final class Lab: Sendable {
     }
   }
 
-  /// GET on the admin listener.
-  func ask(_ path: String) throws -> Answer {
+  /// Sends a GET to the admin listener.
+  func ask(_ path: String) throws -> Response {
     let connection = try living { try RawConnection(port: gateway.adminPort) }
     return try connection.send("GET \(path) HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").receive(to: "GET")
   }
 
-  /// What /readyz says: the status, and the components that have something to say.
+  /// The status in /readyz, and the components that are not healthy.
   func readiness() throws -> (status: String, components: [String]) {
     let json = try ask("/readyz").json
     let reasons = json?["reasons"] as? [[String: Any]] ?? []
@@ -76,7 +76,7 @@ final class Lab: Sendable {
     try call(Request.make("GET", Request.token, body: nil), to: "GET").json?["token"] as? String
   }
 
-  /// The sum of the samples of that name which have these labels; nil when there is none.
+  /// The sum of the samples with this name and these labels; nil without a sample.
   func metric(_ name: String, _ labels: [String: String] = [:]) throws -> Double? {
     var sum: Double?
     for line in try ask("/metrics").text.split(separator: "\n") where line.hasPrefix(name) {
@@ -88,7 +88,7 @@ final class Lab: Sendable {
     return sum
   }
 
-  /// Replaces the configuration and waits until the metrics say that it was taken, or refused.
+  /// Replaces the configuration and waits until the metrics report the reload as successful or refused.
   func reload(_ configuration: String, expectSuccess: Bool = true) throws {
     let before = try metric("gateway_config_last_reload_timestamp_seconds") ?? 0
     try gateway.write(configuration)
@@ -100,17 +100,17 @@ final class Lab: Sendable {
     }
   }
 
-  /// The gateway still lives and serves.
+  /// Expects that the gateway runs and serves a request.
   func expectHealthy(_ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation) throws {
     #expect(!gateway.hasEnded, comment, sourceLocation: sourceLocation)
     do {
-      let answer = try call()
-      #expect(answer.status == 200, comment, sourceLocation: sourceLocation)
+      let response = try call()
+      #expect(response.status == 200, comment, sourceLocation: sourceLocation)
     } catch {
-      // A gateway that died says more than the connection that died with it.
+      // If the gateway has ended, its log explains more than the broken connection.
       let end = gateway.exitStatus.map { "ended with \($0): " } ?? "lives: "
       Issue.record(
-        "no good answer: \(error); the gateway \(end)\(gateway.log.suffix(800))", sourceLocation: sourceLocation)
+        "no 200: \(error); the gateway \(end)\(gateway.log.suffix(800))", sourceLocation: sourceLocation)
     }
   }
 }

@@ -1,14 +1,14 @@
 import Foundation
 
-/// A long body whose every byte is known by its place: an open brace, then a pattern whose period is a prime number, so that a
-/// piece that is lost, repeated or moved is noticed.
+/// A long body whose bytes follow from their position: an open brace, then a pattern whose period is a prime number. So
+/// a lost, repeated or moved piece is noticed.
 struct LongBody {
   enum Framing: String, CaseIterable { case length, chunked, close }
 
   let count: Int
 
   private static let period = 65_521
-  /// Twice the pattern, so that any piece of it stands in one place.
+  /// The pattern twice, so that any piece of it is contiguous.
   private static let pattern: [UInt8] = (0..<2 * period).map { index in
     let place = index % period
     return UInt8(97 + (place &* 7 &+ place >> 8) % 26)
@@ -19,7 +19,7 @@ struct LongBody {
     return pattern[start..<start + min(count, period)]
   }
 
-  /// Sends the head and, unless told to stop earlier, the whole body; false when the gateway has gone.
+  /// Sends the head and the body up to `end`; false when the gateway has closed the connection.
   func send(to peer: UpstreamPeer, _ framing: Framing = .length, upTo end: Int? = nil, by size: Int = 65_521) -> Bool {
     let line =
       switch framing {
@@ -33,7 +33,7 @@ struct LongBody {
     return sendBody(to: peer, framing, from: 0, upTo: end ?? count, by: size)
   }
 
-  /// Sends the body from there on.
+  /// Sends a part of the body.
   func sendBody(to peer: UpstreamPeer, _ framing: Framing, from start: Int, upTo end: Int, by size: Int = 65_521)
     -> Bool
   {
@@ -49,12 +49,12 @@ struct LongBody {
     return framing != .chunked || end < count || peer.send(Array("0\r\n\r\n".utf8))
   }
 
-  /// Answers with it.
+  /// A step that responds with this body.
   func step(_ framing: Framing = .length, by size: Int = 65_521) -> UpstreamStep {
     UpstreamStep { _, peer, _ in send(to: peer, framing, by: size) && framing != .close }
   }
 
-  /// Looks at a body as it comes.
+  /// Checks a body piece by piece.
   struct Check {
     private(set) var count = 0
     private(set) var isRight = true

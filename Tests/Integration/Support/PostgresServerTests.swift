@@ -4,8 +4,7 @@ import Testing
 
 @Suite("The tests' own PostgreSQL", .blocking)
 struct PostgresServerTests {
-  @Test("databases are empty, apart from each other, and not run by root")
-  func databases() throws {
+  @Test func `databases are empty and independent, and the server is not run by root`() throws {
     let server = try PostgresServer.shared()
     let (one, two) = (try server.newDatabase(), try server.newDatabase())
     try server.sql("CREATE TABLE t(n int); INSERT INTO t VALUES (7)", database: one)
@@ -15,8 +14,9 @@ struct PostgresServerTests {
     #expect(try server.sql("SHOW server_encoding", database: two) == "UTF8")
   }
 
-  @Test("stopped it refuses, started again it is where it was, with what was committed", arguments: [true, false])
-  func restart(isCrash: Bool) throws {
+  @Test(arguments: [true, false])
+  func `a stopped server refuses connections, and a restarted one has its port and committed data`(isCrash: Bool) throws
+  {
     let server = try PostgresServer()
     let database = try server.newDatabase()
     try server.sql("CREATE TABLE t(n int); INSERT INTO t VALUES (7)", database: database)
@@ -26,14 +26,13 @@ struct PostgresServerTests {
     #expect(try server.sql("SELECT n FROM t", database: database) == "7")
   }
 
-  @Test("frozen it answers nobody, and goes on when it is thawed")
-  func freeze() throws {
+  @Test func `a suspended server does not respond, and a resumed one continues`() throws {
     let server = try PostgresServer()
     let database = try server.newDatabase()
     let port = server.port
     server.freeze()
     let connection = try TestSocket.connect(port: port)
-    connection.send([0, 0, 0, 8, 4, 210, 22, 47])  // SSLRequest, which is answered with one byte.
+    connection.send([0, 0, 0, 8, 4, 210, 22, 47])  // SSLRequest, whose response is one byte.
     #expect(connection.receive(until: MonotonicTime.now + 0.3) == nil)
     server.thaw()
     #expect(connection.receive(until: MonotonicTime.now + 5)?.count == 1)

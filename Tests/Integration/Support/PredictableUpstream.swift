@@ -1,10 +1,10 @@
 import Foundation
 import Synchronization
 
-/// An upstream whose answers follow from the request alone, so that a workload knows what each of them has to be.
+/// An upstream whose response depends on the request only, so that a workload can compute each expected response.
 ///
-/// A point's value is a number that follows from its name, until somebody writes another. Values come sorted by code, each
-/// once, whatever order was asked for; a history's `interval` is the size of its answer.
+/// A point's value is a number derived from its name, until a write changes it. A response has each value once, sorted
+/// by code; the `interval` of a request for history is the size of its response.
 final class PredictableUpstream: Sendable {
   private struct State {
     var written: [String: Int] = [:]
@@ -15,7 +15,7 @@ final class PredictableUpstream: Sendable {
   let upstream: ScriptedUpstream
   private let state = Mutex(State())
 
-  /// - Parameter delay: how long each data call takes.
+  /// - Parameter delay: the seconds that each data call takes.
   init(delay: Double = 0) throws {
     upstream = try ScriptedUpstream()
     upstream.always(
@@ -23,21 +23,21 @@ final class PredictableUpstream: Sendable {
         guard let self else { return false }
         if let refusal = upstream.refusal(of: call) { return peer.send(Wire.message(refusal)) }
         enter()
-        // What a call reads is what stood there when it came.
-        let body = answer(to: call.kind, call.body, isDone: true)
+        // A call reads the values at its arrival.
+        let body = response(to: call.kind, call.body, isDone: true)
         let isWanted = delay == 0 || peer.wait(delay)
-        // Before the answer, which lets the gateway send its next call.
+        // Before the response, after which the gateway may send its next call.
         leave()
         return isWanted && send(body, to: peer)
       })
   }
 
-  /// The body that the upstream gives to this request.
-  func answer(to kind: ScriptedUpstream.Call.Kind, _ body: [UInt8]) -> [UInt8] {
-    answer(to: kind, body, isDone: false)
+  /// Returns the body of the response to this request.
+  func response(to kind: ScriptedUpstream.Call.Kind, _ body: [UInt8]) -> [UInt8] {
+    response(to: kind, body, isDone: false)
   }
 
-  /// The most data calls that ran side by side.
+  /// The largest number of concurrent data calls.
   var mostAtOnce: Int { state.withLock { $0.mostAtOnce } }
 
   private func enter() {
@@ -49,7 +49,7 @@ final class PredictableUpstream: Sendable {
 
   private func leave() { state.withLock { $0.running -= 1 } }
 
-  private func answer(to kind: ScriptedUpstream.Call.Kind, _ body: [UInt8], isDone: Bool) -> [UInt8] {
+  private func response(to kind: ScriptedUpstream.Call.Kind, _ body: [UInt8], isDone: Bool) -> [UInt8] {
     let json = (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any] ?? [:]
     switch kind {
     case .values:
@@ -77,7 +77,7 @@ final class PredictableUpstream: Sendable {
     return #"{"code":200,"msg":"success","ResultPointObjArr":[\#(elements.joined(separator: ","))]}"#
   }
 
-  /// Text of exactly that many bytes, which shows where a piece is missing, twice there or in the wrong place.
+  /// Returns a body of exactly that many bytes, in which a lost, repeated or moved piece is noticed.
   private static func long(_ size: Int) -> [UInt8] {
     let start = Array(#"{"code":200,"data":""#.utf8)
     let end = Array("\"}".utf8)
@@ -100,10 +100,10 @@ final class PredictableUpstream: Sendable {
     return text
   }()
 
-  /// A single byte is no JSON object, and a success without one is none.
+  /// 404 for a body of one byte: that is not a JSON object, so it cannot be a success.
   static func status(of body: [UInt8]) -> Int { body.count > 1 ? 200 : 404 }
 
-  /// In one of the framings of RFC 9112 §6, by the size of the body.
+  /// Sends the response in one of the framings of RFC 9112 §6, chosen by the size of the body.
   private func send(_ body: [UInt8], to peer: UpstreamPeer) -> Bool {
     let head = "HTTP/1.1 \(Self.status(of: body)) As it is\r\nContent-Type: application/json\r\n"
     switch body.count % 3 {

@@ -1,13 +1,13 @@
 import Foundation
 import TestSupport
 
-/// One client connection to the gateway: sends any bytes, reads answers strictly, and notices the end.
+/// A client connection to the gateway: sends any bytes, parses responses strictly, and notices the end.
 final class RawConnection {
   enum Trouble: Error, Equatable {
-    /// The connection ended before an answer was complete.
+    /// The connection ended before a response was complete.
     case closed
     case timeout
-    /// The gateway sent something that is no HTTP answer.
+    /// The gateway sent bytes that are not an HTTP response.
     case malformed(String)
   }
 
@@ -20,7 +20,7 @@ final class RawConnection {
     socket = try TestSocket.connect(port: port, receiveBuffer: receiveBuffer)
   }
 
-  /// What the gateway does not take (it may have refused already) is no failure: its answer says.
+  /// Sends bytes. A failure is ignored: the gateway may have refused the request already, and its response tells.
   @discardableResult
   func send(_ bytes: [UInt8]) -> RawConnection {
     socket.send(bytes)
@@ -30,18 +30,18 @@ final class RawConnection {
   @discardableResult
   func send(_ text: String) -> RawConnection { send(Array(text.utf8)) }
 
-  /// The next final answer.
-  func receive(to method: String = "POST", within seconds: Double = 8) throws -> Answer {
+  /// Receives the next final response.
+  func receive(to method: String = "POST", within seconds: Double = 8) throws -> Response {
     let deadline = MonotonicTime.now + seconds
-    var answer = try receiveHead(deadline)
-    answer.body = try receiveBody(of: answer, to: method, deadline)
-    return answer
+    var response = try receiveHead(deadline)
+    response.body = try receiveBody(of: response, to: method, deadline)
+    return response
   }
 
-  /// The head of the next final answer; the body is still to be read.
-  func receiveHead(within seconds: Double = 8) throws -> Answer { try receiveHead(MonotonicTime.now + seconds) }
+  /// Receives the head of the next final response, without its body.
+  func receiveHead(within seconds: Double = 8) throws -> Response { try receiveHead(MonotonicTime.now + seconds) }
 
-  /// The gateway has closed within that time, and sent nothing more.
+  /// Whether the gateway closes the connection within that time and sends nothing more.
   func isClosed(within seconds: Double = 1.5) -> Bool {
     let deadline = MonotonicTime.now + seconds
     while start == buffer.count, !isAtEnd {
@@ -50,7 +50,7 @@ final class RawConnection {
     return start == buffer.count
   }
 
-  /// Reads exactly that many bytes of a body and hands them over piece by piece.
+  /// Receives exactly that many bytes of a body and passes them on piece by piece.
   func receive(_ count: Int, within seconds: Double, _ piece: (ArraySlice<UInt8>) -> Void) throws {
     let deadline = MonotonicTime.now + seconds
     var left = count
@@ -63,7 +63,7 @@ final class RawConnection {
     }
   }
 
-  private func receiveHead(_ deadline: Double) throws -> Answer {
+  private func receiveHead(_ deadline: Double) throws -> Response {
     var interim: [Int] = []
     while true {
       var lines: [String] = []
@@ -72,20 +72,20 @@ final class RawConnection {
         if line.isEmpty { break }
         lines.append(line)
       }
-      var answer = try Answer(head: lines)
-      if (100..<200).contains(answer.status) {
-        interim.append(answer.status)
+      var response = try Response(head: lines)
+      if (100..<200).contains(response.status) {
+        interim.append(response.status)
         continue
       }
-      answer.interim = interim
-      return answer
+      response.interim = interim
+      return response
     }
   }
 
-  private func receiveBody(of answer: Answer, to method: String, _ deadline: Double) throws -> [UInt8] {
-    if method == "HEAD" || answer.status == 204 || answer.status == 304 { return [] }
-    if answer["Transfer-Encoding"] != nil { return try receiveChunks(deadline) }
-    if let length = answer["Content-Length"] {
+  private func receiveBody(of response: Response, to method: String, _ deadline: Double) throws -> [UInt8] {
+    if method == "HEAD" || response.status == 204 || response.status == 304 { return [] }
+    if response["Transfer-Encoding"] != nil { return try receiveChunks(deadline) }
+    if let length = response["Content-Length"] {
       guard let count = Int(length), count >= 0 else { throw Trouble.malformed("Content-Length \(length)") }
       return try exactly(count, deadline)
     }
@@ -112,7 +112,7 @@ final class RawConnection {
     return take(count)
   }
 
-  /// A line without its CRLF. A bare CR or LF is an error.
+  /// Receives a line and returns it without its CRLF. A bare CR or LF is an error.
   private func line(_ deadline: Double) throws -> String {
     var searched = start
     while true {
@@ -134,7 +134,7 @@ final class RawConnection {
     return bytes
   }
 
-  /// Waits for more bytes.
+  /// Waits for further bytes.
   private func more(_ deadline: Double) throws {
     if isAtEnd { throw Trouble.closed }
     if start > 0 {
@@ -150,14 +150,14 @@ final class RawConnection {
   }
 }
 
-/// An HTTP answer as it stood on the wire.
-struct Answer {
+/// An HTTP response as it was on the wire.
+struct Response {
   let status: Int
   let fields: [(name: String, value: String)]
   var interim: [Int] = []
   var body: [UInt8] = []
 
-  /// The value of a field that stands once; nil when it is missing.
+  /// The first value of a field; nil when it is missing.
   subscript(name: String) -> String? { all(name).first }
 
   func all(_ name: String) -> [String] {
@@ -168,7 +168,7 @@ struct Answer {
 
   var json: [String: Any]? { (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any] }
 
-  /// The word in an error body of the gateway.
+  /// The code in an error body of the gateway.
   var errorCode: String? { json?["code"] as? String }
 
   init(head lines: [String]) throws {

@@ -1,4 +1,4 @@
-/// The bytes of requests as tests send them.
+/// The bytes of requests.
 enum Request {
   static let values = "/api/iot/codes/values"
   static let history = "/api/iot/codes/history"
@@ -12,7 +12,7 @@ enum Request {
   static let valuesBody = #"{"codes":["P"]}"#
   static let setBody = #"{"aryPoints":[{"pointId":"P","value":1}]}"#
 
-  /// A well-formed request, unless the parts make it something else. A token of nil leaves the field out.
+  /// Returns a request, well-formed unless the parts are not. A token of nil omits the field.
   static func make(
     _ method: String = "POST", _ path: String = values, body: String? = valuesBody, token: String? = JWT.caller(),
     contentType: String? = "application/json", fields: String = ""
@@ -26,7 +26,7 @@ enum Request {
     return Array((head + fields + "\r\n" + (body ?? "")).utf8)
   }
 
-  /// A POST whose framing is the test's own.
+  /// Returns a POST with the given framing.
   static func framed(_ fields: String, _ rest: String, token: String = JWT.caller()) -> [UInt8] {
     Array(
       ("POST \(values) HTTP/1.1\r\nHost: gateway.test\r\nAuthorization: Bearer \(token)\r\n"

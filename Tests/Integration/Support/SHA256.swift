@@ -1,5 +1,5 @@
-/// SHA-256 and HMAC (FIPS 180-4, RFC 2104) for the tests' own tokens: written out here, so that a test does not check
-/// the gateway's signatures with the gateway's code.
+/// SHA-256 and HMAC (FIPS 180-4, RFC 2104) for the tests' tokens. An independent implementation, so that the gateway's
+/// code does not verify its own signatures.
 enum SHA256 {
   static func hash(_ message: [UInt8]) -> [UInt8] {
     var state: [UInt32] = [

@@ -2,19 +2,19 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// A WebTalk upstream on raw TCP that behaves as it is told.
+/// A WebTalk upstream on raw TCP with scripted behaviour.
 ///
-/// It keeps the exact bytes of every call, hands out JWT-shaped access tokens with a chosen life and refresh tokens
-/// that are good once, refuses what the real one refuses, and misbehaves by script: each data call takes the next step,
-/// then it is normal again.
+/// It records the exact bytes of every call. It issues JWT-shaped access tokens with a given life and refresh tokens
+/// that work once, and refuses the same calls as the real upstream. Each data call takes the next scripted step;
+/// without one the upstream behaves normally.
 final class ScriptedUpstream: Sendable {
-  /// One request as it arrived.
+  /// A received request.
   struct Call: Sendable {
     enum Kind: String { case authorization, refresh, values, history, set, forceSet, alarms, alarmConfigs, other }
     let kind: Kind
-    /// Counts accepted connections from 1.
+    /// The number of the connection, counted from 1.
     let connection: Int
-    /// How many requests that connection had before.
+    /// The number of earlier requests on that connection.
     let precedingOnConnection: Int
     let head: String
     let body: [UInt8]
@@ -27,7 +27,7 @@ final class ScriptedUpstream: Sendable {
   }
 
   struct Tokens {
-    /// Access token → when it ends, seconds since the epoch.
+    /// The end of each access token, in seconds since the epoch.
     var access: [String: Double] = [:]
     var live: Set<String> = []
     var used: Set<String> = []
@@ -65,7 +65,7 @@ final class ScriptedUpstream: Sendable {
 
   deinit { stop() }
 
-  /// Closes everything; nothing listens on the port any more.
+  /// Closes the listener and all connections.
   func stop() {
     let peers = state.withLock { state in
       state.isStopped = true
@@ -79,13 +79,13 @@ final class ScriptedUpstream: Sendable {
 
   // MARK: Script
 
-  /// The next data calls take these steps, one each.
+  /// Queues a step for each of the next data calls.
   func script(_ steps: UpstreamStep...) { state.withLock { $0.steps += steps } }
 
-  /// Every data call takes this step; nil: normal again.
+  /// Sets the step of every data call without a queued one; nil restores normal behaviour.
   func always(_ step: UpstreamStep?) { state.withLock { $0.everyStep = step } }
 
-  /// The next token calls take these steps.
+  /// Queues a step for each of the next token calls.
   func scriptTokens(_ steps: UpstreamStep...) { state.withLock { $0.tokenSteps += steps } }
 
   var tokenLife: Double {
@@ -93,15 +93,15 @@ final class ScriptedUpstream: Sendable {
     set { state.withLock { $0.tokenLife = newValue } }
   }
 
-  /// Every access token so far is refused with 301 from now on.
+  /// Makes the upstream reject all issued access tokens with 301.
   func revokeAccess() {
     state.withLock { state in for token in state.tokens.access.keys { state.tokens.access[token] = 0 } }
   }
 
-  /// Every refresh token so far is refused with 305 from now on.
+  /// Makes the upstream refuse all issued refresh tokens with 305.
   func revokeRefresh() { state.withLock { $0.tokens.live.removeAll() } }
 
-  /// Closes the kept-alive connections that wait for a request; how many there were.
+  /// Closes the idle connections and returns their number.
   @discardableResult
   func dropIdle() -> Int {
     let idle = state.withLock { $0.peers.filter { $0.isIdle } }
@@ -109,38 +109,38 @@ final class ScriptedUpstream: Sendable {
     return idle.count
   }
 
-  // MARK: What was seen
+  // MARK: Observations
 
   var calls: [Call] { state.withLock { $0.calls } }
   var dataCalls: [Call] { calls.filter { $0.kind != .authorization && $0.kind != .refresh } }
   func count(_ kinds: Call.Kind...) -> Int { calls.count { kinds.contains($0.kind) } }
-  /// How many pairs were handed out.
+  /// The number of issued pairs.
   var pairs: Int { state.withLock { $0.tokens.serial } }
   var tokenCalls: Int { count(.authorization, .refresh) }
-  /// How often a refresh token was shown that had been used before.
+  /// The number of calls with a refresh token that had been used before.
   var reusedRefreshTokens: Int { state.withLock { $0.tokens.reused } }
-  /// Every token that was ever handed out.
+  /// All issued tokens.
   var secrets: [String] { state.withLock { Array($0.tokens.access.keys) + $0.tokens.live + $0.tokens.used } }
   func isAccessToken(_ token: String) -> Bool { state.withLock { $0.tokens.access[token] != nil } }
   /// The gateway closed or reset a connection while a step was running on it.
   var sawDisconnect: Bool { state.withLock { state in state.peers.contains { $0.isGone } } }
   /// A connection on which a step is running.
   var busyPeer: UpstreamPeer? { state.withLock { state in state.peers.first { $0.isBusy } } }
-  /// What the kernel has taken, over all connections.
+  /// The bytes that the kernel has accepted, over all connections.
   var sentBytes: Int { state.withLock { $0.peers.reduce(0) { $0 + $1.sent } } }
   func forgetCalls() { state.withLock { $0.calls.removeAll() } }
 
   // MARK: Normal behaviour
 
-  func answerNormally(_ call: Call) -> [UInt8] {
+  func respondNormally(_ call: Call) -> [UInt8] {
     switch call.kind {
-    case .authorization, .refresh: Wire.message(answerToken(call))
+    case .authorization, .refresh: Wire.message(tokenResponse(call))
     case .other: Wire.message(#"{"code":404,"error":"no such call"}"#, status: "404 Not Found")
-    default: Wire.message(refusal(of: call) ?? answerData(call))
+    default: Wire.message(refusal(of: call) ?? dataResponse(call))
     }
   }
 
-  private func answerToken(_ call: Call) -> String {
+  private func tokenResponse(_ call: Call) -> String {
     guard call.query["appId"] == Secrets.appID else { return #"{"code":304,"error":"invalid appId"}"# }
     return state.withLock { state in
       if call.kind == .refresh {
@@ -154,7 +154,7 @@ final class ScriptedUpstream: Sendable {
     }
   }
 
-  /// A new pair, as the real upstream gives it: an access JWT with `exp`, and a refresh token that is good once.
+  /// Issues a pair like the real upstream's: an access JWT with `exp`, and a refresh token that works once.
   func grant(_ state: inout State) -> (access: String, refresh: String) {
     let now = Date().timeIntervalSince1970
     state.tokens.serial += 1
@@ -167,7 +167,7 @@ final class ScriptedUpstream: Sendable {
     return (access, refresh)
   }
 
-  /// What the real one says to a token that it does not take; nil when it takes it.
+  /// Returns the real upstream's response to an invalid token; nil when the token is valid.
   func refusal(of call: Call) -> String? {
     let tokens = call.all("Token")
     let ends = tokens.count == 1 ? state.withLock { $0.tokens.access[tokens[0]] } : nil
@@ -177,7 +177,7 @@ final class ScriptedUpstream: Sendable {
     return ends <= Date().timeIntervalSince1970 ? #"{"code":301,"error":"token expired"}"# : nil
   }
 
-  private func answerData(_ call: Call) -> String {
+  private func dataResponse(_ call: Call) -> String {
     guard call.kind == .values else { return #"{"code":200,"msg":"ok"}"# }
     let body = (try? JSONSerialization.jsonObject(with: Data(call.body))) as? [String: Any]
     guard let codes = body?["codes"] as? [String] else { return #"{"code":400,"error":"codes missing"}"# }
@@ -211,9 +211,9 @@ final class ScriptedUpstream: Sendable {
   }
 }
 
-/// Texts of the upstream's wire.
+/// Messages of the upstream.
 enum Wire {
-  /// A whole answer with its length.
+  /// Returns a complete response with its length.
   static func message(
     _ body: String, status: String = "200 OK", fields: String = "", contentType: String = "application/json"
   ) -> [UInt8] {
@@ -222,6 +222,6 @@ enum Wire {
         .utf8)
   }
 
-  /// The value that a point has: the same for the same name.
+  /// The value of a point, which depends on its name only.
   static func value(of code: String) -> Int { code.utf8.reduce(7) { ($0 * 31 + Int($1)) % 10_007 } }
 }

@@ -1,9 +1,8 @@
 import Testing
 
-@Suite("The tests' own tools", .blocking)
+@Suite("The tools of the tests", .blocking)
 struct SupportTests {
   @Test(
-    "SHA-256 gives the values of FIPS 180-4",
     arguments: [
       ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
       ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
@@ -12,12 +11,11 @@ struct SupportTests {
         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
       ),
     ])
-  func sha256(_ message: String, _ digest: String) {
+  func `SHA-256 gives the values of FIPS 180-4`(_ message: String, _ digest: String) {
     #expect(hex(SHA256.hash(Array(message.utf8))) == digest)
   }
 
-  @Test("HMAC gives the values of RFC 4231")
-  func hmac() {
+  @Test func `HMAC gives the values of RFC 4231`() {
     let short = SHA256.hmac(key: Array("Jefe".utf8), Array("what do ya want for nothing?".utf8))
     #expect(hex(short) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
     let longKey = SHA256.hmac(
@@ -25,8 +23,7 @@ struct SupportTests {
     #expect(hex(longKey) == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
   }
 
-  @Test("the scripted upstream hands out tokens, refuses a used refresh token and answers with a good one")
-  func upstream() throws {
+  @Test func `the scripted upstream issues tokens, refuses a used refresh token and serves a valid token`() throws {
     let upstream = try ScriptedUpstream()
     let connection = try RawConnection(port: upstream.port)
     let path = "/_webtalk/_cur/api/access_token"

@@ -22,21 +22,21 @@ final class UpstreamPeer: Sendable {
     self.number = number
   }
 
-  /// Waits for a request.
+  /// Whether the connection waits for a request.
   var isIdle: Bool { state.withLock { $0.isIdle && !$0.isDone } }
-  /// A step is running.
+  /// Whether a step is running.
   var isBusy: Bool { state.withLock { !$0.isIdle && !$0.isDone } }
-  /// The gateway closed it or reset it while a step was running.
+  /// Whether the gateway closed or reset the connection while a step was running.
   var isGone: Bool { state.withLock { $0.isGone } }
-  /// Body and head bytes that the kernel took.
+  /// The bytes that the kernel has accepted, heads included.
   var sent: Int { state.withLock { $0.sent } }
 
-  /// Ends it from outside.
+  /// Shuts the connection down from another thread.
   func end() {
     state.withLock { if !$0.isDone { socket.shutDown() } }
   }
 
-  /// False when the gateway is gone.
+  /// Sends bytes; false when the gateway has closed the connection.
   func send(_ bytes: [UInt8]) -> Bool {
     let isTaken = socket.send(bytes, until: MonotonicTime.now + 60)
     state.withLock { state in
@@ -45,13 +45,13 @@ final class UpstreamPeer: Sendable {
     return isTaken
   }
 
-  /// Waits, but not longer than the gateway stays; false when it went.
+  /// Waits; false when the gateway closes the connection before the time ends.
   func wait(_ seconds: Double) -> Bool {
     let end = MonotonicTime.now + seconds
     return wait { MonotonicTime.now >= end }
   }
 
-  /// The same, until the gate is open.
+  /// Waits until the gate is open; false when the gateway closes the connection before.
   func wait(for gate: Gate) -> Bool { wait { gate.isOpen } }
 
   private func wait(until isOver: () -> Bool) -> Bool {
@@ -68,7 +68,7 @@ final class UpstreamPeer: Sendable {
   func reset() { finish { socket.reset() } }
   func finish() { finish { socket.close() } }
 
-  /// Under the lock, so that nobody shuts down a descriptor that already belongs to someone else.
+  /// Closes under the lock, so that `end` never shuts down a descriptor that the kernel has reused.
   private func finish(_ close: () -> Void) {
     state.withLock { state in
       if !state.isDone { close() }
@@ -83,7 +83,7 @@ final class UpstreamPeer: Sendable {
     }
   }
 
-  /// The next request, or nil at the end.
+  /// Receives the next request; nil at the end of the connection.
   func receive() -> ScriptedUpstream.Call? {
     var buffer = state.withLock { $0.buffer }
     while true {

@@ -1,56 +1,56 @@
 import Synchronization
 
-/// What the scripted upstream does with one call. Returns false to close the connection.
+/// The scripted upstream's handling of one call. Returns false to close the connection.
 struct UpstreamStep: Sendable {
   let run: @Sendable (ScriptedUpstream, UpstreamPeer, ScriptedUpstream.Call) -> Bool
 
   init(_ run: @escaping @Sendable (ScriptedUpstream, UpstreamPeer, ScriptedUpstream.Call) -> Bool) { self.run = run }
 
-  /// As the real one answers.
-  static let normal = UpstreamStep { upstream, peer, call in peer.send(upstream.answerNormally(call)) }
-  /// Reads the request and never answers; ends when the gateway goes.
+  /// Responds like the real upstream.
+  static let normal = UpstreamStep { upstream, peer, call in peer.send(upstream.respondNormally(call)) }
+  /// Never responds; ends when the gateway closes the connection.
   static let hang = UpstreamStep { _, peer, _ in peer.wait(600) }
-  /// Closes without a byte.
+  /// Closes the connection without a byte.
   static let close = UpstreamStep { _, _, _ in false }
-  /// Resets without a byte.
+  /// Resets the connection without a byte.
   static let reset = UpstreamStep { _, peer, _ in
     peer.reset()
     return false
   }
-  /// Closes without a byte where the connection has served before, else answers.
+  /// Closes without a byte if the connection has served before, else responds normally.
   static let closeIfReused = UpstreamStep { upstream, peer, call in
-    call.precedingOnConnection == 0 && peer.send(upstream.answerNormally(call))
+    call.precedingOnConnection == 0 && peer.send(upstream.respondNormally(call))
   }
 
-  /// Waits first.
+  /// Waits before the given step.
   static func delay(_ seconds: Double, then step: UpstreamStep = .normal) -> UpstreamStep {
     UpstreamStep { upstream, peer, call in peer.wait(seconds) && step.run(upstream, peer, call) }
   }
 
-  /// Answers when the gate opens. The call takes effect then, or `isEarly`: before.
+  /// Responds when the gate opens. The call takes effect then, or at its arrival with `isEarly`.
   static func held(by gate: Gate, isEarly: Bool = false) -> UpstreamStep {
     UpstreamStep { upstream, peer, call in
-      let early = isEarly ? upstream.answerNormally(call) : nil
-      return peer.wait(for: gate) && peer.send(early ?? upstream.answerNormally(call))
+      let early = isEarly ? upstream.respondNormally(call) : nil
+      return peer.wait(for: gate) && peer.send(early ?? upstream.respondNormally(call))
     }
   }
 
-  /// These bytes as they are; then the connection is closed, or stays.
+  /// Sends these bytes, then closes the connection or keeps it open.
   static func raw(_ bytes: [UInt8], close: Bool = true) -> UpstreamStep {
     UpstreamStep { _, peer, _ in peer.send(bytes) && !close }
   }
 
   static func raw(_ text: String, close: Bool = true) -> UpstreamStep { raw(Array(text.utf8), close: close) }
 
-  /// A whole answer with that body.
-  static func answer(_ body: String, status: String = "200 OK", fields: String = "") -> UpstreamStep {
+  /// Sends a complete response with that body.
+  static func response(_ body: String, status: String = "200 OK", fields: String = "") -> UpstreamStep {
     raw(Wire.message(body, status: status, fields: fields), close: false)
   }
 
-  /// HTTP 200 with a code in the envelope.
-  static func envelope(_ code: Int) -> UpstreamStep { answer(#"{"code":\#(code),"error":"scripted"}"#) }
+  /// Sends HTTP 200 with a code in the envelope.
+  static func envelope(_ code: Int) -> UpstreamStep { response(#"{"code":\#(code),"error":"scripted"}"#) }
 
-  /// A JSON body of exactly that many bytes, sent as fast as it is taken.
+  /// Sends a JSON body of exactly that many bytes, as fast as the gateway reads it.
   static func large(_ count: Int) -> UpstreamStep {
     UpstreamStep { _, peer, _ in
       let start = Array(#"{"code":200,"data":""#.utf8)
@@ -68,7 +68,7 @@ struct UpstreamStep: Sendable {
   }
 }
 
-/// Holds calls until it is opened.
+/// Delays calls until it is opened.
 final class Gate: Sendable {
   private let state = Atomic(false)
   var isOpen: Bool { state.load(ordering: .acquiring) }

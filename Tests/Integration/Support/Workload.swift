@@ -3,9 +3,9 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A gateway with a predictable upstream, callers on threads of their own, and what must hold when all have gone.
+/// A gateway with a predictable upstream, callers on threads of their own, and the checks after they have ended.
 final class Workload: Sendable {
-  /// What a caller asks for, and what the upstream answers to that.
+  /// A request to the gateway, and the kind of upstream call for it.
   struct Question: Sendable {
     let path: String
     let body: String
@@ -40,7 +40,7 @@ final class Workload: Sendable {
     var configuration = GatewayConfiguration.upstream([
       "max_in_flight": "64", "queue": "{size: 1024, wait: 15s}", "first_byte_timeout": "15s",
     ])
-    // A caller whose thread waits for its turn on a busy machine is not a slow one.
+    // A client whose thread waits for a busy machine must not be treated as slow.
     configuration.listen["header_timeout"] = "15s"
     configuration.listen["body_timeout"] = "15s"
     configuration.listen["idle_timeout"] = "30s"
@@ -64,10 +64,10 @@ final class Workload: Sendable {
     Request.make("POST", question.path, body: question.body, token: token, fields: fields)
   }
 
-  /// What the upstream answers directly.
-  func expected(_ question: Question) -> [UInt8] { source.answer(to: question.kind, Array(question.body.utf8)) }
+  /// Returns the upstream's own response body.
+  func expected(_ question: Question) -> [UInt8] { source.response(to: question.kind, Array(question.body.utf8)) }
 
-  /// Runs that many callers side by side until each is done.
+  /// Runs that many callers concurrently to their end.
   func run(callers: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
     let group = DispatchGroup()
     for number in 0..<callers {
@@ -80,19 +80,19 @@ final class Workload: Sendable {
     group.wait()
   }
 
-  /// What should not have happened; `expectClean` shows it.
+  /// Records a failure, which `expectClean` reports.
   func note(_ trouble: String) { troubles.withLock { $0.append(trouble) } }
 
-  /// The answer is the upstream's own.
-  func compare(_ answer: Answer, with question: Question) {
+  /// Records a failure unless the response equals the upstream's.
+  func compare(_ response: Response, with question: Question) {
     let body = expected(question)
-    if answer.status == PredictableUpstream.status(of: body), answer.body.isSame(as: body) { return }
+    if response.status == PredictableUpstream.status(of: body), response.body.isSame(as: body) { return }
     note(
-      "\(question.path) \(question.body.prefix(120)): \(answer.status), \(answer.body.count) bytes instead of "
-        + "\(body.count): \(answer.text.prefix(200))")
+      "\(question.path) \(question.body.prefix(120)): \(response.status), \(response.body.count) bytes instead of "
+        + "\(body.count): \(response.text.prefix(200))")
   }
 
-  /// Nothing was noted, nothing is left behind, and the gateway serves on.
+  /// Expects that no failure was recorded, no resource leaked, and the gateway still serves.
   func expectClean(sourceLocation: SourceLocation = #_sourceLocation) throws {
     let troubles = troubles.withLock { $0 }
     #expect(troubles.isEmpty, "\(troubles.count): \(troubles.prefix(5))", sourceLocation: sourceLocation)
@@ -108,13 +108,13 @@ final class Workload: Sendable {
     try lab.expectHealthy(sourceLocation: sourceLocation)
   }
 
-  /// Requests on that route that got this status, as the gateway counts them.
+  /// The gateway's count of requests on that route with this status.
   func counted(_ path: String, status: Int? = nil) throws -> Int {
     let labels = ["route": path].merging(status.map { ["status": "\($0)"] } ?? [:]) { $1 }
     return Int(try lab.metric("gateway_http_requests_total", labels) ?? 0)
   }
 
-  /// Requests that did without a call of their own.
+  /// The gateway's count of requests without a call of their own.
   func shared(_ kinds: String...) throws -> Int {
     try kinds.reduce(0) { sum, kind in
       sum + Int(try lab.metric("gateway_coalesced_requests_total", ["adapter": "main", "kind": kind]) ?? 0)
@@ -123,7 +123,7 @@ final class Workload: Sendable {
 }
 
 extension GatewayProcess {
-  /// What its open descriptors lead to; without pipes, of which a few are kept for the next long answers.
+  /// The targets of the open descriptors, without pipes: the gateway keeps some for later long responses.
   var descriptors: [String] {
     let folder = "/proc/\(pid)/fd"
     return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).compactMap {
@@ -133,7 +133,7 @@ extension GatewayProcess {
 }
 
 extension [UInt8] {
-  /// Equality at the speed of memcmp in debug builds too.
+  /// Compares with memcmp, which is fast in debug builds too.
   func isSame(as other: [UInt8]) -> Bool {
     count == other.count
       && withUnsafeBytes { own in

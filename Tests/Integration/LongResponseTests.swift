@@ -2,9 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Long answers whose rest goes from socket to socket, or through the gateway's memory where the framing wants it.
-@Suite("Long answers", .blocking)
-struct LongAnswerTests {
+/// Long responses, whose rest goes from socket to socket, or through the gateway's memory where the framing requires
+/// it.
+@Suite("Long responses", .blocking)
+struct LongResponseTests {
   static let sizes = [1, 65_535, 65_536, 65_537, 262_144, 8 << 20]
 
   private static func history(_ version: String = "1.1") -> [UInt8] {
@@ -18,46 +19,43 @@ struct LongAnswerTests {
     return lab
   }
 
-  @Test(
-    "every size in every framing arrives as it was sent, and both connections go on",
-    arguments: LongBody.Framing.allCases)
-  func sizes(_ framing: LongBody.Framing) throws {
+  @Test(arguments: LongBody.Framing.allCases)
+  func `a body of any size arrives unchanged, and connections stay usable`(_ framing: LongBody.Framing) throws {
     let lab = try Self.lab()
     lab.upstream.forgetCalls()
     let connection = try lab.connect()
     for size in Self.sizes {
       let body = LongBody(count: size)
       lab.upstream.script(body.step(framing))
-      let answer = try connection.send(Self.history()).receive(within: 30)
-      #expect(answer.status == 200)
-      #expect(body.isEqual(to: answer.body), "\(size) bytes")
-      if framing == .length { #expect(answer["Content-Length"] == String(size)) }
+      let response = try connection.send(Self.history()).receive(within: 30)
+      #expect(response.status == 200)
+      #expect(body.isEqual(to: response.body), "\(size) bytes")
+      if framing == .length { #expect(response["Content-Length"] == String(size)) }
       #expect(try connection.send(Request.make()).receive().status == 200, "after \(size) bytes")
     }
     let connections = Set(lab.upstream.dataCalls.map(\.connection))
-    #expect(framing == .close || connections.count == 1, "the upstream's connection was used again each time")
+    #expect(framing == .close || connections.count == 1, "the upstream's connection was reused each time")
   }
 
-  @Test("a caller of HTTP/1.0 gets the bytes without chunks, up to the end", arguments: LongBody.Framing.allCases)
-  func oldCaller(_ framing: LongBody.Framing) throws {
+  @Test(arguments: LongBody.Framing.allCases)
+  func `an HTTP/1.0 client gets the body without chunks`(_ framing: LongBody.Framing) throws {
     let lab = try Self.lab()
     for size in [65_537, 262_144, 3 << 20] {
       let body = LongBody(count: size)
       lab.upstream.script(body.step(framing))
       let connection = try lab.connect()
-      let answer = try connection.send(Self.history("1.0")).receive(within: 30)
-      #expect(answer["Transfer-Encoding"] == nil)
-      #expect(body.isEqual(to: answer.body), "\(size) bytes")
+      let response = try connection.send(Self.history("1.0")).receive(within: 30)
+      #expect(response["Transfer-Encoding"] == nil)
+      #expect(body.isEqual(to: response.body), "\(size) bytes")
       #expect(connection.isClosed())
     }
     try lab.expectHealthy()
   }
 
-  @Test("300 MB pass without the gateway growing")
-  func memory() throws {
+  @Test func `a body of 300 MB does not increase the gateway's memory`() throws {
     let lab = try Self.lab()
     let body = LongBody(count: 300 << 20)
-    // What a first stream needs, every later one has.
+    // Later streams reuse the memory of the first.
     lab.upstream.script(LongBody(count: 8 << 20).step(), body.step())
     #expect(try lab.call(Self.history(), within: 30).status == 200)
     let before = lab.gateway.residentMemory
@@ -75,8 +73,7 @@ struct LongAnswerTests {
     #expect(peak - before < 2 << 20)
   }
 
-  @Test("more readers than there are pipes, all of them slow, cost a bounded memory and lose nothing")
-  func crowd() throws {
+  @Test func `more slow readers than pipes use bounded memory and lose no byte`() throws {
     let readers = 150
     let lab = try Self.lab(["max_connections": "256", "max_in_flight": "256"])
     let body = LongBody(count: 6 << 20)
@@ -88,13 +85,13 @@ struct LongAnswerTests {
     let connections = try (0..<readers).map { _ in try lab.connect(receiveBuffer: 16 << 10).send(Self.history()) }
     for connection in connections { #expect(try connection.receiveHead(within: 30).status == 200) }
     var (last, still) = (-1, 0)
-    try eventually("all to be held up", within: 60) {
+    try eventually("all responses to stall", within: 60) {
       let bytes = lab.upstream.sentBytes
       still = bytes == last ? still + 1 : 0
       last = bytes
       return still > 40
     }
-    // What is held back of each, and one piece for those without a pipe.
+    // The buffered part of each response, and one piece for those without a pipe.
     #expect(lab.gateway.residentMemory - before < readers * (192 << 10))
     for connection in connections.suffix(6) + connections.prefix(6) {
       var check = LongBody.Check()
@@ -103,8 +100,7 @@ struct LongAnswerTests {
     }
   }
 
-  @Test("a request that came behind a long answer's is answered after it")
-  func pipelined() throws {
+  @Test func `a request pipelined after one with a long response gets its response after it`() throws {
     let lab = try Self.lab()
     let body = LongBody(count: 2 << 20)
     lab.upstream.script(body.step(), body.step())
@@ -115,8 +111,7 @@ struct LongAnswerTests {
     #expect(try connection.receive().status == 200)
   }
 
-  @Test("a long answer in small pieces, with pauses, arrives whole")
-  func trickle() throws {
+  @Test func `a long response sent in small pieces with pauses arrives complete`() throws {
     let lab = try Self.lab()
     let body = LongBody(count: 400_000)
     lab.upstream.script(
