@@ -30,17 +30,18 @@ public func firstValue<Value>(
   }
 }
 
-/// Polls until the condition holds. Suspends the task between two polls.
+/// Polls until the condition holds, and returns whether it did in time. Suspends the task between two polls.
 ///
-/// - Throws: `NotInTime`, `CancellationError`, or what the condition throws.
+/// Use it within `#expect`, whose message shows the condition.
 public func eventually(
-  _ what: String, within seconds: Double = 30, _ condition: () async throws -> Bool
-) async throws {
+  within seconds: Double = 30, _ condition: () async throws -> Bool
+) async rethrows -> Bool {
   let end = MonotonicTime.now + seconds
-  while !(try await condition()) {
-    guard MonotonicTime.now < end else { throw NotInTime("not within \(seconds) s: \(what)") }
-    try await Task.sleep(for: .milliseconds(1))
+  while MonotonicTime.now < end {
+    if try await condition() { return true }
+    try? await Task.sleep(for: .microseconds(500))
   }
+  return try await condition()
 }
 
 /// The monotonic clock, in seconds.
