@@ -120,7 +120,7 @@ import Testing
 
   @Test func `check --live counts an upstream that responds with an error as reached, and prints the code`() throws {
     let upstream = try ScriptedUpstream()
-    upstream.script(.answer(#"{"code":500,"error":"no"}"#))
+    upstream.script(.response(#"{"code":500,"error":"no"}"#))
     let program = try program(GatewayConfiguration(), upstream)
     #expect(try check(program, "--format", "json") == 0)
     let read = try #require(try steps(program)["adapter main read"])
@@ -147,11 +147,11 @@ import Testing
   {
     let upstream = try ScriptedUpstream()
     let program = try program(GatewayConfiguration(), upstream)
-    upstream.scriptTokens(.answer(#"{"code":304,"error":"invalid appId"}"#))
+    upstream.scriptTokens(.response(#"{"code":304,"error":"invalid appId"}"#))
     #expect(try check(program, "--format", "json") == 3)
     let token = try #require(try steps(program)["adapter main token"])
     #expect((token["note"] as? String)?.contains("code 304") == true)
-    upstream.script(.answer("<html>"))
+    upstream.script(.response("<html>"))
     #expect(try check(program, "--format", "json") == 3)
     #expect(try steps(program)["adapter main read"]?["outcome"] as? String == "failed")
   }

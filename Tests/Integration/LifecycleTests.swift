@@ -177,13 +177,6 @@ struct LifecycleTests {
     #expect(!FileManager.default.fileExists(atPath: gateway.folder.appending(path: "pointgate.db").path))
   }
 
-  @Test(arguments: [["no-such-verb"], ["run", "--no-such-option"], ["check", "--config"]])
-  func `wrong usage exits with 2`(_ arguments: [String]) throws {
-    let gateway = try GatewayProcess("", environment: Lab.environment(nil))
-    #expect(try gateway.run(arguments) == 2)
-    #expect(!gateway.log.isEmpty)
-  }
-
   @Test func `token issue prints only a token that the gateway accepts`() throws {
     let lab = try Lab()
     let other = try GatewayProcess(GatewayConfiguration().text, environment: lab.gateway.environment)

@@ -26,14 +26,6 @@ struct TokenTests {
     #expect(lab.upstream.count(.refresh) <= 6)
   }
 
-  @Test func `many concurrent first callers cause one authorization`() throws {
-    let lab = try Lab(Self.wide)
-    let connections = try (0..<100).map { _ in try lab.connect() }
-    for connection in connections { connection.send(Request.make()) }
-    for connection in connections { #expect(try connection.receive().status == 200) }
-    #expect(lab.upstream.tokenCalls == 1)
-  }
-
   @Test(arguments: [301, 302])
   func `a rejected token is renewed once and the call is repeated once, writes included`(_ code: Int) throws {
     let lab = try Lab()

@@ -151,16 +151,6 @@ struct UpstreamFaultTests {
     }
   }
 
-  @Test func `a response that breaks off while streaming breaks the client's connection`() throws {
-    let lab = try Lab()
-    lab.upstream.script(
-      .raw(
-        "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{\"code\":200,\"x\":\""
-          + String(repeating: "x", count: 300_000)))
-    #expect(throws: RawConnection.Trouble.closed) { try lab.call() }
-    try lab.expectHealthy()
-  }
-
   @Test func `an upstream that does not listen leads to 502 without its address`() throws {
     let lab = try Lab()
     try lab.upstream.withNormalToken(lab)
@@ -204,21 +194,6 @@ struct UpstreamFaultTests {
       try lab.metric("gateway_writes_total", ["kind": "set", "outcome": "ok"]) == 1
     }
     #expect(!lab.upstream.sawDisconnect)
-  }
-
-  @Test func `requests beyond the queue's bounds get 503 with Retry-After, and the rest are served`() throws {
-    let lab = try Lab(.upstream(["max_in_flight": "2", "queue": "{size: 2, wait: 5s}"]))
-    try lab.upstream.withNormalToken(lab)
-    lab.upstream.always(.delay(0.5))
-    let connections = try (0..<12).map { _ in try lab.connect() }
-    for connection in connections { connection.send(Request.make()) }
-    let responses = try connections.map { try $0.receive() }
-    let shed = responses.filter { $0.status == 503 }
-    // The exact number depends on the order in which the loops serve the connections.
-    #expect(responses.count { $0.status == 200 } >= 2)
-    #expect(!shed.isEmpty)
-    #expect(responses.allSatisfy { $0.status == 200 || $0.status == 503 })
-    #expect(shed.allSatisfy { $0.errorCode == "overloaded" && $0["Retry-After"] != nil })
   }
 
   @Test(arguments: [2, 3])
