@@ -17,7 +17,7 @@ enum HelpCommand {
 
     \(Terminal.table(Verb.all.map { ["  \($0.name)", $0.summary] }))
     \(table([.config, .help, .version]))
-    exit status: 0 done · 1 the configuration, or what was checked, is bad · 2 wrong usage · 3 a service was not reached · 70 a bug
+    exit status: 0 done · 1 a bad configuration or store · 2 wrong usage · 3 a service was not reached · 70 a bug
 
     Try: pointgate run --demo
 

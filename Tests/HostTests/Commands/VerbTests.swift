@@ -35,7 +35,7 @@ import Testing
     let text = HelpCommand.text(of: [CheckCommand.verb])
     #expect(
       text.hasPrefix("usage: pointgate check [FILE] [-c FILE] [--live] [--format text|json]        (also: validate)"))
-    #expect(text.contains("\n  -c, --config FILE     the configuration;"))
+    #expect(text.contains("\n  -c, --config FILE   the configuration;"))
   }
 
   @Test func `a table's columns are as wide as their widest entry, the last column excepted`() {
