@@ -2,7 +2,7 @@ import AdapterAPI
 import Mock
 import WebTalk
 
-/// The vendors that are built in. This list and the one in `Package.swift` are all that a new vendor changes here.
+/// The vendors that are built in. A new vendor is added to this list and to `Package.swift`, and nowhere else.
 enum AdapterRegistry {
   static let types: [any Adapter.Type] = [WebTalk.self, Mock.self]
 
@@ -11,7 +11,7 @@ enum AdapterRegistry {
 
   static func type(named name: String) -> (any Adapter.Type)? { types.first { $0.typeName == name } }
 
-  /// The vendors as the configuration's reader needs them.
+  /// The vendors in the form that the reader of the configuration needs.
   static let adapterTypes: [AdapterType] = types.map { type in
     AdapterType(
       name: type.typeName, operations: type.operations, isMergeable: type.merging != nil
@@ -24,7 +24,7 @@ enum AdapterRegistry {
   }
 }
 
-// What an adapter is lent that is only made to check its settings: `init` opens nothing, so nothing of this is ever called.
+// The context of an adapter that is made to check its settings only. `init` opens nothing, so nothing of it is called.
 
 private struct NoClock: GatewayClock {
   func now() -> Instant { Instant(nanoseconds: System.monotonic()) }

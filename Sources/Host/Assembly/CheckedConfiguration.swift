@@ -1,17 +1,18 @@
 import AdapterAPI
 
-/// A configuration that `run` can start with: read, and its keys made.
+/// A configuration without errors, with the keys made from it.
 struct CheckedConfiguration: Sendable {
   let loaded: LoadedConfiguration
   let configuration: Configuration
   let keys: KeyRing
 }
 
-/// Where the configuration comes from; `check`, `run` and a reload all read it here, so that they can't disagree.
+/// The source of a configuration. `check`, `run` and a reload all read the configuration with `load`, so that they find the
+/// same problems.
 struct ConfigurationSource: Sendable {
-  /// As the user named it.
+  /// The path as the user typed it.
   let file: String
-  /// The configuration itself, where it is built in (`run --demo`).
+  /// The text of a configuration that is built in (`run --demo`); nil where the file is read.
   var text: String?
   let environment: [String: String]
 
@@ -38,19 +39,5 @@ struct ConfigurationSource: Sendable {
     guard let keys, !problems.hasErrors else { return Result(loaded: loaded, checked: nil) }
     return Result(
       loaded: loaded, checked: CheckedConfiguration(loaded: loaded, configuration: configuration, keys: keys))
-  }
-}
-
-extension LoadedConfiguration {
-  /// The same with further problems, all in order of their position.
-  func adding(_ more: [ConfigError]) -> LoadedConfiguration {
-    if more.isEmpty { return self }
-    let all = (problems + more).enumerated()
-      .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
-      .map(\.element)
-    return LoadedConfiguration(
-      file: file, configuration: all.contains { $0.severity == .error } ? nil : configuration, problems: all,
-      source: source,
-      resolver: resolver)
   }
 }

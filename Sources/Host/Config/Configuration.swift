@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// The whole configuration, typed and checked. Immutable; what a reload swaps.
+/// The whole configuration, typed and checked. A reload replaces it whole.
 struct Configuration: Sendable {
   var listen: Listen
   var admin: Admin
@@ -10,10 +10,10 @@ struct Configuration: Sendable {
   /// In the order of the file.
   var adapters: [AdapterInstance]
   var routes: [Route]
-  /// The name under `defaults.adapter`.
+  /// The value of `defaults.adapter`.
   var defaultAdapter: String
 
-  /// A numeric address and a port (0 takes a free one).
+  /// A numeric address and a port; port 0 takes a free one.
   struct Address: Sendable, Hashable, CustomStringConvertible {
     var host: String
     var port: UInt16
@@ -29,11 +29,11 @@ struct Configuration: Sendable {
 
   struct Listen: Sendable {
     var address: Address
-    /// Nil: as many as the cores that this process may use.
+    /// Nil: one for each core that this process may use.
     var eventLoops: Int?
     var eventLoopsPosition: SourcePosition
     var maxConnections = 20_000
-    /// Bytes; likewise below.
+    /// In bytes, as are the sizes below.
     var maxRequestLine = 8 << 10
     var maxHeaderSize = 16 << 10
     var maxHeaderFields = 100
@@ -63,23 +63,23 @@ struct Configuration: Sendable {
     var audience: String?
     var leeway = Duration.seconds(30)
     var rolesClaim = "role"
-    /// How many verified tokens are remembered, over all loops.
+    /// The number of verified tokens that are cached, over all event loops.
     var cache = 10_000
 
     enum Algorithm: String, Sendable, CaseIterable { case HS256, HS384, HS512, RS256, PS256, ES256, EdDSA }
 
-    /// The texts of the JWK sets, in order.
+    /// The texts of the JWK sets, in the order of the file.
     var keySets: [String] {
       keys.compactMap { if case .keySet(let json, _) = $0.material { json } else { nil } }
     }
 
-    /// A key with its algorithm pinned, or a set of keys each of which pins its own.
+    /// A key with its algorithm, or a set of keys that each name their own.
     struct Key: Sendable {
       enum Material: Sendable {
         case secret(Algorithm, Secret, kid: String?)
-        /// A PEM public key (or certificate), already read from the file.
+        /// A public key or certificate in PEM, as read from its file.
         case publicKey(Algorithm, pem: String, kid: String?)
-        /// A JWK set (RFC 7517), already read from the file.
+        /// A JWK set (RFC 7517), as read from its file.
         case keySet(json: String, path: String)
       }
       var material: Material
@@ -90,14 +90,14 @@ struct Configuration: Sendable {
   struct Store: Sendable, Equatable {
     enum Kind: Sendable, Equatable {
       case memory
-      /// Path, already made absolute against the current directory.
+      /// An absolute path; a relative one was completed with the current directory.
       case sqlite(path: String)
       case postgres(url: Secret)
     }
     var kind: Kind
-    /// Where PostgreSQL's tables are.
+    /// The schema of the tables in PostgreSQL.
     var schema = "public"
-    /// False: a database whose schema is old is refused instead of being brought up to date.
+    /// Whether an old schema is brought up to date. When false, a database with an old schema is refused.
     var migrate = true
     var required = false
     var position: SourcePosition
@@ -106,7 +106,7 @@ struct Configuration: Sendable {
   struct AdapterInstance: Sendable {
     var name: String
     var type: String
-    /// The mapping under `settings:` (empty when absent): reserved names are read into `upstream` already.
+    /// The mapping under `settings:`; empty when absent. The reserved names have been read into `upstream`.
     var settings: ConfigNode
     var upstream: UpstreamLimits
     var position: SourcePosition
@@ -151,33 +151,33 @@ struct Configuration: Sendable {
     enum Target: Sendable, Equatable {
       case operation(Operation)
       case token(masked: Bool)
-      /// What the host itself keeps: everything at and below the path.
+      /// A resource of the host: everything at and below the path.
       case resource(ResourceKind)
-      /// A known operation word whose part is not built: stream, adapters, status, openapi.
+      /// An operation that is known but not implemented yet: stream, adapters, status, openapi.
       case notImplemented(String)
     }
-    /// Nil: every method, and the whole resource below the path.
+    /// Nil: every method, at and below the path.
     var method: String?
     var path: String
     var target: Target
     var adapter: String
     var timeout: Duration
-    /// Empty: any valid token.
+    /// Empty: any valid token suffices.
     var roles: [String]
     var writeRoles: [String]
     var requiresToken: Bool
     var maxBodySize: Int
-    /// Of an import into the catalogue.
+    /// The limit of an import into the catalogue, in bytes.
     var maxImportSize: Int
-    /// Identical reading requests that are in flight share one upstream call.
+    /// Whether identical reading requests in flight share one upstream call.
     var coalesce = false
-    /// How long an answer is reused; zero: not at all.
+    /// The time for which a cached response is fresh; zero: responses are not cached.
     var cache = Duration.zero
-    /// How much longer it is given while one request fetches the next.
+    /// The time after that for which the cached response is sent while one request fetches a new one.
     var stale = Duration.zero
-    /// How long after a write no kept answer is given.
+    /// The time after a write in which responses are not cached: they may still show the state before it.
     var settle = Duration.seconds(1)
-    /// Nil: different callers' codes never share a call.
+    /// Nil: different callers' codes are not merged.
     var batch: Batch?
     var position: SourcePosition
   }

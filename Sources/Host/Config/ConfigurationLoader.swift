@@ -1,12 +1,12 @@
 import AdapterAPI
 
-/// Reads a configuration file into a `Configuration`, with every problem in one run.
+/// Reads a configuration file into a `Configuration`, and collects every problem in one run.
 ///
-/// `check`, `run` and a reload all come through here. Opens nothing but the files that the configuration names.
+/// `check`, `run` and a reload all read the configuration with it. Opens only the files that the configuration names.
 enum ConfigurationLoader {
   /// - Parameters:
-  ///   - path: As the user typed it; problems are printed with it.
-  ///   - environment: The process's own; it wins over `.env.local` beside the file.
+  ///   - path: the path as the user typed it; problems are printed with it.
+  ///   - environment: the process's variables; they win over `.env.local` beside the file.
   static func load(
     path: String, environment: [String: String], adapterTypes: [AdapterType]
   ) -> LoadedConfiguration {
@@ -15,7 +15,7 @@ enum ConfigurationLoader {
       let problem = ConfigError("the configuration \(missing.reason)", at: SourcePosition(line: 1, column: 1))
       return LoadedConfiguration(
         file: path, configuration: nil, problems: [problem], source: [],
-        resolver: Settings.Resolver(environment: { _ in nil }, file: { _ in .failure(.init("is out of reach")) }))
+        resolver: Settings.Resolver(environment: { _ in nil }, file: { _ in .failure(.init("cannot be read")) }))
     case .success(let bytes):
       return load(
         bytes: bytes, file: path, folder: TextFile.folder(of: path), environment: environment,
@@ -24,8 +24,8 @@ enum ConfigurationLoader {
   }
 
   /// - Parameters:
-  ///   - file: How problems name the text.
-  ///   - folder: What relative paths inside the configuration are relative to; empty for the current folder.
+  ///   - file: the name of the text in problems.
+  ///   - folder: the folder that relative paths in the configuration start from; empty for the current folder.
   static func load(
     bytes: [UInt8], file: String, folder: String, environment: [String: String], adapterTypes: [AdapterType]
   ) -> LoadedConfiguration {
@@ -45,7 +45,7 @@ enum ConfigurationLoader {
       source: YAMLReader.lines(of: bytes), resolver: resolver)
   }
 
-  /// The vendor's own settings of an instance; the reserved names count as read.
+  /// Returns the vendor's own settings of an instance; the reserved names count as read.
   static func settings(
     for instance: Configuration.AdapterInstance, problems: Settings.Problems, resolver: Settings.Resolver
   ) -> Settings {
@@ -69,7 +69,7 @@ enum ConfigurationLoader {
       let file = EnvironmentFile.parse(text)
       variables = file.variables
       for line in file.badLines.prefix(10) {
-        problems.warning("line \(line) of .env.local is not KEY=VALUE and does not count", at: start)
+        problems.warning("line \(line) of .env.local is not KEY=VALUE and is ignored", at: start)
       }
     }
     variables.merge(environment) { _, own in own }
@@ -78,8 +78,8 @@ enum ConfigurationLoader {
       environment: { all[$0] }, file: { TextFile.readText(TextFile.join(folder, $0)) })
   }
 
-  /// By position; problems at one place stay in the order in which they were found.
-  private static func sorted(_ problems: [ConfigError]) -> [ConfigError] {
+  /// Sorts problems by position. Problems at one position stay in the order in which they were found.
+  static func sorted(_ problems: [ConfigError]) -> [ConfigError] {
     problems.enumerated()
       .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
       .map(\.element)

@@ -2,12 +2,12 @@ import AdapterAPI
 
 // adapters.
 
-/// An instance, and what is known of its type.
+/// An adapter instance and the state of its type.
 struct ConfiguredAdapter {
   enum Kind {
-    case built(AdapterType)
-    case notBuilt
-    /// Reported already; nothing more is said about it.
+    case implemented(AdapterType)
+    case notImplemented
+    /// An error has been recorded already.
     case unknown
   }
   let instance: Configuration.AdapterInstance
@@ -26,7 +26,7 @@ extension ConfigurationReader {
       if problems.isFull { return nil }
       if !ConfigurationReader.isName(name) {
         problems.error(
-          "'\(Spelling.printable(name))' is no name for an adapter; use letters, digits, '-' and '_', 64 at most",
+          "the adapter name '\(Spelling.printable(name))' is not valid; use at most 64 letters, digits, '-' and '_'",
           at: position)
       }
       let adapter = readAdapter(name, position, section)
@@ -35,23 +35,25 @@ extension ConfigurationReader {
     }
   }
 
-  /// An adapter that is not built must not be relied on.
+  /// Refuses to run when a route or the default uses an adapter whose type is not implemented.
   func checkUsed(_ adapters: [ConfiguredAdapter], by routes: [Configuration.Route], _ defaults: Defaults) {
-    // The place where each is first relied on.
+    // The first use of each adapter.
     var uses = [defaults.adapter: defaults.position]
     for route in routes.reversed() where route.target.usesAdapter { uses[route.adapter] = route.position }
     for adapter in adapters {
-      guard case .notBuilt = adapter.kind else { continue }
+      guard case .notImplemented = adapter.kind else { continue }
       let (name, type) = (adapter.instance.name, adapter.instance.type)
       if let use = uses[name] {
-        stopRun("adapter '\(name)' has the type '\(type)', which is not in force yet, and 'run' refuses it", at: use)
+        refuseRun(
+          "adapter '\(name)' has the type '\(type)', which is not implemented yet, and 'run' refuses it; use another adapter",
+          at: use)
       } else {
-        problems.warning("the adapter type '\(type)' is not in force yet", at: adapter.instance.position)
+        problems.warning("the adapter type '\(type)' is not implemented yet", at: adapter.instance.position)
       }
     }
   }
 
-  /// A budget stretches what is polled only where there are answers to give meanwhile.
+  /// Warns of reading routes without a cache on an adapter with a budget: they have no response to send once it is used up.
   func checkBudgets(_ adapters: [ConfiguredAdapter], _ routes: [Configuration.Route]) {
     for instance in adapters.map(\.instance) where !instance.upstream.budget.isNone {
       let refusing = routes.filter { $0.adapter == instance.name && $0.isRead && $0.cache == .zero }.map(\.path)
@@ -59,8 +61,8 @@ extension ConfigurationReader {
       let more = refusing.count > 2 ? " and \(refusing.count - 2) more" : ""
       let settings = ConfigurationLoader.settings(for: instance, problems: .init(), resolver: root.resolver)
       problems.warning(
-        "once 'budget' is used up, \(refusing.prefix(2).joined(separator: ", "))\(more) will be refused (503): "
-          + "set 'cache' there, and older answers are given instead", at: settings.position(of: "budget"))
+        "when 'budget' is used up, requests to \(refusing.prefix(2).joined(separator: ", "))\(more) will be refused (503); "
+          + "set 'cache' on these routes to send older responses instead", at: settings.position(of: "budget"))
     }
   }
 
@@ -72,23 +74,23 @@ extension ConfigurationReader {
       name: name, type: type, settings: node, upstream: readUpstream(settings), position: position)
     if let built = adapterTypes.first(where: { $0.name == type }) {
       checkPlain(settings)
-      // An adapter's own complaints about a value that is no mapping would only repeat what was said.
+      // Where the value is not a mapping, that has been reported, and the adapter's own problems would only repeat it.
       let own = ConfigurationLoader.settings(
         for: instance, problems: isMapping(node) ? problems : .init(), resolver: root.resolver)
       built.validate(name, own)
       own.finish(misplaced: MisplacedKeys.inSettings)
-      return ConfiguredAdapter(instance: instance, kind: .built(built))
+      return ConfiguredAdapter(instance: instance, kind: .implemented(built))
     }
-    if AdapterType.notBuilt.contains(type) {
+    if AdapterType.notImplemented.contains(type) {
       readFuture(type, settings)
-      return ConfiguredAdapter(instance: instance, kind: .notBuilt)
+      return ConfiguredAdapter(instance: instance, kind: .notImplemented)
     }
     if !type.isEmpty {
       let names = adapterTypes.map(\.name)
-      let hint = Spelling.hint(for: type, among: names + AdapterType.notBuilt)
+      let hint = Spelling.hint(for: type, among: names + AdapterType.notImplemented)
       section.error(
-        "unknown adapter type '\(Spelling.printable(type))'\(hint); "
-          + "built in: \(names.joined(separator: ", "))", at: "type")
+        "unknown adapter type '\(Spelling.printable(type))'"
+          + (hint.isEmpty ? "; must be one of \(names.joined(separator: ", "))" : hint), at: "type")
     }
     return ConfiguredAdapter(instance: instance, kind: .unknown)
   }
@@ -97,16 +99,16 @@ extension ConfigurationReader {
     if case .mapping = node.content { true } else { node.isNull }
   }
 
-  /// What was meant to be encrypted must not go out in plain text.
+  /// Refuses to run with an https upstream: calls that are meant to be encrypted must not leave in plain text.
   private func checkPlain(_ settings: Settings) {
     guard settings.contains("base_url") else { return }
     let look = Settings(
       ConfigNode(.mapping(settings.all.filter { $0.key == "base_url" }), at: settings.position), path: settings.path,
       problems: Settings.Problems(), resolver: root.resolver)
     if look.baseURL("base_url").isTLS {
-      stopRun(
-        "TLS towards the upstream is not in force yet, and 'run' refuses it: calls would go out in plain text; "
-          + "'base_url' must be http:// for now", at: settings.position(of: "base_url"))
+      refuseRun(
+        "TLS to the upstream is not implemented yet, and 'run' refuses it: calls would be sent in plain text; "
+          + "'base_url' must be an http:// URL for now", at: settings.position(of: "base_url"))
     }
   }
 
@@ -132,28 +134,28 @@ extension ConfigurationReader {
       limits.budget.perDay = budget.integer("per_day", default: 0, in: 0...1_000_000_000)
       budget.finish()
     }
-    readReservedNotInForce(settings)
+    readReservedNotImplemented(settings)
     return limits
   }
 
-  private func readReservedNotInForce(_ settings: Settings) {
-    notInForce("fallback_urls", settings, when: !settings.texts("fallback_urls").isEmpty)
+  private func readReservedNotImplemented(_ settings: Settings) {
+    notImplemented("fallback_urls", settings, when: !settings.texts("fallback_urls").isEmpty)
     let refresh = settings.duration("dns_refresh", default: .seconds(30), in: .seconds(1)...Self.day)
-    notInForce("dns_refresh", settings, when: refresh != .seconds(30))
+    notImplemented("dns_refresh", settings, when: refresh != .seconds(30))
     if let tls = settings.section("tls") {
       let authority = tls.optionalText("ca")
-      notInForce("tls", settings, when: !tls.flag("verify", default: true) || authority != nil)
+      notImplemented("tls", settings, when: !tls.flag("verify", default: true) || authority != nil)
       tls.finish()
     }
     if let breaker = settings.section("breaker") {
       let failures = breaker.integer("failures", default: 5, in: 0...1_000_000_000)
       let open = breaker.duration("open_for", default: .seconds(5), in: Self.shortest...Self.day)
-      notInForce("breaker", settings, when: failures != 0 && (failures != 5 || open != .seconds(5)))
+      notImplemented("breaker", settings, when: failures != 0 && (failures != 5 || open != .seconds(5)))
       breaker.finish()
     }
   }
 
-  /// The settings of types that are not built, as far as they are fixed.
+  /// Reads the settings of types that are not implemented, as far as they are fixed.
   private func readFuture(_ type: String, _ settings: Settings) {
     switch type {
     case "home-assistant":
@@ -175,11 +177,8 @@ extension ConfigurationReader {
     settings.finish(knownElsewhere: AdapterType.reservedSettings)
   }
 
-  /// Names stand in logs, metrics and the store.
+  /// Whether the text can be an adapter's name, as logs, metrics and the store show it.
   static func isName(_ text: String) -> Bool {
-    (1...64).contains(text.utf8.count)
-      && text.utf8.allSatisfy {
-        (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 45 || $0 == 95
-      }
+    (1...64).contains(text.utf8.count) && text.utf8.allSatisfy { $0.isWordByte || $0 == UInt8(ascii: "-") }
   }
 }

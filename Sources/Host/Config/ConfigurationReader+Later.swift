@@ -1,6 +1,6 @@
 import AdapterAPI
 
-// stream, console, telemetry, reload: understood and checked, not in force in this release.
+// stream, console, telemetry, reload: read and checked, but not implemented yet.
 
 extension ConfigurationReader {
   func readStream() {
@@ -9,10 +9,10 @@ extension ConfigurationReader {
     let subscribers = section.integer("max_subscribers", default: 5000, in: 0...1_000_000)
     let codes = section.integer("max_codes", default: 1000, in: 1...1_000_000)
     let heartbeat = section.duration("heartbeat", default: .seconds(15), in: .seconds(1)...Self.day)
-    notInForce("interval", section, when: interval != .seconds(1))
-    notInForce("max_subscribers", section, when: subscribers != 5000)
-    notInForce("max_codes", section, when: codes != 1000)
-    notInForce("heartbeat", section, when: heartbeat != .seconds(15))
+    notImplemented("interval", section, when: interval != .seconds(1))
+    notImplemented("max_subscribers", section, when: subscribers != 5000)
+    notImplemented("max_codes", section, when: codes != 1000)
+    notImplemented("heartbeat", section, when: heartbeat != .seconds(15))
     section.finish()
   }
 
@@ -23,7 +23,7 @@ extension ConfigurationReader {
     if !path.isEmpty, let reason = RoutePath.mistake(in: path) {
       section.error("'path' in console \(reason)", at: "path")
     }
-    notInForce("path", section, when: path != "/console" && !path.isEmpty)
+    notImplemented("path", section, when: path != "/console" && !path.isEmpty)
     section.finish()
   }
 
@@ -35,14 +35,14 @@ extension ConfigurationReader {
       _ = otlp.share("sample", default: 1)
       if let headers = otlp.section("headers") { headers.all.forEach { _ = headers.optionalText($0.key) } }
       otlp.finish()
-      notInForce("otlp", section)
+      notImplemented("otlp", section)
     }
     section.finish()
   }
 
   func readReload() {
     let section = section("reload")
-    notInForce("watch", section, when: section.flag("watch", default: false))
+    notImplemented("watch", section, when: section.flag("watch", default: false))
     section.finish()
   }
 }

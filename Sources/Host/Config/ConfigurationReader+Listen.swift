@@ -20,7 +20,7 @@ extension ConfigurationReader {
     listen.idleTimeout = timeout(section, "idle_timeout", listen.idleTimeout)
     listen.drainTimeout = section.duration("drain_timeout", default: listen.drainTimeout, in: .zero...Self.day)
     let perAddress = section.integer("max_connections_per_address", default: 0, in: 0...10_000_000)
-    notInForce("max_connections_per_address", section, when: perAddress > 0)
+    notImplemented("max_connections_per_address", section, when: perAddress > 0)
     readListenTLS(section)
     readProxies(section)
     readOrigins(section)
@@ -32,7 +32,7 @@ extension ConfigurationReader {
     let section = section("admin")
     let address = readAddress(section, standard: 9090)
     if address == listen.address, address.port != 0 {
-      section.error("listen.address and admin.address are the same; each needs its own port", at: "address")
+      section.error("admin.address is the same as listen.address; give each its own port", at: "address")
     }
     section.finish()
     return Configuration.Admin(address: address)
@@ -44,13 +44,13 @@ extension ConfigurationReader {
       guard let section = limits.section(key) else { continue }
       let rate = section.integer("rate", default: 0, in: 0...1_000_000_000)
       _ = section.integer("burst", default: 0, in: 0...1_000_000_000)
-      notInForce(key, limits, when: rate > 0)
+      notImplemented(key, limits, when: rate > 0)
       section.finish()
     }
     limits.finish()
   }
 
-  /// A time to wait: more than nothing, at most a day.
+  /// Reads a timeout: from one millisecond to a day.
   func timeout(_ section: Settings, _ key: String, _ standard: Duration) -> Duration {
     section.duration(key, default: standard, in: Self.shortest...Self.day)
   }
@@ -62,7 +62,7 @@ extension ConfigurationReader {
     case .success(let address):
       return Configuration.Address(host: address.host, port: address.port, position: position)
     case .failure(let mistake):
-      // An empty text has been reported as empty.
+      // An empty text has been reported already.
       if !text.isEmpty { section.error("'address' in \(section.path) \(mistake.reason)", at: "address") }
       return Configuration.Address(host: "127.0.0.1", port: 0, position: position)
     }
@@ -75,7 +75,7 @@ extension ConfigurationReader {
     return nil
   }
 
-  /// A listener that was meant to speak TLS must not speak plain text.
+  /// Refuses to run: a listener that is configured for TLS must not serve plain text.
   private func readListenTLS(_ section: Settings) {
     guard let tls = section.section("tls") else { return }
     _ = tls.text("certificate")
@@ -83,8 +83,9 @@ extension ConfigurationReader {
     _ = tls.optionalText("client_ca")
     _ = tls.choice("client_auth", ["none", "optional", "require"], default: "none")
     tls.finish()
-    stopRun(
-      "'tls' is not in force yet, and 'run' refuses it: callers would be answered in plain text; end TLS in front of it",
+    refuseRun(
+      "'tls' is not implemented yet, and 'run' refuses it: responses would be sent in plain text; "
+        + "terminate TLS in front of the gateway",
       at: section.position(of: "tls"))
   }
 
@@ -92,10 +93,10 @@ extension ConfigurationReader {
     let proxies = section.texts("trusted_proxies")
     for network in proxies where !ListenAddress.isNetwork(network) {
       section.error(
-        "'\(Spelling.printable(network))' in listen.trusted_proxies is no network; write it like 10.0.0.0/8",
+        "'\(Spelling.printable(network))' in listen.trusted_proxies is not a network; write it like 10.0.0.0/8",
         at: "trusted_proxies")
     }
-    notInForce("trusted_proxies", section, when: !proxies.isEmpty)
+    notImplemented("trusted_proxies", section, when: !proxies.isEmpty)
   }
 
   private func readOrigins(_ section: Settings) {
@@ -103,10 +104,10 @@ extension ConfigurationReader {
     let origins = cors.texts("origins")
     for origin in origins where !ListenAddress.isOrigin(origin) {
       cors.error(
-        "'\(Spelling.printable(origin))' is no origin; write it exactly as browsers do, like https://panel.example",
+        "'\(Spelling.printable(origin))' is not an origin; write it exactly as browsers do, like https://panel.example",
         at: "origins")
     }
     cors.finish()
-    notInForce("cors", section, when: !origins.isEmpty)
+    notImplemented("cors", section, when: !origins.isEmpty)
   }
 }

@@ -2,12 +2,12 @@ import AdapterAPI
 
 // defaults and routes.
 
-/// What holds for a route that says nothing itself.
+/// The values of a route that has none of its own.
 struct Defaults {
   var adapter: String
   var timeout: Duration
   var roles: [String]
-  /// Of the adapter's name.
+  /// The position of the adapter's name.
   var position: SourcePosition
 }
 
@@ -25,7 +25,7 @@ struct AdapterTable {
 
 extension ConfigurationReader {
   private static let futureOperations = ["stream", "adapters", "status", "openapi"]
-  /// What an import may be long where the configuration says nothing.
+  /// The default limit of an import, in bytes.
   private static let importSize = 64 << 20
   private static let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -36,7 +36,7 @@ extension ConfigurationReader {
       name = section.text("adapter")
       checkName(name, AdapterTable(adapters), section)
     } else if adapters.count > 1 {
-      section.error("'adapter' is missing in defaults; name the one that routes use when they name none")
+      section.error("'adapter' is missing in defaults; name the adapter of the routes that name none")
     }
     let defaults = Defaults(
       adapter: name, timeout: timeout(section, "timeout", .seconds(30)), roles: section.texts("roles"),
@@ -50,13 +50,14 @@ extension ConfigurationReader {
   ) -> [Configuration.Route] {
     if !root.contains("routes") {
       root.error(
-        "'routes' is missing; list at least one, like - {method: POST, path: /api/iot/codes/values, operation: values}")
+        "'routes' is missing; write at least one, like - {method: POST, path: /api/iot/codes/values, operation: values}"
+      )
       return []
     }
     var lines: [String: Int] = [:]
     let sections = root.sections("routes")
     if sections.isEmpty, case .sequence? = root.node("routes")?.content {
-      root.warning("'routes' is empty: every request will be answered 404", at: "routes")
+      root.warning("'routes' is empty, so every request will be refused (404); add a route", at: "routes")
     }
     let table = AdapterTable(adapters)
     return sections.compactMap { section in
@@ -113,7 +114,7 @@ extension ConfigurationReader {
     if let operation = Operation(rawValue: word) { return .operation(operation) }
     if let resource = ResourceKind(rawValue: word) { return .resource(resource) }
     if ConfigurationReader.futureOperations.contains(word) {
-      section.warning("'\(word)' is not in force yet", at: "operation")
+      section.warning("'\(word)' is not implemented yet", at: "operation")
       return .notImplemented(word)
     }
     if !word.isEmpty {
@@ -121,7 +122,7 @@ extension ConfigurationReader {
         Operation.allCases.map(\.rawValue) + ["token"] + ResourceKind.allCases.map(\.rawValue)
         + ConfigurationReader.futureOperations
       let hint = Spelling.hint(for: word, among: words)
-      let list = hint.isEmpty ? "; known are \(words.joined(separator: ", "))" : hint
+      let list = hint.isEmpty ? "; must be one of \(words.joined(separator: ", "))" : hint
       section.error("unknown operation '\(Spelling.printable(word))' in \(section.path)\(list)", at: "operation")
     }
     return nil
@@ -129,10 +130,10 @@ extension ConfigurationReader {
 
   private func readMethod(_ section: Settings, _ target: Configuration.Route.Target?) -> String? {
     guard section.contains("method") else {
-      // What reads the building and what changes it hangs on the method that clients and proxies see.
+      // Clients and proxies treat a request as reading or writing by its method, so the method must be explicit.
       if let target, target.usesAdapter {
         section.error(
-          "'method' is missing in \(section.path); this operation needs one, POST as a rule and GET for token")
+          "'method' is missing in \(section.path); write method: POST, or GET for operation: token")
       }
       return nil
     }
@@ -141,7 +142,7 @@ extension ConfigurationReader {
     let upper = method.uppercased()
     let hint =
       ConfigurationReader.methods.contains(upper)
-      ? "; methods are in upper case: '\(upper)'" : Spelling.hint(for: method, among: ConfigurationReader.methods)
+      ? "; write it in upper case: '\(upper)'" : Spelling.hint(for: method, among: ConfigurationReader.methods)
     section.error(
       "'method' in \(section.path) must be one of \(ConfigurationReader.methods.joined(separator: ", ")), "
         + "not '\(Spelling.printable(method))'\(hint)", at: "method")
@@ -161,21 +162,24 @@ extension ConfigurationReader {
     if !route.requiresToken {
       for key in ["roles", "write_roles"] where section.contains(key) {
         if case .sequence(let items)? = section.node(key)?.content, items.isEmpty { continue }
-        section.error("'\(key)' needs a JWT, and auth: none asks for none; remove one of the two", at: key)
+        section.error("'\(key)' needs a JWT, and auth: none requires none; remove one of the two", at: key)
       }
     }
     switch route.target {
     case .token(masked: false) where !route.requiresToken:
       section.error(
-        "auth: none would show the upstream's token to everyone; remove it, or set reveal: masked", at: "auth")
+        "auth: none would show the upstream's token to every client; remove it, or set reveal: masked", at: "auth")
     case .token(masked: false) where route.roles.isEmpty:
       section.warning(
-        "\(section.path) shows the upstream's token to any caller with a valid JWT; set roles or reveal: masked",
+        "\(section.path) shows the upstream's token to every caller with a valid JWT; set roles or reveal: masked",
         at: "operation")
     case .operation(let operation) where operation.isWrite && !route.requiresToken:
-      section.warning("with auth: none everyone who reaches the gateway may write to the building", at: "auth")
+      section.warning(
+        "with auth: none every client that reaches the gateway may write to the building; set auth: jwt", at: "auth")
     case .resource(let kind) where !route.requiresToken:
-      section.warning("with auth: none everyone who reaches the gateway may change the \(kind.rawValue)", at: "auth")
+      section.warning(
+        "with auth: none every client that reaches the gateway may change the \(kind.rawValue); set auth: jwt",
+        at: "auth")
     default: break
     }
   }
@@ -183,12 +187,11 @@ extension ConfigurationReader {
   private func checkOffer(
     _ operation: Operation, _ name: String, _ adapters: AdapterTable, _ section: Settings
   ) {
-    guard case .built(let type)? = adapters.kinds[name],
-      !type.operations.contains(operation)
+    guard case .implemented(let type)? = adapters.kinds[name], !type.operations.contains(operation)
     else { return }
     let offered = Operation.allCases.filter(type.operations.contains).map(\.rawValue).joined(separator: ", ")
     section.error(
-      "adapter '\(name)' (\(type.name)) has no operation '\(operation.rawValue)'; it offers \(offered)", at: "operation"
+      "adapter '\(name)' (\(type.name)) has no operation '\(operation.rawValue)'; it has \(offered)", at: "operation"
     )
   }
 
@@ -196,11 +199,11 @@ extension ConfigurationReader {
     if name.isEmpty || adapters.kinds[name] != nil { return }
     let names = adapters.names
     let hint = Spelling.hint(for: name, among: names)
-    let list = hint.isEmpty && !names.isEmpty ? "; there are \(names.prefix(10).joined(separator: ", "))" : hint
+    let list = hint.isEmpty && !names.isEmpty ? "; must be one of \(names.prefix(10).joined(separator: ", "))" : hint
     section.error("no adapter is named '\(Spelling.printable(name))'\(list)", at: "adapter")
   }
 
-  /// What several reading requests may share: a call that is in flight, and its answer for a while.
+  /// Reads how reading requests share upstream calls: the call in flight, and its cached response.
   private func readSharing(_ section: Settings, _ route: inout Configuration.Route) {
     route.coalesce = section.flag("coalesce", default: false)
     route.cache = section.duration("cache", default: .zero, in: .zero...Self.day)
@@ -208,22 +211,22 @@ extension ConfigurationReader {
     route.settle = section.duration("settle", default: .seconds(1), in: .zero...Self.day)
     if route.stale > .zero, route.cache == .zero {
       section.error(
-        "'stale' prolongs 'cache', which is off in \(section.path); set cache, or remove stale", at: "stale")
+        "'stale' extends 'cache', which is off in \(section.path); set cache, or remove stale", at: "stale")
     }
     if route.settle != .seconds(1), !route.sharesCalls {
       section.warning(
-        "'settle' does nothing in \(section.path); set it where answers are shared, on the reading routes that have "
-          + "'cache' or 'coalesce'", at: "settle")
+        "'settle' has no effect in \(section.path); set it on reading routes that have 'cache' or 'coalesce'",
+        at: "settle")
     }
     guard !route.isRead else { return }
     for (key, isOn) in [("coalesce", route.coalesce), ("cache", route.cache > .zero)] where isOn {
       section.error(
-        "'\(key)' is for operations that read (values, history, alarms, alarm-configs); remove it from \(section.path)",
+        "'\(key)' needs an operation that reads (values, history, alarms, alarm-configs); remove it from \(section.path)",
         at: key)
     }
   }
 
-  /// Different callers' codes in one call.
+  /// Reads how different callers' codes are merged into one call.
   private func readBatch(_ section: Settings, _ route: inout Configuration.Route, _ adapters: AdapterTable) {
     guard let batch = section.section("batch", like: "batch: {window: 5ms, max: 200}") else { return }
     defer { batch.finish() }
@@ -233,9 +236,9 @@ extension ConfigurationReader {
     guard route.target == .operation(.values) else {
       return section.error("'batch' merges requests for values only; remove it from \(section.path)", at: "batch")
     }
-    if case .built(let type)? = adapters.kinds[route.adapter], !type.isMergeable {
+    if case .implemented(let type)? = adapters.kinds[route.adapter], !type.isMergeable {
       section.error(
-        "'batch' needs an adapter that says how its answers are cut, and '\(route.adapter)' (\(type.name)) does not; "
+        "'batch' needs an adapter that can merge requests, and '\(route.adapter)' (\(type.name)) cannot; "
           + "remove 'batch', or name another adapter", at: "batch")
     }
     if policy.window >= route.timeout {
@@ -244,7 +247,7 @@ extension ConfigurationReader {
     route.batch = policy
   }
 
-  /// A second upstream to compare with.
+  /// Reads the second adapter that responses are compared with.
   private func readComparison(_ section: Settings, _ adapters: AdapterTable) {
     if let shadow = section.section("shadow") {
       checkName(shadow.text("adapter"), adapters, shadow)
@@ -252,27 +255,30 @@ extension ConfigurationReader {
       _ = shadow.optionalText("points")
       _ = shadow.decimal("tolerance", default: 0)
       shadow.finish()
-      notInForce("shadow", section)
+      notImplemented("shadow", section)
     }
   }
 }
 
-/// The shape of a route's path.
+/// The rules for a route's path.
 enum RoutePath {
-  /// What is wrong with it, as the rest of a sentence; nil when nothing is.
+  /// Returns the rule that the path breaks, as the rest of a sentence; nil when the path is valid.
   static func mistake(in path: String) -> String? {
     let bytes = Array(path.utf8)
-    if bytes.first != 47 { return "must start with '/'" }
+    let slash = UInt8(ascii: "/")
+    if bytes.first != slash { return "must start with '/'" }
     if bytes.count > 1024 { return "is longer than 1024 bytes" }
-    if bytes.contains(63) || bytes.contains(35) { return "must have no query ('?') and no fragment ('#')" }
-    if bytes.contains(37) { return "must be written without percent-encoding ('%')" }
-    if !bytes.allSatisfy({ $0 > 32 && $0 < 127 && !#"<>"\^`{|}*"#.utf8.contains($0) }) {
-      return "has a character that no path may have; use letters, digits and - . _ ~ / : @ ! $ & ' ( ) + , ; ="
+    if bytes.contains(UInt8(ascii: "?")) || bytes.contains(UInt8(ascii: "#")) {
+      return "must have no query ('?') and no fragment ('#')"
     }
-    let segments = bytes.dropFirst().split(separator: 47, omittingEmptySubsequences: false)
-    if segments.dropLast().contains(where: \.isEmpty) { return "must not hold '//'" }
-    if segments.contains(where: { $0.elementsEqual([46]) || $0.elementsEqual([46, 46]) }) {
-      return "must not hold '.' or '..' as a segment"
+    if bytes.contains(UInt8(ascii: "%")) { return "must be written without percent-encoding ('%')" }
+    if !bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !#"<>"\^`{|}*"#.utf8.contains($0) }) {
+      return "has a character that is not allowed; use letters, digits and - . _ ~ / : @ ! $ & ' ( ) + , ; ="
+    }
+    let segments = bytes.dropFirst().split(separator: slash, omittingEmptySubsequences: false)
+    if segments.dropLast().contains(where: \.isEmpty) { return "must not contain '//'" }
+    if segments.contains(where: { $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) }) {
+      return "must not contain '.' or '..' as a segment"
     }
     return nil
   }

@@ -18,15 +18,15 @@ extension ConfigurationReader {
     default: break
     }
     if type != "sqlite", section.contains("path") {
-      section.warning("'path' means nothing with type: \(type)", at: "path")
+      section.warning("'path' has no effect with type: \(type); remove it", at: "path")
     }
     if type != "postgres" {
       for key in ["url", "schema"] where section.contains(key) {
-        section.warning("'\(key)' means nothing with type: \(type)", at: key)
+        section.warning("'\(key)' has no effect with type: \(type); remove it", at: key)
       }
     }
     if type == "memory", section.contains("migrate") {
-      section.warning("'migrate' means nothing with type: memory", at: "migrate")
+      section.warning("'migrate' has no effect with type: memory; remove it", at: "migrate")
     }
     let store = Configuration.Store(
       kind: kind, schema: readSchema(section), migrate: section.flag("migrate", default: true),
@@ -35,8 +35,8 @@ extension ConfigurationReader {
     return store
   }
 
-  /// What libpq takes: a URI, or `key=value` pairs
-  /// (https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNSTRING). Its text is never shown.
+  /// Reads a connection string of libpq: a URI, or `key=value` pairs
+  /// (https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNSTRING). No message shows its text.
   private func readDatabaseURL(_ url: Secret?, _ section: Settings) -> Secret {
     guard let url else {
       if !section.contains("url") { section.error("'url' is missing in store; PostgreSQL needs it") }
@@ -44,20 +44,16 @@ extension ConfigurationReader {
     }
     let text = url.exposed
     if !text.isEmpty, !text.hasPrefix("postgres://"), !text.hasPrefix("postgresql://"), !text.contains("=") {
-      section.error("'url' in store is no address of a database; write it like postgres://user@host/name", at: "url")
+      section.error("'url' in store is not a database URL; write it like postgres://user@host/name", at: "url")
     }
     return url
   }
 
   private func readSchema(_ section: Settings) -> String {
     let schema = section.text("schema", default: "public")
-    let isPlain = schema.utf8.allSatisfy {
-      (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 95
-    }
-    if !schema.isEmpty, !isPlain || schema.utf8.count > 63 || schema.hasPrefix("pg_") {
+    if !schema.isEmpty, !schema.utf8.allSatisfy(\.isWordByte) || schema.utf8.count > 63 || schema.hasPrefix("pg_") {
       section.error(
-        "'schema' in store must be letters, digits and '_', 63 at most, and not begin with pg_",
-        at: "schema")
+        "'schema' in store must be at most 63 letters, digits and '_', and must not begin with pg_", at: "schema")
     }
     return schema
   }

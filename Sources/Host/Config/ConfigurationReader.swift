@@ -1,12 +1,12 @@
 import AdapterAPI
 
-/// Turns the mappings of one document into a `Configuration`, section by section.
+/// Converts the mappings of one document into a `Configuration`, section by section.
 ///
-/// Every key that a configuration may have is read and checked here, also where the part behind it is not built: that
-/// is a warning, `'cors' is not in force yet`, unless going on without it would be unsafe. Then it is an error.
+/// Reads and checks every key that a configuration may have. A key that is not implemented yet gives a warning. Where ignoring
+/// the key would be unsafe, `run` and a reload refuse the configuration as well.
 struct ConfigurationReader {
   let root: Settings
-  /// What relative paths are relative to.
+  /// The folder that relative paths start from.
   let folder: String
   let adapterTypes: [AdapterType]
 
@@ -15,7 +15,7 @@ struct ConfigurationReader {
   static let day = Duration.seconds(86_400)
   static let shortest = Duration.milliseconds(1)
 
-  /// The result is of use only when no error was recorded.
+  /// Reads the document. The result is valid only when no error was recorded.
   func read() -> Configuration {
     readVersion()
     let listen = readListen()
@@ -36,13 +36,12 @@ struct ConfigurationReader {
     root.finish()
     return Configuration(
       listen: listen, admin: admin, log: log, auth: auth, store: store, adapters: adapters.map(\.instance),
-      routes: routes,
-      defaultAdapter: defaults.adapter)
+      routes: routes, defaultAdapter: defaults.adapter)
   }
 
   private func readVersion() {
     if root.contains("version"), root.integer("version", default: 1) != 1 {
-      root.error("this program reads version 1 of the configuration", at: "version")
+      root.error("'version' must be 1, the only version that this program reads", at: "version")
     } else if !root.contains("version") {
       root.error("'version' is missing; write version: 1")
     }
@@ -64,16 +63,16 @@ struct ConfigurationReader {
     return log
   }
 
-  /// The mapping under that key of the top level, or an empty one.
+  /// Returns the mapping under a key of the top level, or an empty one.
   func section(_ key: String) -> Settings { root.section(key) ?? root.emptySection(key) }
 
-  /// The setting is understood and not built, and to run without it would be unsafe.
-  func stopRun(_ message: String, at position: SourcePosition) {
+  /// Records a setting that is not implemented yet and that is unsafe to ignore.
+  func refuseRun(_ message: String, at position: SourcePosition) {
     problems.add(ConfigError(message, at: position, severity: .warning, stopsRun: true))
   }
 
-  /// The setting is understood, but nothing acts on it in this release.
-  func notInForce(_ key: String, _ settings: Settings, when isSet: Bool = true) {
-    if isSet { settings.warning("'\(key)' is not in force yet", at: key) }
+  /// Records a setting that is not implemented yet and is ignored.
+  func notImplemented(_ key: String, _ settings: Settings, when isSet: Bool = true) {
+    if isSet { settings.warning("'\(key)' is not implemented yet", at: key) }
   }
 }

@@ -1,6 +1,6 @@
-/// Reads `.env.local`: `KEY=VALUE` lines, with `export`, quotes and comments, as development tools write them.
+/// Reads `.env.local`: `KEY=VALUE` lines with `export`, quotes and comments, as development tools write them.
 enum EnvironmentFile {
-  /// - Returns: The variables (the last of a name counts), and the lines that are none.
+  /// Returns the variables and the numbers of malformed lines. Of several lines with one name the last counts.
   static func parse(_ text: String) -> (variables: [String: String], badLines: [Int]) {
     var variables: [String: String] = [:]
     var bad: [Int] = []
@@ -19,7 +19,7 @@ enum EnvironmentFile {
     if line.hasPrefix("export "), let space = line.firstIndex(of: " ") { line = trim(line[space...]) }
     guard let equals = line.firstIndex(of: "=") else { return nil }
     let name = trim(line[..<equals])
-    guard let first = name.utf8.first, !(48...57).contains(first), name.utf8.allSatisfy(isNameByte) else { return nil }
+    guard let first = name.utf8.first, !first.isDigit, name.utf8.allSatisfy(\.isWordByte) else { return nil }
     let rest = trim(line[line.index(after: equals)...])
     guard let quote = rest.first, quote == "\"" || quote == "'" || quote == "`" else {
       return (String(name), String(unquoted(rest)))
@@ -27,7 +27,7 @@ enum EnvironmentFile {
     return quoted(rest.dropFirst(), quote).map { (String(name), $0) }
   }
 
-  /// A comment begins at a `#` that white space precedes.
+  /// Removes a comment, which begins at a `#` after white space.
   private static func unquoted(_ text: Substring) -> Substring {
     var previous: Character = " "
     for index in text.indices {
@@ -37,7 +37,8 @@ enum EnvironmentFile {
     return text
   }
 
-  /// Up to the closing quote; behind it only a comment. Escapes mean something between double quotes only.
+  /// Returns the text up to the closing quote; nil where there is none, or more than a comment follows. Only double quotes
+  /// have escapes.
   private static func quoted(_ text: Substring, _ quote: Character) -> String? {
     var value = ""
     var index = text.startIndex
@@ -69,9 +70,5 @@ enum EnvironmentFile {
     var text = text.drop(while: isSpace)
     while let last = text.last, isSpace(last) { text.removeLast() }
     return text
-  }
-
-  private static func isNameByte(_ byte: UInt8) -> Bool {
-    (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == 95
   }
 }

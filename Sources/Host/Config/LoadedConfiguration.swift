@@ -1,8 +1,8 @@
 import AdapterAPI
 
-/// What reading a configuration gave: the configuration, if it is good, and every problem with its place.
+/// The result of reading a configuration: the configuration, if it has no errors, and every problem with its position.
 struct LoadedConfiguration: Sendable {
-  /// The file as the user named it.
+  /// The path as the user typed it.
   let file: String
   /// Nil when there are errors.
   let configuration: Configuration?
@@ -12,13 +12,22 @@ struct LoadedConfiguration: Sendable {
   let source: [String]
   let resolver: Settings.Resolver
 
-  /// What `run` and a reload refuse: the errors, and what is right and would be unsafe to go on without.
+  /// The problems that `run` and a reload refuse: the errors, and settings that are valid but not implemented and unsafe to
+  /// ignore.
   var stopping: [ConfigError] { problems.filter(\.stopsRun) }
   var errorCount: Int { problems.count { $0.severity == .error } }
   var warningCount: Int { problems.count - errorCount }
 
-  /// The vendor's settings of one instance, to build the adapter from; with problems of its own.
+  /// Returns the vendor's settings of one instance, with a problem list of their own, to make the adapter from.
   func settings(for instance: Configuration.AdapterInstance) -> Settings {
     ConfigurationLoader.settings(for: instance, problems: Settings.Problems(), resolver: resolver)
+  }
+
+  /// Returns the same configuration with further problems.
+  func adding(_ more: [ConfigError]) -> LoadedConfiguration {
+    if more.isEmpty { return self }
+    return LoadedConfiguration(
+      file: file, configuration: more.contains { $0.severity == .error } ? nil : configuration,
+      problems: ConfigurationLoader.sorted(problems + more), source: source, resolver: resolver)
   }
 }

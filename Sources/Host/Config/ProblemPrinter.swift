@@ -1,10 +1,10 @@
 import AdapterAPI
 
-/// Writes the problems of a configuration: GNU-shaped lines for people and editors, or JSON for programs.
+/// Prints the problems of a configuration: lines in GNU form for people and editors, or JSON for programs.
 enum ProblemPrinter {
-  /// One line per problem, sorted by position, and a summary line.
+  /// Returns one line per problem, sorted by position, and a summary line.
   ///
-  /// - Parameter carets: Show the line and a caret below each problem; for a terminal.
+  /// - Parameter carets: whether the source line and a caret follow each problem; for a terminal.
   static func text(_ loaded: LoadedConfiguration, carets: Bool) -> String {
     var text = ""
     for problem in loaded.problems {
@@ -16,12 +16,12 @@ enum ProblemPrinter {
     return text + summary(loaded) + "\n"
   }
 
-  /// `gateway.yaml:14:7: error: …`
+  /// Returns `gateway.yaml:14:7: error: …`.
   static func line(_ problem: ConfigError, file: String) -> String {
     "\(file):\(problem.position.line):\(problem.position.column): \(problem.severity.rawValue): \(problem.message)"
   }
 
-  /// `2 errors, 1 warning`
+  /// Returns `2 errors, 1 warning`.
   static func summary(_ loaded: LoadedConfiguration) -> String {
     func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
     if loaded.problems.isEmpty { return "no problems" }
@@ -46,14 +46,14 @@ enum ProblemPrinter {
   }
 }
 
-/// A line of the configuration with a caret below the column; what may be a secret is left out.
+/// A line of the configuration with a caret below the column. A value that may be a secret is replaced by `…`.
 struct SourceExcerpt {
-  /// Both lines.
+  /// The source line and the line with the caret.
   let text: String
 
   private static let lead = 60
   private static let width = 110
-  /// Values of keys like these are not shown: one of them may hold what should have been `{env: NAME}`.
+  /// Keys whose values are not shown, as a secret may stand where `{env: NAME}` is expected.
   private static let sensitive = [
     "secret", "password", "token", "app_id", "appid", "api_key", "url", "base_url", "endpoint",
   ]
@@ -85,7 +85,7 @@ struct SourceExcerpt {
     }
   }
 
-  /// Where the first value begins that may be a secret and is no reference; all from there is left out.
+  /// Returns the index of the first value that may be a secret and is not a reference. The line is cut there.
   private static func secretStart(_ line: [Unicode.Scalar]) -> Int? {
     var word = String.UnicodeScalarView()
     var hasEnded = false
@@ -101,7 +101,7 @@ struct SourceExcerpt {
         if word.count < 64 { word.append(scalar) }
         hasEnded = false
       } else if scalar == " " || scalar == "\t" || scalar == "\"" || scalar == "'" {
-        // Between a key and its colon there may be its closing quote and white space.
+        // A closing quote and white space may stand between a key and its colon.
         hasEnded = true
       } else {
         word.removeAll()
@@ -110,7 +110,7 @@ struct SourceExcerpt {
     return nil
   }
 
-  /// `{env: NAME}` or `{file: path}`; what is no name of a variable may be the secret itself.
+  /// Whether the value is `{env: NAME}` or `{file: path}`. After `env:`, text that is not a variable name may be the secret.
   private static func isReference(_ value: ArraySlice<Unicode.Scalar>) -> Bool {
     guard value.first == "{", let end = value.firstIndex(of: "}") else { return false }
     let isSpace: (Unicode.Scalar) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\"" || $0 == "'" }

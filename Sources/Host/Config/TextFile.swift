@@ -1,12 +1,12 @@
 import AdapterAPI
 import Glibc
 
-/// Reads small files whole, and says in a person's words why one cannot be read.
+/// Reads small files whole. A failure has a reason that completes the sentence "the file X …".
 enum TextFile {
   static let sizeMax = 1 << 20
   static let doesNotExist = "does not exist"
 
-  /// - Parameter anyKind: Pipes and devices too; else ordinary files only, because opening a pipe may wait for ever.
+  /// - Parameter anyKind: whether pipes and devices are read too. Otherwise only regular files are, as opening a pipe may block.
   static func read(_ path: String, anyKind: Bool = false) -> Result<[UInt8], Settings.Resolver.Missing> {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (anyKind ? 0 : O_NONBLOCK))
     guard descriptor >= 0 else { return .failure(reason(errno)) }
@@ -16,9 +16,9 @@ enum TextFile {
     switch status.st_mode & S_IFMT {
     case S_IFREG: break
     case S_IFDIR: return .failure(.init("is a folder, not a file"))
-    default: guard anyKind else { return .failure(.init("is not an ordinary file")) }
+    default: guard anyKind else { return .failure(.init("is not a regular file")) }
     }
-    // One byte more than allowed, so that "too large" can be told from "just fits".
+    // One byte more than allowed tells a file that is too large from one that just fits.
     var bytes = [UInt8](repeating: 0, count: sizeMax + 1)
     var count = 0
     while count < bytes.count {
@@ -44,12 +44,12 @@ enum TextFile {
     }
   }
 
-  /// The path itself when it is absolute, else below the folder.
+  /// Returns the path if it is absolute, else the path below the folder.
   static func join(_ folder: String, _ path: String) -> String {
     path.hasPrefix("/") || folder.isEmpty ? path : folder.hasSuffix("/") ? folder + path : folder + "/" + path
   }
 
-  /// The folder that holds the file; empty for the current one.
+  /// Returns the folder of the file; empty for the current folder.
   static func folder(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "" }
     return String(path[...slash])
@@ -64,7 +64,7 @@ enum TextFile {
   private static func reason(_ code: Int32) -> Settings.Resolver.Missing {
     switch code {
     case ENOENT: .init(doesNotExist)
-    case EACCES, EPERM: .init("may not be read by this user")
+    case EACCES, EPERM: .init("is not readable: permission denied")
     default: .init("cannot be read (\(String(cString: strerror(code))))")
     }
   }

@@ -1,10 +1,10 @@
 import AdapterAPI
 import CLibYAML
 
-/// Reads one YAML document into nodes that know their line and column.
+/// Reads one YAML document into nodes with line and column.
 ///
-/// A strict dialect, over libyaml's events: one document; no anchors, aliases, tags, merge keys or duplicate keys; at
-/// most 64 levels and 1 MiB. JSON is valid too. No recursion, and nothing is expanded, so the work is linear.
+/// Accepts a strict subset of YAML, from libyaml's events: one document; no anchors, aliases, tags, merge keys or duplicate
+/// keys; at most 64 levels and 1 MiB. JSON is valid too. Nothing is expanded and there is no recursion: the work is linear.
 struct YAMLReader {
   static let sizeMax = 1 << 20
   static let depthMax = 64
@@ -13,21 +13,21 @@ struct YAMLReader {
   private var root: ConfigNode?
   private var problems: [ConfigError] = []
 
-  /// A mapping or list whose end has not come yet.
+  /// A mapping or list whose end has not been read yet.
   private struct Collection {
     let position: SourcePosition
     let isMapping: Bool
     var items: [ConfigNode] = []
     var entries: [ConfigNode.Entry] = []
     var key: (text: String, position: SourcePosition)?
-    /// The lines of the keys so far.
+    /// The line of each key so far.
     var lines: [String: Int] = [:]
   }
 
-  /// Nothing more is worth reading.
+  /// Ends the reading.
   private struct Stop: Error {}
 
-  /// - Returns: The document, or the problems that keep it from being one. After a syntax error only that one.
+  /// Returns the document, or the problems in it. A syntax error is the only problem.
   static func read(_ bytes: [UInt8]) -> (root: ConfigNode?, problems: [ConfigError]) {
     if let problem = checkText(bytes) { return (nil, [problem]) }
     var reader = YAMLReader()
@@ -74,15 +74,17 @@ struct YAMLReader {
     switch event.type {
     case YAML_DOCUMENT_START_EVENT:
       let tags = event.data.document_start.tag_directives
-      if root != nil { throw refuse("a second document; a configuration is one document", at: position) }
-      if tags.start != tags.end { throw refuse("tag directives (%TAG) are not part of the dialect", at: position) }
+      if root != nil { throw refuse("a second document begins here; a configuration is one document", at: position) }
+      if tags.start != tags.end {
+        throw refuse("tag directives (%TAG) are not supported; remove this one", at: position)
+      }
     case YAML_ALIAS_EVENT:
-      throw refuse("aliases (*name) are not part of the dialect; write the value out", at: position)
+      throw refuse("aliases (*name) are not supported; repeat the value", at: position)
     case YAML_SCALAR_EVENT:
       let scalar = event.data.scalar
       try check(anchor: scalar.anchor, tag: scalar.tag, at: position)
       let text = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
-      if text.utf8.contains(0) { throw refuse("a NUL character (\\0) in a text", at: position) }
+      if text.utf8.contains(0) { throw refuse("this text has a NUL character (\\0); remove it", at: position) }
       let node = ConfigNode(.scalar(text, plain: scalar.style == YAML_PLAIN_SCALAR_STYLE), at: position)
       try put(node)
     case YAML_SEQUENCE_START_EVENT:
@@ -100,15 +102,15 @@ struct YAMLReader {
 
   private mutating func begin(_ collection: Collection) throws(Stop) {
     if open.count >= YAMLReader.depthMax {
-      throw refuse("more than \(YAMLReader.depthMax) levels inside one another", at: collection.position)
+      throw refuse("the configuration has more than \(YAMLReader.depthMax) nested levels here", at: collection.position)
     }
     if let parent = open.last, parent.isMapping, parent.key == nil {
-      throw refuse("a key must be a single word, not a list or a mapping", at: collection.position)
+      throw refuse("a key must be text, not a list or a mapping", at: collection.position)
     }
     open.append(collection)
   }
 
-  /// A whole node: a key, a value, an item, or the document itself.
+  /// Adds a complete node: a key, a value, an item, or the document itself.
   private mutating func put(_ node: ConfigNode) throws(Stop) {
     guard let top = open.indices.last else {
       root = node
@@ -121,7 +123,7 @@ struct YAMLReader {
     guard let key = open[top].key else {
       guard case .scalar(let text, let plain) = node.content else { throw Stop() }
       if plain, text == "<<" {
-        throw refuse("merge keys (<<) are not part of the dialect; write the keys out", at: node.position)
+        throw refuse("merge keys (<<) are not supported; repeat the keys", at: node.position)
       }
       open[top].key = (text, node.position)
       return
@@ -130,7 +132,7 @@ struct YAMLReader {
     if let line = open[top].lines[key.text] {
       problems.append(
         ConfigError(
-          "the key '\(Spelling.printable(key.text))' stands here a second time; the first is in line \(line)",
+          "the key '\(Spelling.printable(key.text))' is a duplicate of the key in line \(line); remove one",
           at: key.position))
       if problems.count >= Settings.Problems.limit { throw Stop() }
       return
@@ -143,9 +145,9 @@ struct YAMLReader {
     anchor: UnsafeMutablePointer<yaml_char_t>?, tag: UnsafeMutablePointer<yaml_char_t>?, at position: SourcePosition
   ) throws(Stop) {
     if anchor != nil {
-      throw refuse("anchors (&name) are not part of the dialect; write the value out where it is used", at: position)
+      throw refuse("anchors (&name) are not supported; repeat the value where it is used", at: position)
     }
-    if tag != nil { throw refuse("tags (!name) are not part of the dialect; a key's type is known", at: position) }
+    if tag != nil { throw refuse("tags (!name) are not supported; each key has a fixed type", at: position) }
   }
 
   private mutating func refuse(_ message: String, at position: SourcePosition) -> Stop {
@@ -155,29 +157,29 @@ struct YAMLReader {
 }
 
 extension SourcePosition {
-  /// libyaml counts from 0, in characters.
+  /// Converts a mark of libyaml, which counts from 0, in characters.
   fileprivate init(_ mark: yaml_mark_t) {
     self.init(line: Int(clamping: mark.line) &+ 1, column: Int(clamping: mark.column) &+ 1)
   }
 }
 
 extension YAMLReader {
-  /// libyaml's finding as a sentence, at the place where a person would look.
+  /// Returns libyaml's error as a sentence, at the position of the mistake.
   fileprivate static func syntaxError(_ parser: yaml_parser_t, _ bytes: [UInt8]) -> ConfigError {
     let problem = parser.problem.map { String(cString: $0) } ?? "this is not YAML"
     let context = parser.context.map { String(cString: $0) } ?? ""
     var mark = parser.problem_mark
     var message = "not valid YAML: \(problem)"
     if context == "while scanning a simple key" {
-      // The finding is made a line later; the key is what lacks its colon.
+      // libyaml reports the line after the key that lacks its colon.
       mark = parser.context_mark
-      message = "not valid YAML: a key without ': ' and a value behind it"
+      message = "not valid YAML: this key needs ': ' and a value"
     } else if problem.hasPrefix("found a tab character")
-      || problem.hasPrefix("found character that cannot start any token") && byte(at: mark, bytes) == 9
+      || problem.hasPrefix("found character that cannot start any token") && byte(at: mark, bytes) == 0x09
     {
-      message = "not valid YAML: a tab indents this line; use spaces"
+      message = "not valid YAML: this line is indented with a tab; use spaces"
     } else if problem.hasPrefix("mapping values are not allowed") {
-      message = "not valid YAML: no ':' may stand here; indent the line like its neighbours, or quote the value"
+      message = "not valid YAML: a ':' is not allowed here; indent the line like its neighbours, or quote the value"
     } else if !context.isEmpty {
       message += " \(context)"
       if parser.context_mark.line != mark.line { message += " that begins in line \(parser.context_mark.line &+ 1)" }
@@ -186,8 +188,7 @@ extension YAMLReader {
   }
 
   private static func byte(at mark: yaml_mark_t, _ bytes: [UInt8]) -> UInt8? {
-    // `index` counts characters, so it is exact for the ASCII indentation that this looks for in an ASCII file only; a
-    // miss costs a plainer sentence.
+    // `index` counts characters, so it is exact in ASCII files only. In other files the message may be less specific.
     let at = Int(clamping: mark.index)
     return bytes.indices.contains(at) ? bytes[at] : nil
   }
