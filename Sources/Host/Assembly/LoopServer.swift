@@ -20,11 +20,15 @@ final class LoopServer {
       sharing: services.sharing, log: services.log, metrics: services.metrics)
     let server = ServerContext(
       loop: loop, options: ServerOptions(snapshot.configuration.listen), connections: services.connections,
-      memory: services.memory)
+      memory: services.memory, report: LoopServer.report(to: services.log))
     self.pipeline = pipeline
     self.server = server
     listener = Listener(socket, server: server, handler: pipeline)
     listener?.start()
+  }
+
+  private static func report(to log: Log) -> (String) -> Void {
+    { log.error("the kernel refused to watch a socket", [("detail", "\($0)")]) }
   }
 
   /// The server runs on the first loop, where the admin listener lives.
@@ -42,7 +46,7 @@ final class LoopServer {
     let server = ServerContext(
       loop: loop, options: ServerOptions(snapshot.configuration.listen),
       connections: ConnectionCount(limit: LoopServer.adminConnections),
-      memory: MemoryBudget(limit: LoopServer.adminMemory))
+      memory: MemoryBudget(limit: LoopServer.adminMemory), report: LoopServer.report(to: services.log))
     adminServer = server
     adminListener = Listener(socket, server: server, handler: pages)
     adminListener?.start()

@@ -265,18 +265,24 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     object.deadline = deadline
   }
 
-  /// Registers an object's descriptor for good: edge-triggered, in both directions.
-  func add(_ object: LoopObject, fd: Int32) {
-    add(object)
-    let result = pg_epoll_add(epoll, fd, PG_EPOLLIN | PG_EPOLLOUT | PG_EPOLLRDHUP | PG_EPOLLET, object.id)
-    precondition(result == 0, "epoll_ctl: \(System.errorText(errno))")
+  /// Adds an object with its descriptor: edge-triggered, in both directions, until the descriptor is closed.
+  ///
+  /// - Returns: nil, or the `errno` with which the kernel refused (ENOSPC, ENOMEM); then the object was not added.
+  func add(_ object: LoopObject, fd: Int32) -> Int32? {
+    add(object, fd: fd, events: PG_EPOLLIN | PG_EPOLLOUT | PG_EPOLLRDHUP | PG_EPOLLET)
   }
 
-  /// Registers a listening socket that several loops share: one of them is woken.
-  func addListener(_ object: LoopObject, fd: Int32) {
+  /// Adds a listening socket that several loops share: one of them is woken. Returns what `add` returns.
+  func addListener(_ object: LoopObject, fd: Int32) -> Int32? {
+    add(object, fd: fd, events: PG_EPOLLIN | PG_EPOLLEXCLUSIVE)
+  }
+
+  private func add(_ object: LoopObject, fd: Int32, events: UInt32) -> Int32? {
     add(object)
-    let result = pg_epoll_add(epoll, fd, PG_EPOLLIN | PG_EPOLLEXCLUSIVE, object.id)
-    precondition(result == 0, "epoll_ctl: \(System.errorText(errno))")
+    if pg_epoll_add(epoll, fd, events, object.id) == 0 { return nil }
+    let code = errno
+    objects.remove(object)
+    return code
   }
 
   /// Takes the object out. Its descriptor leaves the epoll set when it is closed; one that stays open is named here.

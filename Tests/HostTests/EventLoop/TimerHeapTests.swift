@@ -3,7 +3,7 @@ import Testing
 @testable import Host
 
 @Suite struct TimerHeapTests {
-  @Test func `the heap gives what a sorted list would, for any order of pushes and pops`() {
+  @Test func `TimerHeap pops the entries of a sorted list, for any order of pushes and pops`() {
     var random = Seeded(state: 7)
     for round in 0..<200 {
       var heap = TimerHeap()
@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  @Test func `entries that are of no use any more are cleared away, and the others stay in order`() {
+  @Test func `TimerHeap clears away useless entries, and keeps the useful ones in order`() {
     var heap = TimerHeap()
     var most = 0
     for id in 0..<100_000 as Range<UInt64> {
@@ -46,7 +46,7 @@ import Testing
     #expect(staying == 1000)
   }
 
-  @Test func `an entry keeps its id`() {
+  @Test func `TimerHeap, entries with ids, pops each deadline with its id`() {
     var heap = TimerHeap()
     for (at, id) in [(3, 30), (1, 10), (2, 20), (0, 1)] { heap.push(TimerHeap.Entry(at: Int64(at), id: UInt64(id))) }
     var ids: [UInt64] = []
@@ -55,13 +55,9 @@ import Testing
     #expect(heap.first == 3)
   }
 
-  @Test func `an empty heap has nothing due`() {
+  @Test func `TimerHeap, empty, has nothing due`() {
     var heap = TimerHeap()
     #expect(heap.pop(ifDueAt: .max) == nil)
     #expect(heap.first == nil)
   }
-}
-
-extension TimerHeap.Entry: Equatable {
-  public static func == (a: TimerHeap.Entry, b: TimerHeap.Entry) -> Bool { a.at == b.at && a.id == b.id }
 }

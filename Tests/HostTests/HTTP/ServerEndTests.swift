@@ -252,6 +252,18 @@ import Testing
     }
   }
 
+  @Test func `a connection that the kernel refuses to watch is closed and reported`() async throws {
+    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+      // epoll_ctl refuses this file with EPERM, as it refuses a socket with ENOSPC or ENOMEM.
+      let fd = open("/dev/null", O_RDWR | O_CLOEXEC)
+      await onLoop(rig.loop) { rig.open(fd) }
+      #expect(rig.connections.current == 0)
+      #expect(rig.reports.all == ["epoll_ctl: Operation not permitted"])
+      let client = try await rig.connect()
+      #expect(client.ask(get("/x"))?.text == "ok")
+    }
+  }
+
   @Test func `servers that ended held nothing any more`() {
     #expect(ServerRig.leftovers.all == [])
   }

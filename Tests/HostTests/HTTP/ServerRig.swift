@@ -17,6 +17,8 @@ final class ServerRig: Sendable {
   let memory: MemoryBudget
   let server: LoopBound<ServerContext>
   private let tasks: LoopBound<ExchangeTasks>
+  /// The details of refused registrations.
+  let reports = Collected<String>()
 
   /// Timeouts of a minute, which no test reaches by chance on a busy machine, except those that the test changes.
   static func timeouts(_ change: (inout ServerTimeouts) -> Void = { _ in }) -> ServerTimeouts {
@@ -34,9 +36,11 @@ final class ServerRig: Sendable {
     self.connections = connections
     memory = MemoryBudget(limit: limit)
     let options = ServerOptions(timeouts: timeouts)
-    server = LoopBound(
-      ServerContext(loop: loop, options: options, connections: connections, memory: memory), on: loop)
-    tasks = LoopBound(ExchangeTasks(loop: loop, handler: Handler(work)), on: loop)
+    let reports = reports
+    let context = ServerContext(
+      loop: loop, options: options, connections: connections, memory: memory, report: { reports.add($0) })
+    server = LoopBound(context, on: loop)
+    tasks = LoopBound(ExchangeTasks(server: context, handler: Handler(work)), on: loop)
   }
 
   /// Runs the test with a server. Afterwards every connection has to be gone, and its memory with it.
@@ -84,7 +88,7 @@ final class ServerRig: Sendable {
   /// Gives the server a connection, on the loop.
   func open(_ fd: Int32) {
     _ = connections.tryAdd()
-    ServerConnection(fd: fd, server: server.value, tasks: tasks.value).start()
+    ServerConnection(fd: fd, tasks: tasks.value).start()
   }
 }
 

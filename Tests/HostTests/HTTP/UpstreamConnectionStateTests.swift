@@ -28,10 +28,10 @@ struct UpstreamConnectionStateTests {
   private static func apply(_ event: Event, to state: inout UpstreamConnectionState) -> Action {
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: EventLoop.upstreamScratchSize, alignment: 8)
     defer { scratch.deallocate() }
-    func yields(_ text: String) -> (UnsafeMutableRawBufferPointer) -> Transport.Outcome {
+    func yields(_ text: String) -> (UnsafeMutableRawBufferPointer) -> Transport.Read {
       { space in
         space.copyBytes(from: text.utf8)
-        return .bytes(text.utf8.count)
+        return .bytes(text.utf8.count, isDrained: text.utf8.count < space.count)
       }
     }
     switch event {

@@ -3,15 +3,15 @@
 /// A task that has served an exchange waits for the next one: creating a task with the memory for its frames, and destroying both,
 /// costs a seventh of all the work for a short request.
 final class ExchangeTasks {
-  private let loop: EventLoop
+  let server: ServerContext
   private let handler: any ExchangeHandler
   private var idle: [ExchangeTask] = []
 
   /// The largest number of idle tasks; each holds some 6 KB.
   private static let maxIdle = 256
 
-  init(loop: EventLoop, handler: any ExchangeHandler) {
-    self.loop = loop
+  init(server: ServerContext, handler: any ExchangeHandler) {
+    self.server = server
     self.handler = handler
   }
 
@@ -23,7 +23,7 @@ final class ExchangeTasks {
   func start(_ exchange: Exchange) {
     if let task = idle.popLast() {
       exchange.task = task
-      loop.runNow { task.serve(exchange, of: self) }
+      server.loop.runNow { task.serve(exchange, of: self) }
     } else {
       let task = ExchangeTask()
       exchange.task = task

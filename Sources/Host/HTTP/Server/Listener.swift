@@ -6,7 +6,7 @@ import Synchronization
 /// A listening socket, bound once and registered with every loop that serves it.
 ///
 /// One socket for all loops: with SO_REUSEPORT a second program could bind the same port without an error, and closing one of
-/// several sockets would reset the connections that wait in it (docs/decisions/0001-engine.md).
+/// several sockets would reset the connections in its backlog (docs/decisions/0001-engine.md).
 final class ListeningSocket: Sendable {
   struct BindError: Error { var message: String }
 
@@ -36,12 +36,12 @@ final class ListeningSocket: Sendable {
     self.address = SocketAddress(of: fd, getsockname) ?? address
   }
 
-  /// Connections that wait now are taken first (`Listener.drain`), else they would be reset.
+  /// Closes the socket, which resets the connections in its backlog: stop the listeners first (`Listener.stop`).
   func close() { if isOpen.exchange(false, ordering: .relaxed) { System.close(fd) } }
   deinit { close() }
 }
 
-/// How many connections there are, over all loops, and whether the loops have stopped to accept because of it.
+/// The number of connections over all loops, and its limit. Safe on any thread.
 final class ConnectionCount: Sendable {
   private let bound: Atomic<Int>
   private let open = Atomic<Int>(0)
@@ -54,6 +54,7 @@ final class ConnectionCount: Sendable {
   }
 
   var current: Int { open.load(ordering: .relaxed) }
+  /// Counts one more connection; false, without counting it, at the limit.
   func tryAdd() -> Bool {
     if open.wrappingAdd(1, ordering: .relaxed).newValue <= limit { return true }
     open.subtract(1, ordering: .relaxed)
@@ -61,38 +62,40 @@ final class ConnectionCount: Sendable {
   }
   func remove() { open.subtract(1, ordering: .relaxed) }
 
-  /// Exchanges that go on although their connection has ended: writes that are followed to their end. A drain waits for them too.
+  /// The exchanges that go on after their connection has ended, as writes do. A drain waits for them too.
   var abandoned: Int { orphans.load(ordering: .relaxed) }
   func exchangeAbandoned() { orphans.add(1, ordering: .relaxed) }
   func abandonedEnded() { orphans.subtract(1, ordering: .relaxed) }
 }
 
-/// One loop's share of a listening socket: accepts, and hands each connection to the loop's server.
+/// One loop's share of a listening socket: accepts connections for the loop's server. On the loop's thread.
 final class Listener: LoopObject {
   private let socket: ListeningSocket
-  private let server: ServerContext
   private let tasks: ExchangeTasks
   private var isListening = false
 
-  /// Connections taken in one turn, so that those that are open get their turn too.
+  /// The number of connections accepted in one turn, so that open connections get their turn too.
   private static let acceptsPerTurn = 64
-  /// How long to leave new connections in the backlog when there is no place for them.
+  /// The time for which new connections stay in the backlog when there is no room for them.
   private static let pause = Duration.milliseconds(50)
 
   init(_ socket: ListeningSocket, server: ServerContext, handler: any ExchangeHandler) {
     self.socket = socket
-    self.server = server
-    tasks = ExchangeTasks(loop: server.loop, handler: handler)
+    tasks = ExchangeTasks(server: server, handler: handler)
     super.init(loop: server.loop)
   }
 
+  /// Starts to accept connections. Tries again after a pause where the kernel refuses to watch the socket.
   func start() {
     guard !isListening else { return }
+    if let code = loop.addListener(self, fd: socket.fd) {
+      tasks.server.report("epoll_ctl: \(System.errorText(code))")
+      return retryLater()
+    }
     isListening = true
-    loop.addListener(self, fd: socket.fd)
   }
 
-  /// Stops accepting and takes what waits in the backlog already.
+  /// Stops accepting, after accepting the connections in the backlog.
   func stop() {
     if isListening { accept(upTo: .max) }
     loop.remove(self, keepingOpen: socket.fd)
@@ -108,28 +111,33 @@ final class Listener: LoopObject {
   }
 
   private func accept(upTo limit: Int) {
+    let connections = tasks.server.connections
     for _ in 0..<limit {
-      guard server.connections.tryAdd() else { return rest() }
+      guard connections.tryAdd() else { return leaveBacklog() }
       let fd = accept4(socket.fd, nil, nil, O_NONBLOCK | O_CLOEXEC)
       guard fd >= 0 else {
         let code = errno
-        server.connections.remove()
-        // Out of descriptors or memory: looking again at once would only turn in a circle.
-        if code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM { return rest() }
+        connections.remove()
+        // Without descriptors or memory the next attempt would fail too.
+        if code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM { return leaveBacklog() }
         if code == ECONNABORTED || code == EINTR { continue }
         return
       }
       var one: Int32 = 1
       setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-      ServerConnection(fd: fd, server: server, tasks: tasks).start()
+      ServerConnection(fd: fd, tasks: tasks).start()
     }
   }
 
-  /// Leaves the backlog alone for a moment.
-  private func rest() {
+  /// Leaves new connections in the backlog for a moment.
+  private func leaveBacklog() {
     guard isListening else { return }
     isListening = false
     loop.remove(self, keepingOpen: socket.fd)
+    retryLater()
+  }
+
+  private func retryLater() {
     loop.add(self)
     deadline = loop.now + Listener.pause
   }

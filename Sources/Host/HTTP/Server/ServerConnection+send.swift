@@ -1,15 +1,16 @@
 import AdapterAPI
 
-/// Answers on their way to the client: what was put together in this turn, what the socket did not take, what a relay moves.
+/// Responses on their way to the client: built in this turn, stored because the socket was full, or moved by a relay.
 extension ServerConnection {
   /// A body up to this size leaves in one block with its head, at the end of the turn.
   private static let smallBody = 16 << 10
 
-  /// Sends what stands in the loop's outgoing bytes from `start` on, then the body.
+  /// The client has taken all bytes of the response so far.
+  var isFlushed: Bool { output.isEmpty && !flags.contains(.built) }
+
+  /// Sends the loop's outgoing bytes from `start` on, then the body.
   func sendBuilt(from start: Int, followedBy body: [UInt8]) {
-    if body.count <= ServerConnection.smallBody, loop.hasRoom, isFlushed,
-      flags.isDisjoint(with: [.closed, .lingering])
-    {
+    if body.count <= ServerConnection.smallBody, loop.hasRoom, isFlushed, state.canSend {
       loop.outgoing.append(contentsOf: body)
       builtStart = UInt32(start)
       builtEnd = UInt32(loop.outgoing.count)
@@ -20,24 +21,24 @@ extension ServerConnection {
     }
   }
 
-  /// Sends the answer that was built in this turn.
+  /// Sends the response that was built in this turn.
   func sendBuilt() {
     flags.remove(.built)
     defer { account() }
     let range = Int(builtStart)..<Int(builtEnd)
-    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
+    guard state.canSend else { return }
     switch transport.write(loop.outgoing.bytes(range)) {
     case .bytes(range.count): flushed()
-    case .bytes(let sent): keep(Array(loop.outgoing.bytes(range.dropFirst(sent))), from: 0)
-    case .wouldBlock, .end: keep(Array(loop.outgoing.bytes(range)), from: 0)
-    case .failed: abort()
+    case .bytes(let sent): store(Array(loop.outgoing.bytes(range.dropFirst(sent))), from: 0)
+    case .wouldBlock, .end: store(Array(loop.outgoing.bytes(range)), from: 0)
+    case .failed: perform(state.failed())
     }
   }
 
-  /// Sends, or keeps what the socket does not take.
+  /// Sends the bytes; stores those that the socket does not take.
   func send(_ bytes: [UInt8]) {
     if flags.contains(.built) { sendBuilt() }
-    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
+    guard state.canSend else { return }
     if !output.isEmpty {
       flags.remove(.sharedOutput)
       output.append(contentsOf: bytes)
@@ -50,21 +51,21 @@ extension ServerConnection {
       case .bytes(let count):
         sent += count
         if sent < bytes.count, sent >= ServerConnection.bytesPerTurn {
-          keep(bytes, from: sent)
+          store(bytes, from: sent)
           return flushLater()
         }
-      case .wouldBlock, .end: return keep(bytes, from: sent)
-      case .failed: return abort()
+      case .wouldBlock, .end: return store(bytes, from: sent)
+      case .failed: return perform(state.failed())
       }
     }
   }
 
-  /// Sends the parts in one call, or keeps what the socket does not take.
+  /// Sends the parts in one call; stores the bytes that the socket does not take.
   ///
-  /// - Parameter isShared: the second part counts in the server's memory elsewhere.
+  /// - Parameter isShared: a `MemoryCharge` counts the second part.
   func send(_ first: [UInt8], _ second: [UInt8], _ third: [UInt8] = [], isShared: Bool = false) {
     if flags.contains(.built) { sendBuilt() }
-    guard flags.isDisjoint(with: [.closed, .lingering]) else { return }
+    guard state.canSend else { return }
     var sent = 0
     if output.isEmpty {
       let outcome = first.withUnsafeBytes { first in
@@ -73,23 +74,23 @@ extension ServerConnection {
       switch outcome {
       case .bytes(let count): sent = count
       case .wouldBlock, .end: break
-      case .failed: return abort()
+      case .failed: return perform(state.failed())
       }
       if sent == first.count + second.count + third.count { return }
       if sent >= first.count, third.isEmpty {
         if isShared { flags.insert(.sharedOutput) }
-        keep(second, from: sent - first.count)
+        store(second, from: sent - first.count)
         return flush()
       }
     }
     flags.remove(.sharedOutput)
     let rest = output.isEmpty ? first + second + third : output + first + second + third
-    keep(rest, from: output.isEmpty ? sent : outputSent)
+    store(rest, from: output.isEmpty ? sent : outputSent)
     flush()
   }
 
-  /// Keeps what is not sent yet; not cut to that, which would copy all of it.
-  private func keep(_ bytes: [UInt8], from sent: Int) {
+  /// Stores unsent bytes, and starts the timer of sending. The sent ones stay in front: dropping them would copy the rest.
+  private func store(_ bytes: [UInt8], from sent: Int) {
     output = bytes
     outputSent = sent
     account()
@@ -106,11 +107,9 @@ extension ServerConnection {
     }
   }
 
-  var isFlushed: Bool { output.isEmpty && !flags.contains(.built) }
-
   /// Takes bytes out of a relay's pipe; false when the socket takes no more for now, or never.
   func take(from pipe: Pipe, count: Int, relay: Relay) -> Bool {
-    guard flags.isDisjoint(with: [.closed, .lingering]) else { return false }
+    guard state.canSend else { return false }
     switch transport.move(from: pipe, count: count) {
     case .bytes(let count):
       relay.moved(count)
@@ -118,11 +117,12 @@ extension ServerConnection {
       return true
     case .wouldBlock, .end:
       if deadline == nil { deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.send) }
-    case .failed: abort()
+    case .failed: perform(state.failed())
     }
     return false
   }
 
+  /// Sends stored bytes.
   func flush() {
     let start = outputSent
     while outputSent < output.count {
@@ -133,7 +133,7 @@ extension ServerConnection {
         deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.send)
         if outputSent < output.count, outputSent - start >= ServerConnection.bytesPerTurn { return flushLater() }
       case .wouldBlock, .end: return
-      case .failed: return abort()
+      case .failed: return perform(state.failed())
       }
     }
     output = []
@@ -143,11 +143,10 @@ extension ServerConnection {
     flushed()
   }
 
-  /// The client's socket has taken everything.
+  /// The client's socket has taken everything. After `100 Continue` the handler may wait for the body.
   private func flushed() {
-    // A body may be waited for since the client was told to go on.
-    deadline =
-      exchange?.isWaitingForBody == true ? loop.now.advanced(byNanoseconds: server.options.timeouts.body) : nil
-    if let exchange { exchange.resumeFlush(true) } else { proceed() }
+    let waitsForBody = exchange?.isWaitingForBody == true
+    deadline = waitsForBody ? loop.now.advanced(byNanoseconds: server.options.timeouts.body) : nil
+    perform(state.flushed())
   }
 }

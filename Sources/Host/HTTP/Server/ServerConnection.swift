@@ -2,139 +2,147 @@ import AdapterAPI
 import CLinux
 import Glibc
 
-/// One client's connection: reads requests, one exchange at a time, sends answers in order.
+/// One client's connection: reads requests, serves one exchange at a time, sends responses in order. On the loop's thread.
 ///
-/// ```
-/// idle → head → exchange (body → handler → answer) → idle …
-///                                     any → lingering → closed
-/// ```
-/// An idle connection holds no buffer and no task. Touched by its loop's thread only.
+/// `ServerConnectionState` decides; this class owns the socket, the buffers and the timers. An idle connection holds no buffer and
+/// no task.
 final class ServerConnection: LoopObject {
-  let server: ServerContext
-  let tasks: ExchangeTasks
+  /// Starts exchanges. No exchange can reach its handler through it.
+  private let tasks: ExchangeTasks
   let transport: Transport
-  /// Bytes that came and belong to no request yet; empty while idle.
-  var input: [UInt8] = []
-  /// Bytes of an answer that the socket did not take at once; empty while idle.
+  var state = ServerConnectionState()
+  /// Received bytes that belong to no request yet; empty while idle.
+  private(set) var input: [UInt8] = []
+  /// Bytes of a response that the socket did not take at once; empty while idle.
   var output: [UInt8] = []
   var outputSent = 0
-  /// Where an answer that leaves at the end of the turn stands in the loop's outgoing bytes (`.built`).
+  /// The range in the loop's outgoing bytes of a response that leaves at the end of the turn (`.built`).
   var builtStart: UInt32 = 0
   var builtEnd: UInt32 = 0
   private var parser = RequestHeadParser()
   private(set) var exchange: Exchange?
-  /// Received bytes behind the head of the request that is just being started.
+  /// Received bytes behind the head of the request that is being started.
   private var window: UnsafeBufferPointer<UInt8>?
   private var windowTaken = 0
   var flags: Flags = []
-  /// What this connection's buffers count for in the server's memory budget.
+  /// The bytes that this connection's buffers count for in the server's memory budget.
   private var charged = 0
 
   struct Flags: OptionSet {
-    let rawValue: UInt16
-    /// The socket has, or may have, bytes that were not read.
-    static let readable = Flags(rawValue: 1)
-    /// The client has ended its sending side.
-    static let peerFinished = Flags(rawValue: 2)
-    /// After the answer under way the connection ends.
-    static let closing = Flags(rawValue: 4)
-    /// Our sending side has ended; what still comes is thrown away.
-    static let lingering = Flags(rawValue: 8)
-    static let closed = Flags(rawValue: 16)
+    let rawValue: UInt8
     /// `consume` is on the stack: it goes on with the next request itself.
-    static let consuming = Flags(rawValue: 32)
-    /// The deadline is that of the head, which does not move with each byte.
-    static let headTimer = Flags(rawValue: 64)
-    /// The client's end stands behind the bytes that can be read: no further edge will tell.
-    static let endComes = Flags(rawValue: 128)
-    /// A later turn of the loop will go on reading.
-    static let readsLater = Flags(rawValue: 256)
-    /// A later turn of the loop will go on writing.
-    static let writesLater = Flags(rawValue: 512)
-    /// An answer leaves at the end of the turn.
-    static let built = Flags(rawValue: 1024)
-    /// `output` is a body that others hold too, and counts elsewhere.
-    static let sharedOutput = Flags(rawValue: 2048)
+    static let consuming = Flags(rawValue: 1)
+    /// A later turn of the loop goes on reading.
+    static let readsLater = Flags(rawValue: 2)
+    /// A later turn of the loop goes on writing.
+    static let writesLater = Flags(rawValue: 4)
+    /// A response leaves at the end of the turn.
+    static let built = Flags(rawValue: 8)
+    /// `output` is a shared body, which its `MemoryCharge` counts.
+    static let sharedOutput = Flags(rawValue: 16)
   }
 
-  /// How long to wait for the client to end its side, so that a reset does not eat the answer it has not read (RFC 9112 §9.6).
-  static let linger = Duration.seconds(2)
-  /// Full buffers read in one turn, so that one client that sends without a pause does not keep the loop from the others.
+  /// The time for the client to end its side, so that a reset does not destroy a response that it has not read (RFC 9112 §9.6).
+  private static let linger = Duration.seconds(2)
+  /// The number of full buffers read in one turn, so that a client that sends without a pause leaves time for other connections.
   private static let readsPerTurn = 4
-  /// After so many bytes written in one turn the others come first: a client may take a long answer as fast as we write it.
+  /// The number of bytes written in one turn, for the same reason: a client may read a long response as fast as we write it.
   static let bytesPerTurn = 1 << 20
 
-  init(fd: Int32, server: ServerContext, tasks: ExchangeTasks) {
+  init(fd: Int32, tasks: ExchangeTasks) {
     transport = Transport(fd: fd)
-    self.server = server
     self.tasks = tasks
-    super.init(loop: server.loop)
+    super.init(loop: tasks.server.loop)
   }
 
+  /// The server's limits, counters and state.
+  var server: ServerContext { tasks.server }
+
+  /// Registers the connection with its loop. Closes it where the kernel refuses that.
   func start() {
-    loop.add(self, fd: transport.fd)
+    if let code = loop.add(self, fd: transport.fd) {
+      server.report("epoll_ctl: \(System.errorText(code))")
+      return abort()
+    }
     deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.idle)
   }
 
   /// The client's numeric address.
   var remote: String { SocketAddress(of: transport.fd, getpeername)?.description ?? "" }
 
-  /// Brings the budget up to date with the buffers.
+  /// Updates the memory budget with the sizes of the buffers.
   func account() {
-    let held = input.count + (flags.contains(.sharedOutput) ? 0 : output.count)
-    if held != charged {
-      server.memory.add(held - charged)
-      charged = held
+    let size = input.count + (flags.contains(.sharedOutput) ? 0 : output.count)
+    if size != charged {
+      server.memory.add(size - charged)
+      charged = size
     }
   }
+
+  private var waitsForBody: Bool { exchange?.isWaitingForBody == true }
 
   // MARK: events
 
   override func handle(events: UInt32) {
     defer { account() }
-    if events & (PG_EPOLLERR | PG_EPOLLHUP) != 0, !flags.contains(.lingering) {
-      // Reset, or both sides ended. An answer on its way has no reader; a half-close alone comes as EPOLLRDHUP.
-      if events & PG_EPOLLERR != 0 || exchange != nil { return abort() }
-    }
+    if events & (PG_EPOLLERR | PG_EPOLLHUP) != 0 { perform(state.hungUp(isError: events & PG_EPOLLERR != 0)) }
+    guard state.phase != .closed else { return }
     if events & PG_EPOLLOUT != 0 {
       if !output.isEmpty { flush() } else { exchange?.relay?.clientIsWritable() }
     }
-    if events & (PG_EPOLLIN | PG_EPOLLRDHUP | PG_EPOLLHUP) != 0, !flags.contains(.closed) {
-      flags.insert(.readable)
-      if events & (PG_EPOLLRDHUP | PG_EPOLLHUP) != 0 { flags.insert(.endComes) }
+    if events & (PG_EPOLLIN | PG_EPOLLRDHUP | PG_EPOLLHUP) != 0 {
+      state.readable(isEnding: events & (PG_EPOLLRDHUP | PG_EPOLLHUP) != 0)
       receive()
     }
   }
 
-  /// The end of a turn in which an answer was built.
   override func sendNow() { if flags.contains(.built) { sendBuilt() } }
 
   override func deadlineReached() {
-    if flags.contains(.lingering) { return close() }
-    if !output.isEmpty || exchange?.relay?.waitsForClient == true { return abort() }
-    if let exchange {
-      if exchange.isWaitingForBody { exchange.resumeBody(.bodyTimeout) }
-      return
-    }
-    if input.isEmpty { return endSending() }
-    refuse(.headTimeout)
+    let waitsForClient = !output.isEmpty || exchange?.relay?.waitsForClient == true
+    perform(state.expired(waitsForClient: waitsForClient, waitsForBody: waitsForBody))
   }
 
-  /// Reads while somebody wants to have bytes.
-  func receive() {
+  func perform(_ action: ServerConnectionState.Action) {
+    switch action {
+    case .wait: break
+    case .read: if !flags.contains(.consuming) { receive() }
+    case .next: if !flags.contains(.consuming) { proceed() }
+    case .resumeHandler: exchange?.resumeFlush(true)
+    case .awaitRequest: deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.idle)
+    case .awaitHead: deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.header)
+    case .endSending:
+      input = []
+      transport.finishWriting()
+      deadline = loop.now + ServerConnection.linger
+      if state.isReadable, !flags.contains(.consuming) { receive() }
+    case .close:
+      transport.close()
+      closed()
+    case .reset:
+      transport.abort()
+      closed()
+    case .headTimedOut: refuse(.headTimeout)
+    case .bodyTimedOut: exchange?.resumeBody(.bodyTimeout)
+    case .bodyCutOff: exchange?.resumeBody(.bodyCutOff)
+    }
+  }
+
+  // MARK: input
+
+  /// Reads while the bytes have a use.
+  private func receive() {
     var reads = 0
-    while flags.contains(.readable), wantsInput {
+    while state.isReadable, state.wantsInput(waitsForBody: waitsForBody) {
       guard reads < ServerConnection.readsPerTurn else { return receiveLater() }
       reads += 1
       switch transport.read(into: UnsafeMutableRawBufferPointer(loop.scratch)) {
-      case .bytes(let count):
-        // A short read has emptied the socket, and the next edge says when there is more (epoll(7)), unless the end came with
-        // the bytes.
-        if count < EventLoop.scratchSize, !flags.contains(.endComes) { flags.remove(.readable) }
+      case .bytes(let count, let isDrained):
+        state.read(isDrained: isDrained)
         received(UnsafePointer(loop.scratch.baseAddress!), count)
-      case .wouldBlock: flags.remove(.readable)
-      case .end: return ended()
-      case .failed: return abort()
+      case .wouldBlock: state.readWouldBlock()
+      case .end: return perform(state.clientEnded(waitsForBody: waitsForBody))
+      case .failed: return perform(state.failed())
       }
     }
   }
@@ -148,15 +156,8 @@ final class ServerConnection: LoopObject {
     }
   }
 
-  private var wantsInput: Bool {
-    if flags.contains(.closed) { return false }
-    if flags.contains(.lingering) { return true }
-    if let exchange { return exchange.isWaitingForBody }
-    return isFlushed && !flags.contains(.closing)
-  }
-
   private func received(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
-    if flags.contains(.lingering) { return }
+    if state.phase == .lingering { return }
     if let exchange {
       deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.body)
       let used = exchange.feedBody(bytes, count)
@@ -166,31 +167,30 @@ final class ServerConnection: LoopObject {
     }
     if input.isEmpty {
       let used = consume(bytes, count)
-      if used < count, !flags.contains(.closed), !flags.contains(.lingering) {
+      if used < count, state.canSend {
         input.append(contentsOf: UnsafeBufferPointer(start: bytes + used, count: count - used))
       }
     } else {
       input.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count))
       consumeInput()
     }
-    settle()
+    perform(state.settled(hasInput: !input.isEmpty))
   }
 
-  /// Goes through `input`, and keeps what is left.
+  /// Starts the requests in `input`, and stores the rest.
   private func consumeInput() {
-    let held = input
+    let bytes = input
     input = []
-    let used = held.withUnsafeBufferPointer { consume($0.baseAddress!, $0.count) }
-    guard !flags.contains(.closed), !flags.contains(.lingering) else { return }
-    input = used == 0 ? held : Array(held[used...])
+    let used = bytes.withUnsafeBufferPointer { consume($0.baseAddress!, $0.count) }
+    if state.canSend { input = used == 0 ? bytes : Array(bytes[used...]) }
   }
 
-  /// Starts the requests that are in these bytes, one after another, as long as each is answered at once; how many bytes were used.
+  /// Starts the requests in these bytes, one after another, as long as each response has left. Returns the number of bytes used.
   private func consume(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
     flags.insert(.consuming)
     defer { flags.remove(.consuming) }
     var offset = 0
-    while offset < count, exchange == nil, isFlushed, flags.isDisjoint(with: [.closing, .lingering, .closed]) {
+    while offset < count, state.canStart {
       var head = RequestHead()
       switch parser.parse(bytes + offset, count: count - offset, limits: server.options.limits, into: &head) {
       case .needMore: return offset
@@ -199,7 +199,7 @@ final class ServerConnection: LoopObject {
         return count
       case .complete:
         parser.reset()
-        flags.remove(.headTimer)
+        state.began()
         deadline = nil
         let exchange = Exchange(connection: self, head: head, base: bytes + offset)
         self.exchange = exchange
@@ -215,80 +215,93 @@ final class ServerConnection: LoopObject {
     return offset
   }
 
-  /// Sets the deadline that fits what the connection waits for now.
-  private func settle() {
-    guard exchange == nil, isFlushed, flags.isDisjoint(with: [.lingering, .closed]) else { return }
-    if flags.contains(.closing) { return endSending() }
-    if input.isEmpty {
-      deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.idle)
-    } else if !flags.contains(.headTimer) {
-      flags.insert(.headTimer)
-      deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.header)
-    }
-  }
-
-  /// The client has ended its side.
-  private func ended() {
-    flags.remove(.readable)
-    flags.insert(.peerFinished)
-    if flags.contains(.lingering) { return close() }
-    guard let exchange else { return close() }
-    if exchange.isWaitingForBody { exchange.resumeBody(.bodyCutOff) }
+  /// Goes on after a response: with the next request, or the end.
+  private func proceed() {
+    if !input.isEmpty, state.canStart { consumeInput() }
+    perform(state.settled(hasInput: !input.isEmpty))
+    if state.phase == .lingering || state.phase == .closed { return }
+    if state.isReadable { receive() }
+    // The drain began while the response was on its way.
+    if server.isDraining { drain() }
   }
 
   // MARK: the exchange's side
 
-  /// Gives the body what came behind the head.
+  /// Gives the body the bytes that arrived behind the head.
   func takeBody() {
     guard let exchange else { return }
     if let window {
       let rest = UnsafeBufferPointer(rebasing: window[windowTaken...])
       if let base = rest.baseAddress { windowTaken += exchange.feedBody(base, rest.count) }
     } else if !input.isEmpty {
-      let held = input
+      let bytes = input
       input = []
-      let used = held.withUnsafeBufferPointer { exchange.feedBody($0.baseAddress!, $0.count) }
-      input = used == 0 ? held : Array(held[used...])
+      let used = bytes.withUnsafeBufferPointer { exchange.feedBody($0.baseAddress!, $0.count) }
+      input = used == 0 ? bytes : Array(bytes[used...])
     }
   }
 
   /// The handler waits for the rest of the body.
   func waitForBody() {
     deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.body)
-    if flags.contains(.peerFinished) {
-      exchange?.resumeBody(.bodyCutOff)
-    } else if flags.contains(.readable), !flags.contains(.consuming) {
-      receive()
-    }
+    perform(state.awaitsBody())
   }
 
   func sendContinue() { send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
 
-  func mustClose() { flags.insert(.closing) }
-
+  /// The response's head is being built: returns true when it has to announce the connection's end.
   func willClose(after exchange: Exchange) -> Bool {
-    if !exchange.head.keepAlive || server.isDraining || flags.contains(.peerFinished) { flags.insert(.closing) }
-    return flags.contains(.closing)
+    state.responds(mayKeepAlive: exchange.head.keepAlive && !server.isDraining)
   }
 
-  /// The handler has returned: the answer is sent or on its way.
+  /// The handler has returned: the response is sent or on its way.
   func exchangeEnded(_ ended: Exchange) {
     guard exchange === ended else { return }
     defer { account() }
     exchange = nil
-    if flags.contains(.closed) { return server.connections.abandonedEnded() }
-    if ended.status == 0 { return abort() }
-    if !flags.contains(.consuming), isFlushed { proceed() }
+    if state.phase == .closed { return server.connections.abandonedEnded() }
+    perform(state.exchangeEnded(hasResponded: ended.status != 0, isFlushed: isFlushed))
   }
 
-  /// Goes on after an answer: the next request, or the end.
-  func proceed() {
-    flags.remove(.headTimer)
-    if flags.contains(.closing) { return endSending() }
-    if !input.isEmpty { consumeInput() }
-    settle()
-    if flags.contains(.readable) { receive() }
-    // Told to drain while the answer was on its way.
-    if server.isDraining { drain() }
+  // MARK: ends
+
+  /// Responds to bytes that are not a request, and ends: nothing behind a framing error can be trusted (RFC 9112 §6.3).
+  private func refuse(_ fault: HTTPFault) {
+    state.refused()
+    input = []
+    let response = tasks.response(to: fault)
+    let start = loop.outgoing.count
+    server.appendHead(of: response)
+    loop.outgoing.append("Connection: close\r\nContent-Length: ")
+    loop.outgoing.append(decimal: response.body.prefix.count)
+    loop.outgoing.append("\r\n\r\n")
+    loop.outgoing.append(contentsOf: response.body.prefix)
+    send(loop.outgoing.take(from: start))
+    guard output.isEmpty else { return }
+    _ = state.flushed()
+    perform(state.settled(hasInput: false))
+  }
+
+  /// Closes an idle connection, for the server drains. A request that has arrived is served, although it was not read yet.
+  func drain() {
+    guard state.phase == .idle else { return }
+    state.readable()
+    receive()
+    perform(state.drained())
+  }
+
+  /// Ends at once, with a reset.
+  func abort() { perform(state.reset()) }
+
+  private func closed() {
+    deadline = nil
+    loop.remove(self)
+    server.connections.remove()
+    input = []
+    output = []
+    account()
+    guard let exchange else { return }
+    server.connections.exchangeAbandoned()
+    exchange.clientGone()
   }
 }

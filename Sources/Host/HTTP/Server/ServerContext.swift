@@ -17,15 +17,21 @@ final class ServerContext {
   let connections: ConnectionCount
   /// Shared by all connections of all loops.
   let memory: MemoryBudget
+  /// Logs why a socket could not be registered with the loop.
+  let report: (_ detail: String) -> Void
   /// Connections close after the response in progress.
   private(set) var isDraining = false
   private var date = HTTPDate()
 
-  init(loop: EventLoop, options: ServerOptions, connections: ConnectionCount, memory: MemoryBudget) {
+  init(
+    loop: EventLoop, options: ServerOptions, connections: ConnectionCount, memory: MemoryBudget,
+    report: @escaping (_ detail: String) -> Void = { _ in }
+  ) {
     self.loop = loop
     self.options = options
     self.connections = connections
     self.memory = memory
+    self.report = report
   }
 
   /// Appends the response's status line and fields to the loop's outgoing bytes, without framing and `Connection`.

@@ -1,16 +1,30 @@
 import CLinux
 import Glibc
 
-/// The seam between a connection and its socket: bytes in, bytes out, end. TLS will stand behind the same calls, so that no
-/// state machine learns of it; only the two that move bytes through a pipe are for plain sockets alone.
+/// The seam between a connection and its socket: bytes in, bytes out, end. TLS will implement the same calls, except the two that
+/// move bytes through a pipe, which need a plain socket.
 struct Transport {
+  /// The result of reading.
+  enum Read: Equatable {
+    /// `isDrained`: the socket had no more bytes. An event follows when more arrive (epoll(7)), but none for an end that has arrived
+    /// already.
+    case bytes(Int, isDrained: Bool)
+    /// Nothing now; an event follows.
+    case wouldBlock
+    /// The peer's sending side has ended.
+    case end
+    /// The connection is broken; `errno`.
+    case failed(Int32)
+  }
+
+  /// The result of writing, or of moving bytes.
   enum Outcome: Equatable {
     case bytes(Int)
-    /// Nothing now; the loop will say when.
+    /// Nothing now; an event follows.
     case wouldBlock
-    /// The peer's sending side ended (reading only).
+    /// The peer's sending side has ended (only when bytes are moved into a pipe).
     case end
-    /// The connection is broken; errno.
+    /// The connection is broken; `errno`.
     case failed(Int32)
   }
 
@@ -18,17 +32,17 @@ struct Transport {
 
   init(fd: Int32) { self.fd = fd }
 
-  func read(into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
+  func read(into buffer: UnsafeMutableRawBufferPointer) -> Read {
     while true {
       let count = recv(fd, buffer.baseAddress, buffer.count, 0)
-      if count > 0 { return .bytes(count) }
+      if count > 0 { return .bytes(count, isDrained: count < buffer.count) }
       if count == 0 { return .end }
       if errno == EINTR { continue }
       return errno == EAGAIN ? .wouldBlock : .failed(errno)
     }
   }
 
-  /// Neither bytes nor an end nor an error wait to be read.
+  /// Neither bytes nor an end nor an error is waiting to be read.
   var isQuiet: Bool {
     var byte: UInt8 = 0
     return recv(fd, &byte, 1, PG_MSG_PEEK) < 0 && (errno == EAGAIN || errno == EINTR)
@@ -38,7 +52,7 @@ struct Transport {
     written { send(fd, bytes.baseAddress, bytes.count, PG_MSG_NOSIGNAL) }
   }
 
-  /// The three blocks in one call, as far as they are taken.
+  /// Writes the three blocks in one call, as far as the socket takes them.
   func write(
     _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, _ third: UnsafeRawBufferPointer
   ) -> Outcome {
@@ -48,13 +62,13 @@ struct Transport {
     }
   }
 
-  /// Moves received bytes into an empty pipe.
+  /// Moves at most `count` received bytes into an empty pipe.
   func move(into pipe: Pipe, atMost count: Int) -> Outcome {
     let outcome = written { pg_splice(fd, pipe.input, count) }
     return outcome == .bytes(0) ? .end : outcome
   }
 
-  /// Moves bytes out of a pipe that holds so many.
+  /// Moves bytes out of a pipe that holds `count` of them.
   func move(from pipe: Pipe, count: Int) -> Outcome { written { pg_splice(pipe.output, fd, count) } }
 
   private func written(_ call: () -> Int) -> Outcome {
@@ -66,12 +80,12 @@ struct Transport {
     }
   }
 
-  /// Says that nothing more will be sent; the peer may still send.
+  /// Ends the sending side; the peer may still send.
   func finishWriting() { _ = shutdown(fd, Int32(SHUT_WR)) }
 
   func close() { System.close(fd) }
 
-  /// Ends with a reset, so that a peer in the middle of a body can't take the cut for the end.
+  /// Closes with a reset, so that a peer does not take a part of a body for the whole.
   func abort() {
     var option = linger(l_onoff: 1, l_linger: 0)
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))

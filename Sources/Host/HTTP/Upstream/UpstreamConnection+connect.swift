@@ -17,7 +17,12 @@ extension UpstreamConnection {
     var one: Int32 = 1
     setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
     let connection = UpstreamConnection(fd: fd, pool: pool)
-    loop.add(connection, fd: fd)
+    if let code = loop.add(connection, fd: fd) {
+      let failure = Failure(
+        kind: .unreachable, detail: "epoll_ctl: \(System.errorText(code))", requestLeft: false)
+      connection.perform(connection.state.close())
+      return .failure(failure)
+    }
     let result = address.withPointer { connect(fd, $0, $1) }
     let code = result == 0 ? 0 : errno
     guard code == EINPROGRESS else {

@@ -138,7 +138,7 @@ struct UpstreamConnectionState {
 
   /// Reads once: payload whose length is known into the body, anything else by way of `scratch`.
   mutating func read(
-    by scratch: UnsafeMutableRawBufferPointer, from source: (UnsafeMutableRawBufferPointer) -> Transport.Outcome
+    by scratch: UnsafeMutableRawBufferPointer, from source: (UnsafeMutableRawBufferPointer) -> Transport.Read
   ) -> Action {
     let (outcome, step) = readOnce(by: scratch, from: source)
     switch outcome {
@@ -197,29 +197,29 @@ struct UpstreamConnectionState {
   // MARK: decisions
 
   private mutating func readOnce(
-    by scratch: UnsafeMutableRawBufferPointer, from source: (UnsafeMutableRawBufferPointer) -> Transport.Outcome
-  ) -> (Transport.Outcome, ResponseReader.Step) {
-    var outcome = Transport.Outcome.wouldBlock
+    by scratch: UnsafeMutableRawBufferPointer, from source: (UnsafeMutableRawBufferPointer) -> Transport.Read
+  ) -> (Transport.Read, ResponseReader.Step) {
+    var outcome = Transport.Read.wouldBlock
     let room = reader.room(upTo: Self.prefixSize)
     if room > 0 {
       let step = reader.readBody(room) { space in
         outcome = source(space)
-        if case .bytes(let count) = outcome { return count }
+        if case .bytes(let count, _) = outcome { return count }
         return nil
       }
-      noteRead(outcome, of: room)
+      noteRead(outcome)
       return (outcome, step)
     }
     let size = reader.isHeadComplete ? scratch.count : min(Self.firstRead, scratch.count)
     outcome = source(UnsafeMutableRawBufferPointer(rebasing: scratch[..<size]))
-    noteRead(outcome, of: size)
-    guard case .bytes(let count) = outcome else { return (outcome, .needMore) }
+    noteRead(outcome)
+    guard case .bytes(let count, _) = outcome else { return (outcome, .needMore) }
     return (outcome, reader.feed(UnsafePointer(scratch.baseAddress!.assumingMemoryBound(to: UInt8.self)), count))
   }
 
-  /// A short read has emptied the socket, and an event will tell when there is more (epoll(7)), unless the end came with the bytes.
-  private mutating func noteRead(_ outcome: Transport.Outcome, of space: Int) {
-    if case .bytes(let count) = outcome, count < space, !isEnding { isReadable = false }
+  /// An event will tell when a drained socket has more, unless the end came with the bytes.
+  private mutating func noteRead(_ outcome: Transport.Read) {
+    if case .bytes(_, isDrained: true) = outcome, !isEnding { isReadable = false }
   }
 
   /// Takes the payload that has gathered.
@@ -302,7 +302,7 @@ extension UpstreamConnectionState {
   ///
   /// - Returns: `.wait`, `.close` (bytes that came before can still be pulled), or `.fail`.
   mutating func readStream(
-    by scratch: UnsafeMutableRawBufferPointer, from source: (UnsafeMutableRawBufferPointer) -> Transport.Outcome
+    by scratch: UnsafeMutableRawBufferPointer, from source: (UnsafeMutableRawBufferPointer) -> Transport.Read
   ) -> Action {
     let (outcome, step) = readOnce(by: scratch, from: source)
     switch outcome {
