@@ -45,7 +45,8 @@ private func request(_ input: UnsafePointer<UInt8>, _ count: Int, _ piece: Int) 
   precondition(head.contentLength == whole.contentLength && head.isChunked == whole.isChunked)
   precondition(!(whole.isChunked && whole.contentLength >= 0), "two framings")
   let ranges = [
-    head.target, head.path, head.query, head.authorization, head.contentType, head.accept, head.prop, head.requestID,
+    head.target, head.path, head.query, head[.authorization], head[.contentType], head[.accept], head[.property],
+    head[.requestID],
   ]
   precondition(ranges.allSatisfy { $0.end <= head.headLength })
   precondition(head.path.count > 0)

@@ -5,19 +5,19 @@ import Synchronization
 
 /// One thread with an epoll set, timers, an inbox, and the Swift tasks that prefer it.
 ///
-/// A turn: wait, hand out events, fire timers, take what other threads sent, run the tasks that became ready, send. Everything
-/// that lives on the loop is touched by its thread only.
+/// A turn: wait, deliver events, fire timers, take work from other threads, run the tasks that became ready, send. Everything that
+/// lives on the loop is touched by its thread only.
 ///
-/// `@unchecked Sendable`: `inbox`, `awake` and `stopping` may be touched from anywhere; `thread` is written once, before `start`
-/// returns, and then only read; every other stored variable is touched by the loop's thread only. What reaches it are the loop's
-/// own objects, which are not `Sendable`, and `LoopBound`, which checks.
+/// `@unchecked Sendable`: `inbox`, `awake` and `stopping` are safe on any thread; `thread` is written once, before `start` returns,
+/// and then only read; every other stored variable is touched by the loop's thread only, because it is reached only from the loop's
+/// objects, which are not `Sendable`, and from `LoopBound`, which checks.
 final class EventLoop: TaskExecutor, @unchecked Sendable {
-  /// Position in its group.
+  /// The position in its group, from 0.
   let index: Int
   private let epoll = System.epollCreate()
   private let wakeUp = System.eventFD()
   private let inbox = Mutex<Inbox>(Inbox())
-  /// False while the loop waits in the kernel, so that only then somebody has to write to the eventfd.
+  /// False while the loop waits in the kernel: only then another thread has to write to the eventfd.
   private let awake = Atomic<Bool>(true)
   private let stopping = Atomic<Bool>(false)
 
@@ -26,23 +26,22 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   private var timers = TimerHeap()
   private var jobs: [UnownedJob] = []
   private var runningJobs: [UnownedJob] = []
-  /// What has something to send at the end of this turn.
+  /// The objects that send at the end of this turn.
   private var senders: [LoopObject] = []
   private var sending: [LoopObject] = []
   private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: EventLoop.eventsPerTurn)
-  /// Lent to a client's connection while it takes in what it received; nobody keeps anything in it beyond that.
+  /// Lent to a client's connection for one read; its bytes are not used after that.
   let scratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: EventLoop.scratchSize)
-  /// The same for connections to upstreams: a request may go out, and its answer come in, while its client's bytes are looked at.
+  /// Lent to an upstream's connection likewise. Apart, for an upstream may be read while the client's bytes are still in use.
   let upstreamScratch = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: EventLoop.upstreamScratchSize)
   var pipes = PipePool()
-  /// Monotonic nanoseconds, taken once a turn.
+  /// The time at the start of this turn.
   private(set) var now = Instant(nanoseconds: System.monotonic())
-
-  /// Counts the turns: what is older than this one has been looked at by the kernel's own list of events.
+  /// Incremented once per `epoll_wait`. A connection idle since an earlier turn has had its events delivered.
   private(set) var turns = 0
 
   static let scratchSize = 64 << 10
-  /// A head, and as much of the body behind it as is held back, in one read.
+  /// Room for a response's head and the 64 KiB of its body that are read before the rest streams.
   static let upstreamScratchSize = 68 << 10
   private static let eventsPerTurn = 256
   private static let wakeUpID = UInt64.max
@@ -83,13 +82,13 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
 
-  func assertOnLoop() { precondition(isCurrent, "touched from another thread than its event loop's") }
+  func assertOnLoop() { precondition(isCurrent, "touched on a thread other than its event loop's") }
 
-  /// Starts the thread. Returns when it runs.
+  /// Starts the thread; returns when it runs.
   func start() {
     let started = ThreadSignal()
     let start = Unmanaged.passRetained(Start(loop: self, started: started))
-    // The thread writes `thread` itself, before anybody can ask for it.
+    // The thread itself writes `thread`, before another thread can read it.
     var created = pthread_t()
     let result = pthread_create(
       &created, nil,
@@ -116,7 +115,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     stopping.store(true, ordering: .sequentiallyConsistent)
     wake()
     pthread_join(thread, nil)
-    // Work that came too late is not done. It may hold the loop, which holds it; let go outside the lock, where it may post again.
+    // Late work is dropped: it may hold the loop, which holds it. Released outside the lock, because its release may post again.
     _ = inbox.withLock { inbox in
       defer { inbox.work = [] }
       return inbox.work
@@ -158,12 +157,12 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     {
       timeout = 0
     } else if let first = timers.first {
-      // Rounded up, so that a timer is never looked at a moment too early.
+      // Rounded up, so that the loop never wakes just before a deadline.
       timeout = Int32(clamping: max(0, (first - System.monotonic() + 999_999) / 1_000_000))
     }
     var count = epoll_wait(epoll, events, Int32(EventLoop.eventsPerTurn), timeout)
-    // A process that was stopped and goes on is told nothing but EINTR (signal(7)). What came meanwhile counts before the
-    // deadlines that have passed meanwhile.
+    // A process that was stopped and continues gets EINTR only (signal(7)). Events that came meanwhile are delivered before the
+    // deadlines that passed meanwhile.
     if count < 0, errno == EINTR { count = epoll_wait(epoll, events, Int32(EventLoop.eventsPerTurn), 0) }
     awake.store(true, ordering: .relaxed)
     precondition(count >= 0 || errno == EINTR, "epoll_wait: \(System.errorText(errno))")
@@ -176,9 +175,9 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     _ = write(wakeUp, &one, 8)
   }
 
-  // MARK: work from elsewhere
+  // MARK: work from other threads
 
-  /// Runs the work on the loop's thread: in a later turn, or at once when it is called there.
+  /// Runs the work on the loop's thread: at once when called there, else in a later turn.
   func execute(_ work: @escaping @Sendable () -> Void) {
     if isCurrent { return work() }
     post(work)
@@ -213,8 +212,8 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
   }
 
-  /// Runs what is ready; what becomes ready meanwhile waits for one more round, then for the next turn, so that tasks that keep
-  /// waking each other don't starve the sockets.
+  /// Runs the ready tasks, then the tasks that became ready meanwhile; further ones wait for the next turn, so that tasks that keep
+  /// resuming each other don't starve the sockets.
   private func runJobs() {
     for _ in 0..<2 where !jobs.isEmpty {
       swap(&jobs, &runningJobs)
@@ -233,20 +232,20 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   // MARK: sending
 
-  /// What leaves at the end of the turn is put together here, one message behind the other.
+  /// Messages that leave at the end of the turn, one behind the other.
   var outgoing = ByteBuffer()
   private static let outgoingSize = 256 << 10
 
-  /// One more message may wait in `outgoing` for the end of the turn; else it is to be sent at once.
+  /// `outgoing` has room for one more message, which else is sent at once.
   var hasRoom: Bool { outgoing.count < EventLoop.outgoingSize }
 
-  /// Lets the object send at the end of this turn (`sendNow`), after those that asked before.
+  /// Calls the object's `sendNow` at the end of this turn, in the order of the calls.
   ///
-  /// Sent one right after another, many small messages cost a tenth less than each at its own time: a peer that sleeps is woken
-  /// once for several of them, and the kernel's code stays in the processor's caches.
+  /// Many small messages sent one right after another cost a tenth less: a sleeping peer is woken once for several of them, and the
+  /// kernel's code stays in the processor's caches.
   func sendLater(_ object: LoopObject) { senders.append(object) }
 
-  /// What comes up meanwhile waits for the next turn.
+  /// Calls made meanwhile wait for the next turn.
   private func send() {
     guard !senders.isEmpty else { return }
     swap(&senders, &sending)
@@ -257,7 +256,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   // MARK: objects
 
-  /// Takes an object without a descriptor, for its deadline.
+  /// Adds an object without a descriptor, for its deadline.
   func add(_ object: LoopObject) {
     assertOnLoop()
     objects.insert(object)
@@ -285,7 +284,9 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     return code
   }
 
-  /// Takes the object out. Its descriptor leaves the epoll set when it is closed; one that stays open is named here.
+  /// Removes the object. Its descriptor leaves the epoll set when it is closed.
+  ///
+  /// - Parameter fd: a descriptor that stays open.
   func remove(_ object: LoopObject, keepingOpen fd: Int32? = nil) {
     assertOnLoop()
     if let fd { _ = pg_epoll_delete(epoll, fd) }
@@ -296,7 +297,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     timers.push(TimerHeap.Entry(at: deadline, id: id)) { objects.object($0.id) != nil }
   }
 
-  /// How many deadlines are remembered, with those of objects that are gone.
+  /// The number of stored deadlines, including those of removed objects.
   var timerCount: Int { timers.count }
 
   /// Every object on the loop, for drain and shutdown.

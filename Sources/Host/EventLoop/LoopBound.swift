@@ -1,18 +1,18 @@
 /// Carries a value of a loop through code that must be `Sendable`, such as the closure of a task that runs on that loop.
 ///
-/// `@unchecked Sendable`: the value is reached on its loop's thread only; every access checks it. It may be let go on any thread,
-/// so what is carried touches nothing of its loop in `deinit` but atomics.
+/// `@unchecked Sendable`: every access checks that it is on the loop's thread. The value may be released on any thread, so its
+/// `deinit` touches nothing of its loop but atomics.
 struct LoopBound<Value>: @unchecked Sendable {
   let loop: EventLoop
-  private let held: Value
+  private let stored: Value
 
   init(_ value: Value, on loop: EventLoop) {
     self.loop = loop
-    self.held = value
+    stored = value
   }
 
   var value: Value {
     loop.assertOnLoop()
-    return held
+    return stored
   }
 }

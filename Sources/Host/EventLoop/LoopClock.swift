@@ -1,8 +1,8 @@
 import AdapterAPI
 
-/// The real clock; sleeping is a timer of the loop on which the task runs.
+/// The real clock. A task sleeps with a timer of the loop on which it runs.
 struct LoopClock: GatewayClock {
-  /// Where a task sleeps that runs on no loop.
+  /// The loop for tasks that run on no loop.
   let home: EventLoop
 
   func now() -> Instant { Instant(nanoseconds: System.monotonic()) }

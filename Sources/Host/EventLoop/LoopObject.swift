@@ -1,13 +1,14 @@
 import AdapterAPI
 
-/// Something that lives on an event loop: it may have a deadline, and a descriptor in the loop's epoll set. Touched by its loop's thread only; not `Sendable`.
+/// An object that lives on an event loop, with an optional deadline and an optional descriptor in the loop's epoll set. Touched by
+/// its loop's thread only; not `Sendable`.
 class LoopObject {
   final let loop: EventLoop
-  /// Place in the loop's table, and how often that place was used: a stale event or timer never reaches a new object.
+  /// The index in the loop's table, and the number of times that index was used: a stale event or timer never reaches a new object.
   fileprivate(set) var slot: UInt32 = .max
   fileprivate(set) var generation: UInt32 = 0
   private var deadlineAt = Int64.max
-  /// The earliest entry in the heap that stands for this object.
+  /// The earliest entry of this object in the heap.
   private var armedAt = Int64.max
 
   init(loop: EventLoop) { self.loop = loop }
@@ -15,8 +16,8 @@ class LoopObject {
   var isRegistered: Bool { slot != .max }
   final var id: UInt64 { UInt64(generation) << 32 | UInt64(slot) }
 
-  /// The deadline (`deadlineReached` is called once it has passed), or nil. Setting it later costs nothing: the entry in the heap
-  /// stays where it is and is moved when it fires.
+  /// `deadlineReached` is called once this has passed; nil: never. A later deadline costs nothing: the heap's entry stays, and is
+  /// replaced when it fires.
   final var deadline: Instant? {
     get { deadlineAt == .max ? nil : Instant(nanoseconds: deadlineAt) }
     set {
@@ -32,7 +33,7 @@ class LoopObject {
     loop.arm(id, at: deadlineAt)
   }
 
-  /// The heap's entry for this object came up.
+  /// An entry of this object in the heap was due.
   fileprivate func timerFired(at entry: Int64, now: Int64) {
     if entry >= armedAt { armedAt = .max }
     if deadlineAt <= now {
@@ -43,13 +44,13 @@ class LoopObject {
     }
   }
 
-  /// The deadline has passed; it is unset by now.
+  /// The deadline has passed; `deadline` is nil by now.
   func deadlineReached() {}
 
-  /// The end of a turn in which it asked for it (`EventLoop.sendLater`); it may have closed since.
+  /// The turn ends in which `EventLoop.sendLater` was called; the object may have closed since.
   func sendNow() {}
 
-  /// The descriptor it was added with has `EPOLLIN`, `EPOLLOUT`, `EPOLLRDHUP`, `EPOLLHUP` or `EPOLLERR`.
+  /// The object's descriptor has `EPOLLIN`, `EPOLLOUT`, `EPOLLRDHUP`, `EPOLLHUP` or `EPOLLERR`.
   func handle(events: UInt32) {}
 }
 
@@ -62,7 +63,7 @@ struct LoopObjectTable {
 
   mutating func insert(_ object: LoopObject) {
     precondition(!object.isRegistered)
-    // An entry from an earlier stay in the table no longer finds the object.
+    // Entries from an earlier stay in the table no longer find the object.
     object.forgetEntries()
     if let slot = free.popLast() {
       object.slot = slot

@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// One task's wait, on its loop, for something that happens, a deadline or its own cancellation, whichever comes first.
+/// One task's wait on its loop for a value, a deadline or its own cancellation, whichever comes first.
 final class LoopWait<Value: Sendable>: LoopObject {
   enum Outcome: Sendable {
     case value(Value)
@@ -11,10 +11,10 @@ final class LoopWait<Value: Sendable>: LoopObject {
   private var continuation: UnsafeContinuation<Outcome, Never>?
   private var outcome: Outcome?
 
-  /// Somebody ended it already, whether or not the task has begun to wait.
+  /// The wait has its outcome, whether or not the task has begun to wait.
   var isOver: Bool { outcome != nil }
 
-  /// Waits. Call it once, on the loop.
+  /// Waits for the outcome. Call it once, on the loop.
   func wait(until deadline: Instant) async -> Outcome {
     let loop = self.loop
     let bound = LoopBound(self, on: loop)
@@ -32,7 +32,7 @@ final class LoopWait<Value: Sendable>: LoopObject {
 
   override func deadlineReached() { end(.timedOut) }
 
-  /// The first call counts.
+  /// Ends the wait. Only the first call has an effect.
   func end(_ outcome: Outcome) {
     guard self.outcome == nil else { return }
     self.outcome = outcome

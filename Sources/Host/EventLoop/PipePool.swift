@@ -5,23 +5,24 @@ import Glibc
 struct Pipe {
   let input: Int32
   let output: Int32
-  /// How many bytes it is asked to take at once.
+  /// The number of bytes to move into it at once.
   let capacity: Int
 }
 
-/// One loop's pipes: taken while bytes are in them, and kept for the next. Touched by its loop's thread only.
+/// One loop's pipes: taken while bytes are in them, then reused. Touched by its loop's thread only.
 struct PipePool {
-  /// Open at once; who gets none copies. Each is two descriptors, and counts for what the kernel allows one user (pipe(7)).
+  /// The largest number of open pipes; without a pipe, bytes are copied. Each has two descriptors, and counts for the kernel's limit
+  /// per user (pipe(7)).
   static let limit = 128
-  /// Empty ones that are kept.
-  static let kept = 16
-  /// A long answer comes in bursts of about this size. The kernel may allow less.
+  /// The largest number of free pipes.
+  static let maxFree = 16
+  /// A long response comes in bursts of about this size. The kernel may allow less.
   private static let wantedCapacity = 256 << 10
 
   private var free: [Pipe] = []
   private(set) var open = 0
 
-  /// An empty pipe, or nil when there is none to be had.
+  /// Returns an empty pipe, or nil at the limit.
   mutating func take() -> Pipe? {
     if let pipe = free.popLast() { return pipe }
     guard open < PipePool.limit else { return nil }
@@ -33,18 +34,18 @@ struct PipePool {
     return Pipe(input: ends[1], output: ends[0], capacity: max(4096, capacity))
   }
 
-  /// Takes back a pipe; one that still holds bytes is closed with them, for the next to have it would send them to a stranger.
-  /// The kernel is asked, so that nobody's count has to be trusted.
+  /// Takes back a pipe. A pipe that still holds bytes is closed, for its next user would send them to another client. The kernel
+  /// says whether it is empty, so no count has to be trusted.
   mutating func giveBack(_ pipe: Pipe) {
-    var held: Int32 = 0
-    let isEmpty = ioctl(pipe.output, UInt(FIONREAD), &held) == 0 && held == 0
-    if isEmpty, free.count < PipePool.kept { return free.append(pipe) }
+    var count: Int32 = 0
+    let isEmpty = ioctl(pipe.output, UInt(FIONREAD), &count) == 0 && count == 0
+    if isEmpty, free.count < PipePool.maxFree { return free.append(pipe) }
     System.close(pipe.input)
     System.close(pipe.output)
     open -= 1
   }
 
-  /// The loop ends.
+  /// Closes the free pipes, for the loop ends.
   func closeAll() {
     for pipe in free {
       System.close(pipe.input)

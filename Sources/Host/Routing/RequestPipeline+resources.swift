@@ -11,7 +11,7 @@ extension RequestPipeline {
     let head = exchange.head
     // Copied now: the head is gone after the first wait.
     let query = String(decoding: exchange.bytes(head.query), as: UTF8.self)
-    let contentType = head.hasContentType ? String(decoding: exchange.bytes(head.contentType), as: UTF8.self) : nil
+    let contentType = head.has(.contentType) ? String(decoding: exchange.bytes(head[.contentType]), as: UTF8.self) : nil
     let limit = action == .importAll ? route.configuration.maxImportSize : route.configuration.maxBodySize
     let body = try await read(exchange, limit: limit)
     if action == .sync { return try await sync(query, route, exchange, report) }

@@ -87,7 +87,7 @@ final class RequestPipeline: ExchangeHandler {
   // MARK: route
 
   private func requestID(_ exchange: Exchange) -> String {
-    let own = exchange.bytes(exchange.head.requestID)
+    let own = exchange.bytes(exchange.head[.requestID])
     return RequestID.isSane(own) ? String(decoding: own, as: UTF8.self) : RequestID.make(random.next())
   }
 
@@ -121,7 +121,7 @@ final class RequestPipeline: ExchangeHandler {
     _ exchange: Exchange, _ route: Route, _ action: ResourceAction?
   ) throws(GatewayError) -> Principal? {
     guard route.configuration.requiresToken else { return nil }
-    switch verifier.authenticate(exchange.bytes(exchange.head.authorization), now: System.wall() / 1000) {
+    switch verifier.authenticate(exchange.bytes(exchange.head[.authorization]), now: System.wall() / 1000) {
     case .refused(let refusal):
       throw .unauthorized(refusal.reason)
     case .principal(let principal):
@@ -147,13 +147,13 @@ final class RequestPipeline: ExchangeHandler {
       block.append(13)
       block.append(10)
     }
-    add("Content-Type: ", head.contentType)
-    add("Accept: ", head.accept)
-    add("prop: ", head.prop)
+    add("Content-Type: ", head[.contentType])
+    add("Accept: ", head[.accept])
+    add("prop: ", head[.property])
     let identifyingCount = block.count
-    if !head.traceparent.isEmpty, TraceContext.isSane(exchange.bytes(head.traceparent)) {
-      add("traceparent: ", head.traceparent)
-      add("tracestate: ", head.tracestate)
+    if !head[.traceparent].isEmpty, TraceContext.isSane(exchange.bytes(head[.traceparent])) {
+      add("traceparent: ", head[.traceparent])
+      add("tracestate: ", head[.tracestate])
     }
     block.append("X-Request-Id: ")
     block.append(text: requestID)
@@ -164,7 +164,7 @@ final class RequestPipeline: ExchangeHandler {
 
   /// An operation's body, whole and checked.
   private func read(_ exchange: Exchange, _ operation: Operation, limit: Int) async throws(GatewayError) -> [UInt8] {
-    if exchange.head.hasContentType, !MediaType.isJSON(exchange.bytes(exchange.head.contentType)) {
+    if exchange.head.has(.contentType), !MediaType.isJSON(exchange.bytes(exchange.head[.contentType])) {
       throw .unsupportedMediaType
     }
     let body = try await read(exchange, limit: limit)

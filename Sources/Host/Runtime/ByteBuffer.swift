@@ -1,10 +1,10 @@
 import AdapterAPI
 import Glibc
 
-/// Bytes that are put together to be sent. Keeps its memory when it is emptied, so that the next ones cost no allocation.
+/// Bytes that are gathered to be sent. Keeps its memory when it is emptied, so that the next bytes cost no allocation.
 ///
-/// An array would do the same; its `append` costs several times as much for the few bytes of a header field. For the same reason
-/// appending is inlined always, and growing, which is rare, never.
+/// An array would do the same, but its `append` costs several times as much for the few bytes of a header field. For the same
+/// reason appending is always inlined, and growing, which is rare, never.
 struct ByteBuffer: ~Copyable {
   private var base: UnsafeMutablePointer<UInt8>
   private var capacity: Int
@@ -17,7 +17,7 @@ struct ByteBuffer: ~Copyable {
 
   deinit { base.deallocate() }
 
-  /// Good until the next change.
+  /// Valid until the next change.
   borrowing func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
     precondition(range.lowerBound >= 0 && range.upperBound <= count)
     return UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count)
@@ -52,7 +52,7 @@ struct ByteBuffer: ~Copyable {
     }
   }
 
-  /// A number in decimal digits.
+  /// Appends the number in decimal digits.
   mutating func append(decimal number: Int) {
     var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
     Swift.withUnsafeMutableBytes(of: &digits) { buffer in
@@ -60,25 +60,25 @@ struct ByteBuffer: ~Copyable {
       var at = buffer.count
       repeat {
         at -= 1
-        buffer[at] = UInt8(48 + rest % 10)
+        buffer[at] = UInt8(ascii: "0") + UInt8(rest % 10)
         rest /= 10
       } while rest > 0
       if number < 0 {
         at -= 1
-        buffer[at] = 45
+        buffer[at] = UInt8(ascii: "-")
       }
       append(UnsafeRawBufferPointer(rebasing: buffer[at...]))
     }
   }
 
-  /// Takes the bytes from `start` on out.
+  /// Removes and returns the bytes from `start` on.
   mutating func take(from start: Int) -> [UInt8] {
     let taken = Array(bytes(start..<count))
     count = start
     return taken
   }
 
-  /// Empties it; memory beyond `kept` is given back.
+  /// Removes all bytes; memory beyond `kept` bytes is released.
   mutating func removeAll(keeping kept: Int) {
     count = 0
     guard capacity > kept else { return }

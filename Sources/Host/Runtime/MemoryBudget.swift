@@ -1,11 +1,11 @@
 import Synchronization
 
-/// The bytes that are held for clients: request bodies, what was not read out of a request yet, what a slow client has not taken,
-/// answers that are gathered for several or kept. Beyond `listen.max_memory` new requests are shed.
+/// The bytes in memory for clients: request bodies, unread parts of requests, parts of responses that slow clients have not taken,
+/// responses gathered for several callers, and cached responses. Beyond `listen.max_memory` new requests are shed. Safe on any thread.
 ///
-/// What an upstream's connection holds has bounds of its own: 64 KiB and one piece for each call in flight.
+/// The memory of upstream connections has a bound of its own: 64 KiB and one piece for each call in flight.
 final class MemoryBudget: Sendable {
-  private let held = Atomic<Int>(0)
+  private let bytes = Atomic<Int>(0)
   private let bound: Atomic<Int>
 
   init(limit: Int) { bound = Atomic(limit) }
@@ -15,13 +15,13 @@ final class MemoryBudget: Sendable {
     set { bound.store(newValue, ordering: .relaxed) }
   }
 
-  var used: Int { held.load(ordering: .relaxed) }
-  func add(_ bytes: Int) { held.add(bytes, ordering: .relaxed) }
-  /// There is no room for so many bytes more.
+  var used: Int { bytes.load(ordering: .relaxed) }
+  func add(_ bytes: Int) { self.bytes.add(bytes, ordering: .relaxed) }
+  /// There is no room for so many more bytes.
   func isExceeded(by more: Int) -> Bool { used > limit - more }
 }
 
-/// Counts for some bytes as long as it lives.
+/// Counts some bytes in a budget as long as it lives.
 final class MemoryCharge: Sendable {
   private let bytes: Int
   private let memory: MemoryBudget

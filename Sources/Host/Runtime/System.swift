@@ -1,8 +1,9 @@
 import CLinux
 import Glibc
 
-/// The one place where an event loop's system calls are made: EINTR is retried, what can only be a bug of ours ends the process.
+/// System calls. An error that only a bug of ours can cause ends the process.
 enum System {
+  /// Nanoseconds of the monotonic clock.
   static func monotonic() -> Int64 { pg_monotonic_ns() }
 
   /// Milliseconds since the epoch.
@@ -20,7 +21,7 @@ enum System {
     return fd
   }
 
-  /// Closes and never retries: on Linux the descriptor is gone even after EINTR (close(2)).
+  /// Closes the descriptor. Never retries: on Linux it is gone even after EINTR (close(2)).
   static func close(_ fd: Int32) {
     let result = Glibc.close(fd)
     precondition(result == 0 || errno != EBADF, "closed a descriptor that was not open")
@@ -32,7 +33,7 @@ enum System {
     return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// How many cores this process may use: the smaller of its affinity mask and its cgroup's CPU quota (rounded up).
+  /// Returns the number of cores that this process may use: the smaller of its affinity mask and its cgroup's CPU quota (rounded up).
   static func availableCores() -> Int {
     var cores = Int(pg_affinity_count())
     if let quota = cgroupQuota() { cores = min(cores, max(1, Int(quota.rounded(.up)))) }

@@ -5,7 +5,7 @@ import Synchronization
 /// A one-time signal between two threads.
 final class ThreadSignal: Sendable {
   private let fd = System.eventFD()
-  /// What was written before the signal is seen after it; the descriptor alone does not promise that.
+  /// Memory written before the signal is visible after the wait; the descriptor alone does not promise that.
   private let isSignalled = Atomic<Bool>(false)
   deinit { System.close(fd) }
 
@@ -15,7 +15,7 @@ final class ThreadSignal: Sendable {
     _ = write(fd, &one, 8)
   }
 
-  /// Returns when it was signalled, or when the time is over.
+  /// Returns when the signal was given, or `limit` has passed.
   func wait(atMost limit: Duration? = nil) {
     let end = limit.map { Instant(nanoseconds: System.monotonic()) + $0 }
     while !isSignalled.load(ordering: .acquiring) {

@@ -4,7 +4,7 @@ import Testing
 @testable import Host
 
 @Suite struct PipePoolTests {
-  @Test func `an empty pipe that comes back is lent again, one with bytes in it is closed`() throws {
+  @Test func `PipePool lends an empty pipe again, and closes a pipe with bytes in it`() throws {
     var pool = PipePool()
     defer { pool.closeAll() }
     var lent = pool.take()
@@ -19,13 +19,13 @@ import Testing
     #expect(pool.open == 0)
   }
 
-  @Test func `there are so many pipes and no more, and few of them are kept`() {
+  @Test func `PipePool at its limit lends no more pipes, and keeps few free ones`() {
     var pool = PipePool()
     defer { pool.closeAll() }
     var taken: [Pipe] = []
     while let pipe = pool.take() { taken.append(pipe) }
     #expect(taken.count == PipePool.limit)
     for pipe in taken { pool.giveBack(pipe) }
-    #expect(pool.open == PipePool.kept)
+    #expect(pool.open == PipePool.maxFree)
   }
 }

@@ -23,13 +23,14 @@ struct ParsedRequest: Equatable {
     contentLength = head.contentLength
     minorVersion = head.minorVersion
     flags = [
-      head.keepAlive, head.isChunked, head.expectsContinue, head.hasQuery, head.hasAuthorization, head.hasContentType,
+      head.keepAlive, head.isChunked, head.expectsContinue, head.hasQuery, head.has(.authorization),
+      head.has(.contentType),
     ]
     let ranges: [(String, ByteRange)] = [
       ("method", head.methodRange), ("target", head.target), ("path", head.path), ("query", head.query),
-      ("authorization", head.authorization), ("contentType", head.contentType), ("accept", head.accept),
-      ("prop", head.prop), ("requestID", head.requestID), ("traceparent", head.traceparent),
-      ("tracestate", head.tracestate),
+      ("authorization", head[.authorization]), ("contentType", head[.contentType]), ("accept", head[.accept]),
+      ("prop", head[.property]), ("requestID", head[.requestID]), ("traceparent", head[.traceparent]),
+      ("tracestate", head[.tracestate]),
     ]
     for (name, range) in ranges where !range.isEmpty {
       values[name] = String(decoding: range.bytes(in: message), as: UTF8.self)

@@ -151,7 +151,7 @@ final class Exchange {
     if length == nil {
       // HTTP/1.0 has no chunks: the end of the connection is the end of the body (RFC 9112 §6.3).
       isChunked = head.minorVersion >= 1
-      if !isChunked { connection.mustClose() }
+      if !isChunked { connection.state.mustClose() }
     }
     appendHead(response, length: length)
     return await send(loop.outgoing.take(from: start), first)
@@ -203,7 +203,7 @@ final class Exchange {
     guard !hasResponded, !isGone else { return false }
     hasResponded = true
     // A body that was not read to its end can't be told from the next request.
-    if !bodyReader.isComplete { connection.mustClose() }
+    if !bodyReader.isComplete { connection.state.mustClose() }
     return true
   }
 

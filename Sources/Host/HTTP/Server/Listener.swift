@@ -62,7 +62,7 @@ final class ConnectionCount: Sendable {
   }
   func remove() { open.subtract(1, ordering: .relaxed) }
 
-  /// The exchanges that go on after their connection has ended, as writes do. A drain waits for them too.
+  /// The exchanges that continue after their connection has ended, as writes do. A drain waits for them too.
   var abandoned: Int { orphans.load(ordering: .relaxed) }
   func exchangeAbandoned() { orphans.add(1, ordering: .relaxed) }
   func abandonedEnded() { orphans.subtract(1, ordering: .relaxed) }

@@ -30,11 +30,11 @@ final class ServerConnection: LoopObject {
 
   struct Flags: OptionSet {
     let rawValue: UInt8
-    /// `consume` is on the stack: it goes on with the next request itself.
+    /// `consume` is on the stack: it starts the next request itself.
     static let consuming = Flags(rawValue: 1)
-    /// A later turn of the loop goes on reading.
+    /// A later turn of the loop continues reading.
     static let readsLater = Flags(rawValue: 2)
-    /// A later turn of the loop goes on writing.
+    /// A later turn of the loop continues writing.
     static let writesLater = Flags(rawValue: 4)
     /// A response leaves at the end of the turn.
     static let built = Flags(rawValue: 8)
@@ -215,7 +215,7 @@ final class ServerConnection: LoopObject {
     return offset
   }
 
-  /// Goes on after a response: with the next request, or the end.
+  /// Continues after a response: with the next request, or the end.
   private func proceed() {
     if !input.isEmpty, state.canStart { consumeInput() }
     perform(state.settled(hasInput: !input.isEmpty))

@@ -16,7 +16,7 @@ struct ServerConnectionState {
     case wait
     /// Read from the socket.
     case read
-    /// Go on with the next request.
+    /// Start the next request.
     case next
     /// The client has taken all bytes of the response so far: resume the handler.
     case resumeHandler
@@ -130,7 +130,7 @@ struct ServerConnectionState {
     return isReadable ? .read : .wait
   }
 
-  /// The connection can't go on after the response in progress.
+  /// The connection can't be used after the response in progress.
   mutating func mustClose() { flags.insert(.closesAfterResponse) }
 
   /// The head of a response is being built: returns true when it has to announce the connection's end.

@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// What an HTTP server needs to know of its configuration.
+/// The options of an HTTP server.
 struct ServerOptions: Sendable {
   var limits = HTTPLimits()
   var timeouts = ServerTimeouts()

@@ -12,7 +12,7 @@ struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
 
   var family: Int32 { Int32(storage.sin6_family) }
 
-  /// From a numeric host; nil when it is a name.
+  /// Returns nil when the host is not numeric.
   init?(numeric host: String, port: UInt16) {
     var v4 = in_addr()
     var v6 = in6_addr()
@@ -40,7 +40,7 @@ struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
     self.length = length
   }
 
-  /// What a socket call answers about a descriptor: `getsockname` or `getpeername`.
+  /// The address of a descriptor: its own (`getsockname`) or its peer's (`getpeername`).
   init?(of fd: Int32, _ call: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32) {
     length = socklen_t(MemoryLayout<sockaddr_in6>.size)
     let result = withUnsafeMutablePointer(to: &storage) { pointer in

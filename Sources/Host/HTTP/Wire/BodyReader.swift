@@ -1,4 +1,4 @@
-/// Takes in one request body, counted or chunked, whole and within its limit. No I/O, no clock.
+/// Gathers one request body, with a length or in chunks, whole and within its limit. No I/O, no clock.
 struct BodyReader {
   private enum Framing {
     case counted(remaining: Int)
@@ -17,20 +17,20 @@ struct BodyReader {
     isComplete = !head.isChunked && head.contentLength <= 0
   }
 
-  /// Bytes that are held.
+  /// The number of gathered bytes.
   var count: Int { body.count }
 
-  /// Takes no more, for a reason of the server's.
+  /// Takes no more bytes, for a reason of the server's.
   mutating func refuse(_ reason: HTTPFault) {
     if !isComplete, fault == nil { fault = reason }
   }
 
-  /// The length that was announced is over the limit.
+  /// The announced length is over the limit.
   var isTooLong: Bool {
     if case .counted(let remaining) = framing { remaining > limit } else { false }
   }
 
-  /// Takes what belongs to the body; how many bytes that was.
+  /// Takes the bytes that belong to the body; returns their number.
   mutating func feed(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
     guard !isComplete, fault == nil, count > 0 else { return 0 }
     hasBegun = true
@@ -53,7 +53,7 @@ struct BodyReader {
           body.append(contentsOf: UnsafeBufferPointer(start: bytes + start, count: length))
         case .needMore:
           framing = .chunked(decoder)
-          // Known from the size line already: nobody has to send what will be refused.
+          // The size line tells already: the client need not send a chunk that will be refused.
           if decoder.announced > limit - body.count {
             fault = .bodyTooLong
           }
@@ -69,7 +69,7 @@ struct BodyReader {
     }
   }
 
-  /// Hands the body over.
+  /// Removes and returns the body.
   mutating func take() -> [UInt8] {
     defer { body = [] }
     return body

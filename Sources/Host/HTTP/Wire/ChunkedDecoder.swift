@@ -1,10 +1,10 @@
-/// Takes the payload out of a chunked body (RFC 9112 §7.1), as the bytes arrive, without keeping any.
+/// Finds the payload in a chunked body (RFC 9112 §7.1) as the bytes arrive, without storing any.
 ///
-/// Nothing here is lenient: sizes are hexadecimal digits and nothing else, lines end in CRLF, extensions and trailers
-/// are bounded. Every byte is decided on its own, so the verdict does not depend on the pieces.
+/// Strict: sizes are hexadecimal digits and nothing else, lines end in CRLF, extensions and trailers are bounded. Each byte is
+/// judged by itself, so the verdict does not depend on the pieces.
 struct ChunkedDecoder {
   enum Step: Equatable {
-    /// Payload inside the buffer; `offset` is behind it already.
+    /// Payload in the buffer; `offset` is behind it already.
     case payload(start: Int, count: Int)
     case needMore
     /// `offset` is at the first byte behind the message.
@@ -12,11 +12,11 @@ struct ChunkedDecoder {
     case failed(HTTPFault)
   }
 
-  /// Bytes of chunk extensions in one body, all taken together (RFC 9112 §7.1.1).
+  /// The bytes of all chunk extensions in one body (RFC 9112 §7.1.1).
   static let maxExtensions = 1 << 10
   static let maxTrailerSize = 16 << 10
   static let maxTrailerLines = 100
-  /// More digits than any size below needs.
+  /// More digits than `maxChunk` needs.
   static let maxSizeDigits = 16
   static let maxChunk = 1 << 60
 
@@ -28,7 +28,7 @@ struct ChunkedDecoder {
 
   private var stage = Stage.firstDigit
   private var digits: UInt8 = 0
-  /// Of the current chunk; what is left of it, in the end.
+  /// The size of the current chunk; in its data, the bytes that are still to come.
   private var size = 0
   private var extensionBytes: UInt16 = 0
   private var trailerBytes: UInt16 = 0
@@ -37,11 +37,10 @@ struct ChunkedDecoder {
 
   init() {}
 
-  /// How much of the current chunk is still to come, as its size line said.
+  /// The bytes of the current chunk that are still to come.
   var announced: Int { stage == .data ? size : 0 }
 
-  /// Goes on from `offset`. Call it until it says something else than `.payload`; then with the next bytes after
-  /// `.needMore`.
+  /// Continues at `offset`. Call it again after `.payload`, and with the next bytes after `.needMore`.
   mutating func step(_ bytes: UnsafePointer<UInt8>, count: Int, offset: inout Int) -> Step {
     while true {
       if stage == .finished { return .finished }
@@ -65,17 +64,17 @@ struct ChunkedDecoder {
     case .firstDigit, .digits: return sizeByte(byte)
     case .chunkExtension, .quoted, .escaped: return extensionByte(byte)
     case .sizeLF:
-      guard byte == 10 else { return .bareCR }
+      guard byte == 0x0A else { return .bareCR }
       stage = size > 0 ? .data : .lineStart
     case .dataCR:
-      guard byte == 13 else { return .bad("A chunk is not followed by CRLF, or is longer than its size says.") }
+      guard byte == 0x0D else { return .bad("A chunk is not followed by CRLF, or is longer than its size says.") }
       stage = .dataLF
     case .dataLF:
-      guard byte == 10 else { return .bareCR }
+      guard byte == 0x0A else { return .bareCR }
       stage = .firstDigit
     case .lineStart, .trailerName, .trailerValue, .trailerLF: return trailerByte(byte)
     case .lastLF:
-      guard byte == 10 else { return .bareCR }
+      guard byte == 0x0A else { return .bareCR }
       stage = .finished
     case .data, .finished: break
     }
@@ -92,7 +91,7 @@ struct ChunkedDecoder {
       }
       guard digits < ChunkedDecoder.maxSizeDigits else { return .bad("A chunk size has more than 16 digits.") }
       digits += 1
-      // Asked before the shift, so that nothing overflows.
+      // Checked before the shift, so that nothing overflows.
       guard size <= (ChunkedDecoder.maxChunk - digit) >> 4 else {
         return HTTPFault(.bodyTooLarge, "A chunk size is larger than any body.")
       }
@@ -101,11 +100,11 @@ struct ChunkedDecoder {
     }
     guard stage == .digits else { return .badChunkSize }
     switch byte {
-    case 13: stage = .sizeLF
-    case 59:
+    case 0x0D: stage = .sizeLF
+    case UInt8(ascii: ";"):
       stage = .chunkExtension
       return countExtension()
-    case 10: return .bad("A chunk-size line ends in LF alone; lines end in CRLF.")
+    case 0x0A: return .bad("A chunk-size line ends in LF alone; lines end in CRLF.")
     default: return .badChunkSize
     }
     return nil
@@ -113,18 +112,18 @@ struct ChunkedDecoder {
 
   private mutating func extensionByte(_ byte: UInt8) -> HTTPFault? {
     switch (stage, byte) {
-    case (.chunkExtension, 13):
+    case (.chunkExtension, 0x0D):
       stage = .sizeLF
       return nil
-    case (_, 9), (_, 32...126):
+    case (_, 0x09), (_, 0x20...0x7E):
       switch (stage, byte) {
-      case (.chunkExtension, 34): stage = .quoted
-      case (.quoted, 34), (.escaped, _): stage = stage == .escaped ? .quoted : .chunkExtension
-      case (.quoted, 92): stage = .escaped
+      case (.chunkExtension, UInt8(ascii: "\"")): stage = .quoted
+      case (.quoted, UInt8(ascii: "\"")), (.escaped, _): stage = stage == .escaped ? .quoted : .chunkExtension
+      case (.quoted, UInt8(ascii: "\\")): stage = .escaped
       default: break
       }
       return countExtension()
-    default: return .bad("A chunk extension has a character that may not stand there.")
+    default: return .bad("A chunk extension has a character that is not allowed there.")
     }
   }
 
@@ -136,15 +135,15 @@ struct ChunkedDecoder {
   @inline(__always)
   private static func hexDigit(_ byte: UInt8) -> Int? {
     switch byte {
-    case 48...57: Int(byte) - 48
-    case 65...70: Int(byte) - 55
-    case 97...102: Int(byte) - 87
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): Int(byte &- UInt8(ascii: "0"))
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): Int(byte &- UInt8(ascii: "A")) + 10
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): Int(byte &- UInt8(ascii: "a")) + 10
     default: nil
     }
   }
 }
 
-// Trailer fields are checked as any field is, and dropped (RFC 9112 §7.1.2).
+// Trailer fields are checked as all fields are, and dropped (RFC 9112 §7.1.2).
 extension ChunkedDecoder {
   private mutating func trailerByte(_ byte: UInt8) -> HTTPFault? {
     trailerBytes += 1
@@ -153,7 +152,7 @@ extension ChunkedDecoder {
     }
     switch stage {
     case .lineStart:
-      if byte == 13 {
+      if byte == 0x0D {
         stage = .lastLF
         return nil
       }
@@ -166,30 +165,29 @@ extension ChunkedDecoder {
       return nameByte(byte)
     case .trailerName: return nameByte(byte)
     case .trailerValue:
-      if byte == 13 {
+      if byte == 0x0D {
         stage = .trailerLF
-      } else if (byte < 32 && byte != 9) || byte == 127 {
-        return .bad("A trailer field has a control character, which may not stand there.")
+      } else if (byte < 0x20 && byte != 0x09) || byte == 0x7F {
+        return .bad("A trailer field has a control character, which is not allowed there.")
       }
     default:
-      guard byte == 10 else { return .bareCR }
+      guard byte == 0x0A else { return .bareCR }
       stage = .lineStart
     }
     return nil
   }
 
   private mutating func nameByte(_ byte: UInt8) -> HTTPFault? {
-    if byte == 58, name.count > 0 {
+    if byte == UInt8(ascii: ":"), name.count > 0 {
       stage = .trailerValue
-      return name.isForbidden ? .bad("A trailer field may not say how the message is framed, sent or read.") : nil
+      return name.isForbidden ? .bad("A trailer field may not change how the message is framed, routed or read.") : nil
     }
     guard ByteSet.token.contains(byte) else { return .bad("A trailer line needs a field name and a colon.") }
     name.append(byte)
     return nil
   }
 
-  /// Compares a name that arrives byte by byte with those that no trailer may have (RFC 9110 §6.5.1), without keeping
-  /// it.
+  /// Compares a name that arrives byte by byte with those that are not allowed in a trailer (RFC 9110 §6.5.1), without storing it.
   private struct TrailerName {
     private static func forbidden(_ index: Int) -> StaticString {
       switch index {
@@ -205,7 +203,7 @@ extension ChunkedDecoder {
     }
 
     private(set) var count: UInt16 = 0
-    /// One bit for each name that the bytes so far agree with.
+    /// One bit for each name that begins with the bytes so far.
     private var candidates: UInt8 = 0xff
 
     mutating func append(_ byte: UInt8) {

@@ -1,7 +1,7 @@
 import AdapterAPI
 import Glibc
 
-/// The `Date` field (RFC 9110 §6.6.1), made once a second.
+/// The `Date` field (RFC 9110 §6.6.1), written anew once a second.
 struct HTTPDate {
   private var line: [UInt8] = []
   private var goodUntil = Instant(nanoseconds: .min)

@@ -1,4 +1,4 @@
-/// How large a request's head may be.
+/// The largest allowed head of a request.
 struct HTTPLimits: Sendable, Equatable {
   /// The request line without its CRLF, in bytes.
   var maxRequestLine: Int

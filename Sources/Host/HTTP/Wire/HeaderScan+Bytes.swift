@@ -15,7 +15,7 @@ extension HeaderScan {
     return (difference &- ones) & ~difference
   }
 
-  /// The first control character except HTAB (the bytes that no value may hold, RFC 9110 §5.5), else `to`.
+  /// Returns the offset of the first control character except HTAB (not allowed in a value, RFC 9110 §5.5), else `to`.
   @inline(__always)
   static func control(_ bytes: UnsafePointer<UInt8>, from: Int, to: Int) -> Int {
     var at = from
@@ -27,18 +27,18 @@ extension HeaderScan {
         continue
       }
       at &+= hits.trailingZeroBitCount &>> 3
-      if bytes[at] != 9 { return at }
+      if bytes[at] != 0x09 { return at }
       at &+= 1
     }
     while at < to {
       let byte = bytes[at]
-      if (byte < 32 && byte != 9) || byte == 127 { return at }
+      if (byte < 0x20 && byte != 0x09) || byte == 0x7F { return at }
       at &+= 1
     }
     return max(at, from)
   }
 
-  /// The first colon, space or control character, else `to`.
+  /// Returns the offset of the first colon, space or control character, else `to`.
   @inline(__always)
   static func nameEnd(_ bytes: UnsafePointer<UInt8>, from: Int, to: Int) -> Int {
     var at = from
@@ -50,14 +50,14 @@ extension HeaderScan {
     }
     while at < to {
       let byte = bytes[at]
-      if byte <= 32 || byte == 58 || byte == 127 { return at }
+      if byte <= 0x20 || byte == UInt8(ascii: ":") || byte == 0x7F { return at }
       at &+= 1
     }
     return at
   }
 
-  /// Compares a name or token with one in lower case, without regard to case. The bytes hold no control characters,
-  /// so setting bit 5 makes nothing equal to a letter, a digit or `-` that is not.
+  /// Compares a name or token with one in lower case, without regard to case. The bytes hold no control characters, so setting bit 5
+  /// makes no other byte equal to a letter, a digit or `-`.
   @inline(__always)
   static func matches(_ name: UnsafePointer<UInt8>, _ count: Int, _ lowercase: StaticString) -> Bool {
     guard count == lowercase.utf8CodeUnitCount else { return false }
@@ -89,7 +89,7 @@ extension HeaderScan {
   }
 
   /// Calls the closure for each element of a comma-separated list, without its white space; empty ones are left out
-  /// (RFC 9110 §5.6.1). Stops when the closure says no.
+  /// (RFC 9110 §5.6.1). Stops when the closure returns false.
   @inline(__always)
   static func forEachElement(
     _ bytes: UnsafePointer<UInt8>, _ value: ByteRange, _ body: (_ from: Int, _ to: Int) -> Bool
@@ -98,25 +98,25 @@ extension HeaderScan {
     let end = value.end
     while from < end {
       var comma = from
-      while comma < end, bytes[comma] != 44 { comma &+= 1 }
+      while comma < end, bytes[comma] != UInt8(ascii: ",") { comma &+= 1 }
       var to = comma
-      while from < to, bytes[from] == 32 || bytes[from] == 9 { from &+= 1 }
-      while to > from, bytes[to &- 1] == 32 || bytes[to &- 1] == 9 { to &-= 1 }
+      while from < to, bytes[from] == 0x20 || bytes[from] == 0x09 { from &+= 1 }
+      while to > from, bytes[to &- 1] == 0x20 || bytes[to &- 1] == 0x09 { to &-= 1 }
       if to > from, !body(from, to) { return false }
       from = comma &+ 1
     }
     return true
   }
 
-  /// The value of `Content-Length`: digits and nothing else (RFC 9110 §8.6).
+  /// Reads the value of `Content-Length`: digits and nothing else (RFC 9110 §8.6).
   static func contentLength(_ bytes: UnsafePointer<UInt8>, _ value: ByteRange) -> Result<Int, HTTPFault> {
     var length = 0
     var at = Int(value.start)
     guard !value.isEmpty else { return .failure(.bad("Content-Length is empty; it needs a number of bytes.")) }
     while at < value.end {
-      let digit = bytes[at] &- 48
+      let digit = bytes[at] &- UInt8(ascii: "0")
       guard digit < 10 else { return .failure(.bad("Content-Length must be one number in decimal digits.")) }
-      // 18 digits always fit 63 bits; what is longer is larger than any limit, whatever the rest of it says.
+      // 18 digits always fit 63 bits; a longer number is larger than any limit.
       if at - Int(value.start) < 18 { length = length * 10 + Int(digit) }
       at += 1
     }
@@ -127,7 +127,7 @@ extension HeaderScan {
   }
 }
 
-/// A set of ASCII characters, asked byte by byte.
+/// A set of ASCII characters.
 struct ByteSet {
   private let low: UInt64
   private let high: UInt64
@@ -144,12 +144,12 @@ struct ByteSet {
     return byte < 0x80 && (half &>> UInt64(byte & 0x3f)) & 1 != 0
   }
 
-  // Written as numbers, so that they stand in the instructions and no table is built at start; a test spells them out.
+  // Written as numbers, so that they are immediate operands and no table is built at start; a test spells them out.
 
   /// tchar (RFC 9110 §5.6.2).
   @inline(__always) static var token: ByteSet { ByteSet(0x03ff_6cfa_0000_0000, 0x57ff_ffff_c7ff_fffe) }
-  /// What a request target may hold (RFC 3986): visible ASCII without `"<>\^{|}`, the back-quote and `#`.
+  /// The characters of a request target (RFC 3986): visible ASCII without `"<>\^{|}`, the back-quote and `#`.
   @inline(__always) static var target: ByteSet { ByteSet(0xafff_fff2_0000_0000, 0x47ff_fffe_afff_ffff) }
-  /// What a host's name may hold (RFC 3986 §3.2.2), without the comma: two hosts in one field are no host.
+  /// The characters of a host's name (RFC 3986 §3.2.2), without the comma: two hosts in one field are not a host.
   @inline(__always) static var host: ByteSet { ByteSet(0x2bff_6ff2_0000_0000, 0x47ff_fffe_87ff_fffe) }
 }

@@ -1,8 +1,8 @@
 /// Finds the lines of a message's head, one after another, in bytes that arrive in any pieces (RFC 9112 §2.2, §5).
 ///
-/// It looks at every byte once, in order, and decides at a byte by what stands up to it (for CR: up to the next one).
-/// So a head that comes in one piece and one that comes byte by byte get the same verdict, and a limit or a forbidden
-/// byte is noticed when it arrives, not when the head is complete.
+/// It reads each byte once, in order, and judges it by the bytes up to it (for CR: up to the next one). So a head that comes in one
+/// piece and one that comes byte by byte get the same verdict, and an exceeded limit or a forbidden byte is noticed when it arrives,
+/// not when the head is complete.
 ///
 /// Line ends are CRLF and nothing else; control characters, folded lines and white space before a colon are refused.
 struct HeaderScan {
@@ -19,10 +19,10 @@ struct HeaderScan {
 
   private enum Stage: UInt8 { case startLine, lineStart, name, value }
 
-  /// The largest head that offsets of 32 bits can describe without a thought about overflow.
+  /// The largest head whose offsets fit 32 bits without a risk of overflow.
   private static let largestHead = 1 << 30
 
-  // 32 bits each: every open connection holds one of these.
+  // 32 bits each, because every open connection has one of these structs.
   private var cursorOffset: UInt32 = 0
   private var lineOffset: UInt32 = 0
   private var nameOffset: UInt32 = 0
@@ -30,7 +30,7 @@ struct HeaderScan {
   private var fields: UInt32 = 0
   private var stage = Stage.startLine
 
-  /// The first byte that was not looked at yet.
+  /// The first byte that was not read yet.
   private(set) var cursor: Int {
     @inline(__always) get { Int(cursorOffset) }
     @inline(__always) set { cursorOffset = UInt32(truncatingIfNeeded: newValue) }
@@ -57,11 +57,11 @@ struct HeaderScan {
     lineStart = cursor
   }
 
-  /// Goes on to the end of the next line.
+  /// Reads up to the end of the next line.
   @inline(__always)
   mutating func next(_ bytes: UnsafePointer<UInt8>, count: Int, limits: HTTPLimits) -> Event {
     let limit = min(max(limits.maxHeaderSize, 0), HeaderScan.largestHead)
-    // A line's CR may stand here at the latest, for its LF must be within the limit too.
+    // The last place for a line's CR, because its LF must be within the limit too.
     let last = min(count, limit - 1)
     if stage == .startLine { return startLine(bytes, count, limit, limits.maxRequestLine) }
     if stage == .lineStart {
@@ -69,14 +69,14 @@ struct HeaderScan {
       if start >= limit { return .failed(.headTooLarge) }
       if start >= count { return .needMore }
       let byte = bytes[start]
-      if byte == 13 {
+      if byte == 0x0D {
         if start + 1 >= limit { return .failed(.headTooLarge) }
         if start + 1 >= count { return .needMore }
-        guard bytes[start + 1] == 10 else { return .failed(.bareCR) }
+        guard bytes[start + 1] == 0x0A else { return .failed(.bareCR) }
         cursor = start + 2
         return .end
       }
-      if byte == 32 || byte == 9 { return .failed(.folded) }
+      if byte == 0x20 || byte == 0x09 { return .failed(.folded) }
       if Int(fields) >= limits.maxHeaderFields { return .failed(.tooManyFields) }
       fields &+= 1
       lineStart = start
@@ -86,7 +86,7 @@ struct HeaderScan {
       let found = HeaderScan.nameEnd(bytes, from: cursor, to: last)
       cursor = found
       if found >= last { return last < limit - 1 ? .needMore : .failed(.headTooLarge) }
-      guard bytes[found] == 58 else { return .failed(HeaderScan.notAColon(bytes[found])) }
+      guard bytes[found] == UInt8(ascii: ":") else { return .failed(HeaderScan.notAColon(bytes[found])) }
       guard found > lineStart else { return .failed(.bad("A header line has no field name before its colon.")) }
       nameEnd = found
       cursor = found + 1
@@ -95,9 +95,9 @@ struct HeaderScan {
     let found = HeaderScan.control(bytes, from: cursor, to: last)
     cursor = found
     if found >= last { return last < limit - 1 ? .needMore : .failed(.headTooLarge) }
-    guard bytes[found] == 13 else { return .failed(HeaderScan.strayControl(bytes[found])) }
+    guard bytes[found] == 0x0D else { return .failed(HeaderScan.strayControl(bytes[found])) }
     if found + 1 >= count { return .needMore }
-    guard bytes[found + 1] == 10 else { return .failed(.bareCR) }
+    guard bytes[found + 1] == 0x0A else { return .failed(.bareCR) }
     lineEnd = found
     cursor = found + 2
     stage = .lineStart
@@ -114,36 +114,36 @@ struct HeaderScan {
     cursor = found
     if found >= bound { return .failed(lineLimit <= limit - 1 ? .startLineTooLong : .headTooLarge) }
     if found >= count { return .needMore }
-    guard bytes[found] == 13 else { return .failed(HeaderScan.strayControl(bytes[found])) }
+    guard bytes[found] == 0x0D else { return .failed(HeaderScan.strayControl(bytes[found])) }
     if found + 1 >= count { return .needMore }
-    guard bytes[found + 1] == 10 else { return .failed(.bareCR) }
+    guard bytes[found + 1] == 0x0A else { return .failed(.bareCR) }
     lineEnd = found
     cursor = found + 2
     stage = .lineStart
     return .startLine
   }
 
-  /// The field's value without the optional white space around it (RFC 9110 §5.5). Valid after `.field`.
+  /// Returns the field's value without the optional white space around it (RFC 9110 §5.5). Valid after `.field`.
   @inline(__always)
   func value(_ bytes: UnsafePointer<UInt8>) -> ByteRange {
     var from = nameEnd + 1
     var to = lineEnd
-    while from < to, bytes[from] == 32 || bytes[from] == 9 { from += 1 }
-    while to > from, bytes[to - 1] == 32 || bytes[to - 1] == 9 { to -= 1 }
+    while from < to, bytes[from] == 0x20 || bytes[from] == 0x09 { from += 1 }
+    while to > from, bytes[to - 1] == 0x20 || bytes[to - 1] == 0x09 { to -= 1 }
     return ByteRange(from, to)
   }
 
   private static func notAColon(_ byte: UInt8) -> HTTPFault {
     switch byte {
-    case 13, 32, 9: .bad("A header line needs a colon right behind the field name, without white space.")
+    case 0x0D, 0x20, 0x09: .bad("A header line needs a colon right behind the field name, without white space.")
     default: strayControl(byte)
     }
   }
 
   private static func strayControl(_ byte: UInt8) -> HTTPFault {
-    byte == 10
+    byte == 0x0A
       ? .bad("A header line ends in LF alone; lines end in CRLF.")
-      : .bad("The head has a control character, which may not stand there.")
+      : .bad("The head has a control character, which is not allowed there.")
   }
 }
 
@@ -152,7 +152,7 @@ extension HTTPFault {
   static let folded = HTTPFault.bad("A header line starts with white space; folded lines are obsolete and refused.")
 }
 
-/// What a head's parser says about the bytes it has seen so far.
+/// The verdict of a head's parser on the bytes so far.
 enum HeadOutcome: Equatable {
   case needMore
   case complete

@@ -15,15 +15,14 @@ struct ByteRange: Sendable, Equatable {
   @inline(__always) var isEmpty: Bool { count == 0 }
   @inline(__always) var end: Int { Int(start) &+ Int(count) }
 
-  /// The bytes themselves; valid as long as the message stays where it is.
+  /// Returns the bytes; valid as long as the message stays in its place.
   @inline(__always)
   func bytes(in message: UnsafePointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
     UnsafeBufferPointer(start: message + Int(start), count: Int(count))
   }
 }
 
-/// What a request's head says: offsets and numbers, no copies and no references. Means something only after
-/// `.complete`.
+/// The contents of a request's head: offsets and numbers, no copies and no references. Valid after `.complete` only.
 struct RequestHead: Sendable {
   enum Method: UInt8, Sendable { case get, head, post, put, patch, delete, options, other }
 
@@ -33,7 +32,7 @@ struct RequestHead: Sendable {
   var target = ByteRange()
   /// Starts with `/`, or is `*` (with OPTIONS only). Percent-encoding and dot segments are untouched.
   var path = ByteRange()
-  /// What follows the first `?`.
+  /// The part behind the first `?`.
   var query = ByteRange()
   /// There is a `?`, though nothing may follow it.
   var hasQuery = false
@@ -47,17 +46,18 @@ struct RequestHead: Sendable {
   /// The client waits for `100 Continue` before it sends the body.
   var expectsContinue = false
 
-  // Values without the white space around them; empty when the field is absent.
-  var authorization = ByteRange()
-  var contentType = ByteRange()
-  var accept = ByteRange()
-  var prop = ByteRange()
-  var requestID = ByteRange()
-  var traceparent = ByteRange()
-  var tracestate = ByteRange()
-  /// Tells an empty field from none.
-  var hasAuthorization = false
-  var hasContentType = false
+  /// The values of the known fields, by raw value.
+  private var values = InlineArray<16, ByteRange>(repeating: ByteRange())
+
+  /// The value of a field that the parser does not use itself, without the white space around it; empty when the field is absent.
+  @inline(__always)
+  subscript(field: KnownField) -> ByteRange {
+    get { values[Int(field.rawValue)] }
+    set { values[Int(field.rawValue)] = newValue }
+  }
+
+  /// The field is there, although its value may be empty.
+  func has(_ field: KnownField) -> Bool { self[field].start > 0 }
 
   /// With the empty line, and with empty lines that stood before the request.
   var headLength = 0

@@ -1,35 +1,38 @@
 /// Parses a request's head (RFC 9112 §2–§6), from bytes that may arrive in any pieces.
 ///
-/// Give it the same message from its start each time, with more bytes at the end; it goes on where it stopped, so a
-/// head that comes byte by byte costs its length, not its square. The verdict does not depend on the pieces. What is
-/// not fully understood is refused: a lenient reader in front of or behind a strict one is how requests are smuggled
-/// (RFC 9112 §11.2).
+/// Give it the same message from its start each time, with more bytes at the end. It continues where it stopped, so a head that
+/// comes byte by byte costs its length, not its square. The verdict does not depend on the pieces. A head that is not fully
+/// understood is refused: a lenient reader in front of or behind a strict one is how requests are smuggled (RFC 9112 §11.2).
 ///
-/// The state is small, since every open connection keeps one: offsets and what was seen. A head that came in pieces is
+/// The state is small, because every open connection has one: offsets, and the set of fields seen. A head that came in pieces is
 /// therefore read a second time when it is complete, and `head` need not be the same one in each call.
 struct RequestHeadParser {
   typealias Outcome = HeadOutcome
 
-  /// More than any method in the IANA registry has.
+  /// In bytes; more than any method in the IANA registry has.
   static let maxMethodLength = 32
   /// Empty lines before a request, which some clients send behind a body (RFC 9112 §2.2).
   static let maxEmptyLines = 2
 
   private var scan = HeaderScan()
-  var seen = Seen()
+  /// The known fields so far. Stored here and not in the head, which may be another one in the next call.
+  var seen = KnownField.Set()
+  /// The known fields whose value does not count: named in `Connection`, or contradicting each other.
+  var withheld = KnownField.Set()
+  var flags: Flags = []
   private var emptyLines: UInt8 = 0
   private var isResumed = false
 
   init() {}
 
-  /// For the next message.
+  /// Prepares for the next message.
   mutating func reset() { self = RequestHeadParser() }
 
-  /// Reads on.
+  /// Continues reading.
   ///
   /// - Parameter bytes: `count` bytes from the message's first one on; what follows the head is not touched.
   /// - Returns: `.complete` when `head` is filled in: the body starts at `head.headLength`.
-  ///   After `.failed`, answer and close.
+  ///   After `.failed`, respond and close.
   mutating func parse(
     _ bytes: UnsafePointer<UInt8>, count: Int, limits: HTTPLimits, into head: inout RequestHead
   ) -> Outcome {
@@ -73,32 +76,32 @@ struct RequestHeadParser {
     }
   }
 
-  /// Steps over empty lines and looks whether a method stands at the start, so that something that is no HTTP (a TLS
-  /// handshake, say) is refused at its first bytes. Nil: go on.
+  /// Steps over empty lines and checks that a method follows, so that another protocol (a TLS handshake, say) is refused at its first
+  /// bytes. Returns nil when the request line can be read.
   @inline(__always)
   private mutating func start(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ limits: HTTPLimits) -> Outcome? {
-    while scan.cursor == scan.lineStart, scan.cursor < count, bytes[scan.cursor] == 13 {
+    while scan.cursor == scan.lineStart, scan.cursor < count, bytes[scan.cursor] == 0x0D {
       guard scan.cursor + 1 < count else { return .needMore }
-      guard bytes[scan.cursor + 1] == 10 else { return .failed(.bareCR) }
+      guard bytes[scan.cursor + 1] == 0x0A else { return .failed(.bareCR) }
       emptyLines += 1
       guard emptyLines <= RequestHeadParser.maxEmptyLines else {
-        return .failed(.bad("There are empty lines where a request should start."))
+        return .failed(.bad("There are too many empty lines in front of the request."))
       }
       scan.skip(2)
     }
-    // At most the method's own bytes are looked at again with each call.
+    // Each call reads at most the bytes of the method again.
     let from = scan.lineStart
     let longest = min(RequestHeadParser.maxMethodLength, max(limits.maxRequestLine, 0))
     var at = from
     while at < count {
       let byte = bytes[at]
-      if byte == 32, at > from { return nil }
+      if byte == UInt8(ascii: " "), at > from { return nil }
       if at - from >= longest {
         return longest < RequestHeadParser.maxMethodLength
           ? nil : .failed(.bad("The request line does not start with a method."))
       }
       guard ByteSet.token.contains(byte) else {
-        return .failed(.bad("This is no HTTP/1.1: the request line does not start with a method."))
+        return .failed(.bad("This is not HTTP/1.1: the request line does not start with a method."))
       }
       at += 1
     }
@@ -107,29 +110,11 @@ struct RequestHeadParser {
 }
 
 extension RequestHeadParser {
-  /// Which fields were there. Kept here and not in the head, which may be another one in the next call.
-  struct Seen: OptionSet {
-    let rawValue: UInt32
-    static let host = Seen(rawValue: 1 << 0)
-    static let contentLength = Seen(rawValue: 1 << 1)
-    static let transferEncoding = Seen(rawValue: 1 << 2)
-    static let authorization = Seen(rawValue: 1 << 3)
-    static let contentType = Seen(rawValue: 1 << 4)
-    static let accept = Seen(rawValue: 1 << 5)
-    static let prop = Seen(rawValue: 1 << 6)
-    static let requestID = Seen(rawValue: 1 << 7)
-    static let traceparent = Seen(rawValue: 1 << 8)
-    static let tracestate = Seen(rawValue: 1 << 9)
-    static let expectsContinue = Seen(rawValue: 1 << 10)
-    static let close = Seen(rawValue: 1 << 11)
-    static let keepAlive = Seen(rawValue: 1 << 12)
-    static let secondTraceparent = Seen(rawValue: 1 << 13)
-    // Named in Connection, hence for the next hop (us) only (RFC 9110 §7.6.1).
-    static let dropAccept = Seen(rawValue: 1 << 14)
-    static let dropProp = Seen(rawValue: 1 << 15)
-    static let dropRequestID = Seen(rawValue: 1 << 16)
-    static let dropTraceparent = Seen(rawValue: 1 << 17)
-    static let dropTracestate = Seen(rawValue: 1 << 18)
-    static let dropAny: Seen = [.dropAccept, .dropProp, .dropRequestID, .dropTraceparent, .dropTracestate]
+  /// Options that fields gave.
+  struct Flags: OptionSet {
+    let rawValue: UInt8
+    static let expectsContinue = Flags(rawValue: 1)
+    static let close = Flags(rawValue: 2)
+    static let keepAlive = Flags(rawValue: 4)
   }
 }

@@ -1,4 +1,4 @@
-/// The status line of an answer (RFC 9112 §4), with the reason phrases of RFC 9110 §15.
+/// The status line of a response (RFC 9112 §4), with the reason phrases of RFC 9110 §15.
 enum StatusLine {
   static func append(_ status: Int, to bytes: inout ByteBuffer) {
     if status == 200 {
@@ -7,7 +7,7 @@ enum StatusLine {
     }
     bytes.append("HTTP/1.1 ")
     bytes.append(decimal: status)
-    bytes.append(32)
+    bytes.append(UInt8(ascii: " "))
     bytes.append(reason(status))
     bytes.append("\r\n")
   }
