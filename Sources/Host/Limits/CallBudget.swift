@@ -94,7 +94,7 @@ private struct Period {
   }
 
   mutating func giveBack() {
-    // From the part before, if it has just ended. An older call goes on counting, which errs on the safe side.
+    // From the part before, if it has just ended. An older call continues to count, which errs on the safe side.
     for part in [newest, newest - 1] where part >= 0 {
       let index = Int(part % Int64(counts.count))
       guard counts[index] > 0 else { continue }

@@ -45,7 +45,7 @@ final class Permits: PermitPool {
     let wait = LoopWait<Bool>(loop: loop)
     let waiter = LoopBound(wait, on: loop)
     let (ticket, evicted) = queue.withLock { queue -> (PriorityQueue<Waiter>.Ticket?, Waiter?) in
-      let evicted = queue.count == bound ? queue.removeYoungest(after: priority) : nil
+      let evicted = queue.count == bound ? queue.removeYoungest(below: priority) : nil
       guard queue.count < bound else { return (nil, nil) }
       let ticket = queue.append(waiter, in: priority)
       publish(queue)

@@ -63,7 +63,7 @@ struct PriorityQueue<Waiter> {
   }
 
   /// Removes the youngest waiter of the lowest priority below this one.
-  mutating func removeYoungest(after priority: Priority) -> Waiter? {
+  mutating func removeYoungest(below priority: Priority) -> Waiter? {
     for lower in Priority.allCases.reversed() where lower > priority && lists[lower.rawValue].last >= 0 {
       let slot = lists[lower.rawValue].last
       defer { remove(slot) }

@@ -80,25 +80,6 @@ import Testing
     }
   }
 
-  @Test func `a response whose status or length allows no body has none`() async throws {
-    let upstream = try TestUpstream { _, socket, upstream in
-      for response in [
-        "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", ok(""),
-      ] {
-        guard upstream.takeRequest(socket) != nil else { return }
-        socket.send(response)
-      }
-      _ = upstream.takeRequest(socket)
-    }
-    try await ClientRig.with(upstream.url) { rig in
-      for status in [204, 304, 200] {
-        let result = await rig.send()
-        #expect(result.status == status && result.text == "")
-      }
-      #expect(upstream.accepted == 1)
-    }
-  }
-
   @Test(arguments: [
     "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\n\r\n",
@@ -146,7 +127,7 @@ import Testing
       }
     }
     try await ClientRig.with(upstream.url) { rig in
-      let large = HTTPRequest(.post, "/x", body: [UInt8](repeating: 120, count: 16 << 20))
+      let large = HTTPRequest(.post, "/x", body: [UInt8](repeating: UInt8(ascii: "x"), count: 16 << 20))
       #expect(await rig.send(large).text == "too much")
       #expect(await rig.send().text == "next")
       #expect(upstream.accepted == 2)

@@ -7,7 +7,7 @@ import Testing
 
 @Suite(.blocking) struct UpstreamStreamTests {
   private static let size = 3_000_000
-  private static let bytes = (0..<size).map { UInt8(97 + $0 % 26) }
+  private static let bytes = (0..<size).map { UInt8(ascii: "a") + UInt8($0 % 26) }
 
   private static func head(_ framing: String) -> String { "HTTP/1.1 200 OK\r\n\(framing)\r\n" }
 
@@ -84,7 +84,7 @@ import Testing
     let upstream = try TestUpstream { _, socket, upstream in
       _ = upstream.takeRequest(socket)
       socket.send(UpstreamStreamTests.head("Content-Length: \(64 << 20)\r\n"))
-      isSent.add(socket.send([UInt8](repeating: 120, count: 64 << 20)))
+      isSent.add(socket.send([UInt8](repeating: UInt8(ascii: "x"), count: 64 << 20)))
       _ = socket.receiveAll()
     }
     try await ClientRig.with(upstream.url, { $0.maxResponseBody = 0 }) { rig in

@@ -24,13 +24,13 @@ struct PriorityQueueTests {
     for (number, priority) in [Priority.history, .history, .values, .values, .writes].enumerated() {
       _ = queue.append(number, in: priority)
     }
-    #expect(queue.removeYoungest(after: .history) == nil)
-    #expect(queue.removeYoungest(after: .values) == 1)
-    #expect(queue.removeYoungest(after: .writes) == 0)
-    #expect(queue.removeYoungest(after: .values) == nil)
-    #expect(queue.removeYoungest(after: .writes) == 3)
-    #expect(queue.removeYoungest(after: .writes) == 2)
-    #expect(queue.removeYoungest(after: .writes) == nil)
+    #expect(queue.removeYoungest(below: .history) == nil)
+    #expect(queue.removeYoungest(below: .values) == 1)
+    #expect(queue.removeYoungest(below: .writes) == 0)
+    #expect(queue.removeYoungest(below: .values) == nil)
+    #expect(queue.removeYoungest(below: .writes) == 3)
+    #expect(queue.removeYoungest(below: .writes) == 2)
+    #expect(queue.removeYoungest(below: .writes) == nil)
     #expect(queue.count == 1)
   }
 
@@ -62,7 +62,7 @@ struct PriorityQueueTests {
         case 4:
           let priority = Priority.allCases.randomElement(using: &random)!
           let lower = lists.indices.last { $0 > priority.rawValue && !lists[$0].isEmpty }
-          #expect(queue.removeYoungest(after: priority) == lower.map { lists[$0].removeLast().number })
+          #expect(queue.removeYoungest(below: priority) == lower.map { lists[$0].removeLast().number })
         default:
           let priority = Int.random(in: 0..<3, using: &random)
           guard let index = lists[priority].indices.randomElement(using: &random) else { continue }

@@ -3,7 +3,7 @@ import AdapterAPI
 /// Moves the rest of an upstream's response from its socket to the client's through a pipe, without reading it.
 ///
 /// The pipe is emptied before it is filled again, so the upstream is never read faster than the client reads. The two connections
-/// report when they can go on; each has the deadline of its own side. Touched by its loop's thread only.
+/// report when they can continue; each has the deadline of its own side. Touched by its loop's thread only.
 final class Relay {
   enum End {
     case whole

@@ -24,7 +24,7 @@ final class Resolver: Sendable {
   private let state = Mutex(State())
   private let names = NameService()
   private static let lifetime = Duration.seconds(30)
-  /// How long a request waits for a lookup while it has addresses that have expired.
+  /// The time that a request with expired addresses waits for a lookup.
   private static let staleWait = Duration.seconds(1)
 
   /// Returns the addresses of the URL's host, from the cache where they are not older than 30 seconds. To be called on an event loop.

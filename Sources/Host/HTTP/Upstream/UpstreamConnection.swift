@@ -25,7 +25,7 @@ final class UpstreamConnection: LoopObject {
 
   var connectWaiter: UnsafeContinuation<Failure?, Never>?
   var pieceWaiter: UnsafeContinuation<Result<[UInt8]?, Failure>, Never>?
-  /// How long the upstream may still be waited for while it streams. The reader's own pauses do not count.
+  /// The rest of the time that may be spent on waiting for the upstream while it streams, without the reader's own pauses.
   var streamTimeLeft = Duration.zero
   /// Moves the rest of the body from socket to socket, where it is not pulled piece by piece.
   var relay: Relay?
@@ -43,7 +43,7 @@ final class UpstreamConnection: LoopObject {
 
   /// Sends the request and waits for the response: its head, and all of its body or the first 64 KiB of it.
   ///
-  /// A caller that leaves ends the exchange of a read. A write of which a byte has left goes on to its end.
+  /// A caller that leaves ends the exchange of a read. A write of which a byte has left continues to its end.
   func exchange(_ request: HTTPRequest, deadline: Instant) async -> Result<HTTPResponse, Failure> {
     let bound = LoopBound(self, on: loop)
     let loop = self.loop

@@ -29,7 +29,7 @@ struct UpstreamConnectionState {
     case respond
     /// Hand over the head and the first part of the body; the rest streams.
     case stream
-    /// Let the reader of the streamed body go on.
+    /// Give the reader of the streamed body its next piece.
     case resumeStream
     /// Close the socket. No caller waits.
     case close
@@ -176,7 +176,7 @@ struct UpstreamConnectionState {
     phase == .connecting ? fail(.cancelled, "the caller left") : .wait
   }
 
-  /// The caller of that exchange was cancelled. A write of which a byte has left goes on.
+  /// The caller of that exchange was cancelled. A write of which a byte has left continues.
   mutating func callerLeft(_ exchange: Int) -> Action {
     guard isExchanging, exchange == exchanges, !(isWrite && hasLeft) else { return .wait }
     return fail(.cancelled, "the caller left")
@@ -262,7 +262,7 @@ struct UpstreamConnectionState {
 // MARK: streaming
 
 extension UpstreamConnectionState {
-  /// What the reader of a streamed body gets.
+  /// The result of a pull by the reader of a streamed body.
   enum Pull: Equatable {
     case piece([UInt8])
     /// The body is complete. The exchange is over: the phase is `idle` or `closed`.

@@ -2,17 +2,17 @@ import AdapterAPI
 
 /// The options of an `UpstreamClient`: timeouts and limits.
 struct UpstreamOptions: Sendable, Equatable {
-  /// How long opening a connection may take.
+  /// The longest time for opening a connection.
   var connectTimeout = Duration.seconds(2)
-  /// How long the upstream may be silent: before the first byte of a response, and between the pieces of a streamed body.
+  /// The longest silence of the upstream before the first byte of a response, and between the pieces of a streamed body.
   var firstByteTimeout = Duration.seconds(10)
-  /// How long a request and its response may take, apart from the pauses of a reader that takes a streamed body slowly.
+  /// The longest time for a request and its response, without the pauses of a slow reader of a streamed body.
   var totalTimeout = Duration.seconds(30)
-  /// How long a request may wait for a permit.
+  /// The longest time that a request waits for a permit.
   var queueWait = Duration.seconds(1)
-  /// How many requests may wait for a permit.
+  /// The largest number of requests that wait for a permit.
   var queueSize = 64
-  /// How often a read is sent again after a connection failed before the first byte of the response.
+  /// The number of times that a read is sent again after a connection failed before the first byte of the response.
   var readRetries = 1
   /// The largest response head, with the status line, in bytes.
   var maxResponseHead = 32 << 10

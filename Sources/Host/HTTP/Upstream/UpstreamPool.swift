@@ -18,7 +18,7 @@ final class UpstreamPool {
   /// Asks the pools of the other loops to close an idle connection.
   var closeIdleElsewhere: () -> Void = {}
 
-  /// How long a connection may be idle, in nanoseconds.
+  /// The longest time that a connection is idle, in nanoseconds.
   private static let idleTimeout: Int64 = 60_000_000_000
 
   init(loop: EventLoop, options: UpstreamOptions, connections: any PermitPool, serializer: RequestSerializer) {

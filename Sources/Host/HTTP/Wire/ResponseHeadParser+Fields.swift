@@ -1,4 +1,4 @@
-// Selects the response fields that go on to the caller.
+// Selects the response fields that the caller gets.
 extension ResponseHeadParser {
   /// The most fields that Connection may name. The bound keeps the number of comparisons (names times fields) small.
   private static let maxNamedFields = 16
@@ -96,7 +96,7 @@ extension ResponseHeadParser {
     return true
   }
 
-  /// The field never goes on: it is hop-by-hop (RFC 9110 §7.6.1), framing, a credential, or one that the gateway writes itself.
+  /// The field is never passed on: it is hop-by-hop (RFC 9110 §7.6.1), framing, a credential, or one that the gateway writes itself.
   private static func endsHere(_ name: UnsafePointer<UInt8>, _ count: Int) -> Bool {
     if count > 6, HeaderScan.matches(name, 6, "proxy-") { return true }
     @inline(__always) func matches(_ lowercase: StaticString) -> Bool { HeaderScan.matches(name, count, lowercase) }

@@ -1,5 +1,5 @@
-/// Parses the head of a response (RFC 9112 §4) from bytes that arrive in any pieces, and copies the fields that go on to the
-/// caller.
+/// Parses the head of a response (RFC 9112 §4) from bytes that arrive in any pieces, and copies the fields that the caller
+/// gets.
 ///
 /// It is used like `RequestHeadParser` and as strict: a response that could be read in two ways is refused, since the rest of it
 /// would be taken for the response to another caller's request. HEAD is never sent, so framing does not depend on the request.
