@@ -54,11 +54,11 @@ struct PointTimeTests {
   }
 
   @Test func `the calendar agrees with Foundation's`() throws {
-    var utc = Foundation.Calendar(identifier: .gregorian)
+    var utc = Calendar(identifier: .gregorian)
     utc.timeZone = try #require(TimeZone(secondsFromGMT: 0))
     for day in stride(from: Int64(-100_000), to: 100_000, by: 97) {
-      let ours = AdapterAPI.Calendar.date(ofDays: day)
-      #expect(AdapterAPI.Calendar.days(of: ours) == day)
+      let ours = CivilDate(daysSinceEpoch: day)
+      #expect(ours.daysSinceEpoch == day)
       // Before 1582 Foundation counts by the Julian calendar.
       let theirs = utc.dateComponents([.year, .month, .day], from: Date(timeIntervalSince1970: Double(day) * 86400))
       #expect(theirs.year == ours.year && theirs.month == ours.month && theirs.day == ours.day)

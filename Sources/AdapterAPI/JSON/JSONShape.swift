@@ -1,20 +1,21 @@
-/// Says whether bytes are one JSON object that the gateway may pass on, without taking it apart.
+/// Checks whether bytes are one JSON object that the gateway may pass on, without taking it apart.
 ///
-/// RFC 8259, read strictly: valid UTF-8, no byte order mark, nothing but white space around, depth at most 64, and no
-/// key twice at the top, where two readers could pick different ones (`"c\u006fdes"` is `"codes"`). Runs on every
-/// request: one pass, and no allocation unless a key has escapes or the object more than sixteen members.
+/// Strict RFC 8259: valid UTF-8, no byte order mark, only white space around it, depth at most 64, and no key twice at the top
+/// level, where two readers could pick different ones (`"c\u006fdes"` is `"codes"`). Runs in every request: one pass, and no
+/// allocation unless a key has escapes or the object more than sixteen members.
 public enum JSONShape {
-  /// How deep arrays and objects may stand in one another; the outermost object counts.
+  /// The largest depth of arrays and objects; the outermost object counts.
   public static let maximumDepth = 64
 
+  /// A kind of problem.
   public enum Fault: UInt8, Sendable, CaseIterable {
     case empty, notAnObject, notAnArray, syntax, cut, escape, controlCharacter, encoding, depth, duplicateKey, trailing
   }
 
-  /// What is wrong, and where.
+  /// The first problem of a text.
   public struct Problem: Error, Sendable, Equatable {
     public let fault: Fault
-    /// Counted in bytes from the body's first.
+    /// In bytes from the first byte of the text.
     public let offset: Int
 
     public init(_ fault: Fault, at offset: Int) {
@@ -30,7 +31,7 @@ public enum JSONShape {
       case .notAnArray: "The body is not a JSON array; it must start with '[' (byte \(offset))."
       case .syntax: "The body is not valid JSON at byte \(offset)."
       case .cut: "The body's JSON ends too early, at byte \(offset)."
-      case .escape: "The body has an escape in a string that JSON does not know, at byte \(offset)."
+      case .escape: "The body has an invalid escape in a string, at byte \(offset)."
       case .controlCharacter: "The body has an unescaped control character in a string, at byte \(offset)."
       case .encoding: "The body is not valid UTF-8 at byte \(offset)."
       case .depth: "The body's JSON is nested more than \(maximumDepth) levels deep, at byte \(offset)."
@@ -40,12 +41,20 @@ public enum JSONShape {
     }
   }
 
-  /// Checks a body. Nil: it is one JSON object.
+  /// Returns the body's first problem; nil when it is one JSON object.
   public static func check(_ bytes: UnsafeBufferPointer<UInt8>) -> Problem? {
-    guard let base = bytes.baseAddress, !bytes.isEmpty else { return Problem(.empty, at: 0) }
-    var cursor = JSONCursor(base, count: bytes.count)
     do throws(Problem) {
-      try walk(&cursor)
+      var cursor = try JSONCursor(bytes)
+      guard cursor.byte == UInt8(ascii: "{") else { throw cursor.problem(.notAnObject) }
+      if cursor.open(closing: UInt8(ascii: "}")) {
+        var keys = SeenKeys(cursor.base)
+        repeat {
+          try cursor.uniqueKey(&keys)
+          try cursor.colon()
+          try cursor.skipValue(limit: maximumDepth - 1)
+        } while try cursor.another(closing: UInt8(ascii: "}"))
+      }
+      try cursor.finish()
       return nil
     } catch {
       return error
@@ -53,84 +62,11 @@ public enum JSONShape {
   }
 
   public static func check(_ bytes: [UInt8]) -> Problem? { bytes.withUnsafeBufferPointer { check($0) } }
-
-  private static func walk(_ cursor: inout JSONCursor) throws(Problem) {
-    cursor.skipSpace()
-    guard !cursor.isAtEnd else { throw Problem(.empty, at: 0) }
-    guard cursor.byte == UInt8(ascii: "{") else { throw cursor.problem(.notAnObject) }
-
-    var keys = SeenKeys(cursor.base)
-    // One bit per level, the innermost lowest: 1 for an object, 0 for an array.
-    var levels: UInt64 = 0
-    var depth = 0
-    // A value comes next (true), or what follows one (false).
-    var expectsValue = true
-
-    while true {
-      if expectsValue {
-        switch cursor.byte {
-        case UInt8(ascii: "{"), UInt8(ascii: "["):
-          guard depth < maximumDepth else { throw cursor.problem(.depth) }
-          let isObject = cursor.byte == UInt8(ascii: "{")
-          depth += 1
-          levels = levels << 1 | (isObject ? 1 : 0)
-          cursor.position += 1
-          cursor.skipSpace()
-          if cursor.byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
-            expectsValue = false
-          } else if isObject {
-            try key(&cursor, &keys, isTop: depth == 1)
-          }
-          continue
-        case UInt8(ascii: "\""): _ = try cursor.string()
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): try cursor.number()
-        default: try cursor.literal()
-        }
-        expectsValue = false
-      }
-
-      cursor.skipSpace()
-      let isObject = levels & 1 == 1
-      switch cursor.byte {
-      case UInt8(ascii: ","):
-        cursor.position += 1
-        cursor.skipSpace()
-        if isObject { try key(&cursor, &keys, isTop: depth == 1) }
-        expectsValue = true
-      case isObject ? UInt8(ascii: "}") : UInt8(ascii: "]"):
-        cursor.position += 1
-        depth -= 1
-        levels >>= 1
-        if depth == 0 {
-          cursor.skipSpace()
-          guard cursor.isAtEnd else { throw cursor.problem(.trailing) }
-          return
-        }
-      default: throw cursor.problem(.syntax)
-      }
-    }
-  }
-
-  /// A key with its colon and the space behind it.
-  @inline(__always)
-  private static func key(
-    _ cursor: inout JSONCursor, _ keys: inout SeenKeys, isTop: Bool
-  ) throws(Problem) {
-    let start = cursor.position + 1
-    let escaped = try cursor.string()
-    if isTop, !keys.insert(start: start, count: cursor.position - 1 - start, escaped: escaped) {
-      throw Problem(.duplicateKey, at: start - 1)
-    }
-    cursor.skipSpace()
-    guard cursor.byte == UInt8(ascii: ":") else { throw cursor.problem(.syntax) }
-    cursor.position += 1
-    cursor.skipSpace()
-  }
 }
 
-/// The keys that were seen in one object: the first sixteen side by side, all of them in a set when there are more.
+/// The keys seen in one object: the first sixteen in place, all of them in a set when there are more.
 ///
-/// The set's hashing is seeded per process, so nobody can choose keys that collide.
+/// The set's hashing is seeded per process, so that a caller cannot choose keys that collide.
 struct SeenKeys {
   private let base: UnsafePointer<UInt8>
   private var first = InlineArray<16, Key>(
@@ -156,7 +92,7 @@ struct SeenKeys {
   }
 }
 
-/// A key where it stands in the body; lives no longer than the check. Two spellings of one key are equal.
+/// A key in place in the body, valid during the check. Two spellings of one key are equal.
 private struct Key: Hashable {
   let content: UnsafeBufferPointer<UInt8>
   let escaped: Bool

@@ -1,10 +1,9 @@
-/// Looks for one member of an answer's outermost object, in the first bytes of an answer that may be cut off anywhere.
+/// Finds one member of a response's outermost object in the response's first bytes, which may be cut off anywhere.
 ///
-/// It never looks into nested values, and it checks nothing: an upstream's answer is passed on as it is. Where the
-/// answer has the member twice, the first one counts.
+/// Skips nested values and checks nothing, because an upstream's response is passed on as it is. `JSONCursor` would refuse a text
+/// that is cut off or not quite JSON. Of a duplicate member the first one counts.
 public enum TopLevel {
-  /// The envelope's `code`: a whole number, or a string that is one. Nil when there is none within the bytes, or no
-  /// object.
+  /// Returns the envelope's `code`: a whole number, or a string that is one. Nil when the bytes hold none, or no object.
   public static func code(in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
     guard var cursor = value(of: "code", in: bytes) else { return nil }
     return wholeNumber(&cursor)
@@ -12,30 +11,23 @@ public enum TopLevel {
 
   public static func code(in bytes: [UInt8]) -> Int? { bytes.withUnsafeBufferPointer { code(in: $0) } }
 
-  /// The envelope lists points that could not be read: `errors` is there and is no empty array, object or null.
+  /// Returns whether the envelope lists points that could not be read: `errors` exists and is no empty array, object or null.
   public static func hasErrors(in bytes: [UInt8]) -> Bool {
     bytes.withUnsafeBufferPointer { buffer in
       guard var cursor = value(of: "errors", in: buffer) else { return false }
       switch cursor.byte {
       case UInt8(ascii: "n"): return false
-      case UInt8(ascii: "["), UInt8(ascii: "{"):
-        let end = cursor.byte + 2
-        cursor.position += 1
-        cursor.skipSpace()
-        return cursor.isAtEnd || cursor.byte != end
+      case UInt8(ascii: "["): return cursor.open(closing: UInt8(ascii: "]"))
+      case UInt8(ascii: "{"): return cursor.open(closing: UInt8(ascii: "}"))
       default: return true
       }
     }
   }
 
-  /// Where the value of a top-level member begins.
+  /// Returns a cursor at the value of a top-level member.
   private static func value(of name: StaticString, in bytes: UnsafeBufferPointer<UInt8>) -> JSONCursor? {
     let name = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
-    guard let base = bytes.baseAddress else { return nil }
-    var cursor = JSONCursor(base, count: bytes.count)
-    cursor.position = startOfText(bytes)
-    cursor.skipSpace()
-    guard cursor.byte == UInt8(ascii: "{") else { return nil }
+    guard var cursor = start(of: bytes), cursor.byte == UInt8(ascii: "{") else { return nil }
     cursor.position += 1
     while true {
       cursor.skipSpace()
@@ -54,23 +46,24 @@ public enum TopLevel {
     }
   }
 
-  /// The first byte that is not white space, behind a byte order mark where a web server put one.
+  /// Returns the first byte that is not white space, behind a byte order mark if there is one; nil when there is none.
   public static func firstByte(of bytes: [UInt8]) -> UInt8? {
     bytes.withUnsafeBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return nil }
-      var cursor = JSONCursor(base, count: buffer.count)
-      cursor.position = startOfText(buffer)
-      cursor.skipSpace()
-      return cursor.isAtEnd ? nil : cursor.byte
+      guard let cursor = start(of: buffer), !cursor.isAtEnd else { return nil }
+      return cursor.byte
     }
   }
 
-  /// Behind a byte order mark: RFC 8259 §8.1 lets a reader ignore one.
-  private static func startOfText(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
-    bytes.count >= 3 && bytes[0] == 0xef && bytes[1] == 0xbb && bytes[2] == 0xbf ? 3 : 0
+  /// Skips a byte order mark, which RFC 8259 §8.1 lets a reader ignore, and white space.
+  private static func start(of bytes: UnsafeBufferPointer<UInt8>) -> JSONCursor? {
+    guard let base = bytes.baseAddress else { return nil }
+    var cursor = JSONCursor(base, count: bytes.count)
+    if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF { cursor.position = 3 }
+    cursor.skipSpace()
+    return cursor
   }
 
-  /// - Returns: whether it has escapes; nil when no whole string stands here.
+  /// - Returns: whether the string has escapes; nil when no whole string stands here.
   private static func skipString(_ cursor: inout JSONCursor) -> Bool? {
     guard cursor.byte == UInt8(ascii: "\"") else { return nil }
     cursor.position += 1
@@ -101,7 +94,7 @@ public enum TopLevel {
         depth += 1
         cursor.position += 1
       case UInt8(ascii: "}"), UInt8(ascii: "]"):
-        // The end of the object that the value stands in.
+        // The end of the object around the value.
         if depth == 0 { return true }
         depth -= 1
         cursor.position += 1
@@ -112,7 +105,7 @@ public enum TopLevel {
     return false
   }
 
-  /// `301`, `301.0` or `"301"`, followed by something: a number at the very end may have been cut.
+  /// Reads `301`, `301.0` or `"301"`. A byte must follow: a number at the very end may have been cut.
   private static func wholeNumber(_ cursor: inout JSONCursor) -> Int? {
     let quoted = cursor.byte == UInt8(ascii: "\"")
     if quoted { cursor.position += 1 }
@@ -120,10 +113,10 @@ public enum TopLevel {
     if negative { cursor.position += 1 }
     let start = cursor.position
     var number = 0
-    while cursor.byte &- 48 < 10 {
+    while cursor.byte &- UInt8(ascii: "0") < 10 {
       // Eighteen digits fit into an Int; a longer number is no code.
       guard cursor.position - start < 18 else { return nil }
-      number = number * 10 + Int(cursor.byte - 48)
+      number = number * 10 + Int(cursor.byte - UInt8(ascii: "0"))
       cursor.position += 1
     }
     guard cursor.position > start else { return nil }
@@ -134,7 +127,7 @@ public enum TopLevel {
     guard !cursor.isAtEnd else { return nil }
     switch cursor.byte {
     case UInt8(ascii: "\""): guard quoted else { return nil }
-    case UInt8(ascii: ","), UInt8(ascii: "}"), 0x20, 0x0a, 0x0d, 0x09: guard !quoted else { return nil }
+    case UInt8(ascii: ","), UInt8(ascii: "}"), 0x20, 0x0A, 0x0D, 0x09: guard !quoted else { return nil }
     default: return nil
     }
     return negative ? -number : number

@@ -1,13 +1,13 @@
-/// JSON taken apart, for adapters that must understand what they carry.
+/// A parsed JSON value, for adapters that must understand what they carry.
 ///
-/// Numbers keep their text, members keep their order. The host has refused a key that stands twice at the top already;
-/// deeper down, the first one counts.
+/// Numbers keep their text, members keep their order. The host has refused a duplicate key at the top level; below it, the first
+/// one counts.
 public indirect enum JSONValue: Sendable, Hashable {
   case null
   case flag(Bool)
-  /// As it was written; always a number by the grammar of RFC 8259 §6.
+  /// A number as it was written, valid by the grammar of RFC 8259 §6.
   case number(String)
-  /// A lone surrogate, which no text can hold, has become U+FFFD.
+  /// A text. A lone surrogate, which no Swift string can hold, has become U+FFFD.
   case string(String)
   case array([JSONValue])
   case object([Member])
@@ -22,15 +22,15 @@ public indirect enum JSONValue: Sendable, Hashable {
     }
   }
 
-  /// Parses one JSON text: any value, valid UTF-8, depth at most 64, white space around.
+  /// Parses one JSON text: any value, valid UTF-8, depth at most 64, white space around it.
   public init(parsing bytes: [UInt8]) throws(JSONShape.Problem) {
     // Typed errors do not pass through `withUnsafeBufferPointer` in every toolchain; a result does.
     self = try bytes.withUnsafeBufferPointer { Self.parse($0, marksLoneSurrogates: false) }.get()
   }
 
-  /// Parses one JSON text that is to be stored: a lone surrogate becomes U+0000 instead of U+FFFD.
+  /// Parses one JSON text that will be stored: a lone surrogate becomes U+0000 instead of U+FFFD.
   ///
-  /// No database takes either of the two; so one look for U+0000 finds both, and nothing changes unseen.
+  /// No database accepts U+0000, so `holdsNUL` finds both before the text is changed silently.
   public init(storing bytes: UnsafeBufferPointer<UInt8>) throws(JSONShape.Problem) {
     self = try Self.parse(bytes, marksLoneSurrogates: true).get()
   }
@@ -38,29 +38,25 @@ public indirect enum JSONValue: Sendable, Hashable {
   private static func parse(
     _ bytes: UnsafeBufferPointer<UInt8>, marksLoneSurrogates: Bool
   ) -> Result<JSONValue, JSONShape.Problem> {
-    guard let base = bytes.baseAddress, !bytes.isEmpty else { return .failure(JSONShape.Problem(.empty, at: 0)) }
-    var cursor = JSONCursor(base, count: bytes.count)
-    cursor.marksLoneSurrogates = marksLoneSurrogates
     do throws(JSONShape.Problem) {
-      cursor.skipSpace()
-      guard !cursor.isAtEnd else { throw JSONShape.Problem(.empty, at: 0) }
+      var cursor = try JSONCursor(bytes)
+      cursor.marksLoneSurrogates = marksLoneSurrogates
       let value = try Self.value(&cursor, depth: 0)
-      cursor.skipSpace()
-      guard cursor.isAtEnd else { throw cursor.problem(.trailing) }
+      try cursor.finish()
       return .success(value)
     } catch {
       return .failure(error)
     }
   }
 
-  /// The text, without spaces.
+  /// The value as text, without spaces; never longer than the text that was parsed.
   public var serialized: [UInt8] {
     var writer = JSONWriter()
     writer.value(self)
     return writer.bytes
   }
 
-  /// The first member of that name; nil for what is no object.
+  /// The first member of that name; nil when there is none, or this is no object.
   public subscript(key: String) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.key == key }?.value
@@ -69,10 +65,10 @@ public indirect enum JSONValue: Sendable, Hashable {
   public var string: String? { if case .string(let value) = self { value } else { nil } }
   public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
   public var flag: Bool? { if case .flag(let value) = self { value } else { nil } }
-  /// A number as a double; infinite where no double is large enough.
+  /// A number as a double; infinite when no double is large enough.
   public var double: Double? { if case .number(let text) = self { Double(text) } else { nil } }
 
-  /// A text or a key in it, at any depth, has U+0000.
+  /// Whether a text or a key in it, at any depth, has U+0000.
   public var holdsNUL: Bool {
     switch self {
     case .null, .flag, .number: false
@@ -103,34 +99,21 @@ public indirect enum JSONValue: Sendable, Hashable {
 
   private static func object(_ cursor: inout JSONCursor, depth: Int) throws(JSONShape.Problem) -> JSONValue {
     var members: [Member] = []
-    cursor.position += 1
-    cursor.skipSpace()
-    if cursor.byte == UInt8(ascii: "}") {
-      cursor.position += 1
-      return .object([])
-    }
-    while true {
+    guard cursor.open(closing: UInt8(ascii: "}")) else { return .object([]) }
+    repeat {
       let key = try cursor.text()
-      cursor.skipSpace()
-      guard cursor.byte == UInt8(ascii: ":") else { throw cursor.problem(.syntax) }
-      cursor.position += 1
-      cursor.skipSpace()
+      try cursor.colon()
       members.append(Member(key, try value(&cursor, depth: depth)))
-      guard try cursor.another(closing: UInt8(ascii: "}")) else { return .object(members) }
-    }
+    } while try cursor.another(closing: UInt8(ascii: "}"))
+    return .object(members)
   }
 
   private static func array(_ cursor: inout JSONCursor, depth: Int) throws(JSONShape.Problem) -> JSONValue {
     var elements: [JSONValue] = []
-    cursor.position += 1
-    cursor.skipSpace()
-    if cursor.byte == UInt8(ascii: "]") {
-      cursor.position += 1
-      return .array([])
-    }
-    while true {
+    guard cursor.open(closing: UInt8(ascii: "]")) else { return .array([]) }
+    repeat {
       elements.append(try value(&cursor, depth: depth))
-      guard try cursor.another(closing: UInt8(ascii: "]")) else { return .array(elements) }
-    }
+    } while try cursor.another(closing: UInt8(ascii: "]"))
+    return .array(elements)
   }
 }

@@ -10,10 +10,10 @@ extension WebTalk {
   public func refresh(_ current: Token?, deadline: Instant) async throws(AdapterError) -> Token {
     // A pair that came without a refresh token can only be replaced.
     let refreshToken = current.flatMap { $0.refresh.isEmpty ? nil : $0.refresh }
-    let appID = WebTalk.percentEncoded(appID.exposed)
+    let appID = PercentEncoding.encode(appID.exposed)
     var target = "/_webtalk/_cur/api/access_token?grant_type="
     if let refreshToken {
-      target += "refresh&appId=\(appID)&refreshToken=\(WebTalk.percentEncoded(refreshToken))"
+      target += "refresh&appId=\(appID)&refreshToken=\(PercentEncoding.encode(refreshToken))"
     } else {
       target += "authorization&appId=\(appID)"
     }
@@ -60,7 +60,7 @@ extension WebTalk {
   static func life(ofToken token: String, now: Int64) -> (expiresAt: Int64, lifetime: Int64) {
     let assumed = (now + assumedLifetime, assumedLifetime)
     let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-    guard parts.count == 3, let payload = base64URLDecoded(parts[1]), let claims = try? JSONValue(parsing: payload),
+    guard parts.count == 3, let payload = decoded(parts[1]), let claims = try? JSONValue(parsing: payload),
       let end = milliseconds(claims["exp"])
     else { return assumed }
     let lifetime = end - (milliseconds(claims["iat"]) ?? now)
@@ -73,47 +73,17 @@ extension WebTalk {
     return Int64(seconds * 1000)
   }
 
-  /// Everything but the unreserved characters of RFC 3986 §2.3 is encoded.
-  static func percentEncoded(_ text: String) -> String {
-    let digits = Array("0123456789ABCDEF".utf8)
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(text.utf8.count)
-    for byte in text.utf8 {
+  /// Decodes a part of a JWT. More lenient than RFC 7515 §2, because the token is only read for its times: the alphabet of plain
+  /// base64 and padding are accepted too.
+  private static func decoded(_ part: some Sequence<UInt8>) -> [UInt8]? {
+    let text = part.compactMap { byte -> UInt8? in
       switch byte {
-      case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-        bytes.append(byte)
-      default:
-        bytes.append(UInt8(ascii: "%"))
-        bytes.append(digits[Int(byte >> 4)])
-        bytes.append(digits[Int(byte & 15)])
+      case UInt8(ascii: "="): nil
+      case UInt8(ascii: "+"): UInt8(ascii: "-")
+      case UInt8(ascii: "/"): UInt8(ascii: "_")
+      default: byte
       }
     }
-    return String(decoding: bytes, as: UTF8.self)
-  }
-
-  /// Base64url (RFC 4648 §5), padding optional; nil for any other character.
-  static func base64URLDecoded(_ text: some Sequence<UInt8>) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    var bits: UInt32 = 0
-    var count = 0
-    for byte in text {
-      let value: UInt8
-      switch byte {
-      case 65...90: value = byte - 65
-      case 97...122: value = byte - 71
-      case 48...57: value = byte + 4
-      case UInt8(ascii: "-"), UInt8(ascii: "+"): value = 62
-      case UInt8(ascii: "_"), UInt8(ascii: "/"): value = 63
-      case UInt8(ascii: "="): continue
-      default: return nil
-      }
-      bits = (bits << 6 | UInt32(value)) & 0xff_ffff
-      count += 6
-      if count >= 8 {
-        count -= 8
-        bytes.append(UInt8(bits >> UInt32(count) & 0xff))
-      }
-    }
-    return bytes
+    return Base64URL.decode(String(decoding: text, as: UTF8.self))
   }
 }

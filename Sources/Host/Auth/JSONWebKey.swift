@@ -1,3 +1,5 @@
+import AdapterAPI
+
 /// One entry of a JWK set (RFC 7517), as far as verifying signatures needs it.
 struct JSONWebKey {
   typealias Algorithm = Configuration.Auth.Algorithm

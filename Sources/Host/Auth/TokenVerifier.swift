@@ -1,3 +1,5 @@
+import AdapterAPI
+
 /// Turns an `Authorization` header into a principal, or says why not (RFC 6750, RFC 7515, RFC 7519, RFC 8725).
 ///
 /// One for each event loop, and not `Sendable`: it owns OpenSSL contexts, a scratch buffer and the tokens that it

@@ -1,3 +1,4 @@
+import AdapterAPI
 import Testing
 
 @testable import Host

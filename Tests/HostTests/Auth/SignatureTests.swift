@@ -1,3 +1,4 @@
+import AdapterAPI
 import COpenSSL
 import Testing
 

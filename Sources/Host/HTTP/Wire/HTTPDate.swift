@@ -1,5 +1,4 @@
 import AdapterAPI
-import Glibc
 
 /// The `Date` field (RFC 9110 §6.6.1), written anew once a second.
 struct HTTPDate {
@@ -15,15 +14,26 @@ struct HTTPDate {
     return line
   }
 
-  /// IMF-fixdate (RFC 9110 §5.6.7).
+  /// Returns a time in seconds since the epoch as IMF-fixdate (RFC 9110 §5.6.7).
   static func text(of epochSeconds: Int64) -> String {
-    var time = time_t(epochSeconds)
-    var parts = tm()
-    gmtime_r(&time, &parts)
-    let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    return "\(days[Int(parts.tm_wday)]), \(two(parts.tm_mday)) \(months[Int(parts.tm_mon)]) \(parts.tm_year + 1900) "
-      + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
+    let (day, second) = floorDivide(epochSeconds, 86400)
+    let date = CivilDate(daysSinceEpoch: day)
+    var bytes: [UInt8] = []
+    bytes.append(text: weekdays[CivilDate.weekday(daysSinceEpoch: day)])
+    bytes.append(", ")
+    bytes.append(date.day, digits: 2)
+    bytes.append(text: months[date.month - 1])
+    bytes.append(date.year, digits: 4)
+    for (separator, number) in [(" ", second / 3600), (":", second / 60 % 60), (":", second % 60)] {
+      bytes.append(text: separator)
+      bytes.append(Int(number), digits: 2)
+    }
+    bytes.append(" GMT")
+    return String(decoding: bytes, as: UTF8.self)
   }
+
+  private static let weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+  private static let months = [
+    " Jan ", " Feb ", " Mar ", " Apr ", " May ", " Jun ", " Jul ", " Aug ", " Sep ", " Oct ", " Nov ", " Dec ",
+  ]
 }

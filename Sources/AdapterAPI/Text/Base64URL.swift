@@ -1,16 +1,16 @@
-/// The alphabet of RFC 4648 §5 without padding, read strictly: one text for one value.
-enum Base64URL {
-  /// Decodes `text` into `output`, which must hold `text.count / 4 * 3 + 2` bytes.
+/// Base64url (RFC 4648 §5) without padding. Decoded strictly: each value has exactly one text.
+public enum Base64URL {
+  /// Decodes `text` into `output`, which must have room for `text.count / 4 * 3 + 2` bytes.
   ///
-  /// - Returns: the number of bytes; nil for a foreign character, an impossible length, or spare bits that are not zero.
-  ///   The last rule is what keeps a token from having several spellings.
-  static func decode(_ text: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<UInt8>) -> Int? {
+  /// - Returns: the number of bytes written; nil for a character outside the alphabet, an impossible length, or spare bits that
+  ///   are not zero. The last rule prevents a second text for the same token.
+  public static func decode(_ text: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<UInt8>) -> Int? {
     let groups = text.count / 4
     let rest = text.count % 4
     guard rest != 1 else { return nil }
     return values.withUnsafeBufferPointer { values in
       var written = 0
-      // A foreign character's value has the top bit set, so that one test at the end tells.
+      // A character outside the alphabet has the top bit of its value set; one test at the end finds it.
       var seen: UInt8 = 0
       for group in 0..<groups {
         let a = values[Int(text[group * 4])]
@@ -30,7 +30,7 @@ enum Base64URL {
         output[written] = a << 2 | b >> 4
         written += 1
         if rest == 2 {
-          guard b & 0x0f == 0 else { return nil }
+          guard b & 0x0F == 0 else { return nil }
         } else {
           let c = values[Int(text[groups * 4 + 2])]
           seen |= c
@@ -43,7 +43,8 @@ enum Base64URL {
     }
   }
 
-  static func decode(_ text: String) -> [UInt8]? {
+  /// Returns the decoded bytes; nil where the function above returns nil.
+  public static func decode(_ text: String) -> [UInt8]? {
     let bytes = Array(text.utf8)
     var valid = true
     let decoded = [UInt8](unsafeUninitializedCapacity: bytes.count / 4 * 3 + 2) { output, count in
@@ -54,7 +55,8 @@ enum Base64URL {
     return valid ? decoded : nil
   }
 
-  static func encode(_ bytes: some Collection<UInt8>) -> String {
+  /// Returns the text of `bytes`.
+  public static func encode(_ bytes: some Collection<UInt8>) -> String {
     var text: [UInt8] = []
     text.reserveCapacity(bytes.count / 3 * 4 + 4)
     var pending: UInt32 = 0
@@ -74,7 +76,7 @@ enum Base64URL {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
   private static let values: [UInt8] = {
-    var values = [UInt8](repeating: 0xff, count: 256)
+    var values = [UInt8](repeating: 0xFF, count: 256)
     for (value, character) in alphabet.enumerated() { values[Int(character)] = UInt8(value) }
     return values
   }()

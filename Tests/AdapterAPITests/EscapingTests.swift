@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Host
+@testable import AdapterAPI
 
 @Suite struct EscapingTests {
   static let table: [(bytes: [UInt8], escaped: String)] = [
