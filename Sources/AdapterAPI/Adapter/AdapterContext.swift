@@ -1,4 +1,4 @@
-/// What the host lends one adapter instance. Nothing global, no environment reads.
+/// The facilities that the host lends one adapter instance. An adapter uses nothing global and reads no environment.
 public struct AdapterContext: Sendable {
   /// The instance's name under `adapters:`.
   public let name: String
@@ -16,15 +16,18 @@ public struct AdapterContext: Sendable {
     self.makeClient = makeClient
   }
 
-  /// A client for that upstream, with the limits and timeouts that the instance's settings give. Opens nothing.
+  /// Returns a client for an upstream, with the limits and timeouts of the instance's settings. Opens nothing. Call it in `init`
+  /// only: the host releases the clients with the instance.
   public func client(for baseURL: BaseURL) -> any HTTPClient { makeClient(baseURL) }
 }
 
-/// Where an adapter's log lines go: a constant message, and what varies as keys and values. Never a secret.
+/// The destination of an adapter's log lines. May be used on any thread, and never blocks.
 public protocol AdapterLog: Sendable {
+  /// Writes one line: a constant message, and the variable parts as keys and values. A value is never a secret.
   func log(_ level: LogLevel, _ message: StaticString, _ fields: [(key: StaticString, value: String)])
 }
 
+/// The importance of a log line.
 public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
   case debug, info, warning, error
 

@@ -1,36 +1,35 @@
-/// Why an operation or a token exchange failed: a code, whose fault it is, a sentence for the caller, a detail for the log.
+/// The failure of an operation or of a token exchange: a code, a message for the caller, a detail for the log.
 ///
-/// The host turns codes into statuses in one table. The sentence never holds an upstream's address or a credential; neither does
-/// the detail hold a credential.
+/// The host turns codes into HTTP statuses in one table. The message never holds an upstream's address or a credential; the detail
+/// never holds a credential.
 public struct AdapterError: Error, Sendable, CustomStringConvertible {
   public enum Code: String, Sendable, CaseIterable {
-    /// The upstream refused our access token before acting (HTTP 401, `code` 301 or 302): refresh once, repeat once.
+    /// The upstream refused the access token before acting. The host refreshes it and repeats the call, once.
     case tokenRejected
-    /// The upstream refused our refresh token: authorize.
+    /// The upstream refused the refresh token. The host authorizes.
     case refreshRejected
-    /// No connection, or it broke before an answer.
+    /// No connection to the upstream, or it broke before a response.
     case unreachable
+    /// No response before the deadline.
     case timeout
-    /// An answer that is no answer: not HTTP, cut off, over a limit, not the vendor's language.
+    /// A response that cannot be used: not HTTP, cut off, over a limit, or not in the vendor's language.
     case malformed
-    /// An operation that this vendor does not have.
+    /// The vendor does not have the operation.
     case unsupported
-    /// No place at the upstream within the queue's limits.
+    /// No permit of the upstream became free within the queue's limits.
     case overloaded
-    /// No call is left for it in the upstream's budget.
+    /// The upstream's budget has no call left for the request.
     case budgetSpent
     /// The caller's body does not say what the operation needs.
     case badRequest
-    /// The caller went away; nobody is waiting for an answer.
+    /// The caller left; no response can reach it.
     case cancelled
   }
-
-  public enum Fault: Sendable { case caller, gateway, upstream }
 
   public let code: Code
   private let particulars: Particulars
 
-  /// Apart, so that an error takes two words in each of the many places that may throw one.
+  /// Allocated apart, so that an error takes two words in each of the many places that may throw one.
   private final class Particulars: Sendable {
     let message: String
     let detail: String
@@ -46,10 +45,10 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
   }
 
   /// - Parameters:
-  ///   - sentence: What the caller is told.
-  ///   - detail: What the log is told beside it.
-  ///   - retryAfter: When asking again makes sense.
-  ///   - mayHaveActed: A byte of the request may have reached the upstream, so that a write's outcome is unknown.
+  ///   - message: A full sentence for the caller.
+  ///   - detail: What the log says in addition.
+  ///   - retryAfter: The time after which a repetition makes sense.
+  ///   - mayHaveActed: Whether a byte of the request may have reached the upstream, so that a write's outcome is unknown.
   public init(
     _ code: Code, _ message: String, detail: String = "", retryAfter: Duration? = nil, mayHaveActed: Bool = false
   ) {
@@ -57,24 +56,21 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
     particulars = Particulars(message, detail, retryAfter, mayHaveActed)
   }
 
+  /// A full sentence for the caller.
   public var message: String { particulars.message }
+  /// What the log says in addition; may be empty.
   public var detail: String { particulars.detail }
+  /// The time after which a repetition makes sense; nil when it is unknown.
   public var retryAfter: Duration? { particulars.retryAfter }
+  /// Whether a byte of the request may have reached the upstream, so that a write's outcome is unknown.
   public var mayHaveActed: Bool { particulars.mayHaveActed }
 
-  /// The same with another word on whether a write may have had its effect.
+  /// Returns the same error with another `mayHaveActed`.
   public func acted(_ mayHaveActed: Bool) -> AdapterError {
     AdapterError(code, message, detail: detail, retryAfter: retryAfter, mayHaveActed: mayHaveActed)
   }
 
-  public var fault: Fault {
-    switch code {
-    case .badRequest, .unsupported, .cancelled: .caller
-    case .overloaded, .budgetSpent: .gateway
-    case .tokenRejected, .refreshRejected, .unreachable, .timeout, .malformed: .upstream
-    }
-  }
-
+  /// The code and the detail, for the log.
   public var description: String { "\(code.rawValue): \(detail.isEmpty ? message : detail)" }
 
   public static func tokenRejected(_ detail: String) -> AdapterError {
@@ -84,10 +80,13 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
     AdapterError(.refreshRejected, "The upstream refused to renew the gateway's token.", detail: detail)
   }
   public static func malformed(_ detail: String) -> AdapterError {
-    AdapterError(.malformed, "The upstream's answer could not be understood.", detail: detail)
+    AdapterError(.malformed, "The upstream's response could not be understood.", detail: detail)
   }
   public static func unsupported(_ operation: String) -> AdapterError {
     AdapterError(.unsupported, "This gateway's adapter has no operation '\(operation)'.")
   }
   public static func badRequest(_ message: String) -> AdapterError { AdapterError(.badRequest, message) }
+  public static func cancelled(_ detail: String = "") -> AdapterError {
+    AdapterError(.cancelled, "The caller left.", detail: detail)
+  }
 }

@@ -1,7 +1,7 @@
-/// One page of the points and devices that an upstream has, for the host's catalogue.
+/// One page of the points and devices of an upstream, for the host's catalogue.
 public struct ObjectPage: Sendable {
   public let objects: [ListedObject]
-  /// What to ask for the next page with, opaque to the host; nil after the last one.
+  /// The cursor of the next page, opaque to the host; nil after the last one.
   public let next: String?
 
   public init(_ objects: [ListedObject], next: String?) {
@@ -10,15 +10,16 @@ public struct ObjectPage: Sendable {
   }
 }
 
-/// What an upstream says of one of its points or devices.
+/// One point or device of an upstream.
 public struct ListedObject: Sendable, Equatable {
-  /// What the operations name it by; the same in every listing, and nobody else's.
+  /// The code that the operations use; unique, and the same in every listing.
   public let code: String
+  /// A name for people.
   public let name: String
   /// `sensor`, `actuator`, `meter`, or the vendor's own word.
   public let type: String
   public let description: String?
-  /// Whatever else is known: `unit`, `range: {min,max}`, `writable`, …; each key once.
+  /// Further properties: `unit`, `range: {min,max}`, `writable`, …; each key once.
   public let metadata: [JSONValue.Member]
 
   public init(

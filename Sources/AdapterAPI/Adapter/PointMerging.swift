@@ -1,23 +1,23 @@
-/// How `values` of an adapter can be asked for several callers at once, and how the answer is cut for each of them.
+/// How `values` requests of several callers become one request, and how its response is split.
 ///
-/// Declaring it promises three things of the upstream: it reads every point for itself, whatever else stands in the request;
-/// its answer is one JSON object that holds the points' elements in arrays; and the object's other members mean the same for
-/// everybody who asked. A member that is not named here is not understood, and the host then stops merging for the adapter.
+/// An adapter that declares it promises three things of its upstream: it reads every point independently of the other points of
+/// the request; its response is one JSON object that holds the points' elements in arrays; and the object's other members mean the
+/// same for every caller. The host stops merging for the adapter when a response has a member that is not named here.
 public struct PointMerging: Sendable {
-  /// The request's only member, the array of codes.
+  /// The name of the request's only member, the array of codes.
   public let codes: String
-  /// The answer's arrays with an element for a point.
+  /// The response's arrays with one element for each point.
   public let arrays: [Elements]
-  /// Each element's member that says which point it is of.
+  /// The name of the member of each element that holds the point's code.
   public let id: String
-  /// The answer's other members.
+  /// The names of the response's other members.
   public let common: [String]
 
-  /// One array of the answer.
+  /// One array of the response.
   public struct Elements: Sendable {
-    /// Its name in the answer's object.
+    /// The name of the array in the response's object.
     public let member: String
-    /// The member is left out where it would be empty.
+    /// Whether the member is left out when it would be empty.
     public let isLeftOutWhenEmpty: Bool
 
     public init(_ member: String, isLeftOutWhenEmpty: Bool = false) {

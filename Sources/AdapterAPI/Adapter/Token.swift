@@ -1,18 +1,18 @@
-/// An upstream's access token with what is needed to renew it. The host keeps it; an adapter only obtains and uses it.
+/// An upstream's token pair. The host stores and renews it; an adapter only obtains and uses it.
 public struct Token: Sendable, Equatable, CustomStringConvertible {
-  /// What a call carries. Visible ASCII, so that it can stand in a header.
+  /// The access token that calls carry. Visible ASCII, so that it fits a header field.
   public let access: String
-  /// What `refresh` needs; empty when the upstream has none.
+  /// The refresh token; empty when the upstream has none.
   public let refresh: String
-  /// When the access token ends, in milliseconds since the epoch by the upstream's clock.
+  /// The end of the access token's life, in milliseconds since the epoch by the upstream's clock.
   public let expiresAt: Int64
-  /// The lifetime the upstream gave it (`exp` − `iat`, else `exp` − now), in milliseconds, counted from receipt.
+  /// The lifetime that the upstream gave it (`exp` − `iat`, else `exp` − now), in milliseconds from its receipt.
   public let lifetime: Int64
 
-  /// - Throws: `AdapterError.malformed` when the access token could not stand in a header or is empty.
+  /// - Throws: `.malformed` when the access token is empty or does not fit a header field.
   public init(access: String, refresh: String, expiresAt: Int64, lifetime: Int64) throws(AdapterError) {
-    guard !access.isEmpty, access.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
-      throw .malformed("the upstream's access token is empty or has characters that no header may have")
+    guard !access.isEmpty, access.utf8.allSatisfy(Fields.isVisible) else {
+      throw .malformed("the upstream's access token is empty or has characters that no header field may have")
     }
     self.access = access
     self.refresh = refresh

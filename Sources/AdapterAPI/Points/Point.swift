@@ -1,15 +1,15 @@
-/// What a point can hold.
+/// A value that a point can hold.
 public enum PointValue: Sendable, Hashable {
   case number(Double)
   case flag(Bool)
   case text(String)
 
-  /// The value as a number: itself, 0 or 1, or what a text spells; nil for everything else, and for what is not finite.
+  /// The value as a finite number: a flag is 0 or 1, a text is parsed as a decimal number; else nil.
   public var number: Double? {
     switch self {
     case .number(let number): number.isFinite ? number : nil
     case .flag(let flag): flag ? 1 : 0
-    // `Double.init` knows hexadecimal, "inf" and "nan" too, which nobody means.
+    // `Double.init` would accept hexadecimal numbers, "inf" and "nan" too.
     case .text(let text) where !text.isEmpty && text.utf8.allSatisfy({ Self.decimal.contains($0) }):
       Double(text).flatMap { $0.isFinite ? $0 : nil }
     case .text: nil
@@ -19,10 +19,11 @@ public enum PointValue: Sendable, Hashable {
   private static let decimal = Array("0123456789+-.eE".utf8)
 }
 
-/// Why one point of many could not be read or written; the others are not touched by it.
+/// The reason why one point of a request could not be read or written. The request's other points are not affected.
 public struct PointError: Error, Sendable, Hashable {
-  /// In the manner of HTTP: 404 unknown, 403 not writable, 422 value not acceptable, 5xx the upstream's fault.
+  /// Like an HTTP status: 404 unknown, 403 not writable, 422 value not acceptable, 5xx a failure of the upstream.
   public let code: Int
+  /// A full sentence for the caller.
   public let message: String
 
   public init(code: Int, _ message: String) {
@@ -30,11 +31,11 @@ public struct PointError: Error, Sendable, Hashable {
     self.message = message
   }
 
-  /// A code that nobody knows.
+  /// The upstream has no point with the code.
   public static let unknown = PointError(code: 404, "No such point.")
 }
 
-/// A value and when it was so.
+/// A point's value at a moment.
 public struct PointSample: Sendable, Hashable {
   public let value: PointValue
   public let time: PointTime
@@ -45,8 +46,9 @@ public struct PointSample: Sendable, Hashable {
   }
 }
 
-/// What reading one point gave.
+/// The result of reading one point.
 public struct PointReading: Sendable {
+  /// The code as the request wrote it.
   public let pointID: String
   public let result: Result<PointSample, PointError>
 
@@ -56,9 +58,11 @@ public struct PointReading: Sendable {
   }
 }
 
-/// What the history of one point gave, oldest first.
+/// The history of one point.
 public struct PointHistory: Sendable {
+  /// The code as the request wrote it.
   public let pointID: String
+  /// The samples, oldest first.
   public let result: Result<[PointSample], PointError>
 
   public init(_ pointID: String, _ result: Result<[PointSample], PointError>) {
@@ -67,14 +71,14 @@ public struct PointHistory: Sendable {
   }
 }
 
-/// Which history is asked for: samples from `start` to `end`, both included where they fall on the interval.
+/// A request for history: the samples from `start` to `end`, both included when they fall on the interval.
 public struct HistoryQuery: Sendable, Hashable {
   public let codes: [String]
   public let start: PointTime
   public let end: PointTime
-  /// Seconds between samples, at least 1; nil: the adapter's choice.
+  /// Seconds between samples, at least 1; nil leaves it to the adapter.
   public let interval: Int?
-  /// The header `prop`: another property of the same points.
+  /// The field `prop` of the request; nil asks for the present value.
   public let property: String?
 
   public init(codes: [String], start: PointTime, end: PointTime, interval: Int?, property: String?) {
@@ -86,7 +90,7 @@ public struct HistoryQuery: Sendable, Hashable {
   }
 }
 
-/// One value that is to be written.
+/// One value to write.
 public struct PointWrite: Sendable, Hashable {
   public let pointID: String
   public let value: PointValue
@@ -97,10 +101,10 @@ public struct PointWrite: Sendable, Hashable {
   }
 }
 
-/// What became of one write.
+/// The result of one write.
 public struct PointWriteResult: Sendable {
   public let pointID: String
-  /// Nil: written.
+  /// Nil when the value was written.
   public let error: PointError?
 
   public init(_ pointID: String, error: PointError? = nil) {
@@ -109,7 +113,7 @@ public struct PointWriteResult: Sendable {
   }
 }
 
-/// Which alarms are asked for; nil where the caller set no bound.
+/// A request for alarms; a bound that the caller did not set is nil.
 public struct AlarmQuery: Sendable, Hashable {
   public let start: PointTime?
   public let end: PointTime?
@@ -120,7 +124,7 @@ public struct AlarmQuery: Sendable, Hashable {
   }
 }
 
-/// One alarm. What an upstream does not know is nil, and left out of the answer.
+/// One alarm. A property that the upstream does not know is nil, and left out of the response.
 public struct PointAlarm: Sendable {
   public var alarmID: String
   public var pointID: String
@@ -129,6 +133,7 @@ public struct PointAlarm: Sendable {
   public var level: Int?
   /// `active` or `cleared`, or the upstream's own word.
   public var status: String?
+  /// The alarm's beginning and end; the end of an active alarm is nil.
   public var start: PointTime?
   public var end: PointTime?
 
@@ -146,12 +151,14 @@ public struct PointAlarm: Sendable {
   }
 }
 
-/// When a point raises an alarm. What an upstream does not know is nil, and left out of the answer.
+/// A rule by which a point raises an alarm. A property that the upstream does not know is nil, and left out of the response.
 public struct PointAlarmConfig: Sendable {
   public var configID: String
   public var pointID: String
   public var name: String?
+  /// 1 is the most urgent.
   public var level: Int?
+  /// An alarm begins above `high` or below `low`, in the point's unit, and ends `deadband` inside that limit.
   public var high: Double?
   public var low: Double?
   public var deadband: Double?
@@ -172,19 +179,19 @@ public struct PointAlarmConfig: Sendable {
   }
 }
 
-/// How much one request may ask of a typed adapter; beyond it the caller is told so.
+/// The size limits of one request to a typed adapter. A larger request is refused with a message that names the limit.
 public struct PointLimits: Sendable, Hashable {
-  /// Codes in one reading request.
+  /// The number of codes in a reading request.
   public var codes = 5000
-  /// Points in one write.
+  /// The number of points in a write.
   public var writes = 1000
-  /// Samples of one point in a history.
+  /// The number of samples of one point in a history.
   public var samplesPerPoint = 10_000
-  /// Samples of all points in a history together.
+  /// The number of samples of all points together in a history.
   public var samples = 250_000
-  /// From start to end of a history or of a search for alarms.
+  /// The time from start to end of a history or of a search for alarms.
   public var range = Duration.seconds(366 * 86400)
-  /// Seconds between samples when the caller names none; what the limits on samples reckon with.
+  /// Seconds between samples when the caller names none, for computing the number of samples.
   public var defaultInterval = 600
 
   public init() {}

@@ -1,4 +1,4 @@
-/// Reads the contract's request bodies; what is wrong becomes a sentence that names the member.
+/// Decodes the contract's request bodies. Every problem becomes `.badRequest` with a message that names the member.
 struct PointRequest {
   private let body: JSONValue
   private let limits: PointLimits
@@ -28,7 +28,7 @@ struct PointRequest {
     guard let elements = member.array else { throw .badRequest("'codes' must be an array of texts.") }
     guard !elements.isEmpty else { throw .badRequest("'codes' is empty; name at least one point.") }
     guard elements.count <= limits.codes else {
-      throw .badRequest("'codes' names \(elements.count) points; at most \(limits.codes) may stand in one request.")
+      throw .badRequest("'codes' has \(elements.count) points; one request may have at most \(limits.codes).")
     }
     var codes: [String] = []
     codes.reserveCapacity(elements.count)
@@ -51,15 +51,15 @@ struct PointRequest {
     let samples = Int(end.seconds - start.seconds) / max(interval ?? limits.defaultInterval, 1) + 1
     guard samples <= limits.samplesPerPoint else {
       throw .badRequest(
-        "The history would have \(samples) values for each point, and at most \(limits.samplesPerPoint) are answered;"
-          + " ask for a longer 'interval' or a shorter time.")
+        "The history would have \(samples) values for each point; at most \(limits.samplesPerPoint) are allowed."
+          + " Ask for a longer 'interval' or a shorter time.")
     }
     guard samples.multipliedReportingOverflow(by: codes.count).overflow == false,
       samples * codes.count <= limits.samples
     else {
       throw .badRequest(
-        "The history would have \(samples) values for each of \(codes.count) points, and at most \(limits.samples)"
-          + " are answered in all; ask for fewer 'codes', a longer 'interval' or a shorter time.")
+        "The history would have \(samples) values for each of \(codes.count) points; at most \(limits.samples) are"
+          + " allowed in all. Ask for fewer 'codes', a longer 'interval' or a shorter time.")
     }
     return (HistoryQuery(codes: codes, start: start, end: end, interval: interval, property: property), style)
   }
@@ -68,7 +68,7 @@ struct PointRequest {
   func writes() throws(AdapterError) -> [PointWrite] {
     guard let member = body["aryPoints"] else {
       throw .badRequest(
-        "'aryPoints' is missing; send what is to be written, like"
+        "'aryPoints' is missing; send the values to write, like"
           + " {\"aryPoints\":[{\"pointId\":\"C_5001_AV_0001\",\"value\":1}]}."
       )
     }
@@ -76,7 +76,7 @@ struct PointRequest {
     guard !elements.isEmpty else { throw .badRequest("'aryPoints' is empty; name at least one point.") }
     guard elements.count <= limits.writes else {
       throw .badRequest(
-        "'aryPoints' has \(elements.count) points; at most \(limits.writes) may be written in one request.")
+        "'aryPoints' has \(elements.count) points; one request may write at most \(limits.writes).")
     }
     var writes: [PointWrite] = []
     writes.reserveCapacity(elements.count)
@@ -101,7 +101,7 @@ struct PointRequest {
       return .number(number)
     case nil: throw .badRequest("'aryPoints[\(index)].value' is missing.")
     case .null, .array, .object:
-      throw .badRequest("'aryPoints[\(index)].value' must be a number, a text, or true or false.")
+      throw .badRequest("'aryPoints[\(index)].value' must be a number, a text, true or false.")
     }
   }
 
@@ -116,11 +116,11 @@ struct PointRequest {
     guard end >= start else { throw .badRequest("'endtime' is before 'starttime'.") }
     let days = limits.range.components.seconds / 86400
     guard end.seconds - start.seconds <= limits.range.components.seconds else {
-      throw .badRequest("From 'starttime' to 'endtime' there may be at most \(days) days.")
+      throw .badRequest("The time from 'starttime' to 'endtime' may be at most \(days) days.")
     }
   }
 
-  /// Nil when the member is absent, null or an empty text.
+  /// Returns the time of a member; nil when the member is absent, null or an empty text.
   private func time(_ key: String) throws(AdapterError) -> (PointTime, PointTime.Style)? {
     switch body[key] {
     case nil, .null?, .string("")?: return nil
@@ -135,7 +135,7 @@ struct PointRequest {
     .badRequest("'\(key)' is missing; send a time like \"2026-06-20 00:00:00\" (local) or \"2026-06-20T00:00:00Z\".")
   }
 
-  /// Whole seconds, as a number or a text that spells one.
+  /// `interval`: whole seconds, as a number or as a text with one. Nil when the member is absent or null.
   private func interval() throws(AdapterError) -> Int? {
     let number: Double?
     switch body["interval"] {

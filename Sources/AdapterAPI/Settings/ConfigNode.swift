@@ -1,12 +1,13 @@
-/// A piece of configuration that knows where it stands.
+/// A node of the configuration with its position in the file.
 public struct ConfigNode: Sendable {
   public enum Content: Sendable {
-    /// The text, and whether it was written plain (without quotes): only plain scalars can be numbers, flags or null.
+    /// A text, and whether it was written without quotes: only then can it be a number, a flag or null.
     case scalar(String, plain: Bool)
     case sequence([ConfigNode])
     case mapping([Entry])
   }
 
+  /// A key of a mapping with its value.
   public struct Entry: Sendable {
     public let key: String
     public let keyPosition: SourcePosition
@@ -27,13 +28,13 @@ public struct ConfigNode: Sendable {
     self.position = position
   }
 
-  /// Nothing was written (`key:`), or one of YAML's words for nothing.
+  /// Whether there is no value (`key:`), or one of YAML's words for null.
   public var isNull: Bool {
     guard case .scalar(let text, plain: true) = content else { return false }
     return ["", "~", "null", "Null", "NULL"].contains(text)
   }
 
-  /// What it is, for a sentence: "a list".
+  /// Its kind, for a message: "a list".
   public var kind: String {
     switch content {
     case .scalar: isNull ? "nothing" : "a single value"
@@ -43,9 +44,11 @@ public struct ConfigNode: Sendable {
   }
 }
 
-/// A spot in a configuration file; line and column count from 1, columns in characters.
+/// A position in a configuration file.
 public struct SourcePosition: Sendable, Hashable, Comparable {
+  /// From 1.
   public let line: Int
+  /// From 1, in characters.
   public let column: Int
 
   public init(line: Int, column: Int) {
@@ -56,14 +59,16 @@ public struct SourcePosition: Sendable, Hashable, Comparable {
   public static func < (a: SourcePosition, b: SourcePosition) -> Bool { (a.line, a.column) < (b.line, b.column) }
 }
 
-/// One thing that is wrong with a configuration: where, what, and what to do.
+/// One problem of a configuration.
 public struct ConfigError: Error, Sendable {
   public enum Severity: String, Sendable { case error, warning }
 
   public let severity: Severity
   public let position: SourcePosition
+  /// Names the key, the rule and the remedy; without a capital and a full stop, because the position precedes it.
   public let message: String
-  /// A warning all the same stops `run` and a reload: the setting is right, and going on without it would be unsafe.
+  /// Whether `run` and a reload refuse the configuration. True for errors, and for a warning about a key that is not implemented
+  /// yet and would be unsafe to ignore.
   public let stopsRun: Bool
 
   public init(

@@ -1,6 +1,7 @@
-/// The spelling of durations, sizes, numbers and shares in a configuration. Decimal digits only, and no overflow.
+/// Parses and writes durations, sizes, numbers and shares as a configuration has them. Decimal digits only; nil for any other text,
+/// and on overflow.
 public enum ScalarText {
-  /// `250ms`, `5s`, `10m`, `24h`; a bare `0` too.
+  /// Parses `250ms`, `5s`, `10m`, `24h`, and a bare `0`.
   public static func duration(_ text: String) -> Duration? {
     if text == "0" { return .zero }
     guard let (number, unit) = split(text) else { return nil }
@@ -12,12 +13,12 @@ public enum ScalarText {
     case "h": factor = 3_600_000_000_000
     default: return nil
     }
-    // Within the nanoseconds of an Int64, 292 years, so that no later sum with it overflows unseen.
+    // Within the nanoseconds of an Int64 (292 years), so that later sums do not overflow silently.
     let (nanoseconds, overflow) = Int64(number).multipliedReportingOverflow(by: factor)
     return overflow ? nil : .nanoseconds(nanoseconds)
   }
 
-  /// `512B`, `16KiB`, `1MiB`, `2GiB`; a bare `0` too.
+  /// Parses `512B`, `16KiB`, `1MiB`, `2GiB`, and a bare `0`, into bytes.
   public static func size(_ text: String) -> Int? {
     if text == "0" { return 0 }
     guard let (number, unit) = split(text) else { return nil }
@@ -33,29 +34,31 @@ public enum ScalarText {
     return overflow ? nil : bytes
   }
 
-  /// An optional minus and decimal digits; a leading zero means nothing.
+  /// Parses an optional minus and decimal digits; leading zeros are ignored.
   public static func integer(_ text: String) -> Int? {
-    let digits = text.utf8.first == 45 ? text.utf8.dropFirst() : text.utf8[...]
-    guard !digits.isEmpty, digits.allSatisfy({ $0 >= 48 && $0 <= 57 }) else { return nil }
+    let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
+    guard !digits.isEmpty, digits.allSatisfy(isDigit) else { return nil }
     return Int(text)
   }
 
-  /// `10%`, `0.5%`: from 0 to 1.
+  /// Parses `10%` or `0.5%` into a number from 0 to 1.
   public static func share(_ text: String) -> Double? {
-    guard text.utf8.last == 37, let percent = decimal(String(text.dropLast())), percent <= 100 else { return nil }
+    guard text.utf8.last == UInt8(ascii: "%"), let percent = decimal(String(text.dropLast())), percent <= 100 else {
+      return nil
+    }
     return percent / 100
   }
 
-  /// Digits, and decimals behind a point; no sign, no exponent.
+  /// Parses digits, with or without decimals behind a point; no sign, no exponent.
   public static func decimal(_ text: String) -> Double? {
-    let parts = text.utf8.split(separator: 46, maxSplits: 1, omittingEmptySubsequences: false)
+    let parts = text.utf8.split(separator: UInt8(ascii: "."), maxSplits: 1, omittingEmptySubsequences: false)
     guard text.utf8.count <= 15,
-      parts.allSatisfy({ part in !part.isEmpty && part.allSatisfy { $0 >= 48 && $0 <= 57 } })
+      parts.allSatisfy({ part in !part.isEmpty && part.allSatisfy(isDigit) })
     else { return nil }
     return Double(text)
   }
 
-  /// The way back: the largest unit that gives a whole number.
+  /// Returns a duration as text, in the largest unit that gives a whole number.
   public static func written(_ duration: Duration) -> String {
     let ms = duration.milliseconds
     if ms % 3_600_000 == 0, ms != 0 { return "\(ms / 3_600_000)h" }
@@ -64,6 +67,7 @@ public enum ScalarText {
     return "\(ms)ms"
   }
 
+  /// Returns a size in bytes as text, in the largest unit that gives a whole number.
   public static func written(bytes: Int) -> String {
     if bytes % (1 << 30) == 0, bytes != 0 { return "\(bytes >> 30)GiB" }
     if bytes % (1 << 20) == 0, bytes != 0 { return "\(bytes >> 20)MiB" }
@@ -71,7 +75,9 @@ public enum ScalarText {
     return "\(bytes)B"
   }
 
-  /// Decimal digits, and what follows them.
+  private static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
+
+  /// Splits a text into its leading decimal digits and the rest.
   private static func split(_ text: String) -> (Int, Substring)? {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
     guard !digits.isEmpty, let number = Int(digits) else { return nil }

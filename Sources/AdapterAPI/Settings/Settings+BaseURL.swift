@@ -1,7 +1,7 @@
 // An upstream's address.
 
 extension Settings {
-  /// `http://host[:port][/path]`, or `https`. Required. No sentence ever shows the value: it may hold a credential.
+  /// Reads `http://host[:port][/path]`, or `https`. Required. No message shows the value, which may hold a credential.
   public func baseURL(_ key: String) -> BaseURL {
     let placeholder = BaseURL(isTLS: false, host: "localhost", port: 80, path: "")
     guard let scalar = required(key, isMissing: true) else { return placeholder }
@@ -17,15 +17,15 @@ extension Settings {
 extension BaseURL {
   struct Mistake: Error, Equatable { let reason: String }
 
-  /// The parts of an absolute `http` or `https` URL (RFC 3986 §3), strictly.
+  /// Parses an absolute `http` or `https` URL (RFC 3986 §3) strictly.
   static func parse(_ text: String) -> Result<BaseURL, Mistake> {
     func wrong(_ reason: String) -> Result<BaseURL, Mistake> { .failure(Mistake(reason: reason)) }
     let bytes = Array(text.utf8)
-    guard bytes.allSatisfy({ $0 > 32 && $0 < 127 && !#"<>"\^`{|}"#.utf8.contains($0) }) else {
-      return wrong("has a space or another character that no URL may have; percent-encode it")
+    guard bytes.allSatisfy({ Fields.isVisible($0) && !#"<>"\^`{|}"#.utf8.contains($0) }) else {
+      return wrong("has a space or another character that a URL may not have; percent-encode it")
     }
     let isTLS: Bool
-    switch bytes.firstIndex(of: 58).map({ String(decoding: bytes[..<$0], as: UTF8.self).lowercased() }) {
+    switch bytes.firstIndex(of: UInt8(ascii: ":")).map({ String(decoding: bytes[..<$0], as: UTF8.self).lowercased() }) {
     case "http": isTLS = false
     case "https": isTLS = true
     default: return wrong("must start with http:// or https://")
@@ -33,37 +33,39 @@ extension BaseURL {
     var rest = bytes[(isTLS ? 6 : 5)...]
     guard rest.starts(with: "//".utf8) else { return wrong("must start with http:// or https://") }
     rest = rest.dropFirst(2)
-    guard !rest.contains(35), !rest.contains(63) else { return wrong("must have no query ('?') and no fragment ('#')") }
-    let pathStart = rest.firstIndex(of: 47) ?? rest.endIndex
+    guard !rest.contains(UInt8(ascii: "#")), !rest.contains(UInt8(ascii: "?")) else {
+      return wrong("must have no query ('?') and no fragment ('#')")
+    }
+    let pathStart = rest.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
     let authority = rest[..<pathStart]
-    guard !authority.contains(64) else {
+    guard !authority.contains(UInt8(ascii: "@")) else {
       return wrong("must have no user name or password; give credentials as settings of their own")
     }
     guard let (host, port) = hostAndPort(authority, standard: isTLS ? 443 : 80) else {
       return wrong("must have a host name or address and, if any, a port from 1 to 65535")
     }
     var path = rest[pathStart...]
-    while path.last == 47 { path = path.dropLast() }
-    guard isPath(path) else { return wrong("has a '%' in its path that no two hexadecimal digits follow") }
+    while path.last == UInt8(ascii: "/") { path = path.dropLast() }
+    guard isPath(path) else { return wrong("has a '%' in its path that is not followed by two hexadecimal digits") }
     return .success(BaseURL(isTLS: isTLS, host: host, port: port, path: String(decoding: path, as: UTF8.self)))
   }
 
   private static func hostAndPort(_ authority: ArraySlice<UInt8>, standard: UInt16) -> (String, UInt16)? {
     var host = authority
     var rest = authority[authority.endIndex...]
-    let isIPv6 = authority.first == 91
+    let isIPv6 = authority.first == UInt8(ascii: "[")
     if isIPv6 {
-      guard let end = authority.firstIndex(of: 93) else { return nil }
+      guard let end = authority.firstIndex(of: UInt8(ascii: "]")) else { return nil }
       host = authority[authority.startIndex..<end].dropFirst()
       rest = authority[end...].dropFirst()
-    } else if let colon = authority.firstIndex(of: 58) {
+    } else if let colon = authority.firstIndex(of: UInt8(ascii: ":")) {
       host = authority[..<colon]
       rest = authority[colon...]
     }
     var port = standard
     if !rest.isEmpty {
       let digits = rest.dropFirst()
-      guard rest.first == 58, !digits.isEmpty, digits.count <= 5, digits.allSatisfy({ $0 >= 48 && $0 <= 57 }),
+      guard rest.first == UInt8(ascii: ":"), !digits.isEmpty, digits.count <= 5, digits.allSatisfy(isDigit),
         let number = UInt16(String(decoding: digits, as: UTF8.self)), number > 0
       else { return nil }
       port = number
@@ -73,22 +75,23 @@ extension BaseURL {
     return (name, port)
   }
 
-  /// Letters, digits, hyphen, underscore and dots between them; at most 253 (RFC 1035 §2.3.4).
+  /// Labels of letters, digits, hyphens and underscores with dots between them; at most 253 bytes (RFC 1035 §2.3.4).
   private static func isHostName(_ bytes: ArraySlice<UInt8>) -> Bool {
     guard (1...253).contains(bytes.count) else { return false }
-    return bytes.split(separator: 46, omittingEmptySubsequences: false).allSatisfy { label in
+    return bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy { label in
       (1...63).contains(label.count)
         && label.allSatisfy {
-          ($0 | 0x20) >= 97 && ($0 | 0x20) <= 122 || $0 >= 48 && $0 <= 57 || $0 == 45 || $0 == 95
+          (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) || isDigit($0) || $0 == UInt8(ascii: "-")
+            || $0 == UInt8(ascii: "_")
         }
     }
   }
 
   /// Groups of up to four hexadecimal digits, one `::` at most (RFC 4291 §2.2), without a zone.
   private static func isIPv6Address(_ bytes: ArraySlice<UInt8>) -> Bool {
-    let groups = bytes.split(separator: 58, omittingEmptySubsequences: false)
+    let groups = bytes.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
     guard (3...9).contains(groups.count) else { return false }
-    // `::` at either end gives one empty group more than in the middle.
+    // `::` at either end gives one more empty group than in the middle.
     let empty = groups.indices.filter { groups[$0].isEmpty }
     let isElided = !empty.isEmpty
     if isElided {
@@ -99,7 +102,7 @@ extension BaseURL {
     }
     var written = 0
     for (number, group) in groups.enumerated() where !group.isEmpty {
-      if number == groups.count - 1, group.contains(46) {
+      if number == groups.count - 1, group.contains(UInt8(ascii: ".")) {
         guard isIPv4Address(group) else { return false }
         written += 2
       } else {
@@ -111,17 +114,17 @@ extension BaseURL {
   }
 
   private static func isIPv4Address(_ bytes: ArraySlice<UInt8>) -> Bool {
-    let parts = bytes.split(separator: 46, omittingEmptySubsequences: false)
+    let parts = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     return parts.count == 4
       && parts.allSatisfy { part in
-        part.allSatisfy { $0 >= 48 && $0 <= 57 } && UInt8(String(decoding: part, as: UTF8.self)) != nil
+        part.allSatisfy(isDigit) && UInt8(String(decoding: part, as: UTF8.self)) != nil
       }
   }
 
   private static func isPath(_ path: ArraySlice<UInt8>) -> Bool {
     var at = path.startIndex
     while at < path.endIndex {
-      if path[at] == 37 {
+      if path[at] == UInt8(ascii: "%") {
         guard at + 2 < path.endIndex, isHexadecimal(path[at + 1]), isHexadecimal(path[at + 2]) else { return false }
         at += 2
       }
@@ -130,7 +133,7 @@ extension BaseURL {
     return true
   }
 
-  private static func isHexadecimal(_ byte: UInt8) -> Bool {
-    byte >= 48 && byte <= 57 || (byte | 0x20) >= 97 && (byte | 0x20) <= 102
-  }
+  private static func isHexadecimal(_ byte: UInt8) -> Bool { HexDigit.value(byte) != nil }
+
+  private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 }

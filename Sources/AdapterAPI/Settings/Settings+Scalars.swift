@@ -1,26 +1,29 @@
 // Single values: text, secrets, durations, numbers, sizes, shares, flags, choices.
 
 extension Settings {
-  /// A single value with where it came from.
+  /// A single value and its origin.
   struct Scalar {
     var text: String
-    /// Written without quotes, or not written here at all: may be a number or a flag.
+    /// Whether it was written without quotes, or comes from a variable or a file: then it may be a number or a flag.
     var plain: Bool
     var position: SourcePosition
-    /// How a sentence names it: the text in quotes when it stands in the file, else the variable or the file, never
-    /// what they hold.
+    /// Its name in messages: the text in quotes when the configuration holds it, else the variable or the file, never their content.
     var shown: String
   }
 
-  /// Required unless a default is given; never empty.
+  // Each of these functions returns the default when the key is absent. Without a default the key is required. For a missing or
+  // wrong value they record a problem and return a placeholder: the default, or the smallest value.
+
+  /// Reads a text that is not empty.
   public func text(_ key: String, default defaultValue: String? = nil) -> String {
     guard let scalar = required(key, isMissing: defaultValue == nil) else { return defaultValue ?? "" }
     return nonEmpty(scalar, key) ?? ""
   }
 
+  /// Reads a text that is not empty; nil when the key is absent.
   public func optionalText(_ key: String) -> String? { scalar(key).flatMap { nonEmpty($0, key) } }
 
-  /// Always `{env: NAME}` or `{file: path}`.
+  /// Reads a secret: always `{env: NAME}` or `{file: path}`, never literal. Required.
   public func secret(_ key: String) -> Secret {
     guard contains(key) else {
       missing(key)
@@ -29,6 +32,7 @@ extension Settings {
     return optionalSecret(key) ?? Secret("")
   }
 
+  /// Reads a secret; nil when the key is absent.
   public func optionalSecret(_ key: String) -> Secret? {
     guard let node = node(key) else { return nil }
     guard case .mapping = node.content else {
@@ -40,7 +44,7 @@ extension Settings {
     return Secret(text)
   }
 
-  /// `250ms`, `5s`, `10m`, `24h`.
+  /// Reads a duration: `250ms`, `5s`, `10m`, `24h`.
   public func duration(
     _ key: String, default defaultValue: Duration? = nil, in range: ClosedRange<Duration>? = nil
   ) -> Duration {
@@ -49,14 +53,14 @@ extension Settings {
     } ?? defaultValue ?? range?.lowerBound ?? .zero
   }
 
-  /// Decimal digits.
+  /// Reads a whole number in decimal digits.
   public func integer(_ key: String, default defaultValue: Int? = nil, in range: ClosedRange<Int>? = nil) -> Int {
     value(key, defaultValue, "a whole number, without quotes", range, { String($0) }) {
       $0.plain ? ScalarText.integer($0.text) : nil
     } ?? defaultValue ?? range?.lowerBound ?? 0
   }
 
-  /// Bytes: `512B`, `16KiB`, `1MiB`, `2GiB`.
+  /// Reads a size in bytes: `512B`, `16KiB`, `1MiB`, `2GiB`.
   public func size(_ key: String, default defaultValue: Int? = nil, in range: ClosedRange<Int>? = nil) -> Int {
     let expected = "a size with its unit, like 512B, 16KiB, 1MiB or 2GiB"
     return value(key, defaultValue, expected, range, ScalarText.written(bytes:)) {
@@ -64,20 +68,20 @@ extension Settings {
     } ?? defaultValue ?? range?.lowerBound ?? 0
   }
 
-  /// `10%` is 0.1; from 0 to 1.
+  /// Reads a share from `0%` to `100%`, as a number from 0 to 1.
   public func share(_ key: String, default defaultValue: Double? = nil) -> Double {
     value(key, defaultValue, "a share from 0% to 100%, like 10%", nil, { "\($0)" }) { ScalarText.share($0.text) }
       ?? defaultValue ?? 0
   }
 
-  /// A number, not negative, with or without decimals: `0.1`.
+  /// Reads a number that is not negative, with or without decimals: `0.1`.
   public func decimal(_ key: String, default defaultValue: Double? = nil) -> Double {
     value(key, defaultValue, "a number like 0.1, without quotes", nil, { "\($0)" }) {
       $0.plain ? ScalarText.decimal($0.text) : nil
     } ?? defaultValue ?? 0
   }
 
-  /// `true` or `false`.
+  /// Reads `true` or `false`.
   public func flag(_ key: String, default defaultValue: Bool? = nil) -> Bool {
     guard let scalar = required(key, isMissing: defaultValue == nil) else { return defaultValue ?? false }
     if scalar.plain, scalar.text == "true" || scalar.text == "false" { return scalar.text == "true" }
@@ -85,7 +89,7 @@ extension Settings {
     return defaultValue ?? false
   }
 
-  /// One of the words.
+  /// Reads one of the allowed words.
   public func choice(_ key: String, _ allowed: [String], default defaultValue: String? = nil) -> String {
     let placeholder = defaultValue ?? allowed.first ?? ""
     guard let scalar = required(key, isMissing: defaultValue == nil) else { return placeholder }
@@ -94,7 +98,7 @@ extension Settings {
     return placeholder
   }
 
-  /// A list of texts; a single one counts as a list of one. Empty when absent.
+  /// Reads a list of texts; a single text counts as a list of one. Empty when the key is absent.
   public func texts(_ key: String) -> [String] {
     guard let node = node(key) else { return [] }
     guard case .sequence(let items) = node.content else {
@@ -103,14 +107,15 @@ extension Settings {
     return items.compactMap { item in resolve(item, key).flatMap { nonEmpty($0, key) } }
   }
 
-  /// The value itself, with what it stands for looked up; nil when absent or wrong (then it is recorded).
+  /// Returns the key's value with its reference resolved; nil when it is absent, or wrong, which is recorded.
   func scalar(_ key: String) -> Scalar? { node(key).flatMap { resolve($0, key) } }
 
-  /// Records what the key must be and what it is.
+  /// Records that the key has another value than the expected one.
   func wrong(_ key: String, _ expected: String, _ scalar: Scalar, _ hint: String = "") {
     problems.error("'\(key)'\(place) must be \(expected), not \(scalar.shown)\(hint)", at: scalar.position)
   }
 
+  /// Returns the key's value; records that it is absent if `isMissing` says that there is no default.
   func required(_ key: String, isMissing: Bool) -> Scalar? {
     if !contains(key) {
       if isMissing { missing(key) }
@@ -139,7 +144,7 @@ extension Settings {
     return nil
   }
 
-  /// The text of a scalar, or of the variable or file that `{env: NAME}` or `{file: path}` names.
+  /// Returns the text of a scalar, or of the variable or file that `{env: NAME}` or `{file: path}` names.
   func resolve(_ node: ConfigNode, _ key: String) -> Scalar? {
     switch node.content {
     case .scalar(let text, let plain):
@@ -165,7 +170,7 @@ extension Settings {
   }
 
   private func variable(_ name: String, _ node: ConfigNode, _ key: String) -> Scalar? {
-    // What is no name may be the secret itself in the wrong place, so it is not shown.
+    // An invalid name may be the secret itself in the wrong place, so it is not shown.
     guard Settings.isVariableName(name) else {
       problems.error(
         "'\(key)'\(place): {env: NAME} takes the name of an environment variable (letters, digits, _)",
@@ -188,9 +193,10 @@ extension Settings {
   }
 
   private static func isVariableName(_ name: String) -> Bool {
-    name.utf8.first.map { !(48...57).contains($0) } ?? false
+    func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+    return name.utf8.first.map { !isDigit($0) } ?? false
       && name.utf8.allSatisfy {
-        (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 95
+        isDigit($0) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) || $0 == UInt8(ascii: "_")
       }
   }
 

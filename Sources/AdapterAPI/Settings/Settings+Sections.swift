@@ -1,22 +1,22 @@
-// Mappings inside this one.
+// Mappings inside a mapping.
 
 extension Settings {
-  /// The mapping under that key; nil when absent, empty when nothing is written behind it.
+  /// Returns the mapping under a key: nil when the key is absent, empty when it has no value.
   ///
-  /// - Parameter example: How it is written; said to who wrote something else.
+  /// - Parameter example: A correct value, for the message about another one.
   public func section(_ key: String, like example: String? = nil) -> Settings? {
     node(key).map {
       Settings($0, path: path(of: key), problems: problems, resolver: resolver, example: example)
     }
   }
 
-  /// An empty mapping in the place of one that is not written: every key has its default, and what is missing is
-  /// reported at this mapping.
+  /// Returns an empty mapping for a key that is absent: every key of it has its default, and a missing key is reported at this
+  /// mapping.
   public func emptySection(_ key: String) -> Settings {
     Settings(ConfigNode(.mapping([]), at: position), path: path(of: key), problems: problems, resolver: resolver)
   }
 
-  /// The list of mappings under that key; empty when absent.
+  /// Returns the list of mappings under a key; empty when the key is absent.
   public func sections(_ key: String) -> [Settings] {
     guard let node = node(key) else { return [] }
     guard case .sequence(let items) = node.content else {
@@ -28,7 +28,7 @@ extension Settings {
     }
   }
 
-  /// The mappings under that key, each under a name of its own, in the order of the file; empty when absent.
+  /// Returns the named mappings under a key, in the order of the file; empty when the key is absent.
   public func namedSections(_ key: String) -> [(name: String, position: SourcePosition, settings: Settings)] {
     guard let node = node(key) else { return [] }
     guard case .mapping(let entries) = node.content else {

@@ -1,30 +1,31 @@
 /// Reads one mapping of the configuration, key by key, with types.
 ///
-/// A problem is recorded with its position, and a placeholder is returned, so that one run finds every problem; whoever
-/// built the `Settings` throws the result away when problems were recorded. A key that nobody read is an error in the
-/// end (`finish`), with a suggestion. Not `Sendable`: it lives as long as the reading.
+/// Records a problem with its position and returns a placeholder, so that one run finds every problem; the creator of the `Settings`
+/// discards the result when problems were recorded. A key that was never read is an error in the end (`finish`), with a
+/// suggestion. Not `Sendable`: used on one thread while the configuration is read.
 ///
-/// Any scalar may be written as `{env: NAME}` or `{file: path}`. A scalar is read by the type its key expects, never
-/// guessed: `on` is no flag, `0123` is no octal number, `12:30` is no sexagesimal one.
+/// Any scalar may be written as `{env: NAME}` or `{file: path}`. A scalar is read as the type that its key expects, never guessed:
+/// `on` is no flag, `0123` is no octal number, `12:30` is no sexagesimal number.
 public final class Settings {
-  /// Where this mapping stands among the others: `adapters.main.settings`, `routes[2]`; empty at the top level.
+  /// The path of this mapping: `adapters.main.settings`, `routes[2]`; empty at the top level.
   public let path: String
   public let position: SourcePosition
-  /// Where problems go; shared by all mappings of one configuration.
+  /// The problems found so far; shared by all mappings of one configuration.
   public let problems: Problems
+  /// Resolves `{env: NAME}` and `{file: path}`.
   public let resolver: Resolver
-  /// Something else stood where the mapping was expected, and that has been reported: what is missing in it is no news.
+  /// Whether another kind of value was written instead of the mapping. That has been reported, so missing keys are not.
   private let isBroken: Bool
   private let entries: [ConfigNode.Entry]
   private let index: [String: Int]
   private var read: Set<String> = []
-  /// Every key that was asked for, in order: what a misspelt key may have meant.
+  /// Every key that was asked for, in order: the candidates for a misspelt key.
   private var asked: [String] = []
   private var wasAsked: Set<String> = []
 
-  /// A mapping, or nothing (`null`, which is an empty mapping); anything else is recorded as an error.
+  /// Takes a mapping, or null as an empty mapping; any other node is recorded as an error.
   ///
-  /// - Parameter example: How it is written; said to who wrote something else.
+  /// - Parameter example: A correct value, for the message about another one.
   public init(_ node: ConfigNode, path: String, problems: Problems, resolver: Resolver, example: String? = nil) {
     self.path = path
     self.position = node.position
@@ -33,7 +34,7 @@ public final class Settings {
     if case .mapping(let entries) = node.content {
       isBroken = false
       self.entries = entries
-      // The reader refuses duplicate keys; a node made by hand may have them, and the first counts.
+      // The YAML reader refuses duplicate keys; in a node made by hand the first one counts.
       index = Dictionary(entries.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
     } else {
       isBroken = !node.isNull
@@ -47,13 +48,13 @@ public final class Settings {
     }
   }
 
-  /// The key is written, whatever its value.
+  /// Returns whether the key is written, whatever its value.
   public func contains(_ key: String) -> Bool {
     ask(key)
     return index[key] != nil
   }
 
-  /// The value as it was written; counts as read.
+  /// Returns the value as it was written, nil when the key is absent; counts as read.
   public func node(_ key: String) -> ConfigNode? {
     ask(key)
     guard let at = index[key] else { return nil }
@@ -61,27 +62,28 @@ public final class Settings {
     return entries[at].value
   }
 
-  /// The keys in the order of the file, with their values; nothing counts as read.
+  /// The keys with their values, in the order of the file; none counts as read.
   public var all: [ConfigNode.Entry] { entries }
 
-  /// Where the key's value stands; where the mapping begins when there is none.
+  /// Returns the position of the key's value, or of the mapping when the key is absent.
   public func position(of key: String) -> SourcePosition { index[key].map { entries[$0].value.position } ?? position }
 
-  /// Records an error at the key's value, or at the beginning of the mapping.
+  /// Records an error at the key's value, or at the mapping.
   public func error(_ message: String, at key: String? = nil) {
     problems.error(message, at: key.map { position(of: $0) } ?? position)
   }
 
-  /// Records that a required key is not there.
+  /// Records that a required key is absent.
   func missing(_ key: String) {
     if !isBroken { problems.error("'\(key)' is missing\(place); it has no default", at: position) }
   }
 
+  /// Records a warning at the key's value, or at the mapping.
   public func warning(_ message: String, at key: String? = nil) {
     problems.warning(message, at: key.map { position(of: $0) } ?? position)
   }
 
-  /// Takes the keys as read without looking at them: somebody else reads them.
+  /// Counts the keys as read without reading them, because other code reads them.
   public func ignore(_ keys: [String]) {
     for key in keys {
       ask(key)
@@ -89,11 +91,11 @@ public final class Settings {
     }
   }
 
-  /// Records an error for every key that nobody read.
+  /// Records an error for every key that was not read.
   ///
   /// - Parameters:
-  ///   - knownElsewhere: further keys that a misspelt one may have meant.
-  ///   - misplaced: keys of other mappings that are looked for in this one, each with a clause that says where it belongs.
+  ///   - knownElsewhere: Further candidates for a misspelt key.
+  ///   - misplaced: Keys that belong to other mappings, each with a clause that says where it belongs.
   public func finish(knownElsewhere: [String] = [], misplaced: [String: String] = [:]) {
     for entry in entries where !read.contains(entry.key) && !problems.isFull {
       read.insert(entry.key)
@@ -103,7 +105,7 @@ public final class Settings {
     }
   }
 
-  /// ` in routes[2]`, or nothing at the top level.
+  /// ` in routes[2]`, or empty at the top level.
   var place: String { path.isEmpty ? "" : " in \(path)" }
 
   func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
@@ -114,9 +116,9 @@ public final class Settings {
 }
 
 extension Settings {
-  /// Gathers the problems of one configuration, over all its mappings.
+  /// The problems of one configuration, over all its mappings.
   public final class Problems {
-    /// Beyond this many only one last sentence is recorded: a hostile file must not fill the memory or the screen.
+    /// The largest number of problems; a last one says that there are more. A hostile file must not fill the memory or the screen.
     public static let limit = 200
 
     public private(set) var all: [ConfigError] = []
@@ -125,8 +127,10 @@ extension Settings {
 
     public init() {}
 
+    /// Whether further problems are dropped.
     public var isFull: Bool { all.count > Problems.limit }
 
+    /// Records a problem.
     public func add(_ problem: ConfigError) {
       if problem.severity == .error { errorCount += 1 }
       if all.count < Problems.limit {
@@ -144,12 +148,16 @@ extension Settings {
     }
   }
 
-  /// Finds what `{env: NAME}` and `{file: path}` stand for; nil, or a sentence why not.
+  /// Resolves `{env: NAME}` and `{file: path}`.
   public struct Resolver: Sendable {
+    /// Returns the value of an environment variable; nil when it is not set.
     public let environment: @Sendable (String) -> String?
+    /// Returns a file's text, or the reason why it cannot be read.
     public let file: @Sendable (String) -> Result<String, Missing>
 
+    /// The reason why a file cannot be read.
     public struct Missing: Error, Sendable {
+      /// The end of a sentence that begins with the file: "does not exist".
       public let reason: String
       public init(_ reason: String) { self.reason = reason }
     }

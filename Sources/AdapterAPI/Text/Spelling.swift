@@ -1,15 +1,15 @@
-/// "Did you mean": the nearest of the known words, and what may be printed of an unknown one.
+/// "Did you mean": the nearest of the known words, and a printable form of an unknown one.
 public enum Spelling {
-  /// `; did you mean 'adapter'?`, or nothing when no word is near.
+  /// Returns `; did you mean 'adapter'?`, or an empty text when no word is near.
   public static func hint(for word: String, among words: [String]) -> String {
     nearest(to: word, among: words).map { "; did you mean '\($0)'?" } ?? ""
   }
 
-  /// The only word that begins so; else the one with the fewest edits (two at most; fewer than its letters), the first
-  /// of equals.
+  /// Returns the only word that begins with `word`; else the word with the fewest edits, the first of equals. There are at most two
+  /// edits, and fewer than letters.
   public static func nearest(to word: String, among words: [String]) -> String? {
     let letters = Array(word.utf8)
-    // A key is a short word; longer text is no slip of the finger, and the table below must stay small.
+    // A key is short. A longer text is no typing error, and the table below must stay small.
     guard !letters.isEmpty, letters.count <= 64 else { return nil }
     let longer = words.filter { letters.count > 2 && $0.hasPrefix(word) && $0 != word }
     if longer.count == 1 { return longer[0] }
@@ -23,7 +23,7 @@ public enum Spelling {
     return best?.word
   }
 
-  /// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
+  /// Returns the number of insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
   static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
     var beforeLast: [Int] = []
     var last = Array(0...b.count)
@@ -41,15 +41,14 @@ public enum Spelling {
     return last[b.count]
   }
 
-  /// At most forty characters, control characters as `?`: a file's text must not drive the terminal.
-  public static func printable(_ text: String) -> String {
-    let shown = String(
-      String.UnicodeScalarView(
-        text.unicodeScalars.prefix(41).map { isPrintable($0) ? $0 : "?" }))
-    return shown.unicodeScalars.count > 40 ? String(shown.unicodeScalars.prefix(40)) + "…" : shown
+  /// Returns untrusted text for a message: at most `limit` characters, then an ellipsis; control and format characters as `?`.
+  public static func printable(_ text: String, limit: Int = 40) -> String {
+    let scalars = text.unicodeScalars
+    let shown = scalars.prefix(limit).map { isPrintable($0) ? $0 : "?" }
+    return String(String.UnicodeScalarView(shown)) + (scalars.dropFirst(limit).isEmpty ? "" : "…")
   }
 
-  /// No control, no format character (bidirectional overrides among them), no line separator.
+  /// Control and format characters (bidirectional overrides among them) and line separators could drive a terminal.
   private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false

@@ -173,7 +173,6 @@ struct CallBudgetTests {
       Issue.record("no call was left")
     } catch {
       #expect(error.code == .budgetSpent)
-      #expect(error.fault == .gateway)
       let refusal = GatewayError(error)
       #expect(refusal.status == 503 && refusal.code == .budgetSpent && refusal.isShed)
       #expect((59...61).contains(try #require(refusal.retryAfter)))
