@@ -2,7 +2,7 @@ import Testing
 
 @testable import AdapterAPI
 
-@Suite struct FieldsTests {
+@Suite("Fields") struct FieldsTests {
   private func lines(_ fields: Fields) -> [String] {
     var lines: [String] = []
     fields.forEach { name, value in
@@ -11,7 +11,7 @@ import Testing
     return lines
   }
 
-  @Test func `fields are kept as they stand on the wire, in order`() throws {
+  @Test func `appending keeps the wire form and the order`() throws {
     var fields = Fields()
     #expect(fields.isEmpty)
     try fields.append("Content-Type", "application/json")
@@ -23,7 +23,7 @@ import Testing
     #expect(lines(fields) == ["Content-Type=application/json", "x=", "y=2"])
   }
 
-  @Test func `names compare without regard to case, and the first value counts`() throws {
+  @Test func `a lookup ignores the case of names and returns the first value`() throws {
     var fields = Fields()
     try fields.append("X-Point", "1")
     try fields.append("x-point", "2")
@@ -38,20 +38,20 @@ import Testing
     ("x", "a\r\nInjected: 1"), ("x", "a\nb"), ("x", "a\rb"), ("x", "a\u{0}"), ("", "a"), ("x y", "a"), ("x:", "a"),
     ("x\r\n", "a"), ("é", "a"),
   ])
-  func `what would start a line of its own is refused, and changes nothing`(_ name: String, _ value: String) throws {
+  func `appending an invalid name or value throws and changes nothing`(_ name: String, _ value: String) throws {
     var fields = Fields()
     try fields.append("good", "1")
     #expect(throws: AdapterError.self) { try fields.append(name, value) }
     #expect(lines(fields) == ["good=1"])
   }
 
-  @Test func `values lose the white space around them, wherever the block came from`() {
+  @Test func `forEach trims white space around values`() {
     let fields = Fields(checkedBlock: Array("A:  x \t\r\nB:\r\nC:y\r\n".utf8))
     #expect(lines(fields) == ["A=x", "B=", "C=y"])
     #expect(fields["b"] == "")
   }
 
-  @Test func `a block that is no block is read without harm`() {
+  @Test func `a malformed block is read without a crash`() {
     for text in ["", "\r", "\r\n", "no colon\r\n", "a: b", "a: b\r", ":\r\n", "a: b\r\n\r\nc: d\r\n"] {
       let fields = Fields(checkedBlock: Array(text.utf8))
       _ = lines(fields)
@@ -60,7 +60,7 @@ import Testing
     }
   }
 
-  @Test func `a Date field is found, and nothing else is taken for one`() {
+  @Test func `hasDate is true for a Date field only`() {
     func hasDate(_ text: String) -> Bool { Fields(checkedBlock: Array(text.utf8)).hasDate }
     for text in ["Date: x\r\n", "date: x\r\n", "DATE:x\r\n", "A: b\r\nDate: x\r\n"] { #expect(hasDate(text)) }
     for text in ["", "Dat", "Dates: x\r\n", "X-Date: x\r\n", "A: Date: x\r\n", "$ate: x\r\n", "Update: x\r\n"] {

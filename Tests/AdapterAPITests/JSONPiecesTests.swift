@@ -2,7 +2,7 @@ import Testing
 
 @testable import AdapterAPI
 
-@Suite struct JSONPiecesTests {
+@Suite("JSON: pieces") struct JSONPiecesTests {
   private func elements(_ text: String) -> Result<[String], JSONShape.Problem> {
     Array(text.utf8).withUnsafeBufferPointer { bytes in
       var found: [String] = []
@@ -36,23 +36,23 @@ import Testing
     if case .failure(let problem) = result { problem.fault } else { nil }
   }
 
-  @Test func `an array's elements come as they stand there`() throws {
+  @Test func `elements hands out an array's elements as they are written`() throws {
     #expect(
       try elements(#" [ 1.0 , {"a" : [ ]} ,"x\n", [ ] , null ] "#).get() == [
         "1.0", #"{"a" : [ ]}"#, #""x\n""#, "[ ]", "null",
       ])
     #expect(try elements("[]").get().isEmpty)
-    #expect(try elements(#"[{"a":1,"a":2}]"#).get().count == 1, "keys are the object's own matter")
+    #expect(try elements(#"[{"a":1,"a":2}]"#).get().count == 1, "elements does not check for duplicate keys")
   }
 
-  @Test func `an object's members come as they stand there, with their keys read`() throws {
+  @Test func `members hands out decoded keys and values as they are written`() throws {
     #expect(try members(#" { "a" : 1.0 , "\u0062" : { "x" : 1 } } "#).get() == ["a=1.0", #"b={ "x" : 1 }"#])
     #expect(try members(#"{"\ud800":1}"#).get() == ["\0\0\0=1"])
     #expect(try members("{}").get().isEmpty)
     #expect(try members(#"{"a":1,"a":{"b":2,"b":3}}"#, uniqueKeys: false).get().count == 2)
   }
 
-  @Test func `what is wrong is found wherever it stands`() {
+  @Test func `a problem at any depth is reported with its kind`() {
     let deep = String(repeating: "[", count: 64) + String(repeating: "]", count: 64)
     let arrays: [(String, JSONShape.Fault)] = [
       ("", .empty), (" ", .empty), ("{}", .notAnArray), ("[", .cut), ("[1", .cut), ("[1,]", .syntax),
@@ -70,7 +70,9 @@ import Testing
     for (text, expected) in objects { #expect(fault(members(text)) == expected, "\(text)") }
   }
 
-  @Test func `a value to be stored shows what can't be`() throws {
+  @Test func `JSONValue(storing:) holds NUL for text that cannot be stored, and equals the plain value otherwise`()
+    throws
+  {
     func stored(_ text: String) throws -> JSONValue {
       try Array(text.utf8).withUnsafeBufferPointer { try JSONValue(storing: $0) }
     }

@@ -4,12 +4,12 @@ import Testing
 @Suite("JSON: the shape of a body")
 struct JSONShapeTests {
   @Test(arguments: JSONTables.valid)
-  func `an object by the grammar is accepted`(_ text: String) {
+  func `a valid object is accepted`(_ text: String) {
     #expect(JSONShape.check(Array(text.utf8)) == nil)
   }
 
   @Test(arguments: JSONTables.invalid)
-  func `anything else is refused, and says why and where`(_ text: String, _ fault: String) {
+  func `an invalid text is refused with the kind and the offset of its problem`(_ text: String, _ fault: String) {
     let problem = JSONShape.check(Array(text.utf8))
     #expect(problem.map { "\($0.fault)" } == fault)
     #expect((problem?.offset ?? -1) >= 0 && (problem?.offset ?? .max) <= text.utf8.count)
@@ -17,7 +17,7 @@ struct JSONShapeTests {
   }
 
   @Test(arguments: JSONTables.notUTF8)
-  func `bytes that are no UTF-8 are refused wherever they stand`(_ bytes: [UInt8]) {
+  func `invalid UTF-8 is refused at any offset in keys and values`(_ bytes: [UInt8]) {
     for filler in 0...9 {
       let before = [UInt8](repeating: 97, count: filler)
       for text in [
@@ -31,29 +31,29 @@ struct JSONShapeTests {
   }
 
   @Test(arguments: JSONTables.valid)
-  func `no beginning of an object is one`(_ text: String) {
+  func `every prefix of an object is refused`(_ text: String) {
     let bytes = Array(text.utf8)
     let end = bytes.lastIndex(of: UInt8(ascii: "}")) ?? 0
     for count in 0..<end { #expect(JSONShape.check(Array(bytes[..<count])) != nil) }
   }
 
-  /// The check keeps an eye on eight bytes at a time, so each place in a word is tried.
-  @Test func `every byte is looked at, wherever it stands in a word`() {
+  /// The check scans eight bytes at a time, so each offset in a word is tried.
+  @Test func `a control character or invalid byte is found at any offset of a string`() {
     for length in 0..<40 {
       for index in 0..<length {
-        for (byte, isFine) in [
+        for (byte, isValid) in [
           (UInt8(0x1f), false), (0x00, false), (0x80, false), (0xff, false), (0x7f, true), (0x20, true),
         ] {
           var content = [UInt8](repeating: 97, count: length)
           content[index] = byte
           let text = Array(#"{"a":""#.utf8) + content + Array(#""}"#.utf8)
-          #expect((JSONShape.check(text) == nil) == isFine, "\(byte) at \(index) of \(length)")
+          #expect((JSONShape.check(text) == nil) == isValid, "\(byte) at \(index) of \(length)")
         }
       }
     }
   }
 
-  @Test func `sixty-four levels are enough, sixty-five are too many`() {
+  @Test func `an object of depth 64 is accepted, of depth 65 refused`() {
     func nested(_ depth: Int, _ open: String, _ close: String) -> [UInt8] {
       Array(
         (#"{"a":"# + String(repeating: open, count: depth - 1) + "1" + String(repeating: close, count: depth - 1) + "}")
@@ -67,7 +67,7 @@ struct JSONShapeTests {
   }
 
   @Test(arguments: [1, 15, 16, 17, 18, 1000])
-  func `a key that stands twice is found among any number of keys`(_ count: Int) {
+  func `a duplicate key is found among any number of keys`(_ count: Int) {
     let members = (0..<count).map { #""key\#($0)":\#($0)"# }
     #expect(JSONShape.check(Array("{\(members.joined(separator: ","))}".utf8)) == nil)
     for again in ["key0", "key\(count - 1)", "\\u006bey\(count / 2)"] {
@@ -76,7 +76,7 @@ struct JSONShapeTests {
     }
   }
 
-  /// A hundred thousand of each: quadratic work would not end within the limit.
+  /// With 100,000 of each, quadratic work would exceed the time limit.
   @Test(
     .timeLimit(.minutes(1)),
     arguments: [
@@ -85,7 +85,7 @@ struct JSONShapeTests {
       { (count: Int) in #"{"a":"# + "[" + String(repeating: "[],", count: count) + "1]}" },
       { (count: Int) in #"{"a":""# + String(repeating: "é\\n", count: count) + "\"}" },
     ] as [@Sendable (Int) -> String])
-  func `time grows with the size and no faster`(_ make: @Sendable (Int) -> String) {
+  func `the check takes linear time`(_ make: @Sendable (Int) -> String) {
     #expect(JSONShape.check(Array(make(100_000).utf8)) == nil)
   }
 }

@@ -1,4 +1,4 @@
-/// Texts that a reader of JSON must take, and texts that it must refuse.
+/// Texts that a JSON parser must accept, and texts that it must refuse.
 enum JSONTables {
   /// Whole objects.
   static let valid: [String] = [
@@ -8,7 +8,7 @@ enum JSONTables {
     #"{"a":"\udc00\ud800"}"#,
     #"{"a":"\ud83d\ude00"}"#, #"{"a":"é😀"}"#, #"{"a":"0123456789abcdef\\0123456789"}"#,
     #"{"a" : [ 1 , { "b" : 2 } ] }"#,
-    // A key may stand twice where nobody looks for it.
+    // Duplicate keys are allowed below the top level.
     #"{"a":{"b":1,"b":2},"c":{"b":3}}"#, #"{"code":1,"Code":2,"codes":3}"#, #"{"\ud800":1,"\ud801":2}"#,
   ]
 
@@ -35,7 +35,7 @@ enum JSONTables {
     (#"{"😀":1,"\ud83d\ude00":2}"#, "duplicateKey"), (#"{"a\/b":1,"a/b":2}"#, "duplicateKey"),
   ]
 
-  /// Bytes inside a string that are no UTF-8 (RFC 3629).
+  /// Bytes inside a string that are invalid UTF-8 (RFC 3629).
   static let notUTF8: [[UInt8]] = [
     [0x80], [0xbf], [0xc0, 0x80], [0xc1, 0xbf], [0xc3], [0xc3, 0x28], [0xe0, 0x80, 0x80], [0xe0, 0x9f, 0xbf],
     [0xe2, 0x82],

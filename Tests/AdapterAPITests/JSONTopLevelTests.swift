@@ -1,7 +1,7 @@
 import AdapterAPI
 import Testing
 
-@Suite("JSON: the top-level code of an answer")
+@Suite("JSON: the top-level code of a response")
 struct JSONTopLevelTests {
   @Test(arguments: [
     (#"{"code":200,"msg":"x"}"#, 200), (#"{"code":"301"}"#, 301), (#" { "msg" : "x" , "code" : 302 } "#, 302),
@@ -11,7 +11,7 @@ struct JSONTopLevelTests {
     (#"{"code":200,"a":[cut off her"#, 200),
     (#"{"code":200 "#, 200),
   ])
-  func `it is found`(_ text: String, _ code: Int) {
+  func `code returns the number of the top-level member`(_ text: String, _ code: Int) {
     #expect(TopLevel.code(in: Array(text.utf8)) == code)
   }
 
@@ -24,11 +24,11 @@ struct JSONTopLevelTests {
     #"{"code":301.5}"#, #"{"code":3e2}"#, #"{"code":99999999999999999999999}"#, #"{"code":-}"#, #"{"a":"code":301}"#,
     #"{"a":[1,2,"code":301"#, #"{"msg":"never closed,"code":301}"#, #"{"code" 301}"#, #"{"a":1}"code":301}"#,
   ])
-  func `where it is not, nothing is`(_ text: String) {
+  func `code returns nil without a complete top-level code`(_ text: String) {
     #expect(TopLevel.code(in: Array(text.utf8)) == nil)
   }
 
-  @Test func `an answer that is cut anywhere gives the code or nothing`() {
+  @Test func `code of a response that is cut anywhere is the code or nil`() {
     let bytes = Array(#"{"msg":"a\"b","data":{"code":301,"x":[1,"]}"]},"c\u006fde":302,"more":[1]}"#.utf8)
     for count in 0...bytes.count {
       let code = TopLevel.code(in: Array(bytes[..<count]))
@@ -37,7 +37,7 @@ struct JSONTopLevelTests {
     #expect(TopLevel.code(in: bytes) == 302)
   }
 
-  @Test func `any bytes at all are survived`() {
+  @Test func `random bytes cause no crash`() {
     var generator = SystemRandomNumberGenerator()
     let alphabet = Array(#"{}[]":,\code301 "#.utf8) + [0, 0x80, 0xff]
     for _ in 0..<20_000 {
@@ -46,16 +46,16 @@ struct JSONTopLevelTests {
       }
       let code = TopLevel.code(in: bytes)
       // A code needs its digits.
-      #expect(code == nil || bytes.contains { $0 >= 48 && $0 <= 57 })
-      // What the strict check accepts, the parser accepts, and the other way round but for the outermost kind.
+      #expect(code == nil || bytes.contains { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+      // The parser accepts every text that the check accepts.
       if JSONShape.check(bytes) == nil { #expect((try? JSONValue(parsing: bytes)) != nil) }
     }
   }
 
-  @Test func `the first byte is told behind space and a byte order mark`() {
+  @Test func `firstByte skips white space and a byte order mark`() {
     #expect(TopLevel.firstByte(of: Array(" \n{".utf8)) == UInt8(ascii: "{"))
     #expect(TopLevel.firstByte(of: Array("\u{feff} [".utf8)) == UInt8(ascii: "["))
     #expect(TopLevel.firstByte(of: []) == nil)
-    #expect(TopLevel.firstByte(of: [32, 10]) == nil)
+    #expect(TopLevel.firstByte(of: [0x20, 0x0A]) == nil)
   }
 }

@@ -2,21 +2,22 @@ import AdapterAPI
 import Testing
 
 extension AdapterConformance {
-  func answersInTheEnvelope(_ subject: Subject) async throws {
+  func writesTheEnvelope(_ subject: Subject) async throws {
     let call = try await call(subject)
     for (operation, body) in samples(subject) {
-      let answer = try await subject.adapter.perform(AdapterRequest(operation: operation, body: Array(body.utf8)), call)
-      let word = operation.rawValue
-      #expect(answer.status == 200, "\(word): status")
-      #expect(answer.verdict == .ok, "\(word): verdict")
-      #expect(answer.fields["content-type"]?.hasPrefix("application/json") == true, "\(word): content type")
-      let json = try JSONValue(parsing: try await AdapterConformance.bytes(of: answer.body))
-      #expect(TopLevel.code(in: json.serialized) == 200, "\(word): code")
+      let response = try await subject.adapter.perform(
+        AdapterRequest(operation: operation, body: Array(body.utf8)), call)
+      let name = operation.rawValue
+      #expect(response.status == 200, "\(name): status")
+      #expect(response.verdict == .ok, "\(name): verdict")
+      #expect(response.fields["content-type"]?.hasPrefix("application/json") == true, "\(name): content type")
+      let json = try JSONValue(parsing: try await AdapterConformance.bytes(of: response.body))
+      #expect(TopLevel.code(in: json.serialized) == 200, "\(name): code")
       if let member = AdapterConformance.listMember[operation] {
-        #expect(json[member]?.array != nil, "\(word): '\(member)' must be an array")
+        #expect(json[member]?.array != nil, "\(name): '\(member)' must be an array")
       }
       for result in json["ResultPointObjArr"]?.array ?? [] {
-        #expect(result["pointId"]?.string != nil, "\(word): each point is named")
+        #expect(result["pointId"]?.string != nil, "\(name): each element has a pointId")
       }
     }
   }
@@ -26,7 +27,7 @@ extension AdapterConformance {
     .alarmConfigs: "ResultAlarmConfigArr",
   ]
 
-  func refusesTheUndeclared(_ subject: Subject) async {
+  func refusesUndeclaredOperations(_ subject: Subject) async {
     let call = try? await call(subject)
     for operation in Operation.allCases where !type(of: subject.adapter).operations.contains(operation) {
       let error = await error(
@@ -52,15 +53,15 @@ extension AdapterConformance {
     }
   }
 
-  func saysWhenATokenIsRefused(_ subject: Subject) async throws {
+  func reportsRejectedTokens(_ subject: Subject) async throws {
     guard subject.adapter.usesToken else { return }
     _ = try await call(subject)
-    let foreign = try Token(access: "of-another-house", refresh: "", expiresAt: .max, lifetime: .max)
-    for token in [foreign, nil] {
+    let unknown = try Token(access: "unknown-token", refresh: "", expiresAt: .max, lifetime: .max)
+    for token in [unknown, nil] {
       for (operation, body) in samples(subject) {
         let error = await error(subject, operation, Array(body.utf8), Call(token: token, deadline: .distantFuture))
         #expect(error?.code == .tokenRejected, "\(operation.rawValue)")
-        // The host repeats a write after this, so it must be certain that nothing was done.
+        // The host repeats a write after this error, so nothing may have been done.
         #expect(error?.mayHaveActed == false, "\(operation.rawValue)")
       }
       guard type(of: subject.adapter).listsObjects else { continue }
@@ -69,25 +70,25 @@ extension AdapterConformance {
     }
   }
 
-  func saysWhenRenewingIsRefused(_ subject: Subject) async throws {
+  func reportsRejectedRefreshTokens(_ subject: Subject) async throws {
     guard subject.adapter.usesToken else { return }
-    let foreign = try Token(access: "of-another-house", refresh: "of-another-house", expiresAt: .max, lifetime: .max)
+    let unknown = try Token(access: "unknown-token", refresh: "unknown-token", expiresAt: .max, lifetime: .max)
     await #expect {
-      _ = try await subject.adapter.refresh(foreign, deadline: .distantFuture)
+      _ = try await subject.adapter.refresh(unknown, deadline: .distantFuture)
     } throws: { ($0 as? AdapterError)?.code == .refreshRejected }
   }
 
-  func servesManyAtOnce(_ subject: Subject) async throws {
+  func servesConcurrentCalls(_ subject: Subject) async throws {
     let call = try await call(subject)
     let samples = samples(subject)
-    let answered = await withTaskGroup(of: Bool.self) { group in
+    let responses = await withTaskGroup(of: Bool.self) { group in
       for number in 0..<100 {
         let (operation, body) = samples[number % samples.count]
         group.addTask { await error(subject, operation, Array(body.utf8), call) == nil }
       }
-      return await group.reduce(into: 0) { count, isAnswered in count += isAnswered ? 1 : 0 }
+      return await group.reduce(into: 0) { count, hasResponse in count += hasResponse ? 1 : 0 }
     }
-    #expect(answered == 100)
+    #expect(responses == 100)
   }
 
   func survivesHostileBodies(_ subject: Subject) async throws {
@@ -96,15 +97,15 @@ extension AdapterConformance {
       for body in HostileBodies.objects {
         let error = await error(subject, operation, Array(body.utf8), call)
         if isRaw {
-          #expect(error == nil, "\(operation.rawValue): \(body.prefix(60)) is the upstream's to judge")
+          #expect(error == nil, "\(operation.rawValue): \(body.prefix(60)) passes to the upstream")
         } else if let error {
           #expect(error.code == .badRequest, "\(operation.rawValue): \(body.prefix(60))")
-          #expect(error.message.last == ".", "a message for a person: \(error.message)")
+          #expect(error.message.last == ".", "the message is a sentence: \(error.message)")
         }
       }
     }
     guard !isRaw else { return }
-    // Without what it needs, an operation must say so.
+    // These operations need members that an empty object does not have.
     for operation in [Operation.values, .history, .set, .forceSet]
     where type(of: subject.adapter).operations.contains(operation) {
       let error = await error(subject, operation, Array("{}".utf8), call)
@@ -112,15 +113,16 @@ extension AdapterConformance {
     }
   }
 
-  func leavesBytesAlone(_ subject: Subject) async throws {
+  func passesBytes(_ subject: Subject) async throws {
     guard isRaw, let client = subject.client else { return }
     let call = try await call(subject)
     let odd = "  {\"code\" : 200,\"n\":9007199254740993.10,\"e\":1e400, \"s\":\"\\u0050\\/é😀\",\"a\":[{}]}\n"
     for (operation, _) in samples(subject) {
       client.script { _ in .whole(odd) }
-      let answer = try await subject.adapter.perform(AdapterRequest(operation: operation, body: Array(odd.utf8)), call)
+      let response = try await subject.adapter.perform(
+        AdapterRequest(operation: operation, body: Array(odd.utf8)), call)
       #expect(client.requests.last?.body == Array(odd.utf8), "\(operation.rawValue): request")
-      #expect(answer.body.prefix == Array(odd.utf8), "\(operation.rawValue): answer")
+      #expect(response.body.prefix == Array(odd.utf8), "\(operation.rawValue): response")
       let rest = ScriptedStream([[1, 2, 3]])
       client.script { _ in
         HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: Array(odd.utf8), rest: rest))
@@ -137,8 +139,8 @@ extension AdapterConformance {
     let call = try await call(subject)
     let hidden = secrets + [call.token?.access, call.token?.refresh].compactMap { $0 }.filter { !$0.isEmpty }
     var shown: [String] = ["\(subject.adapter.upstream)", "\(call)"]
-    let foreign = try Token(access: "of-another-house", refresh: "of-another-house", expiresAt: .max, lifetime: .max)
-    let rejected = Call(token: foreign, deadline: .distantFuture)
+    let unknown = try Token(access: "unknown-token", refresh: "unknown-token", expiresAt: .max, lifetime: .max)
+    let rejected = Call(token: unknown, deadline: .distantFuture)
     for (operation, body) in samples(subject) {
       for (text, call) in [(body, rejected), ("{\"codes\":7,\"aryPoints\":7,\"starttime\":7}", call)] {
         if let error = await error(subject, operation, Array(text.utf8), call) {
@@ -146,8 +148,8 @@ extension AdapterConformance {
         }
       }
       if let client = subject.client {
-        for answer in [HTTPResponse.whole("<html>\(hidden)</html>", type: "text/html"), .whole("", status: 302)] {
-          client.script { _ in answer }
+        for response in [HTTPResponse.whole("<html>\(hidden)</html>", type: "text/html"), .whole("", status: 302)] {
+          client.script { _ in response }
           if let error = await error(subject, operation, Array(body.utf8), call) {
             shown += [error.message, error.detail, "\(error)"]
           }
@@ -156,7 +158,7 @@ extension AdapterConformance {
     }
     if subject.adapter.usesToken, let token = call.token {
       shown.append("\(token)")
-      for current in [token, foreign, nil] {
+      for current in [token, unknown, nil] {
         subject.client?.script { _ in .whole("{\"code\":500,\"error\":\"\(hidden)\"}") }
         do {
           _ = try await subject.adapter.refresh(current, deadline: .distantFuture)
@@ -166,14 +168,14 @@ extension AdapterConformance {
       }
     }
     for text in shown + subject.log.lines {
-      for secret in hidden { #expect(!text.contains(secret), "a secret is shown") }
+      for secret in hidden { #expect(!text.contains(secret), "no text has a secret") }
     }
   }
 
-  func describesItsSettings(_ subject: Subject) {
+  func describesSettings(_ subject: Subject) {
     let type = type(of: subject.adapter)
     #expect(!type.typeName.isEmpty)
-    #expect(type.typeName.utf8.allSatisfy { $0 == 45 || ($0 >= 97 && $0 <= 122) || ($0 >= 48 && $0 <= 57) })
+    #expect(type.typeName.utf8.allSatisfy("-abcdefghijklmnopqrstuvwxyz0123456789".utf8.contains))
     #expect(!type.operations.isEmpty)
     #expect(Set(type.settings.map(\.key)).count == type.settings.count)
     #expect(subject.adapter.upstream.type == type.typeName)

@@ -1,12 +1,12 @@
 import AdapterAPI
 import Testing
 
-/// The listing for the catalogue, where an adapter has one.
+/// The checks of the listing for the catalogue.
 extension AdapterConformance {
-  /// More pages than any upstream has: a listing that goes on beyond them runs in a circle.
+  /// More pages than any upstream has. A longer listing is taken for an endless one.
   private static let maximumPages = 10_000
 
-  func listsWhatItHas(_ subject: Subject) async throws {
+  func listsObjects(_ subject: Subject) async throws {
     let call = try await call(subject)
     guard type(of: subject.adapter).listsObjects else {
       let error = await listingError(subject, nil, call)
@@ -21,20 +21,20 @@ extension AdapterConformance {
     for object in objects {
       #expect(Set(object.metadata.map(\.key)).count == object.metadata.count, "\(object.code): a metadata key twice")
     }
-    #expect(try await listed(subject, call) == objects, "two listings say the same")
+    #expect(try await listed(subject, call) == objects, "two listings are equal")
     try await readsEach(objects.map(\.code), subject, call)
   }
 
   private func readsEach(_ codes: [String], _ subject: Subject, _ call: Call) async throws {
     guard type(of: subject.adapter).operations.contains(.values) else { return }
     for start in stride(from: 0, to: codes.count, by: 100) {
-      let asked = Array(codes[start..<min(start + 100, codes.count)])
-      let body = JSONValue.object([JSONValue.Member("codes", .array(asked.map { .string($0) }))])
-      let answer = try await subject.adapter.perform(
+      let part = Array(codes[start..<min(start + 100, codes.count)])
+      let body = JSONValue.object([JSONValue.Member("codes", .array(part.map { .string($0) }))])
+      let response = try await subject.adapter.perform(
         AdapterRequest(operation: .values, body: body.serialized), call)
-      let json = try JSONValue(parsing: try await AdapterConformance.bytes(of: answer.body))
+      let json = try JSONValue(parsing: try await AdapterConformance.bytes(of: response.body))
       let read = json["ResultPointObjArr"]?.array?.compactMap { $0["pointId"]?.string } ?? []
-      #expect(Set(read) == Set(asked), "what is listed can be read")
+      #expect(Set(read) == Set(part), "every listed object can be read")
     }
   }
 
@@ -44,7 +44,7 @@ extension AdapterConformance {
     for cursor in Self.hostileCursors {
       guard let error = await listingError(subject, cursor, call), !isRaw else { continue }
       #expect(error.code == .badRequest, "\(cursor.prefix(40))")
-      #expect(error.message.last == ".", "a message for a person: \(error.message)")
+      #expect(error.message.last == ".", "the message is a sentence: \(error.message)")
     }
   }
 
@@ -62,11 +62,11 @@ extension AdapterConformance {
       guard let next = page.next else { return objects }
       cursor = next
     }
-    Issue.record("the listing has no end")
+    Issue.record("the listing does not end")
     return objects
   }
 
-  /// The error that asking for a page ended with; nil when it was answered.
+  /// Returns the error of a request for a page; nil when there was a page.
   func listingError(_ subject: Subject, _ cursor: String?, _ call: Call) async -> AdapterError? {
     do throws(AdapterError) {
       _ = try await subject.adapter.objects(cursor, call)

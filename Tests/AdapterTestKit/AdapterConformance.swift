@@ -1,24 +1,24 @@
 import AdapterAPI
 import Testing
 
-/// What every adapter must keep to, whatever its upstream.
+/// The rules that every adapter must keep, whatever its upstream.
 ///
 /// An adapter's tests run it check by check:
 ///
 /// ```swift
 /// @Test(arguments: AdapterConformance.Check.allCases)
-/// func `keeps to the contract`(_ check: AdapterConformance.Check) async throws {
+/// func `the adapter conforms`(_ check: AdapterConformance.Check) async throws {
 ///   try await AdapterConformance(…).run(check)
 /// }
 /// ```
 ///
-/// A raw adapter stands before a look-alike of its upstream (`ScriptedHTTPClient`); a check makes a new pair each time.
+/// A raw adapter talks to a simulation of its upstream (`ScriptedHTTPClient`). Each check makes a new pair.
 public struct AdapterConformance: Sendable {
-  /// One adapter, fresh, with what it stands before.
+  /// One new adapter with its log and client.
   public struct Subject: Sendable {
     public var adapter: any Adapter
     public var log: CollectingLog
-    /// What a raw adapter's requests went through; nil for an adapter without HTTP.
+    /// The client of a raw adapter; nil for an adapter without HTTP.
     public var client: ScriptedHTTPClient?
 
     public init(adapter: any Adapter, log: CollectingLog, client: ScriptedHTTPClient? = nil) {
@@ -28,30 +28,36 @@ public struct AdapterConformance: Sendable {
     }
   }
 
+  /// One rule.
   public enum Check: String, Sendable, CaseIterable, CustomTestStringConvertible {
-    case answersInTheEnvelope = "every declared operation answers with the contract's envelope"
-    case refusesTheUndeclared = "an operation that is not declared is unsupported"
-    case obtainsTokens = "authorizing gives a token that calls accept, renewing gives another one"
-    case saysWhenATokenIsRefused = "a token that the upstream does not know is rejected, and nothing else happens"
-    case saysWhenRenewingIsRefused = "a refresh token that the upstream does not know is rejected"
-    case servesManyAtOnce = "a hundred calls at once are all answered"
-    case survivesHostileBodies = "a body that makes no sense is refused or passed on, and never a crash"
-    case leavesBytesAlone = "a raw adapter changes no byte of a body, in either direction"
-    case listsWhatItHas = "a listing ends, names each object once, and what it names can be read"
-    case survivesHostileCursors = "a cursor that no page gave is refused, and never a crash"
+    case writesTheEnvelope = "every declared operation responds with the contract's envelope"
+    case refusesUndeclaredOperations = "an undeclared operation is unsupported"
+    case obtainsTokens = "authorizing gives a token that calls accept, refreshing gives another one"
+    case reportsRejectedTokens = "a token that the upstream does not know is rejected, and nothing is done"
+    case reportsRejectedRefreshTokens = "a refresh token that the upstream does not know is rejected"
+    case servesConcurrentCalls = "a hundred concurrent calls all get a response"
+    case survivesHostileBodies = "a hostile body is refused or passed on, without a crash"
+    case passesBytes = "a raw adapter changes no byte of a body, in either direction"
+    case listsObjects = "a listing ends, has each object once, and only objects that can be read"
+    case survivesHostileCursors = "a cursor that no page gave is refused, without a crash"
     case keepsSecrets = "no error and no log line holds a secret"
-    case describesItsSettings = "settings are described once each, and the type has a name"
+    case describesSettings = "each setting is described once, and the type has a name"
 
     public var testDescription: String { rawValue }
   }
 
   let isRaw: Bool
-  /// A body that the operation answers with code 200.
+  /// For each operation a body whose response has code 200.
   let bodies: [Operation: String]
-  /// What must never be seen.
+  /// Texts that no error and no log line may have.
   let secrets: [String]
   let make: @Sendable () throws -> Subject
 
+  /// - Parameters:
+  ///   - isRaw: Whether the adapter is a `RawAdapter`.
+  ///   - bodies: For each declared operation a body whose response has code 200.
+  ///   - secrets: Texts that no error and no log line may have, beside the tokens.
+  ///   - make: Makes a new adapter.
   public init(
     isRaw: Bool, bodies: [Operation: String], secrets: [String] = [], make: @escaping @Sendable () throws -> Subject
   ) {
@@ -61,26 +67,27 @@ public struct AdapterConformance: Sendable {
     self.make = make
   }
 
+  /// Runs one check and records an issue for each broken rule.
   public func run(_ check: Check) async throws {
     let subject = try make()
     switch check {
-    case .answersInTheEnvelope: try await answersInTheEnvelope(subject)
-    case .refusesTheUndeclared: await refusesTheUndeclared(subject)
+    case .writesTheEnvelope: try await writesTheEnvelope(subject)
+    case .refusesUndeclaredOperations: await refusesUndeclaredOperations(subject)
     case .obtainsTokens: try await obtainsTokens(subject)
-    case .saysWhenATokenIsRefused: try await saysWhenATokenIsRefused(subject)
-    case .saysWhenRenewingIsRefused: try await saysWhenRenewingIsRefused(subject)
-    case .servesManyAtOnce: try await servesManyAtOnce(subject)
+    case .reportsRejectedTokens: try await reportsRejectedTokens(subject)
+    case .reportsRejectedRefreshTokens: try await reportsRejectedRefreshTokens(subject)
+    case .servesConcurrentCalls: try await servesConcurrentCalls(subject)
     case .survivesHostileBodies: try await survivesHostileBodies(subject)
-    case .leavesBytesAlone: try await leavesBytesAlone(subject)
-    case .listsWhatItHas: try await listsWhatItHas(subject)
+    case .passesBytes: try await passesBytes(subject)
+    case .listsObjects: try await listsObjects(subject)
     case .survivesHostileCursors: try await survivesHostileCursors(subject)
     case .keepsSecrets: try await keepsSecrets(subject)
-    case .describesItsSettings: describesItsSettings(subject)
+    case .describesSettings: describesSettings(subject)
     }
     await subject.adapter.shutdown()
   }
 
-  /// The operations to try, with a body for each.
+  /// The declared operations, with a body for each.
   func samples(_ subject: Subject) -> [(operation: Operation, body: String)] {
     Operation.allCases.filter { type(of: subject.adapter).operations.contains($0) }.compactMap { operation in
       guard let body = bodies[operation] else {
@@ -97,7 +104,7 @@ public struct AdapterConformance: Sendable {
     return Call(token: token, deadline: .distantFuture, requestID: "conformance")
   }
 
-  /// The error that a call ended with; nil when it was answered.
+  /// Returns the error of a call; nil when there was a response.
   func error(
     _ subject: Subject, _ operation: Operation, _ body: [UInt8], _ call: Call
   ) async -> AdapterError? {

@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// Why an adapter could not be made from its settings.
+/// The problems for which an adapter could not be made from its settings.
 public struct SettingsRejected: Error, CustomStringConvertible {
   public let messages: [String]
   public var description: String { messages.joined(separator: "; ") }
@@ -8,9 +8,10 @@ public struct SettingsRejected: Error, CustomStringConvertible {
 
 /// Makes adapters from settings, as the host does from YAML.
 public enum AdapterMaking {
-  /// - Parameter settings: plain texts; a value that starts with `env:` stands for `{env: …}` and is looked up in
-  ///   `environment`.
-  /// - Throws: `SettingsRejected` with every problem that the reading found, unknown keys included.
+  /// Returns an adapter made from settings.
+  ///
+  /// - Parameter settings: Plain texts. A value that starts with `env:` stands for `{env: …}` and is looked up in `environment`.
+  /// - Throws: `SettingsRejected` with every problem found, unknown keys included.
   public static func make<A: Adapter>(
     _ type: A.Type, _ settings: [(String, String)], environment: [String: String] = [:],
     clock: any GatewayClock = TestClock(),

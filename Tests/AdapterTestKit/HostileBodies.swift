@@ -1,4 +1,4 @@
-/// Bodies that the host lets through, because they are JSON objects, and that mean nothing to any operation.
+/// Valid JSON objects, which the host lets through, but with no meaning for any operation.
 public enum HostileBodies {
   public static let objects: [String] =
     [

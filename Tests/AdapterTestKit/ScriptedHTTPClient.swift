@@ -1,12 +1,12 @@
 import AdapterAPI
 import Synchronization
 
-/// An HTTP client without a network: a closure answers, and every request is kept.
+/// An HTTP client without a network: closures give the responses, and every request is recorded.
 public final class ScriptedHTTPClient: HTTPClient {
-  public typealias Answer = @Sendable (HTTPRequest) -> HTTPResponse
+  public typealias Respond = @Sendable (HTTPRequest) -> HTTPResponse
 
   private enum Step {
-    case answer(Answer)
+    case respond(Respond)
     case failure(AdapterError)
   }
 
@@ -16,28 +16,29 @@ public final class ScriptedHTTPClient: HTTPClient {
   }
 
   private let state = Mutex(State())
-  private let otherwise: Answer?
+  private let otherwise: Respond?
 
-  /// - Parameter otherwise: answers whenever nothing is queued; nil: the upstream cannot be reached then.
-  public init(otherwise: Answer? = nil) { self.otherwise = otherwise }
+  /// - Parameter otherwise: Responds when nothing is queued; nil makes the upstream unreachable then.
+  public init(otherwise: Respond? = nil) { self.otherwise = otherwise }
 
+  /// The requests so far.
   public var requests: [HTTPRequest] { state.withLock { $0.requests } }
 
-  /// Queues an answer for the next request that has none yet.
-  public func script(_ answer: @escaping Answer) { state.withLock { $0.steps.append(.answer(answer)) } }
+  /// Queues a response for the next request that has none yet.
+  public func script(_ respond: @escaping Respond) { state.withLock { $0.steps.append(.respond(respond)) } }
 
-  /// Queues a failure likewise.
+  /// Queues a failure for the next request that has no response yet.
   public func script(failure: AdapterError) { state.withLock { $0.steps.append(.failure(failure)) } }
 
   public func send(_ request: HTTPRequest, deadline: Instant) async throws(AdapterError) -> HTTPResponse {
     let step = state.withLock { state in
       state.requests.append(request)
-      return state.steps.isEmpty ? otherwise.map { Step.answer($0) } : state.steps.removeFirst()
+      return state.steps.isEmpty ? otherwise.map { Step.respond($0) } : state.steps.removeFirst()
     }
-    // A real client always gives others their turn here.
+    // A real client always suspends here.
     await Task.yield()
     switch step {
-    case .answer(let answer): return answer(request)
+    case .respond(let respond): return respond(request)
     case .failure(let error): throw error
     case nil: throw AdapterError(.unreachable, "The upstream could not be reached.", detail: "nothing scripted")
     }
@@ -45,7 +46,7 @@ public final class ScriptedHTTPClient: HTTPClient {
 }
 
 extension HTTPResponse {
-  /// An answer with a body in memory.
+  /// A response with a body in memory.
   public static func whole(
     _ body: String, status: Int = 200, type: String = "application/json", isEncoded: Bool = false
   ) -> HTTPResponse {
@@ -56,7 +57,7 @@ extension HTTPResponse {
   }
 }
 
-/// The rest of a body, from memory; tells whether it was cancelled.
+/// The rest of a body, from memory. Records whether it was cancelled.
 public final class ScriptedStream: BodyStream {
   private let pieces: Mutex<[[UInt8]]>
   private let cancelled = Atomic<Bool>(false)

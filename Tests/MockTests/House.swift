@@ -2,7 +2,7 @@ import AdapterAPI
 import AdapterTestKit
 import Mock
 
-/// A mock with its clock, and its answers taken apart.
+/// A mock adapter with its clock, and functions that parse its responses.
 struct House {
   let adapter: Mock
   let clock: TestClock
@@ -19,9 +19,9 @@ struct House {
   func json(_ operation: AdapterAPI.Operation, _ body: String, prop: String? = nil) async throws -> JSONValue {
     var fields = Fields()
     if let prop { try fields.append("prop", prop) }
-    let answer = try await adapter.perform(
+    let response = try await adapter.perform(
       AdapterRequest(operation: operation, fields: fields, body: Array(body.utf8)), try await call())
-    return try JSONValue(parsing: answer.body.prefix)
+    return try JSONValue(parsing: response.body.prefix)
   }
 
   func value(_ code: String) async throws -> Double? {

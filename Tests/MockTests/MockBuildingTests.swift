@@ -10,7 +10,7 @@ struct MockBuildingTests {
   static let now: Int64 = 1_781_692_200
 
   @Test(arguments: [1, 13, 60, 61, 500, 100_000])
-  func `it has as many points as wanted, each with its own id`(_ count: Int) {
+  func `a building has the requested number of points with unique ids`(_ count: Int) {
     let building = MockBuilding(points: count, seed: 42)
     #expect(building.points.count == count)
     #expect(Set(building.points.map(\.id)).count == count)
@@ -18,7 +18,7 @@ struct MockBuildingTests {
     #expect(building.alarmPoints.count <= MockBuilding.maximumAlarmPoints)
   }
 
-  @Test func `every value stays in its range and has the decimals that it should`() {
+  @Test func `every value is in its range and has its number of decimals`() {
     let building = MockBuilding(points: 160, seed: 7)
     var zone = LocalZone()
     var wrong: [String] = []
@@ -36,7 +36,7 @@ struct MockBuildingTests {
     #expect(wrong.isEmpty)
   }
 
-  @Test func `the same question has the same answer, another seed another one`() async throws {
+  @Test func `equal requests have equal responses, and another seed has others`() async throws {
     let body =
       #"{"codes":["C_5900_AI_0001","C_5101_AI_0002"],"#
       + #""starttime":"2026-06-10T00:00:00Z","endtime":"2026-06-17T00:00:00Z"}"#
@@ -46,7 +46,7 @@ struct MockBuildingTests {
     #expect(first["ResultPointObjArr"]?.array?.first?["data"]?.array?.count == 7 * 144 + 1)
   }
 
-  @Test func `a value read now is the one that history shows later`() async throws {
+  @Test func `history contains the value that was read at the time`() async throws {
     let house = try House()
     let now = try await house.value("C_5101_AI_0001")
     house.clock.advance(by: .seconds(3600))
@@ -58,7 +58,7 @@ struct MockBuildingTests {
     #expect(data?.first?["time"]?.string == "2026-06-17T10:30:00Z")
   }
 
-  @Test func `history ends now, not in the future`() async throws {
+  @Test func `history ends at the present time`() async throws {
     let body =
       #"{"codes":["C_5900_AI_0001"],"starttime":"2026-06-17T10:00:00Z","#
       + #""endtime":"2026-06-18T00:00:00Z","interval":"900"}"#
@@ -69,7 +69,7 @@ struct MockBuildingTests {
       ])
   }
 
-  @Test func `meters only grow, and by what the power says`() {
+  @Test func `a meter grows by the integral of the power`() {
     let load = MockLoad(offset: 0)
     let start: Int64 = 1_781_000_000
     var sum = 0.0
@@ -83,7 +83,7 @@ struct MockBuildingTests {
     #expect(abs(load.integral(at: start + 4000 * 300) - load.integral(at: start) - sum) < 0.1)
   }
 
-  @Test func `working days differ from Sundays`() throws {
+  @Test func `a fan runs on a working day and not on a Sunday`() throws {
     let building = MockBuilding(points: 60, seed: 42)
     let fan = try #require(building.index(of: "C_5001_BO_0001"))
     let wednesday = MockMoment(PointTime(seconds: Self.now), offset: 0)
@@ -96,7 +96,7 @@ struct MockBuildingTests {
     #expect(sunday.people < 0.1)
   }
 
-  @Test func `alarms and values tell the same story`() throws {
+  @Test func `a point is above its limit exactly while it has an alarm`() throws {
     let building = MockBuilding(points: 60, seed: 42)
     let alarms = building.alarms(from: Self.now - 30 * 86400, to: Self.now, now: Self.now)
     #expect(alarms.count > 20)
@@ -110,7 +110,7 @@ struct MockBuildingTests {
       #expect((alarm.status == "active") == (alarm.end == nil))
       if let end = alarm.end { #expect(end > start && end.seconds <= Self.now) }
     }
-    // And the other way round: a point above its limit stands in the list.
+    // Conversely, a point without an active alarm is not above its limit.
     for time in stride(from: Self.now - 7 * 86400, to: Self.now, by: 1800) {
       let active = Set(building.alarms(from: time, to: time, now: Self.now).map(\.pointID))
       for index in building.alarmPoints where !active.contains(building.points[index].id) {

@@ -14,7 +14,7 @@ struct MockListingTests {
   }
 
   @Test(arguments: [(1, [1]), (499, [499]), (500, [500]), (501, [500, 1]), (1200, [500, 500, 200])])
-  func `it comes in pages and misses no point`(_ count: Int, _ sizes: [Int]) async throws {
+  func `the listing has every point, in pages`(_ count: Int, _ sizes: [Int]) async throws {
     let house = try House([("points", "\(count)")])
     let pages = try await pages(house)
     #expect(pages.map(\.objects.count) == sizes)
@@ -28,7 +28,7 @@ struct MockListingTests {
     ("C_5930_AI_0002", "meter", #"{"unit":"kWh","range":{"min":0,"max":1000000000},"writable":false}"#),
     ("C_5930-5_AV_0000", "actuator", #"{"unit":"kW","range":{"min":0,"max":500},"writable":true}"#),
   ])
-  func `a point is listed with its type, unit, range and whether it can be written`(
+  func `a listed point has its type, unit, range and writability`(
     _ code: String, _ type: String, _ metadata: String
   ) async throws {
     let object = try #require(try await pages(House()).flatMap(\.objects).first { $0.code == code })
@@ -47,7 +47,7 @@ struct MockListingTests {
     }
   }
 
-  @Test func `it takes its time and fails like every other call`() async throws {
+  @Test func `the listing has the latency and the error rate of every call`() async throws {
     let clock = TestClock(isEager: true)
     let slow = try House([("latency", "250ms")], clock: clock)
     let call = try await slow.call()

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Mock: reading and writing")
 struct MockWritingTests {
-  @Test func `an unknown point is an error 404 and never a 0`() async throws {
+  @Test func `an unknown point is an error 404, not a value`() async throws {
     let json = try await House().json(.values, #"{"codes":["NOPE","C_5001_AV_0001"]}"#)
     #expect(json["code"]?.double == 200)
     #expect(json["ResultPointObjArr"]?.array?.compactMap { $0["pointId"]?.string } == ["C_5001_AV_0001"])
@@ -15,7 +15,7 @@ struct MockWritingTests {
     #expect(error["code"]?.double == 404)
   }
 
-  @Test func `what is written is read back, and history keeps both`() async throws {
+  @Test func `a written value is read back, and history has the values before and after`() async throws {
     let house = try House()
     #expect(try await house.value("C_5001_AV_0001") == 18)
     house.clock.advance(by: .seconds(60))
@@ -44,7 +44,9 @@ struct MockWritingTests {
     ("C_5001_AV_0001", "true", 422), ("C_5001_AV_0001", "\"0x10\"", 422), ("C_5001_AV_0001", "\"inf\"", 422),
     ("C_5001_BO_0001", "2", 422), ("C_5001_BO_0001", "0.5", 422),
   ])
-  func `set refuses what the point cannot take`(_ code: String, _ value: String, _ expected: Int) async throws {
+  func `set refuses a value that the point does not accept`(_ code: String, _ value: String, _ expected: Int)
+    async throws
+  {
     let json = try await House().write(code, value)
     #expect(json["code"]?.double == 422)
     #expect(json["errors"]?.array?.first?["code"]?.double == Double(expected))
@@ -52,7 +54,7 @@ struct MockWritingTests {
   }
 
   @Test(arguments: [("true", 1.0), ("0", 0), ("\"1\"", 1), ("false", 0)])
-  func `a binary point takes 0 and 1 in every spelling and shows a number`(_ value: String, _ shown: Double)
+  func `a binary point accepts 0 and 1 in every form and reads as a number`(_ value: String, _ shown: Double)
     async throws
   {
     let house = try House()
@@ -60,7 +62,7 @@ struct MockWritingTests {
     #expect(try await house.value("C_5001_BO_0001") == shown)
   }
 
-  @Test func `force-set skips range and writable, but neither existence nor type`() async throws {
+  @Test func `force-set skips the checks of range and writable only`() async throws {
     let house = try House()
     #expect(try await house.write("C_5001_AV_0001", "40", force: true)["code"]?.double == 200)
     #expect(try await house.value("C_5001_AV_0001") == 40)
@@ -70,18 +72,18 @@ struct MockWritingTests {
     #expect(try await house.write("C_5001_BO_0001", "2", force: true)["code"]?.double == 422)
   }
 
-  @Test func `numbers as large as they come break nothing`() async throws {
+  @Test func `the largest numbers cause no crash`() async throws {
     let house = try House()
     for value in ["1.7e308", "-1.7e308", "1.7e308"] {
       #expect(try await house.write("C_5101_AV_0001", value, force: true)["code"]?.double == 200)
       house.clock.advance(by: .seconds(60))
     }
     let json = try await house.json(.values, #"{"codes":["C_5101_AV_0001","C_5101_AI_0001","C_5101_AO_0002"]}"#)
-    let answered = (json["ResultPointObjArr"]?.array?.count ?? 0) + (json["errors"]?.array?.count ?? 0)
-    #expect(answered == 3)
+    let results = (json["ResultPointObjArr"]?.array?.count ?? 0) + (json["errors"]?.array?.count ?? 0)
+    #expect(results == 3)
   }
 
-  @Test func `of many writes the good ones are done and listed`() async throws {
+  @Test func `set carries out and lists the accepted writes`() async throws {
     let house = try House()
     let json = try await house.json(
       .set, #"{"aryPoints":[{"pointId":"C_5001_AV_0001","value":20},{"pointId":"NOPE","value":1}]}"#)
@@ -90,7 +92,7 @@ struct MockWritingTests {
     #expect(try await house.value("C_5001_AV_0001") == 20)
   }
 
-  @Test func `what is kept of writes is bounded`() {
+  @Test func `the number of writes kept for a point is bounded`() {
     var writes = MockWrites()
     for time in 0..<100 { writes.add(Double(time), to: 3, at: Int64(time)) }
     #expect(writes.inForce(3, at: 99)?.entry.value == 99)

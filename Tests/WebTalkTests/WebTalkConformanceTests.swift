@@ -6,7 +6,7 @@ import WebTalk
 @Suite("WebTalk: conformance")
 struct WebTalkConformanceTests {
   @Test(arguments: AdapterConformance.Check.allCases)
-  func `keeps to the contract`(_ check: AdapterConformance.Check) async throws {
+  func `WebTalk conforms`(_ check: AdapterConformance.Check) async throws {
     let conformance = AdapterConformance(
       isRaw: true,
       bodies: [
@@ -16,10 +16,10 @@ struct WebTalkConformanceTests {
         .forceSet: #"{"aryPoints":[{"pointId":"C_5001_AV_0001","value":1}]}"#,
         .alarms: "", .alarmConfigs: "",
       ],
-      secrets: [WebTalkLookAlike.appID]
+      secrets: [SimulatedWebTalk.appID]
     ) {
-      let upstream = WebTalkLookAlike()
-      let bench = try Bench(ScriptedHTTPClient { upstream.answer($0) })
+      let upstream = SimulatedWebTalk()
+      let bench = try Bench(ScriptedHTTPClient { upstream.respond(to: $0) })
       return AdapterConformance.Subject(adapter: bench.adapter, log: bench.log, client: bench.client)
     }
     try await conformance.run(check)

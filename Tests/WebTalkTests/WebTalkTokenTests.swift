@@ -25,7 +25,7 @@ struct WebTalkTokenTests {
     try Token(access: "a", refresh: refresh, expiresAt: 0, lifetime: 0)
   }
 
-  @Test func `authorizing and renewing are one GET each, with the credentials percent-encoded`() async throws {
+  @Test func `authorizing and refreshing are one GET each, with percent-encoded credentials`() async throws {
     let bench = try Bench(appID: "id/+&=?%")
     for _ in 1...2 { bench.client.script { _ in .whole(#"{"access_token":"x"}"#) } }
     _ = try await bench.adapter.refresh(nil, deadline: .distantFuture)
@@ -41,7 +41,7 @@ struct WebTalkTokenTests {
     #expect(requests.map(\.isWrite) == [false, true])
   }
 
-  @Test func `a pair without a refresh token is replaced by authorizing`() async throws {
+  @Test func `a pair without a refresh token is renewed by authorizing`() async throws {
     let bench = try Bench()
     bench.client.script { _ in .whole(#"{"access_token":"x"}"#) }
     let token = try await bench.adapter.refresh(try pair(refresh: ""), deadline: .distantFuture)
@@ -51,7 +51,7 @@ struct WebTalkTokenTests {
 
   @Test(arguments: [
     (#"{"iat":1781692200,"exp":1781699400}"#, (now + 7_200_000, Int64(7_200_000))),
-    // The upstream's clock is an hour behind: the lifetime is what it is.
+    // The upstream's clock is an hour behind, which does not change the lifetime.
     (#"{"iat":1781688600,"exp":1781692199}"#, (now - 1000, 3_599_000)),
     (#"{"exp":1781692260}"#, (now + 60_000, 60_000)), (#"{"exp":1781692260.5}"#, (now + 60_500, 60_500)),
     (#"{"iat":0,"exp":999999999999}"#, (999_999_999_999_000, WebTalk.longestLifetime)),
@@ -65,12 +65,12 @@ struct WebTalkTokenTests {
   }
 
   @Test(arguments: ["opaque", "", ".", "..", "a.!!!.b", "a.b.c.d", "eyJhbGciOiJIUzI1NiJ9.e30"])
-  func `a token that is no JWT is taken to live two hours`(_ token: String) {
+  func `a token that is no JWT has an assumed life of two hours`(_ token: String) {
     #expect(WebTalk.life(ofToken: token, now: Self.now) == Self.assumed)
   }
 
   @Test(arguments: [#"{"code":305}"#, #"{"code":306}"#, #"{"code":"305"}"#, #"{"code":301}"#, #"{"code":302}"#])
-  func `a refresh token that is no longer good is told apart`(_ body: String) async throws {
+  func `a rejected refresh token is refreshRejected`(_ body: String) async throws {
     #expect(try await error(body, current: try pair())?.code == .refreshRejected)
     #expect(try await error("no", status: 401, current: try pair())?.code == .refreshRejected)
   }
@@ -78,7 +78,7 @@ struct WebTalkTokenTests {
   @Test(arguments: [
     #"{"code":305}"#, #"{"code":304,"error":"invalid appId"}"#, #"{"code":500}"#, "<html>", "", "{}", "[]",
   ])
-  func `anything else is transient and says what came, in words of ours`(_ body: String) async throws {
+  func `any other response is malformed, with a detail without the upstream's text`(_ body: String) async throws {
     let authorized = try #require(try await error(body, current: nil))
     #expect(authorized.code == .malformed)
     #expect(!authorized.detail.contains("invalid appId"))
@@ -87,21 +87,23 @@ struct WebTalkTokenTests {
   }
 
   @Test(arguments: [302, 404, 500, 503])
-  func `a server in trouble does not cost the pair`(_ status: Int) async throws {
+  func `a failing server is malformed, which keeps the pair`(_ status: Int) async throws {
     #expect(try await error("<html>", status: status, current: try pair())?.code == .malformed)
   }
 
   @Test(arguments: [
     #"{"access_token":""}"#, #"{"access_token":7}"#, #"{"access_token":"a\r\nX: y"}"#, #"{"access_token":null}"#,
   ])
-  func `an access token that could not stand in a header is refused`(_ body: String) async throws {
+  func `an access token that does not fit a header field is refused`(_ body: String) async throws {
     #expect(try await error(body, current: nil)?.code == .malformed)
   }
 
-  @Test func `an endless token answer is given up`() async throws {
+  @Test func `a token response with a long body is cancelled`() async throws {
     let bench = try Bench()
     let rest = ScriptedStream([])
-    bench.client.script { _ in HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: [123], rest: rest)) }
+    bench.client.script { _ in
+      HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: Array("{".utf8), rest: rest))
+    }
     await #expect { _ = try await bench.adapter.refresh(nil, deadline: .distantFuture) } throws: {
       ($0 as? AdapterError)?.code == .malformed
     }

@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// The listing: the points in the order of the building, page by page. A cursor is the number of points before the page.
+// The listing: the points in the order of the building, page by page. A cursor is the number of points before the page.
 extension Mock {
   public static let listsObjects = true
 
@@ -14,12 +14,12 @@ extension Mock {
     return ObjectPage(rest.prefix(Self.pageSize).map(\.listed), next: next)
   }
 
-  /// Where a page begins; no other cursor than one that a page has given.
+  /// Returns the index of a page's first point. Accepts only cursors that a page can have given.
   private func start(_ cursor: String?) throws(AdapterError) -> Int {
     guard let cursor else { return 0 }
     guard let first = Int(cursor), String(first) == cursor, first > 0, first % Self.pageSize == 0,
       first < building.points.count
-    else { throw .badRequest("The cursor is none that this adapter gave; begin again without one.") }
+    else { throw .badRequest("The cursor is not one of this adapter's; begin again without a cursor.") }
     return first
   }
 }
@@ -45,7 +45,7 @@ extension MockPoint {
     }
   }
 
-  /// As a person writes it: `26`, not `26.0`.
+  /// Returns a number in its shortest form: `26`, not `26.0`.
   private static func plain(_ number: Double) -> JSONValue {
     var writer = JSONWriter()
     writer.number(number)

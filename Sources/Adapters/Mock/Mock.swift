@@ -1,24 +1,24 @@
 import AdapterAPI
 
-/// A small living building without an upstream: for demos, for tests, and as the example of a typed adapter.
+/// A simulated building without an upstream: for demonstrations, for tests, and as the example of a typed adapter.
 ///
-/// Every value is computed from the seed, the point and the time, so a history needs no memory and the same question
-/// gets the same answer; only what was written is kept. Like a real upstream it issues tokens that end and refresh
-/// tokens that work once, it can be slow (`latency`) and it can fail: `error_rate` is the share of calls that end as if
-/// the upstream could not be reached, before anything was done.
+/// Every value is computed from the seed, the point and the time, so a history needs no memory and equal requests have equal
+/// responses; only written values are stored. Like a real upstream it issues tokens that end and refresh tokens that are accepted
+/// once, it can be slow (`latency`) and it can fail: `error_rate` is the share of calls that fail as if the upstream were
+/// unreachable, before anything was done.
 public struct Mock: PointAdapter {
   public static let typeName = "mock"
   public static let operations = Set(Operation.allCases)
-  /// Nothing real stands behind the answers, and each of them says so.
+  /// `X-Gateway-Source` of every response says that the values are simulated.
   public static let source = "mock"
 
   public static let settings = [
-    SettingDescription("points", "integer", default: "60", "how many points the building has, 1 to 100000"),
-    SettingDescription("seed", "integer", default: "42", "which building; the same seed gives the same values"),
-    SettingDescription("latency", "duration", default: "0ms", "how long each call takes"),
+    SettingDescription("points", "integer", default: "60", "the number of points, 1 to 100000"),
+    SettingDescription("seed", "integer", default: "42", "selects the building; the same seed gives the same values"),
+    SettingDescription("latency", "duration", default: "0ms", "the duration of each call"),
     SettingDescription(
       "error_rate", "share", default: "0%", "the share of calls that fail as if the upstream were unreachable"),
-    SettingDescription("token_life", "duration", default: "2h", "how long an access token is good"),
+    SettingDescription("token_life", "duration", default: "2h", "the life of an access token"),
   ]
 
   public let upstream: UpstreamIdentity
@@ -48,7 +48,7 @@ public struct Mock: PointAdapter {
   }
 
   public func refresh(_ current: Token?, deadline: Instant) async throws(AdapterError) -> Token {
-    try await pretend(deadline)
+    try await delayOrFail(deadline)
     return try state.issueToken(for: current, now: clock.now(), wall: clock.wall())
   }
 
@@ -75,7 +75,7 @@ public struct Mock: PointAdapter {
     }
   }
 
-  /// The names under which callers ask for what a point shows now.
+  /// The names of the property that `values` and `history` read by default.
   private static let presentValue: Set<String> = ["presentValue", "present-value", "value"]
 
   public func history(_ query: HistoryQuery, _ call: Call) async throws(AdapterError) -> [PointHistory] {
@@ -103,10 +103,9 @@ public struct Mock: PointAdapter {
       }
       let samples = moments.map { PointSample(.number(building.value(index, $0, writes)), at: $0.time) }
       histories.append(PointHistory(code, .success(samples)))
-      // Much arithmetic: others on this thread get their turn between the points, and nobody computes for a caller who
-      // left.
+      // Long computation: let the thread's other tasks run between points, and stop when the caller has left.
       await Task.yield()
-      if Task.isCancelled { throw AdapterError(.cancelled, "The caller went away.") }
+      if Task.isCancelled { throw .cancelled() }
     }
     return histories
   }
@@ -148,28 +147,28 @@ public struct Mock: PointAdapter {
     return building.alarmConfigs
   }
 
-  /// What a real upstream does before it acts: take its time, fail now and then, look at the token.
+  /// Does what a real upstream does before it acts: takes its time, fails sometimes, checks the token.
   func enter(_ call: Call) async throws(AdapterError) {
-    try await pretend(call.deadline)
+    try await delayOrFail(call.deadline)
     guard let token = call.token, state.accepts(token, now: clock.now()) else {
-      throw .tokenRejected("the mock issued no such token, or it has ended")
+      throw .tokenRejected("the mock adapter issued no such token, or it has ended")
     }
   }
 
-  private func pretend(_ deadline: Instant) async throws(AdapterError) {
+  private func delayOrFail(_ deadline: Instant) async throws(AdapterError) {
     if latency > .zero {
       let ready = clock.now() + latency
       do {
         try await clock.sleep(until: min(ready, deadline))
       } catch {
-        throw AdapterError(.cancelled, "The caller went away.")
+        throw .cancelled()
       }
       if ready > deadline {
-        throw AdapterError(.timeout, "The upstream did not answer in time.", detail: "latency of the mock")
+        throw AdapterError(.timeout, "The upstream did not respond in time.", detail: "latency of the mock adapter")
       }
     }
     if errorRate > 0, MockNoise.share(seed, state.nextCall()) < errorRate {
-      throw AdapterError(.unreachable, "The upstream could not be reached.", detail: "error_rate of the mock")
+      throw AdapterError(.unreachable, "The upstream could not be reached.", detail: "error_rate of the mock adapter")
     }
   }
 }

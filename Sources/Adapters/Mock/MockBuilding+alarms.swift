@@ -1,17 +1,17 @@
 import AdapterAPI
 
-/// Alarms that come and go: every six hours each alarm point may have one, which depends on the seed alone. While it is
-/// on, the point's value is above its limit.
+// Alarms: in each slot of six hours each alarm point may have one, which depends on the seed alone. While it is active, the point's
+// value is above its limit.
 extension MockBuilding {
   private static let slot: Int64 = 6 * 3600
-  /// The longest alarm, which may reach into the next slot but never past it.
+  /// The longest alarm in seconds. It may reach into the next slot but never beyond.
   private static let longest: UInt64 = 7800
 
   private struct Event {
     let slot: Int64
     let start: Int64
     let end: Int64
-    /// How far above the limit, 0 to 1.
+    /// How far the value is above the limit, 0 to 1.
     let excess: Double
   }
 
@@ -25,9 +25,9 @@ extension MockBuilding {
     return Event(slot: slot, start: start, end: start + length, excess: Double(hash >> 44) / Double(1 << 20))
   }
 
-  /// How far above its limit an alarm point is at that time; nil while it has no alarm.
+  /// Returns how far an alarm point is above its limit, 0 to 1; nil while it has no alarm.
   func alarmExcess(_ index: Int, at time: Int64) -> Double? {
-    // Only the points whose alarms are listed: what the value shows and what the list says must agree.
+    // Only the points whose alarms are listed, so that values and alarms agree.
     guard let last = alarmPoints.last, index <= last else { return nil }
     let slot = time / Self.slot
     for slot in [slot, slot - 1] {
@@ -36,8 +36,8 @@ extension MockBuilding {
     return nil
   }
 
-  /// The alarms that were on at some moment from `start` to `end`, in the order of their beginnings; an alarm that is
-  /// still on has no end.
+  /// Returns the alarms that were active at some moment from `start` to `end`, in the order of their beginnings. An active alarm
+  /// has no end.
   func alarms(from start: Int64, to end: Int64, now: Int64) -> [PointAlarm] {
     guard start <= end else { return [] }
     var alarms: [(start: Int64, alarm: PointAlarm)] = []

@@ -1,19 +1,19 @@
 import AdapterAPI
 import Glibc
 
-/// What each point shows at a time: a pure function of the seed, the time and what was written.
+// The value of each point at a time: a pure function of the seed, the time and the writes.
 extension MockBuilding {
   func value(_ index: Int, _ moment: MockMoment, _ writes: MockWrites) -> Double {
     let point = points[index]
     if let (entry, _) = writes.inForce(index, at: moment.seconds) { return entry.value }
-    var value = course(point, moment, writes)
+    var value = computed(point, moment, writes)
     if let rule = point.alarm, let excess = alarmExcess(index, at: moment.seconds) {
       value = point.isBinary ? 1 : max(value, rule.high * (1.02 + 0.15 * excess))
     }
     return rounded(min(max(value, point.range.lowerBound), point.range.upperBound), point.decimals)
   }
 
-  private func course(_ point: MockPoint, _ moment: MockMoment, _ writes: MockWrites) -> Double {
+  private func computed(_ point: MockPoint, _ moment: MockMoment, _ writes: MockWrites) -> Double {
     func other(_ index: Int) -> Double { value(index, moment, writes) }
     func noise(_ minutes: Int64) -> Double { MockNoise.smooth(point.salt, moment.seconds, period: minutes * 60) }
 
@@ -64,7 +64,7 @@ extension MockBuilding {
     }
   }
 
-  /// The same for every point that needs it: one building has one weather.
+  /// The same for every point: the building has one weather.
   private func outdoorTemperature(_ moment: MockMoment) -> Double {
     let salt = MockNoise.hash(seed, 0)
     return 11 + 10 * moment.summer + 4.5 * moment.dayWave(peak: 16)
@@ -72,13 +72,13 @@ extension MockBuilding {
       + 0.3 * MockNoise.smooth(salt, moment.seconds, period: 1500)
   }
 
-  /// Rooms fill a little more or less than the building as a whole, day by day.
+  /// The occupancy of a room, which differs from the building's a little each day.
   private func people(_ point: MockPoint, _ moment: MockMoment) -> Double {
     let day = UInt64(bitPattern: moment.seconds / 86400)
     return moment.people * (0.7 + 0.5 * MockNoise.share(point.salt, day))
   }
 
-  /// A setpoint as the air feels it: after a write it comes closer and closer.
+  /// A setpoint as the air follows it: after a write it is approached exponentially.
   private func approached(_ setpoint: Int, _ moment: MockMoment, _ writes: MockWrites, minutes: Double) -> Double {
     let target = value(setpoint, moment, writes)
     guard let (entry, previous) = writes.inForce(setpoint, at: moment.seconds),
@@ -94,20 +94,20 @@ extension MockBuilding {
   }
 }
 
-/// How much the building draws over a week, hour by hour, and its exact integral, so that meters only ever grow.
+/// The building's load over a week, hour by hour, and its exact integral, so that meters only grow.
 ///
-/// Runs on the zone's winter time all year: an hour that a clock change skips or repeats would make a meter jump.
+/// Uses the zone's winter time all year, because an hour that a clock change skips or repeats would make a meter jump.
 struct MockLoad: Sendable {
-  /// At the beginning of each hour of a week from Monday, 0 to 1; the last one is the first again.
+  /// The load at the beginning of each hour of a week from Monday, 0 to 1; the last one equals the first.
   private let levels: [Double]
-  /// Sums up to the beginning of each hour.
+  /// The integral up to the beginning of each hour.
   private let sums: [Double]
   private let offset: Int64
-  /// A Monday, midnight, before anything that is asked for: 2001-01-01.
+  /// A Monday, midnight, before any time of interest: 2001-01-01.
   private static let start: Int64 = 978_307_200
 
   init(offset: Int? = nil) {
-    // 2024-01-01; summer time is elsewhere in the year, or, in the south, shifts the curve by an hour.
+    // 2024-01-01. On the southern hemisphere this is summer time, which shifts the curve by an hour.
     self.offset = Int64(offset ?? PointTime(seconds: 1_704_067_200).localOffset)
     var levels: [Double] = []
     for hour in 0...168 {
@@ -120,15 +120,16 @@ struct MockLoad: Sendable {
     self.sums = sums
   }
 
+  /// Returns the load, 0 to 1.
   func level(at time: Int64) -> Double {
     let (_, hour, share) = position(time)
     return levels[hour] + (levels[hour + 1] - levels[hour]) * share
   }
 
-  /// Hours since the start of counting.
+  /// Returns the hours since the start of counting.
   func hours(at time: Int64) -> Double { Double(max(0, time + offset - Self.start)) / 3600 }
 
-  /// The level's integral over the hours since the start of counting.
+  /// Returns the integral of the load over the hours since the start of counting.
   func integral(at time: Int64) -> Double {
     let (week, hour, share) = position(time)
     return Double(week) * sums[168] + sums[hour] + levels[hour] * share + (levels[hour + 1] - levels[hour]) * share

@@ -1,12 +1,12 @@
 import AdapterAPI
 
-/// Which points there are: an air handler, a weather station, meters and six rooms, then floor after floor of an air
-/// handler and six rooms until there are as many points as wanted.
+/// The points of the building: an air handler, a weather station, meters and six rooms, then floors of an air handler and six rooms
+/// until the requested number of points is reached.
 struct MockBuilding: Sendable {
   let points: [MockPoint]
   let seed: UInt64
   let load: MockLoad
-  /// The points that can raise an alarm; bounded, so that a search over months stays cheap in the largest building.
+  /// The points that can raise an alarm. Bounded, so that a search over months is cheap in the largest building.
   let alarmPoints: [Int]
   private let indices: [String: Int]
 
@@ -36,7 +36,7 @@ struct MockBuilding: Sendable {
   func index(of code: String) -> Int? { indices[code] }
 }
 
-/// Lays out the points one by one. References go to earlier points, so that cutting the list off leaves none dangling.
+/// Lays out the points one by one. References go to earlier points, so that the list can be cut anywhere.
 private struct Plan {
   let seed: UInt64
   let count: Int
@@ -112,7 +112,7 @@ private struct Plan {
     _ = add(device, "AI_0003", "Lighting power", "kW", 0...500, 2, .power(base: 2.5, peak: 31))
     _ = add(device, "AI_0004", "Lighting energy", "kWh", 0...1e9, 1, .meter(base: 2.5, peak: 31, start: 8000))
     _ = add(device, "AI_0005", "Water flow", "m³/h", 0...100, 2, .withPeople(quiet: 0.05, busy: 2.4, noise: 0.04))
-    // Some real ids look like this: what stands between the underscores is nothing that may be taken apart.
+    // Some real ids look like this. An id must not be parsed.
     _ = add(device, "", "Power limit", "kW", 0...500, 0, id: "C_\(device)-5_AV_0000", writable: true, .fixed(220))
   }
 
@@ -134,7 +134,7 @@ private struct Plan {
       device, "AI_0001", "\(name) temperature", "°C", -10...50, 1, .roomTemperature(setpoint: setpoint))
     _ = add(
       device, "AI_0002", "\(name) CO2", "ppm", 0...5000, 0,
-      alarm: MockAlarmRule(content: "\(name): the air is used up", level: 3, high: 1200, deadband: 100),
+      alarm: MockAlarmRule(content: "\(name): the CO2 concentration is too high", level: 3, high: 1200, deadband: 100),
       .withPeople(quiet: 430, busy: 880, noise: 60))
     _ = add(
       device, "AO_0001", "\(name) air damper", "%", 0...100, 1, writable: true,

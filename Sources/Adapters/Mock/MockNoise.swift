@@ -1,7 +1,7 @@
 import AdapterAPI
 import Glibc
 
-/// Randomness without memory: the same seed and time give the same number, on every machine.
+/// Random numbers without state: the same seed and time give the same number on every machine.
 enum MockNoise {
   /// The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
   static func mix(_ value: UInt64) -> UInt64 {
@@ -13,33 +13,32 @@ enum MockNoise {
 
   static func hash(_ a: UInt64, _ b: UInt64) -> UInt64 { mix(mix(a) ^ b) }
 
-  /// From 0 to 1, without 1.
+  /// Returns a number from 0 to 1, without 1.
   static func share(_ a: UInt64, _ b: UInt64) -> Double { Double(hash(a, b) >> 11) * 0x1p-53 }
 
-  /// A smooth course between −1 and 1 that takes a new direction every `period` seconds.
+  /// Returns a smooth curve between −1 and 1 that takes a new direction every `period` seconds.
   static func smooth(_ salt: UInt64, _ time: Int64, period: Int64) -> Double {
-    let rest = (time % period + period) % period
-    let step = (time - rest) / period
+    let (step, rest) = floorDivide(time, period)
     let from = share(salt, UInt64(bitPattern: step))
     let to = share(salt, UInt64(bitPattern: step + 1))
     return 2 * (from + (to - from) * ease(Double(rest) / Double(period))) - 1
   }
 
-  /// From 0 to 1 with a soft start and end.
+  /// Returns a smooth step from 0 to 1.
   static func ease(_ x: Double) -> Double {
     let x = min(max(x, 0), 1)
     return x * x * (3 - 2 * x)
   }
 }
 
-/// A time with what the curves need to know of it.
+/// A time, with the quantities that the curves depend on.
 struct MockMoment: Sendable {
   let time: PointTime
-  /// Local, 0 to 24.
+  /// The local hour, 0 to 24.
   let hour: Double
-  /// Local, 0 is Monday.
+  /// The local day of the week, 0 for Monday.
   let weekday: Int
-  /// 0 at the turn of the year, 1 at the next.
+  /// The part of the year that has passed, 0 to 1.
   let year: Double
 
   var seconds: Int64 { time.seconds }
@@ -51,18 +50,16 @@ struct MockMoment: Sendable {
   init(_ time: PointTime, offset: Int) {
     self.time = time
     let local = time.seconds + Int64(offset)
-    let second = (local % 86400 + 86400) % 86400
-    let day = (local - second) / 86400
+    let (day, second) = floorDivide(local, 86400)
     hour = Double(second) / 3600
-    // 1970-01-01 was a Thursday.
-    weekday = Int(((day + 3) % 7 + 7) % 7)
+    weekday = CivilDate.weekday(daysSinceEpoch: day)
     let years = Double(local) / 31_556_952
     year = years - years.rounded(.down)
   }
 
   var isWorkday: Bool { weekday < 5 }
 
-  /// How full the building is, 0 to 1.
+  /// The occupancy of the building, 0 to 1.
   var people: Double {
     guard isWorkday else { return 0.04 }
     let present = MockNoise.ease((hour - 6.5) / 2.5) * (1 - MockNoise.ease((hour - 16) / 3.5))
@@ -70,8 +67,8 @@ struct MockMoment: Sendable {
     return 0.02 + 0.98 * present * (1 - lunch)
   }
 
-  /// A wave over the day, 1 at that hour and −1 twelve hours later.
+  /// Returns a wave over the day: 1 at `peak`, −1 twelve hours later.
   func dayWave(peak: Double) -> Double { cos(2 * .pi * (hour - peak) / 24) }
-  /// A wave over the year, 1 in the middle of July and −1 in January.
+  /// A wave over the year: 1 in the middle of July, −1 in January.
   var summer: Double { -cos(2 * .pi * (year - 0.04)) }
 }

@@ -1,22 +1,23 @@
 import AdapterAPI
 
-/// One point of the building: what it is called, what it may hold, and what moves it.
+/// One point of the building: its name, its range, and the signal that drives it.
 struct MockPoint: Sendable {
   let id: String
   let name: String
   let unit: String
   let range: ClosedRange<Double>
-  /// Digits after the point.
+  /// The number of decimals.
   let decimals: Int
   let isWritable: Bool
   let signal: MockSignal
-  /// Tells this point's noise from the others'.
+  /// Makes this point's noise differ from that of other points.
   let salt: UInt64
   let alarm: MockAlarmRule?
 
   var isBinary: Bool { range == 0...1 && decimals == 0 }
 
-  /// What a write would set the point to, or why it is refused. `force` leaves out writable and range, never the type.
+  /// Returns the value that a write sets, or the reason why it is refused. `force` skips the checks of writable and range, not that
+  /// of the type.
   func check(_ value: PointValue, force: Bool) -> Result<Double, PointError> {
     guard isWritable || force else { return .failure(PointError(code: 403, "The point cannot be written.")) }
     guard let number = value.number else {
@@ -37,25 +38,25 @@ struct MockPoint: Sendable {
   }
 }
 
-/// What moves a point when nobody has written to it. An index names another point, always an earlier one.
+/// The signal that drives a point until it is written. An index names another, earlier point.
 enum MockSignal: Sendable {
   case outdoorTemperature, outdoorHumidity, sunshine, wind
-  /// Stays where it is put.
+  /// Constant.
   case fixed(Double)
   /// On in working hours.
   case workingHours
-  /// Between two values, with the people in the building.
+  /// Follows the occupancy between two values.
   case withPeople(quiet: Double, busy: Double, noise: Double)
-  /// As `withPeople` while the fan runs, else another value.
+  /// Like `withPeople` while the fan runs, else `idle`.
   case whileFanRuns(fan: Int, idle: Double, quiet: Double, busy: Double, noise: Double)
   case supplyTemperature(setpoint: Int, fan: Int)
   case mixedTemperature(outdoorDamper: Int, returned: Int)
-  /// Opens in proportion to how far `measured` is below (heating) or above (cooling) the setpoint.
+  /// Opens in proportion to the distance of `measured` below (heating) or above (cooling) the setpoint.
   case valve(setpoint: Int, measured: Int, fan: Int?, heating: Bool)
-  /// Grows for 90 days until somebody changes the filter.
+  /// Grows for 90 days, until the filter is changed.
   case filterPressure(fan: Int)
   case proportional(to: Int, factor: Double)
-  /// On while the fan is told to run.
+  /// On while the fan's command is on.
   case running(fan: Int)
   case alarmFlag
   case roomTemperature(setpoint: Int)
@@ -65,7 +66,7 @@ enum MockSignal: Sendable {
   case meter(base: Double, peak: Double, start: Double)
 }
 
-/// When a point raises an alarm, and which.
+/// The rule by which a point raises an alarm, and the alarm's text.
 struct MockAlarmRule: Sendable {
   let content: String
   /// 1 is the most urgent.

@@ -1,16 +1,16 @@
 import AdapterAPI
 import Synchronization
 
-/// What the mock remembers: the tokens it issued, and what was written.
+/// The mutable state of the mock adapter: the tokens it issued, and the written values.
 final class MockState: Sendable {
   private struct Issued {
     var access: String
     var ends: Instant
-    /// Nil once it has been used.
+    /// Nil after its use.
     var refresh: String?
   }
 
-  /// The newest tokens; more than a keeper ever holds at a time.
+  /// The number of newest tokens kept; more than the host uses at a time.
   private static let maximumTokens = 64
 
   private let tokenLife: Duration
@@ -20,7 +20,7 @@ final class MockState: Sendable {
 
   init(tokenLife: Duration) { self.tokenLife = tokenLife }
 
-  /// The number of this call, for deciding which ones fail.
+  /// Returns the number of this call, which decides whether it fails.
   func nextCall() -> UInt64 { calls.add(1, ordering: .relaxed).newValue }
 
   var writes: MockWrites { written.withLock { $0 } }
@@ -35,7 +35,7 @@ final class MockState: Sendable {
     issued.withLock { all in all.contains { $0.access == token.access && now < $0.ends } }
   }
 
-  /// A new pair; the refresh token of `current` is used up by it.
+  /// Returns a new pair. Uses up the refresh token of `current`.
   func issueToken(for current: Token?, now: Instant, wall: Int64) throws(AdapterError) -> Token {
     let token = try Token(
       access: "mock-access-\(Self.random())", refresh: "mock-refresh-\(Self.random())",
@@ -49,7 +49,9 @@ final class MockState: Sendable {
       all.append(Issued(access: token.access, ends: now + tokenLife, refresh: token.refresh))
       return true
     }
-    guard isAccepted else { throw .refreshRejected("the mock issued no such refresh token, or it has been used") }
+    guard isAccepted else {
+      throw .refreshRejected("the mock adapter issued no such refresh token, or it has been used")
+    }
     return token
   }
 
@@ -66,21 +68,21 @@ struct MockWrites: Sendable {
     var time: Int64
   }
 
-  /// How many are kept for one point.
+  /// The number of values kept for one point.
   static let maximum = 8
 
   private var entries: [Int: [Entry]] = [:]
 
   mutating func add(_ value: Double, to index: Int, at time: Int64) {
     var list = entries[index] ?? []
-    // A clock that was set back must not leave later entries behind.
+    // Remove later entries, which exist when the clock was set back.
     list.removeAll { $0.time >= time }
     if list.count == Self.maximum { list.removeFirst() }
     list.append(Entry(value: value, time: time))
     entries[index] = list
   }
 
-  /// The value in force at that time, and the one before it (nil: the point's own course).
+  /// Returns the value in force at a time, and the one before it; `previous` is nil when there was none.
   func inForce(_ index: Int, at time: Int64) -> (entry: Entry, previous: Double?)? {
     guard let list = entries[index], let last = list.lastIndex(where: { $0.time <= time }) else { return nil }
     return (list[last], last > 0 ? list[last - 1].value : nil)

@@ -1,14 +1,14 @@
 import AdapterAPI
 
-/// The token exchange: one GET, with the credentials in the query, so no URL of it is ever shown.
+/// The token exchange: one GET with the credentials in the query. Its URL is therefore never logged.
 extension WebTalk {
-  /// When a token does not say how long it lives.
+  /// The lifetime of a token that does not state one, in milliseconds.
   static let assumedLifetime: Int64 = 2 * 3600 * 1000
-  /// No token is believed to live longer: ten years.
+  /// The longest lifetime that is believed, in milliseconds: ten years.
   static let longestLifetime: Int64 = 10 * 366 * 86400 * 1000
 
   public func refresh(_ current: Token?, deadline: Instant) async throws(AdapterError) -> Token {
-    // A pair that came without a refresh token can only be replaced.
+    // A pair without a refresh token can only be replaced by authorizing.
     let refreshToken = current.flatMap { $0.refresh.isEmpty ? nil : $0.refresh }
     let appID = PercentEncoding.encode(appID.exposed)
     var target = "/_webtalk/_cur/api/access_token?grant_type="
@@ -17,46 +17,46 @@ extension WebTalk {
     } else {
       target += "authorization&appId=\(appID)"
     }
-    // Refresh tokens rotate: sent twice, the second one would be refused, and the pair of the first answer lost.
-    // Whoever waits for a place waits for the token first.
-    let answer = try await client.send(
+    // Refresh tokens rotate: a second request would be refused, and the pair of the first response lost. So a refresh is a write.
+    // Every call needs the token first, so it has the highest priority.
+    let response = try await client.send(
       HTTPRequest(.get, target, isWrite: refreshToken != nil, priority: .writes), deadline: deadline)
-    guard case .bytes(let body) = answer.body else {
-      if case .stream(_, let rest) = answer.body { rest.cancel() }
-      throw refused("with far more bytes than a token has")
+    guard case .bytes(let body) = response.body else {
+      if case .stream(_, let rest) = response.body { rest.cancel() }
+      throw failed("with a body far longer than a token")
     }
 
-    let code = answer.isEncoded ? nil : TopLevel.code(in: body)
+    let code = response.isEncoded ? nil : TopLevel.code(in: body)
     if refreshToken != nil {
-      if answer.status == 401 { throw .refreshRejected("the upstream answered the refresh with HTTP 401") }
+      if response.status == 401 { throw .refreshRejected("the upstream responded to the refresh with HTTP 401") }
       if let code, [301, 302, 305, 306].contains(code) {
-        throw .refreshRejected("the upstream answered the refresh with code \(code)")
+        throw .refreshRejected("the upstream responded to the refresh with code \(code)")
       }
     }
-    if let code, code != 200 { throw refused("with code \(code)") }
-    guard answer.status == 200 else { throw refused("with HTTP \(answer.status)") }
-    guard !answer.isEncoded, let json = try? JSONValue(parsing: body), case .object = json else {
-      throw refused("with something that is no JSON object")
+    if let code, code != 200 { throw failed("with code \(code)") }
+    guard response.status == 200 else { throw failed("with HTTP \(response.status)") }
+    guard !response.isEncoded, let json = try? JSONValue(parsing: body), case .object = json else {
+      throw failed("with a body that is not a JSON object")
     }
-    guard let access = json["access_token"]?.string else { throw refused("without an access_token") }
+    guard let access = json["access_token"]?.string else { throw failed("without an access_token") }
     let life = WebTalk.life(ofToken: access, now: clock.wall())
     return try Token(
       access: access, refresh: json["refresh_token"]?.string ?? "", expiresAt: life.expiresAt, lifetime: life.lifetime)
   }
 
-  /// Never with the upstream's own text: it may repeat the credentials that it was sent.
-  private func refused(_ how: String) -> AdapterError {
+  /// The detail never has the upstream's own text, which may repeat the credentials of the request.
+  private func failed(_ how: String) -> AdapterError {
     AdapterError(
       .malformed, "The upstream did not give the gateway a token.",
-      detail: "the upstream answered the token request \(how)")
+      detail: "the upstream responded to the token request \(how)")
   }
 
-  /// When a token ends and how long it lives, in milliseconds.
+  /// Returns the end of a token's life and its lifetime, in milliseconds.
   ///
-  /// A JWT says so in `exp` and `iat` (RFC 7519 §4.1). Their difference is the lifetime, whatever the upstream's clock
-  /// shows; without `iat` it is the time from now to `exp`. Where nothing readable is there, or nothing above zero
-  /// comes out (a clock that is wrong), two hours from now are assumed; a token that is dead in truth will be refused,
-  /// and renewed then.
+  /// A JWT has `exp` and `iat` (RFC 7519 §4.1). Their difference is the lifetime, whatever the upstream's clock shows; without
+  /// `iat` it is the time from now to `exp`. For a token without readable claims, or with a lifetime that is not above zero
+  /// because of a wrong clock, two hours from now are assumed. If such a token has ended earlier, the upstream refuses it and the
+  /// host renews it then.
   static func life(ofToken token: String, now: Int64) -> (expiresAt: Int64, lifetime: Int64) {
     let assumed = (now + assumedLifetime, assumedLifetime)
     let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
@@ -67,7 +67,7 @@ extension WebTalk {
     return lifetime > 0 ? (end, min(lifetime, longestLifetime)) : assumed
   }
 
-  /// A NumericDate, which may have a fraction; nil beyond the years that anybody means.
+  /// Returns a NumericDate, which may have a fraction, in milliseconds; nil when it is negative or implausibly large.
   private static func milliseconds(_ claim: JSONValue?) -> Int64? {
     guard let seconds = claim?.double, seconds >= 0, seconds < 1e12 else { return nil }
     return Int64(seconds * 1000)

@@ -1,9 +1,10 @@
 import AdapterAPI
 
-/// Puts together the header fields of a call.
+/// Builds the header fields of a call.
 enum WebTalkFields {
-  /// The fixed part, the token, then the caller's fields but for those that are ours to set, and `prop` where it means
-  /// nothing.
+  /// Returns the fixed part, the token, then the caller's fields without those that the adapter sets.
+  ///
+  /// - Parameter takesProperty: Whether the operation knows the field `prop`; otherwise it is dropped.
   static func request(fixed: [UInt8], token: String, caller: Fields, takesProperty: Bool) -> Fields {
     var block: [UInt8] = []
     block.reserveCapacity(fixed.count + token.utf8.count + 2 + caller.bytes.count)
@@ -14,7 +15,7 @@ enum WebTalkFields {
       var start = 0
       while start < bytes.count {
         var end = start
-        while end < bytes.count, bytes[end] != 10 { end += 1 }
+        while end < bytes.count, bytes[end] != 0x0A { end += 1 }
         end = min(end + 1, bytes.count)
         let line = UnsafeBufferPointer(rebasing: bytes[start..<end])
         if passes(line, takesProperty: takesProperty) { block.append(contentsOf: line) }
@@ -25,8 +26,8 @@ enum WebTalkFields {
   }
 
   private static func passes(_ line: UnsafeBufferPointer<UInt8>, takesProperty: Bool) -> Bool {
-    // Few fields have one of these lengths, so a name is rarely compared.
-    guard let colon = line.firstIndex(of: 58) else { return false }
+    // Few names have one of these lengths, so names are rarely compared.
+    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return false }
     return switch colon {
     case 4: takesProperty || !isName(line, "prop")
     case 5: !isName(line, "token") && !isName(line, "appid")
@@ -36,7 +37,7 @@ enum WebTalkFields {
     }
   }
 
-  /// - Parameter name: in lower case, as long as the line's own name.
+  /// - Parameter name: In lower case, of the same length as the line's name.
   private static func isName(_ line: UnsafeBufferPointer<UInt8>, _ name: StaticString) -> Bool {
     for index in 0..<name.utf8CodeUnitCount where line[index] | 0x20 != name.utf8Start[index] | 0x20 { return false }
     return true

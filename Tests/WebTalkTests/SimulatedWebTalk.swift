@@ -4,8 +4,8 @@ import Foundation
 import Synchronization
 import WebTalk
 
-/// A WebTalk in memory, after the upstream's contract: tokens, refresh tokens that work once, every call.
-final class WebTalkLookAlike: Sendable {
+/// A WebTalk in memory that follows the upstream's contract: tokens, refresh tokens that are accepted once, every operation.
+final class SimulatedWebTalk: Sendable {
   static let appID = "app-4f1c9b7e2d"
 
   private struct State {
@@ -16,7 +16,7 @@ final class WebTalkLookAlike: Sendable {
 
   private let state = Mutex(State())
 
-  func answer(_ request: HTTPRequest) -> HTTPResponse {
+  func respond(to request: HTTPRequest) -> HTTPResponse {
     let parts = request.target.split(separator: "?", maxSplits: 1).map(String.init)
     if parts[0] == "/_webtalk/_cur/api/access_token" { return token(query: parts.count > 1 ? parts[1] : "") }
     guard request.method == .post, let access = request.fields["Token"], request.fields["appId"] == Self.appID else {
@@ -70,13 +70,13 @@ enum JWT {
   }
 }
 
-/// A WebTalk adapter before a scripted client.
+/// A WebTalk adapter with a scripted client.
 struct Bench {
   let adapter: WebTalk
   let client: ScriptedHTTPClient
   let log = CollectingLog()
 
-  init(_ client: ScriptedHTTPClient = ScriptedHTTPClient(), appID: String = WebTalkLookAlike.appID) throws {
+  init(_ client: ScriptedHTTPClient = ScriptedHTTPClient(), appID: String = SimulatedWebTalk.appID) throws {
     self.client = client
     adapter = try AdapterMaking.make(
       WebTalk.self, [("base_url", "http://gateway.test:8098/sub/path/"), ("app_id", "env:APP_ID")],
@@ -87,20 +87,20 @@ struct Bench {
     Call(token: try Token(access: "tok", refresh: "", expiresAt: 0, lifetime: 0), deadline: .distantFuture)
   }
 
-  /// Performs one operation against one answer.
+  /// Performs one operation, to which the upstream gives `response`.
   func perform(
     _ operation: AdapterAPI.Operation = .values, body: String = #"{"codes":["P"]}"#, fields: Fields = Fields(),
-    answer: HTTPResponse
+    response: HTTPResponse
   ) async throws -> AdapterResponse {
-    client.script { _ in answer }
+    client.script { _ in response }
     return try await adapter.perform(
       AdapterRequest(operation: operation, fields: fields, body: Array(body.utf8)), try call())
   }
 
-  /// The error that the answer became; nil when it was passed on.
-  func error(_ operation: AdapterAPI.Operation = .values, answer: HTTPResponse) async throws -> AdapterError? {
+  /// Returns the error that the response became; nil when it was passed on.
+  func error(_ operation: AdapterAPI.Operation = .values, response: HTTPResponse) async throws -> AdapterError? {
     do {
-      _ = try await perform(operation, answer: answer)
+      _ = try await perform(operation, response: response)
       return nil
     } catch let error as AdapterError {
       return error

@@ -6,7 +6,7 @@ import Testing
 @Suite("Mock: conformance")
 struct MockConformanceTests {
   @Test(arguments: AdapterConformance.Check.allCases)
-  func `keeps to the contract`(_ check: AdapterConformance.Check) async throws {
+  func `the mock conforms`(_ check: AdapterConformance.Check) async throws {
     let conformance = AdapterConformance(
       isRaw: false,
       bodies: [
@@ -28,7 +28,7 @@ struct MockConformanceTests {
 struct MockCircumstancesTests {
   let request = AdapterRequest(operation: .values, body: Array(#"{"codes":["C_5001_AV_0001"]}"#.utf8))
 
-  @Test func `a token ends after its life, and its refresh token works once`() async throws {
+  @Test func `a token ends after its life, and its refresh token is accepted once`() async throws {
     let house = try House([("token_life", "10m")])
     let call = try await house.call()
     #expect(call.token?.lifetime == 600_000)
@@ -44,7 +44,7 @@ struct MockCircumstancesTests {
     }
   }
 
-  @Test func `latency passes on the host's clock, and a deadline ends it`() async throws {
+  @Test func `latency elapses on the host's clock, and the deadline ends it`() async throws {
     let clock = TestClock(isEager: true)
     let house = try House([("latency", "250ms")], clock: clock)
     let start = clock.now()
@@ -57,7 +57,7 @@ struct MockCircumstancesTests {
     #expect(clock.now() - start == .milliseconds(350))
   }
 
-  @Test func `a caller who leaves ends the wait`() async throws {
+  @Test func `cancelling the task ends the latency`() async throws {
     let house = try House([("latency", "1s")])
     let task = Task { try await house.adapter.refresh(nil, deadline: .distantFuture) }
     while house.clock.sleepers == 0 { await Task.yield() }
@@ -65,7 +65,7 @@ struct MockCircumstancesTests {
     await #expect { _ = try await task.value } throws: { ($0 as? AdapterError)?.code == .cancelled }
   }
 
-  @Test func `the error rate is what it says, and nothing is done by a failing call`() async throws {
+  @Test func `error_rate is the share of calls that fail without acting`() async throws {
     let house = try House([("error_rate", "25%")])
     var failed = 0
     for _ in 0..<1000 {
