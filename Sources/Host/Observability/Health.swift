@@ -28,7 +28,7 @@ final class Health: Sendable {
   private let state = Mutex(State())
   private let wall: @Sendable () -> Int64
 
-  init(wall: @escaping @Sendable () -> Int64 = { Timestamp.wallMilliseconds() }) { self.wall = wall }
+  init(wall: @escaping @Sendable () -> Int64 = { System.wall() }) { self.wall = wall }
 
   /// Records that connections are accepted.
   func start() { state.withLock { if $0.phase == .starting { $0.phase = .running } } }

@@ -31,7 +31,7 @@ final class Log: AdapterLog {
     queue = LogQueue(descriptor: descriptor, capacity: capacity) { dropped in
       var line = LogLine(
         shape.format, .warning, "log lines were dropped because the log was not read fast enough",
-        at: Timestamp.wallMilliseconds())
+        at: System.wall())
       line.add("dropped", .int(dropped))
       line.end()
       return line.bytes
@@ -60,7 +60,7 @@ final class Log: AdapterLog {
   /// Writes a line. The fields are evaluated only if the level is on.
   func write(_ level: LogLevel, _ message: StaticString, _ fields: () -> [LogField]) {
     guard isOn(level) else { return }
-    var line = LogLine(shape.format, level, message, at: Timestamp.wallMilliseconds())
+    var line = LogLine(shape.format, level, message, at: System.wall())
     for field in fields() { line.add(field.key, field.value) }
     finish(&line)
   }
@@ -75,7 +75,7 @@ final class Log: AdapterLog {
   /// Writes the access log entry of a request; does nothing with `log.access: false` or a level above info.
   func access(_ record: AccessRecord) {
     guard isAccessOn.load(ordering: .relaxed), isOn(.info) else { return }
-    var line = LogLine(shape.format, .info, "request", at: Timestamp.wallMilliseconds())
+    var line = LogLine(shape.format, .info, "request", at: System.wall())
     record.add(to: &line)
     finish(&line)
   }
@@ -96,7 +96,7 @@ final class Log: AdapterLog {
     _ level: LogLevel, _ message: StaticString, bound adapter: String?, _ fields: [(key: StaticString, value: String)]
   ) {
     guard isOn(level) else { return }
-    var line = LogLine(shape.format, level, message, at: Timestamp.wallMilliseconds())
+    var line = LogLine(shape.format, level, message, at: System.wall())
     if let adapter { line.add("adapter", adapter) }
     for field in fields { line.add(field.key, field.value) }
     finish(&line)

@@ -65,7 +65,7 @@ final class Metrics: Sendable {
   func setStore(isUp: Bool) { store.set(isUp ? 1 : 0) }
 
   /// Records that a configuration is in force, at the start and after a successful reload.
-  func reloadSucceeded(at milliseconds: Int64 = Timestamp.wallMilliseconds()) {
+  func reloadSucceeded(at milliseconds: Int64 = System.wall()) {
     reloadTimestamp.set(Int(milliseconds))
     reloadSuccessful.set(1)
   }

@@ -2,9 +2,6 @@ import AdapterAPI
 
 /// Wall time as text in UTC with milliseconds. Times outside the years 1970 to 9999 are moved to their nearest end.
 enum Timestamp {
-  /// Milliseconds since the epoch, now.
-  static func wallMilliseconds() -> Int64 { System.wall() }
-
   /// Appends a time in milliseconds since the epoch in the form of RFC 3339: `2026-11-24T21:00:00.123Z`.
   static func appendRFC3339(_ milliseconds: Int64, to bytes: inout [UInt8]) {
     let (days, inDay) = split(milliseconds)
