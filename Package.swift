@@ -56,6 +56,11 @@ let package = Package(
         name: "HostTests",
         dependencies: ["Host", "AdapterAPI", "AdapterTestKit", "TestSupport", "COpenSSL", "CSQLite", "CLinux"],
         exclude: ["Config/bad"], swiftSettings: settings),
+      // The adapter that README.md shows, and its test.
+      .target(name: "Lamp", dependencies: ["AdapterAPI"], path: "Tests/Readme/Lamp", swiftSettings: settings),
+      .testTarget(
+        name: "LampTests", dependencies: ["Lamp", "AdapterTestKit"], path: "Tests/Readme/LampTests",
+        swiftSettings: settings),
       .testTarget(name: "Integration", dependencies: ["TestSupport"], swiftSettings: settings),
     ],
   swiftLanguageModes: [.v6]
