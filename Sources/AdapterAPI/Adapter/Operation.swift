@@ -9,27 +9,4 @@ public enum Operation: String, Sendable, Hashable, CaseIterable {
 
   /// Whether the operation changes the building. A write is never sent twice, and never cancelled once it has begun.
   public var isWrite: Bool { self == .set || self == .forceSet }
-
-  /// The priority of its calls. Alarms have the priority of writes: they are few, and people act on them.
-  public var priority: Priority {
-    switch self {
-    case .set, .forceSet, .alarms, .alarmConfigs: .writes
-    case .values: .values
-    case .history: .history
-    }
-  }
-}
-
-/// The order in which calls get the permits of an upstream that takes a limited number of calls at once.
-///
-/// A free permit goes to the first priority that has a waiter, and within it by order of arrival.
-public enum Priority: Int, Sendable, CaseIterable, Comparable {
-  /// Calls that a person waits for or a building depends on: writes, alarms, and the token exchange, without which no call goes on.
-  case writes
-  /// The values that are displayed now.
-  case values
-  /// Calls that may take long: history, and listings of all points.
-  case history
-
-  public static func < (a: Priority, b: Priority) -> Bool { a.rawValue < b.rawValue }
 }
