@@ -2,7 +2,7 @@ import Testing
 
 @testable import AdapterAPI
 
-/// A mapping made by hand: what the reader would give for `key: value` with that text.
+/// A mapping made by hand, as the YAML reader makes it of `key: value`.
 private final class Sample {
   let problems = Settings.Problems()
   let settings: Settings
@@ -34,13 +34,11 @@ private func reference(_ kind: String, _ name: String) -> ConfigNode.Content {
 
 @Suite("Settings: single values")
 struct SettingsScalarTests {
-  @Test(
-    "a duration is digits and a unit",
-    arguments: [
-      ("250ms", Duration.milliseconds(250)), ("5s", .seconds(5)), ("10m", .seconds(600)), ("24h", .seconds(86_400)),
-      ("0", .zero), ("0s", .zero), ("007s", .seconds(7)),
-    ])
-  func durations(text: String, expected: Duration) {
+  @Test(arguments: [
+    ("250ms", Duration.milliseconds(250)), ("5s", .seconds(5)), ("10m", .seconds(600)), ("24h", .seconds(86_400)),
+    ("0", .zero), ("0s", .zero), ("007s", .seconds(7)),
+  ])
+  func `a duration with a unit is read`(text: String, expected: Duration) {
     for plain in [true, false] {
       let sample = Sample(text, plain: plain)
       #expect(sample.settings.duration("key") == expected)
@@ -48,56 +46,50 @@ struct SettingsScalarTests {
     }
   }
 
-  @Test(
-    "what is no duration is refused",
-    arguments: [
-      "5", "s", "5 s", "-5s", "1.5s", "5S", "5sec", "1d", "12:30", "", "9223372036854775807h", "99999999999999999999s",
-      "٣s",
-    ])
-  func wrongDurations(text: String) {
+  @Test(arguments: [
+    "5", "s", "5 s", "-5s", "1.5s", "5S", "5sec", "1d", "12:30", "", "9223372036854775807h", "99999999999999999999s",
+    "٣s",
+  ])
+  func `a text that is not a duration is refused`(text: String) {
     let sample = Sample(text, plain: false)
     _ = sample.settings.duration("key", default: .seconds(1))
     #expect(sample.messages.count == 1)
     #expect(sample.messages[0].hasPrefix("'key' in part must be a duration with its unit"))
   }
 
-  @Test(
-    "a size is digits and a binary unit",
-    arguments: [
-      ("0", 0), ("512B", 512), ("16KiB", 16_384), ("1MiB", 1 << 20), ("2GiB", 2 << 30),
-    ])
-  func sizes(text: String, expected: Int) { #expect(Sample(text).settings.size("key") == expected) }
+  @Test(arguments: [
+    ("0", 0), ("512B", 512), ("16KiB", 16_384), ("1MiB", 1 << 20), ("2GiB", 2 << 30),
+  ])
+  func `a size with a binary unit is read`(text: String, expected: Int) {
+    #expect(Sample(text).settings.size("key") == expected)
+  }
 
-  @Test(
-    "what is no size is refused",
-    arguments: [
-      "1024", "1KB", "1MB", "1kib", "1 MiB", "-1B", "9223372036854775807GiB", "1.5MiB", "MiB",
-    ])
-  func wrongSizes(text: String) {
+  @Test(arguments: [
+    "1024", "1KB", "1MB", "1kib", "1 MiB", "-1B", "9223372036854775807GiB", "1.5MiB", "MiB",
+  ])
+  func `a text that is not a size is refused`(text: String) {
     let sample = Sample(text)
     _ = sample.settings.size("key")
     #expect(sample.messages.count == 1)
   }
 
-  @Test(
-    "an integer is decimal, whatever YAML thinks of leading zeros",
-    arguments: [
-      ("0", 0), ("0123", 123), ("-7", -7), ("9223372036854775807", Int.max),
-    ])
-  func integers(text: String, expected: Int) { #expect(Sample(text).settings.integer("key") == expected) }
+  @Test(arguments: [
+    ("0", 0), ("0123", 123), ("-7", -7), ("9223372036854775807", Int.max),
+  ])
+  func `an integer is read as decimal, with any leading zeros`(text: String, expected: Int) {
+    #expect(Sample(text).settings.integer("key") == expected)
+  }
 
-  @Test(
-    "what is no integer is refused",
-    arguments: [
-      "0x10", "0o17", "1_000", "1e3", "12:30", "+1", "-", "9223372036854775808", "1.0", "yes",
-    ])
-  func wrongIntegers(text: String) {
+  @Test(arguments: [
+    "0x10", "0o17", "1_000", "1e3", "12:30", "+1", "-", "9223372036854775808", "1.0", "yes",
+  ])
+  func `a text that is not a decimal integer is refused`(text: String) {
     let sample = Sample(text)
     _ = sample.settings.integer("key")
     #expect(sample.messages == ["'key' in part must be a whole number, without quotes, not '\(text)'"])
   }
 
-  @Test func `a quoted integer is refused and an integer from the environment is not`() {
+  @Test func `a quoted integer is refused, an integer from the environment is read`() {
     let quoted = Sample("5", plain: false)
     _ = quoted.settings.integer("key")
     #expect(quoted.messages.count == 1)
@@ -106,8 +98,8 @@ struct SettingsScalarTests {
     #expect(sample.messages.isEmpty)
   }
 
-  @Test("a flag is true or false and nothing else", arguments: ["on", "yes", "True", "1", "y", "TRUE"])
-  func wrongFlags(text: String) {
+  @Test(arguments: ["on", "yes", "True", "1", "y", "TRUE"])
+  func `a flag other than true or false is refused`(text: String) {
     let sample = Sample(text)
     #expect(sample.settings.flag("key", default: true))
     #expect(sample.messages == ["'key' in part must be true or false, without quotes, not '\(text)'"])
@@ -115,17 +107,19 @@ struct SettingsScalarTests {
     #expect(!Sample("false").settings.flag("key", default: true))
   }
 
-  @Test("a share is a percentage", arguments: [("0%", 0), ("10%", 0.1), ("0.5%", 0.005), ("100%", 1)])
-  func shares(text: String, expected: Double) { #expect(abs(Sample(text).settings.share("key") - expected) < 1e-12) }
+  @Test(arguments: [("0%", 0), ("10%", 0.1), ("0.5%", 0.005), ("100%", 1)])
+  func `a share is read as a percentage`(text: String, expected: Double) {
+    #expect(abs(Sample(text).settings.share("key") - expected) < 1e-12)
+  }
 
-  @Test("what is no share is refused", arguments: ["0.1", "10", "101%", "-1%", "%", ".5%", "1e1%", "nan%", "inf%"])
-  func wrongShares(text: String) {
+  @Test(arguments: ["0.1", "10", "101%", "-1%", "%", ".5%", "1e1%", "nan%", "inf%"])
+  func `a text that is not a percentage is refused`(text: String) {
     let sample = Sample(text)
     _ = sample.settings.share("key")
     #expect(sample.messages.count == 1)
   }
 
-  @Test func `a value outside its range names both ends`() {
+  @Test func `a value outside its range is refused with both ends of the range`() {
     let sample = Sample("0s")
     _ = sample.settings.duration("key", default: .seconds(1), in: .milliseconds(1)...Duration.seconds(86_400))
     #expect(sample.messages == ["'key' in part must be from 1ms to 24h, not '0s'"])
@@ -134,13 +128,13 @@ struct SettingsScalarTests {
     #expect(size.messages == ["'key' in part must be from 0B to 1MiB, not '2GiB'"])
   }
 
-  @Test func `a choice suggests the nearest word`() {
+  @Test func `an unknown choice is refused with the nearest word`() {
     let sample = Sample("infp")
     #expect(sample.settings.choice("key", ["debug", "info"], default: "info") == "info")
     #expect(sample.messages == ["'key' in part must be one of debug, info, not 'infp'; did you mean 'info'?"])
   }
 
-  @Test func `a key without a value is an error and not the default`() {
+  @Test func `a key without a value is an error`() {
     for word in ["", "~", "null"] {
       let sample = Sample(word)
       #expect(sample.settings.texts("key").isEmpty)
@@ -149,7 +143,7 @@ struct SettingsScalarTests {
     #expect(Sample("null", plain: false).settings.text("key") == "null")
   }
 
-  @Test func `a missing key is reported at the mapping unless it has a default`() {
+  @Test func `a missing key without a default is an error at the mapping`() {
     let sample = Sample([])
     #expect(sample.settings.text("a", default: "b") == "b")
     #expect(sample.settings.optionalText("a") == nil)
@@ -158,7 +152,7 @@ struct SettingsScalarTests {
     #expect(sample.problems.all[0].position == SourcePosition(line: 1, column: 1))
   }
 
-  @Test func `a list of texts may be a single text, and an empty one in it is refused`() {
+  @Test func `a list of texts accepts a single text and refuses an empty one`() {
     let at = SourcePosition(line: 3, column: 3)
     #expect(Sample("one").settings.texts("key") == ["one"])
     let list = Sample([
@@ -175,14 +169,14 @@ struct SettingsScalarTests {
 
 @Suite("Settings: references and secrets")
 struct SettingsReferenceTests {
-  @Test func `env and file stand for their content, a file's without its last line break`() {
+  @Test func `env and file are replaced by their content, a file's without its last line break`() {
     let sample = Sample([("a", reference("env", "A")), ("b", reference("file", "good"))], environment: ["A": "value"])
     #expect(sample.settings.text("a") == "value")
     #expect(sample.settings.secret("b").exposed == "from a file")
     #expect(sample.messages.isEmpty)
   }
 
-  @Test func `what is not set or not readable is named with what to do`() {
+  @Test func `a reference that cannot be resolved is an error with its name and the remedy`() {
     let sample = Sample(
       [("a", reference("env", "A")), ("b", reference("file", "bad")), ("c", reference("env", "C"))],
       environment: ["C": ""])
@@ -196,7 +190,7 @@ struct SettingsReferenceTests {
       ])
   }
 
-  @Test func `a literal secret is refused and never repeated`() {
+  @Test func `a literal secret is refused without being shown`() {
     for content in [
       ConfigNode.Content.scalar("hunter2", plain: true), reference("hunter2", "x"), reference("env", "hunter2!"),
     ] {
@@ -210,7 +204,7 @@ struct SettingsReferenceTests {
     #expect(literal.messages == ["'key' in part: secrets are {env: NAME} or {file: path}, never written here"])
   }
 
-  @Test func `what a variable holds is not shown when it has the wrong type`() {
+  @Test func `a variable's content of the wrong type is not shown`() {
     let sample = Sample([("key", reference("env", "A"))], environment: ["A": "hunter2"])
     _ = sample.settings.duration("key")
     #expect(sample.messages.count == 1)
@@ -220,7 +214,7 @@ struct SettingsReferenceTests {
 
 @Suite("Settings: mappings and unread keys")
 struct SettingsSectionTests {
-  @Test func `an unread key is an error at its place, with a suggestion from the keys that were asked for`() {
+  @Test func `an unread key is an error at its position, with a suggestion from the keys that were asked for`() {
     let sample = Sample(
       [("adaptor", .scalar("x", plain: true)), ("elsewhere1", .scalar("x", plain: true))], path: "routes[2]")
     _ = sample.settings.text("adapter", default: "")
@@ -235,7 +229,7 @@ struct SettingsSectionTests {
     #expect(sample.messages.count == 2)
   }
 
-  @Test func `read and ignored keys are not unknown, and asking whether one is there does not read it`() {
+  @Test func `read and ignored keys are not unknown, and contains does not read a key`() {
     let sample = Sample([
       ("a", .scalar("x", plain: true)), ("b", .scalar("x", plain: true)), ("c", .scalar("x", plain: true)),
     ])
@@ -246,7 +240,7 @@ struct SettingsSectionTests {
     #expect(sample.messages == ["unknown key 'c' in part"])
   }
 
-  @Test func `what is no mapping is an error, and nothing is an empty mapping`() {
+  @Test func `a node that is not a mapping is an error, except null, which is an empty mapping`() {
     let position = SourcePosition(line: 4, column: 2)
     for (content, count) in [
       (ConfigNode.Content.scalar("x", plain: true), 1), (.sequence([]), 1), (.scalar("", plain: true), 0),
@@ -259,26 +253,24 @@ struct SettingsSectionTests {
     }
   }
 
-  @Test func `problems are bounded and say so`() {
+  @Test func `the number of problems is bounded, and the last one says so`() {
     let problems = Settings.Problems()
     for line in 1...10_000 { problems.error("wrong", at: SourcePosition(line: line, column: 1)) }
     #expect(problems.all.count == Settings.Problems.limit + 1)
     #expect(problems.all.last?.message.hasPrefix("too many problems") == true)
   }
 
-  @Test(
-    "a suggestion is the only word that begins so, or two edits away at most",
-    arguments: [
-      ("adaptor", "adapter"), ("idle_timout", "idle_timeout"), ("adatper", "adapter"), ("typ", "type"),
-      ("idle", "idle_timeout"), ("zzz", nil),
-      ("x", nil),
-      ("", nil),
-    ])
-  func suggestions(word: String, expected: String?) {
+  @Test(arguments: [
+    ("adaptor", "adapter"), ("idle_timout", "idle_timeout"), ("adatper", "adapter"), ("typ", "type"),
+    ("idle", "idle_timeout"), ("zzz", nil),
+    ("x", nil),
+    ("", nil),
+  ])
+  func `a suggestion is the only word with that prefix, or at most two edits away`(word: String, expected: String?) {
     #expect(Spelling.nearest(to: word, among: ["adapter", "idle_timeout", "type", "y"]) == expected)
   }
 
-  @Test func `printed text has no control or direction characters and an end`() {
+  @Test func `printable replaces control and direction characters and cuts long text`() {
     #expect(Spelling.printable("a\u{1b}[31m\u{202e}b\n") == "a?[31m?b?")
     #expect(Spelling.printable(String(repeating: "x", count: 500)).count == 41)
   }
@@ -286,33 +278,29 @@ struct SettingsSectionTests {
 
 @Suite("Settings: base URLs")
 struct SettingsBaseURLTests {
-  @Test(
-    "an address is taken apart",
-    arguments: [
-      ("http://10.0.0.1:8081/webtalk/", "http://10.0.0.1:8081/webtalk"), ("http://Host.Example", "http://host.example"),
-      ("HTTP://h:80/", "http://h"), ("https://h:8443/a/b//", "https://h:8443/a/b"),
-      ("http://[::1]:9", "http://[::1]:9"),
-      ("http://[fe80::1:2]", "http://[fe80::1:2]"), ("http://[::ffff:10.0.0.1]/x", "http://[::ffff:10.0.0.1]/x"),
-      ("http://h_1/%41", "http://h_1/%41"), ("http://[1:2:3:4:5:6:7:8]", "http://[1:2:3:4:5:6:7:8]"),
-      ("http://[::]", "http://[::]"),
-    ])
-  func good(text: String, expected: String) {
+  @Test(arguments: [
+    ("http://10.0.0.1:8081/webtalk/", "http://10.0.0.1:8081/webtalk"), ("http://Host.Example", "http://host.example"),
+    ("HTTP://h:80/", "http://h"), ("https://h:8443/a/b//", "https://h:8443/a/b"),
+    ("http://[::1]:9", "http://[::1]:9"),
+    ("http://[fe80::1:2]", "http://[fe80::1:2]"), ("http://[::ffff:10.0.0.1]/x", "http://[::ffff:10.0.0.1]/x"),
+    ("http://h_1/%41", "http://h_1/%41"), ("http://[1:2:3:4:5:6:7:8]", "http://[1:2:3:4:5:6:7:8]"),
+    ("http://[::]", "http://[::]"),
+  ])
+  func `an address is parsed and normalized`(text: String, expected: String) {
     let sample = Sample(text)
     #expect(sample.settings.baseURL("key").description == expected)
     #expect(sample.messages.isEmpty)
   }
 
-  @Test(
-    "a bad address is refused without being shown",
-    arguments: [
-      "ftp://h", "h:80", "http:/h", "http://", "http://user:pass@h", "http://h?pass=1", "http://h#pass", "http://h:0",
-      "http://h:65536", "http://h:", "http://h:+80", "http://[::1", "http://[1:2:3:4:5:6:7:8:9]", "http://[:::1]",
-      "http://[1::2::3]",
-      "http://a..b", "http://h/%4", "http://h/ pass", "http://h\u{e4}", "http://[::1]x", "http://[12345::]",
-      "http://[]", "",
-      "http://[1:2:3:4:5:6:7]", "http://[1:::2]", "http://[::1.2.3.256]",
-    ])
-  func bad(text: String) {
+  @Test(arguments: [
+    "ftp://h", "h:80", "http:/h", "http://", "http://user:pass@h", "http://h?pass=1", "http://h#pass", "http://h:0",
+    "http://h:65536", "http://h:", "http://h:+80", "http://[::1", "http://[1:2:3:4:5:6:7:8:9]", "http://[:::1]",
+    "http://[1::2::3]",
+    "http://a..b", "http://h/%4", "http://h/ pass", "http://h\u{e4}", "http://[::1]x", "http://[12345::]",
+    "http://[]", "",
+    "http://[1:2:3:4:5:6:7]", "http://[1:::2]", "http://[::1.2.3.256]",
+  ])
+  func `an invalid address is refused without being shown`(text: String) {
     let sample = Sample(text, plain: false)
     _ = sample.settings.baseURL("key")
     #expect(sample.messages.count == 1)

@@ -36,7 +36,7 @@ struct MockBuildingTests {
     #expect(wrong.isEmpty)
   }
 
-  @Test func `equal requests have equal responses, and another seed has others`() async throws {
+  @Test func `equal requests have equal responses, and another seed changes them`() async throws {
     let body =
       #"{"codes":["C_5900_AI_0001","C_5101_AI_0002"],"#
       + #""starttime":"2026-06-10T00:00:00Z","endtime":"2026-06-17T00:00:00Z"}"#

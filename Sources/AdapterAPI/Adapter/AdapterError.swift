@@ -46,7 +46,7 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
 
   /// - Parameters:
   ///   - message: A full sentence for the caller.
-  ///   - detail: What the log says in addition.
+  ///   - detail: Further text for the log.
   ///   - retryAfter: The time after which a repetition makes sense.
   ///   - mayHaveActed: Whether a byte of the request may have reached the upstream, so that a write's outcome is unknown.
   public init(
@@ -58,7 +58,7 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
 
   /// A full sentence for the caller.
   public var message: String { particulars.message }
-  /// What the log says in addition; may be empty.
+  /// Further text for the log; may be empty.
   public var detail: String { particulars.detail }
   /// The time after which a repetition makes sense; nil when it is unknown.
   public var retryAfter: Duration? { particulars.retryAfter }

@@ -5,7 +5,7 @@ public protocol HTTPClient: Sendable {
   /// Sends one request and returns when the response's head and either its whole body or the first 64 KiB of it have arrived.
   ///
   /// Replaces a dead connection of the pool as long as no byte of the response has arrived and the request may be repeated. Does
-  /// not follow redirects. When its task is cancelled, a read ends at once; a write whose first byte has left goes on.
+  /// not follow redirects. When its task is cancelled, a read ends at once; a write whose first byte has left continues.
   ///
   /// - Throws: `.unreachable`, `.timeout` or `.malformed`, with `mayHaveActed` when a byte of the request may have reached the
   ///   upstream; `.overloaded` when no permit became free in time; `.budgetSpent`; `.cancelled` when the task was cancelled.
@@ -27,7 +27,7 @@ public struct HTTPRequest: Sendable {
   /// Whether the request changes something: it is never sent twice once a byte of it has left, and not cancelled when the caller
   /// leaves.
   public var isWrite: Bool
-  /// Its place among the calls that wait for a permit.
+  /// The priority among the calls that wait for a permit.
   public var priority: Priority
 
   /// A request of an operation, which decides `isWrite` and `priority`.

@@ -36,7 +36,7 @@ public enum JSONShape {
       case .encoding: "The body is not valid UTF-8 at byte \(offset)."
       case .depth: "The body's JSON is nested more than \(maximumDepth) levels deep, at byte \(offset)."
       case .duplicateKey: "The body's JSON object has the same key twice, at byte \(offset); send it once."
-      case .trailing: "The body goes on after its JSON, at byte \(offset); send one value only."
+      case .trailing: "The body continues after its JSON, at byte \(offset); send one value only."
       }
     }
   }

@@ -56,7 +56,7 @@ public indirect enum JSONValue: Sendable, Hashable {
     return writer.bytes
   }
 
-  /// The first member of that name; nil when there is none, or this is no object.
+  /// The first member of that name; nil when there is none, or the value is not an object.
   public subscript(key: String) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.key == key }?.value

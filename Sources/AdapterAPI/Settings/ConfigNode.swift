@@ -34,7 +34,7 @@ public struct ConfigNode: Sendable {
     return ["", "~", "null", "Null", "NULL"].contains(text)
   }
 
-  /// Its kind, for a message: "a list".
+  /// The kind of node, for a message: "a list".
   public var kind: String {
     switch content {
     case .scalar: isNull ? "nothing" : "a single value"

@@ -7,7 +7,7 @@ extension Settings {
     /// Whether it was written without quotes, or comes from a variable or a file: then it may be a number or a flag.
     var plain: Bool
     var position: SourcePosition
-    /// Its name in messages: the text in quotes when the configuration holds it, else the variable or the file, never their content.
+    /// The name in messages: the text in quotes when the configuration holds it, else the variable or the file, never their content.
     var shown: String
   }
 

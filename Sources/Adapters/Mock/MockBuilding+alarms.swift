@@ -11,7 +11,7 @@ extension MockBuilding {
     let slot: Int64
     let start: Int64
     let end: Int64
-    /// How far the value is above the limit, 0 to 1.
+    /// The excess of the value over the limit, 0 to 1.
     let excess: Double
   }
 

@@ -78,7 +78,7 @@ extension MockBuilding {
     return moment.people * (0.7 + 0.5 * MockNoise.share(point.salt, day))
   }
 
-  /// A setpoint as the air follows it: after a write it is approached exponentially.
+  /// Returns the setpoint's effect on the measured temperature, which approaches a written value exponentially.
   private func approached(_ setpoint: Int, _ moment: MockMoment, _ writes: MockWrites, minutes: Double) -> Double {
     let target = value(setpoint, moment, writes)
     guard let (entry, previous) = writes.inForce(setpoint, at: moment.seconds),
