@@ -39,7 +39,8 @@ public struct AdapterRequest: Sendable {
   }
 }
 
-/// The fields of a caller's request that the contract forwards to an adapter.
+/// The fields of a caller's request that the contract forwards to an adapter: the first three identify the request, the last three
+/// trace it and never change the response.
 public enum ContractField: Sendable, CaseIterable {
   case contentType, accept
   /// Selects another property of the same points, for `values` and `history`.
@@ -58,14 +59,6 @@ public enum ContractField: Sendable, CaseIterable {
     case .traceparent: "traceparent"
     case .tracestate: "tracestate"
     case .requestID: "x-request-id"
-    }
-  }
-
-  /// Whether the field names one request and never changes the response.
-  @inlinable public var isTrace: Bool {
-    switch self {
-    case .contentType, .accept, .property: false
-    case .traceparent, .tracestate, .requestID: true
     }
   }
 }

@@ -13,9 +13,6 @@ public struct Fields: Sendable {
 
   public var isEmpty: Bool { bytes.isEmpty }
 
-  /// Reserves room for `capacity` bytes.
-  public mutating func reserveCapacity(_ capacity: Int) { bytes.reserveCapacity(capacity) }
-
   /// Appends one field.
   ///
   /// - Throws: `.malformed` when the value has CR, LF or NUL (RFC 9110 §5.5) or the name is no token: a value from an upstream

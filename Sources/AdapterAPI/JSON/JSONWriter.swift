@@ -102,11 +102,13 @@ public struct JSONWriter: Sendable {
     }
   }
 
-  /// Writes JSON text that is one value already, unchanged.
-  public mutating func text(_ json: some Collection<UInt8>) {
-    separate()
-    bytes.append(contentsOf: json)
-    needsComma = true
+  /// Writes a value that is JSON text already; the text is not checked.
+  public mutating func json(_ text: String) { raw(text) }
+
+  /// Ends the text with a line feed and returns it.
+  public consuming func line() -> [UInt8] {
+    bytes.append(0x0A)
+    return bytes
   }
 
   // MARK: members
