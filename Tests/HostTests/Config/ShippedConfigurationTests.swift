@@ -30,7 +30,7 @@ import Testing
     return String(line[..<hash]) + String(line[line.index(after: hash)...])
   }
 
-  @Test func `every commented key of gateway.yaml is known, alone and with all others`() throws {
+  @Test func `every commented key of gateway.yaml is known, alone and together with all the rest`() throws {
     let lines = try Self.text("gateway.yaml").split(separator: "\n", omittingEmptySubsequences: false)
     let keys = lines.indices.filter { isKey(lines[$0]) }
     #expect(keys.count > 70)
