@@ -1,7 +1,3 @@
-import CLibYAML
-import COpenSSL
-import CSQLite
-
 /// `pointgate version`
 enum VersionCommand {
   static let version = "0.1.0"
@@ -14,9 +10,9 @@ enum VersionCommand {
   ) { arguments throws(Arguments.UsageError) in
     let rows = [
       ("pointgate", version), ("swift", swift), ("libpq", (try? LibPQ())?.version ?? "not installed"),
-      ("libyaml", String(cString: yaml_get_version_string())),
-      ("openssl", String(cString: OpenSSL_version(OPENSSL_VERSION_STRING))),
-      ("sqlite", String(cString: sqlite3_libversion())),
+      ("libyaml", YAMLReader.libraryVersion),
+      ("openssl", PublicKey.libraryVersion),
+      ("sqlite", SQLiteDatabase.libraryVersion),
     ]
     if try arguments.isJSON() {
       Terminal.json { $0.object { for (name, version) in rows { $0.member(name, version) } } }

@@ -9,6 +9,9 @@ struct YAMLReader {
   static let sizeMax = 1 << 20
   static let depthMax = 64
 
+  /// The version of libyaml.
+  static var libraryVersion: String { String(cString: yaml_get_version_string()) }
+
   private var open: [Collection] = []
   private var root: ConfigNode?
   private var problems: [ConfigError] = []
