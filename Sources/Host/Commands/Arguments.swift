@@ -44,7 +44,9 @@ struct Arguments {
     }
   }
 
+  /// Whether the option is given.
   func has(_ option: Verb.Option) -> Bool { values[option.name] != nil }
+  /// The values of an option that may be given several times.
   func all(_ option: Verb.Option) -> [String] { values[option.name] ?? [] }
 
   /// The value of an option that may be given once.
@@ -63,6 +65,7 @@ struct Arguments {
     if words.count > limit { throw UsageError("unexpected argument '\(Spelling.printable(words[limit]))'") }
   }
 
+  /// Whether `--format json` is given.
   func isJSON() throws(UsageError) -> Bool {
     switch try one(.format) ?? "text" {
     case "text": return false

@@ -2,6 +2,7 @@ import AdapterAPI
 
 /// `pointgate run --demo`: everything in memory, with a secret that lives as long as the process.
 enum Demo {
+  /// Returns the demo's configuration, with a random JWT secret.
   static func source() -> ConfigurationSource {
     var environment = Terminal.environment()
     environment["JWT_SECRET"] = randomHex(32)

@@ -8,6 +8,7 @@ struct Starter: Sendable {
 
   static let all = [demo, ecoctrl, twoVendors]
 
+  /// Returns the configuration of that name.
   static func named(_ name: String) -> Starter? { all.first { $0.name == name } }
 
   static let demo = Starter(

@@ -3,6 +3,7 @@ import Glibc
 
 /// The output of commands, and the environment of the process.
 enum Terminal {
+  /// Writes text to stdout; `error` writes to stderr.
   static func out(_ text: String) { write(Array(text.utf8), to: 1) }
   static func error(_ text: String) { write(Array(text.utf8), to: 2) }
 
