@@ -48,8 +48,9 @@ public enum Spelling {
     return String(String.UnicodeScalarView(shown)) + (scalars.dropFirst(limit).isEmpty ? "" : "…")
   }
 
-  /// Control and format characters (bidirectional overrides among them) and line separators could drive a terminal.
-  private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+  /// Whether the character cannot drive a terminal, as control and format characters (bidirectional overrides among them) and
+  /// line separators can.
+  public static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false
     default: true

@@ -46,13 +46,6 @@ enum Terminal {
     return result
   }
 
-  /// Returns foreign text without control characters, which a terminal would obey.
-  static func printable(_ text: String) -> String {
-    var bytes: [UInt8] = []
-    Escaping.append(text, limit: 200, to: &bytes)
-    return String(decoding: bytes, as: UTF8.self)
-  }
-
   /// Returns rows of text with each column as wide as its widest entry.
   static func table(_ rows: [[String]]) -> String {
     guard let first = rows.first else { return "" }

@@ -53,14 +53,16 @@ struct TokenStatus: Sendable {
     return Terminal.table([head] + entries.map(cells))
   }
 
+  private func printable(_ text: String) -> String { Spelling.printable(text, limit: 200) }
+
   private func cells(_ entry: Entry) -> [String] {
-    let name = entry.adapter.map(Terminal.printable) ?? "(none named)"
+    let name = entry.adapter.map(printable) ?? "(none named)"
     guard let row = entry.row else { return [name, entry.state.rawValue] + Array(repeating: "", count: 7) }
     return [
       name, entry.state.rawValue + (row.isLeased ? ", being renewed" : ""),
       row.expiresAt.map(TimeSpan.rfc3339) ?? "", row.expiresAt.map { TimeSpan.relative($0, to: now) } ?? "",
       age(of: row).map(TimeSpan.text) ?? "", row.expiresAt == nil ? "" : "\(row.version)",
-      Terminal.printable(row.updatedBy ?? ""), row.fingerprint ?? "", Terminal.printable(row.upstream ?? ""),
+      printable(row.updatedBy ?? ""), row.fingerprint ?? "", printable(row.upstream ?? ""),
     ]
   }
 

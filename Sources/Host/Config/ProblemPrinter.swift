@@ -70,19 +70,11 @@ struct SourceExcerpt {
     var first = String.UnicodeScalarView()
     var second = String.UnicodeScalarView()
     for (offset, scalar) in shown.enumerated() {
-      first.append(SourceExcerpt.visible(scalar))
+      first.append(scalar == "\t" || Spelling.isPrintable(scalar) ? scalar : "?")
       if start + offset < caret { second.append(scalar == "\t" ? "\t" : " ") }
     }
     let marks = start > 0 ? ("… ", "  ") : ("", "")
     text = "  \(marks.0)\(String(first))\n  \(marks.1)\(String(second))^\n"
-  }
-
-  private static func visible(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
-      scalar == "\t" ? scalar : "?"
-    default: scalar
-    }
   }
 
   /// Returns the index of the first value that may be a secret and is not a reference. The line is cut there.
