@@ -56,7 +56,7 @@ final class Gate: Sendable {
   }
   private let state = Mutex(State())
 
-  /// How many came to it, and how many were cancelled there.
+  /// The number of tasks that arrived, and that were cancelled while they waited.
   var arrived: Int { state.withLock { $0.arrived } }
   var cancelled: Int { state.withLock { $0.cancelled } }
 
@@ -76,7 +76,7 @@ final class Gate: Sendable {
     return false
   }
 
-  /// Those who come from now on wait again.
+  /// Tasks that arrive from now on wait again.
   func close() { state.withLock { $0.isOpen = false } }
 
   func open() {
@@ -89,7 +89,7 @@ final class Gate: Sendable {
   }
 }
 
-/// What several threads add to in turn.
+/// A list to which several threads append.
 final class Collected<Element: Sendable>: Sendable {
   private let list = Mutex<[Element]>([])
   func add(_ element: Element) { list.withLock { $0.append(element) } }
@@ -97,5 +97,5 @@ final class Collected<Element: Sendable>: Sendable {
   var count: Int { list.withLock { $0.count } }
 }
 
-/// How many descriptors this process has open.
+/// The number of open descriptors of this process.
 func openDescriptors() -> Int { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1 }

@@ -7,7 +7,7 @@ import Testing
 @testable import Host
 
 @Suite(.blocking) struct EventLoopTests {
-  @Test func `work from many threads is done, each thread's in its order`() async {
+  @Test func `work posted from many threads runs, in order for each thread`() async {
     await withLoops { group in
       let loop = group.loops[0]
       let (threads, each) = (6, 2_000)
@@ -29,7 +29,7 @@ import Testing
     }
   }
 
-  @Test func `one piece of work at a time reaches a loop that sleeps`() async {
+  @Test func `posted work wakes a sleeping loop each time`() async {
     await withLoops { group in
       let loop = group.loops[0]
       // Each of these finds the loop on its way into the kernel, or in it.
@@ -37,7 +37,7 @@ import Testing
     }
   }
 
-  @Test func `tasks that call each other over loops all end`() async {
+  @Test func `tasks that change loops all end`() async {
     await withLoops(4) { group in
       let hops = Collected<Int>()
       await withTaskGroup(of: Void.self) { tasks in
@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test func `tasks that keep waking each other leave the loop its timers and its inbox`() async {
+  @Test func `tasks that keep resuming each other leave the loop its timers and its inbox`() async {
     await withLoops { group in
       let loop = group.loops[0]
       let over = Collected<Bool>()
@@ -93,7 +93,7 @@ import Testing
     }
   }
 
-  @Test func `stop ends a loop that sleeps and one that works`() {
+  @Test func `stop ends a sleeping loop and a busy one`() {
     for _ in 0..<50 {
       let loop = EventLoop(index: 0)
       loop.start()
@@ -110,7 +110,7 @@ import Testing
     }
   }
 
-  @Test func `loops give back their descriptors`() async {
+  @Test func `a stopped loop closes its descriptors`() async {
     let before = openDescriptors()
     for _ in 0..<200 {
       let loop = EventLoop(index: 0)
@@ -121,7 +121,7 @@ import Testing
     #expect(await eventually { openDescriptors() < before + 200 })
   }
 
-  @Test func `the clock sleeps on the task's loop, elsewhere on its home, and throws when it is cancelled`()
+  @Test func `LoopClock sleeps on the task's loop, elsewhere on its home loop, and throws when cancelled`()
     async throws
   {
     try await withLoops(2) { group in
@@ -141,7 +141,7 @@ import Testing
     }
   }
 
-  @Test func `a signal given before the wait is not lost, and a wait has an end`() async {
+  @Test func `ThreadSignal, signalled before the wait, ends it; without a signal the limit does`() async {
     let signal = ThreadSignal()
     let waited = await elapsed { signal.wait(atMost: .milliseconds(20)) }
     #expect(waited >= 19)

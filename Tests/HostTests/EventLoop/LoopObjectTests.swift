@@ -6,7 +6,7 @@ import Testing
 @testable import Host
 
 @Suite(.blocking) struct LoopObjectTests {
-  /// Remembers when its deadline came, in milliseconds since it was made.
+  /// Records the times of its deadline, in milliseconds since its creation.
   private final class Watch: LoopObject {
     let began = System.monotonic()
     let fired: Collected<Int64>
@@ -49,7 +49,7 @@ import Testing
     }
   }
 
-  @Test func `a deadline comes once, and not too early`() async {
+  @Test func `a deadline fires once, and not too early`() async {
     let fired = await transcript { loop, fired in
       let watch = Watch(loop: loop, fired: fired)
       loop.add(watch)
@@ -60,7 +60,7 @@ import Testing
     #expect(fired.allSatisfy { $0 >= 30 })
   }
 
-  @Test func `a deadline that is set before the object is added counts`() async {
+  @Test func `a deadline set before the object is added fires`() async {
     let fired = await transcript { loop, fired in
       let watch = Watch(loop: loop, fired: fired)
       watch.set(20)
@@ -70,7 +70,7 @@ import Testing
     #expect(fired.count == 1)
   }
 
-  @Test func `moved later, it comes once, at the later time`() async {
+  @Test func `a deadline moved later fires once, at the later time`() async {
     let fired = await transcript { loop, fired in
       let watch = Watch(loop: loop, fired: fired)
       loop.add(watch)
@@ -81,7 +81,7 @@ import Testing
     #expect(fired.allSatisfy { $0 >= 80 })
   }
 
-  @Test func `moved earlier, it comes once, at the earlier time`() async {
+  @Test func `a deadline moved earlier fires once, at the earlier time`() async {
     let fired = await transcript { loop, fired in
       let watch = Watch(loop: loop, fired: fired)
       loop.add(watch)
@@ -92,7 +92,7 @@ import Testing
     #expect(fired.allSatisfy { $0 >= 20 })
   }
 
-  @Test func `unset, it never comes; set again, it does`() async {
+  @Test func `a deadline that is unset does not fire, and fires when set again`() async {
     let fired = await transcript { loop, fired in
       let watch = Watch(loop: loop, fired: fired)
       loop.add(watch)
@@ -109,7 +109,7 @@ import Testing
     #expect(fired.allSatisfy { $0 >= 50 })
   }
 
-  @Test func `set again while it comes, it comes again`() async {
+  @Test func `a deadline set again while it fires, fires again`() async {
     let fired = await transcript { loop, fired in
       let watch = Watch(loop: loop, fired: fired)
       loop.add(watch)
@@ -121,7 +121,7 @@ import Testing
     #expect(fired.last.map { $0 >= 60 } == true)
   }
 
-  @Test func `an object that was taken out gets no deadline, and the next one in its place none of its`() async {
+  @Test func `a removed object's deadline fires neither for it nor for the next object of its slot`() async {
     let fired = await transcript { loop, fired in
       let gone = Watch(loop: loop, fired: fired)
       loop.add(gone)
@@ -129,13 +129,13 @@ import Testing
       loop.remove(gone)
       let next = Watch(loop: loop, fired: fired)
       loop.add(next)
-      #expect(next.slot == 0 && next.generation == 1, "it has the place of the one before")
+      #expect(next.slot == 0 && next.generation == 1, "it has the slot of the removed object")
       return next
     }
     #expect(fired == [])
   }
 
-  @Test func `an object that comes back is found by its deadline`() async {
+  @Test func `an object that is added again gets its new deadline`() async {
     let fired = await transcript { loop, fired in
       let watch = Watch(loop: loop, fired: fired)
       loop.add(watch)
@@ -149,7 +149,7 @@ import Testing
     #expect(fired.allSatisfy { $0 >= 40 })
   }
 
-  @Test func `a place's generations tell its objects apart`() async {
+  @Test func `the generations of a slot distinguish its objects`() async {
     await withLoops { group in
       await onLoop(group.loops[0]) {
         var table = LoopObjectTable()

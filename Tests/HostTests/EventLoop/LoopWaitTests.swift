@@ -15,7 +15,7 @@ import Testing
     }
   }
 
-  @Test func `it ends with the value, whether that comes before the wait or after it`() async {
+  @Test func `LoopWait ends with a value that comes before the wait or during it`() async {
     await withLoops { group in
       let loop = group.loops[0]
       let early = await task(on: loop) {
@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  @Test func `it ends at its deadline, and leaves nothing on the loop`() async {
+  @Test func `LoopWait ends at its deadline, and leaves nothing on the loop`() async {
     await withLoops { group in
       let loop = group.loops[0]
       let outcome = await task(on: loop) {
@@ -49,7 +49,7 @@ import Testing
     }
   }
 
-  @Test func `waits that are over leave no deadlines behind that come up much later`() async {
+  @Test func `ended waits do not pile up their deadlines`() async {
     await withLoops { group in
       let loop = group.loops[0]
       let (most, isServed) = await task(on: loop) {
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  @Test func `a cancelled task stops waiting, whether it was cancelled before or meanwhile, here or elsewhere`() async {
+  @Test func `LoopWait ends when its task is cancelled, before or during the wait, on any thread`() async {
     await withLoops(2) { group in
       let loop = group.loops[0]
       let gate = Gate()
@@ -100,7 +100,7 @@ import Testing
     }
   }
 
-  @Test func `value, deadline and cancellation at once give one outcome`() async {
+  @Test func `value, deadline and cancellation at the same time give one outcome`() async {
     await withLoops(2) { group in
       let loop = group.loops[0]
       var tasks: [Task<Seen, Never>] = []

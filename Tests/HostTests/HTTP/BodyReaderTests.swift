@@ -10,7 +10,7 @@ import Testing
     return head
   }
 
-  /// Feeds the bytes in pieces of that size; how many were used, and what came of it.
+  /// Feeds the bytes in pieces of that size; returns the number of bytes used.
   private func feed(_ bytes: [UInt8], pieces size: Int, into reader: inout BodyReader) -> Int {
     var used = 0
     var start = 0
@@ -27,7 +27,7 @@ import Testing
   private static let chunked = Array("5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\nA: b\r\n\r\n".utf8)
 
   @Test(arguments: [1, 2, 3, 5, 1000])
-  func `a counted body takes exactly its length, in any pieces`(_ size: Int) {
+  func `BodyReader takes exactly the length of a body, in any pieces`(_ size: Int) {
     var reader = BodyReader(head(length: 12))
     reader.limit = 12
     #expect(!reader.isTooLong && !reader.isComplete && !reader.hasBegun)
@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test(arguments: [1, 2, 3, 5, 1000])
-  func `a chunked body takes exactly its bytes, in any pieces`(_ size: Int) {
+  func `BodyReader takes exactly the bytes of a chunked body, in any pieces`(_ size: Int) {
     var reader = BodyReader(head(isChunked: true))
     reader.limit = 12
     #expect(
@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test(arguments: [1, 2, 3, 5, 1000])
-  func `a chunked body over the limit is a fault, and what follows is not taken`(_ size: Int) {
+  func `BodyReader refuses a chunked body over the limit, and takes no more bytes`(_ size: Int) {
     var reader = BodyReader(head(isChunked: true))
     reader.limit = 11
     _ = feed(BodyReaderTests.chunked, pieces: size, into: &reader)
@@ -57,7 +57,7 @@ import Testing
     #expect(feed(Array("more".utf8), pieces: 4, into: &reader) == 0)
   }
 
-  @Test func `a length over the limit is known before the first byte`() {
+  @Test func `BodyReader knows of a length over the limit before the first byte`() {
     var reader = BodyReader(head(length: 13))
     reader.limit = 12
     #expect(reader.isTooLong)
@@ -66,7 +66,7 @@ import Testing
     #expect(largest.isTooLong)
   }
 
-  @Test func `no body is complete at once, and takes nothing`() {
+  @Test func `BodyReader without a body is complete at once, and takes nothing`() {
     for length in [-1, 0] {
       var reader = BodyReader(head(length: length))
       #expect(reader.isComplete && !reader.isTooLong)
@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  @Test func `a refused reader takes no more, a complete one is not refused`() {
+  @Test func `BodyReader takes no bytes after a refusal, and is not refused when complete`() {
     var reader = BodyReader(head(length: 4))
     reader.refuse(HTTPFault(.overloaded, "full"))
     reader.refuse(HTTPFault(.badRequest, "later"))

@@ -2,13 +2,11 @@ import Testing
 
 @testable import Host
 
-@Suite("Chunked decoder")
-struct ChunkedDecoderTests {
+@Suite struct ChunkedDecoderTests {
   /// Sizes of the pieces that a body comes in.
   private let pieces = [Int.max, 1, 2, 3, 7]
 
-  @Test("takes the payload out and stops behind the message")
-  func decodes() {
+  @Test func `ChunkedDecoder finds the payload, and stops behind the message`() {
     let bodies: [(String, String)] = [
       ("0\r\n\r\n", ""), ("5\r\nhello\r\n0\r\n\r\n", "hello"), ("1\r\na\r\n002\r\nbc\r\n00\r\n\r\n", "abc"),
       ("A\r\n0123456789\r\nf\r\n0\r\n\r\n0\r\n\r\n12345\r\n0\r\n\r\n", "01234567890\r\n\r\n0\r\n\r\n12345"),
@@ -65,8 +63,7 @@ struct ChunkedDecoderTests {
     ("a request instead of a trailer", "0\r\nGET / HTTP/1.1\r\n\r\n", 400),
   ]
 
-  @Test("every way to be ambiguous, whole and in pieces")
-  func refuses() {
+  @Test func `ChunkedDecoder refuses each ambiguous body, whole and in pieces`() {
     for (name, wire, status) in Self.refused {
       for piece in pieces {
         let decoded = decodeChunked(wire + "0\r\n\r\n", piece: piece)
@@ -76,23 +73,20 @@ struct ChunkedDecoderTests {
     }
   }
 
-  @Test("the largest chunk is announced without a trap")
-  func largest() {
+  @Test func `ChunkedDecoder takes the largest chunk size without a trap`() {
     let decoded = decodeChunked("1000000000000000\r\nab")
     #expect(decoded.end == .needMore)
     #expect(decoded.payload == [97, 98])
   }
 
-  @Test("extensions at their limit pass, one byte more does not, over all chunks")
-  func extensions() {
+  @Test func `ChunkedDecoder takes extensions up to the limit for all chunks, and refuses one byte more`() {
     let half = ";" + String(repeating: "a", count: ChunkedDecoder.maxExtensions / 2 - 1)
     #expect(decodeChunked("1\(half)\r\na\r\n0\(half)\r\n\r\n").end == .finished)
     #expect(decodeChunked("1\(half)\r\na\r\n0\(half)a\r\n\r\n").status == 400)
     #expect(decodeChunked("1;\"" + String(repeating: "a", count: ChunkedDecoder.maxExtensions)).status == 400)
   }
 
-  @Test("trailers at their limits pass, one more does not")
-  func trailers() {
+  @Test func `ChunkedDecoder takes trailers up to the limits, and refuses one more`() {
     let lines = ChunkedDecoder.maxTrailerLines
     #expect(decodeChunked("0\r\n\(String(repeating: "a: b\r\n", count: lines))\r\n").end == .finished)
     #expect(decodeChunked("0\r\n\(String(repeating: "a: b\r\n", count: lines + 1))\r\n").status == 431)
@@ -102,8 +96,7 @@ struct ChunkedDecoderTests {
     #expect(decodeChunked("0\r\n" + String(repeating: "n", count: ChunkedDecoder.maxTrailerSize + 1)).status == 431)
   }
 
-  @Test("after the end it stays at the end")
-  func afterTheEnd() {
+  @Test func `ChunkedDecoder, called after the end, stays at the end`() {
     var decoder = ChunkedDecoder()
     let bytes = Array("0\r\n\r\n5\r\n".utf8)
     bytes.withUnsafeBufferPointer {

@@ -6,7 +6,7 @@ import Testing
 @Suite(.blocking) struct ExchangeTasksTests {
   private static let taskInUse: @Sendable () -> Int = { withUnsafeCurrentTask { $0.hashValue } }
 
-  @Test func `a task serves exchange after exchange, of any connection`() async throws {
+  @Test func `one task serves consecutive exchanges of several connections`() async throws {
     let tasks = Collected<Int>()
     try await ServerRig.with(handler: { exchange in
       await Task.yield()
@@ -24,7 +24,7 @@ import Testing
     #expect(tasks.count == 20 && Set(tasks.all).count == 1)
   }
 
-  @Test func `exchanges at the same time have a task each`() async throws {
+  @Test func `simultaneous exchanges have a task each`() async throws {
     let tasks = Collected<Int>()
     let gate = Gate()
     try await ServerRig.with(handler: { exchange in
@@ -44,7 +44,7 @@ import Testing
     #expect(tasks.count == 10 && Set(tasks.all).count == 5)
   }
 
-  @Test func `a client that leaves cancels its own exchange, and no later one`() async throws {
+  @Test func `a client that leaves cancels its own exchange, and no later one of the same task`() async throws {
     let gate = Gate()
     let cancelled = Collected<Bool>()
     try await ServerRig.with(handler: { exchange in
@@ -65,7 +65,7 @@ import Testing
     #expect(cancelled.all == Array(repeating: [true, false], count: 5).flatMap { $0 })
   }
 
-  @Test func `a server that ends takes with it what its tasks held`() async throws {
+  @Test func `a server that ends releases the objects of its tasks`() async throws {
     final class Held: Sendable {}
     weak var held: Held?
     do {

@@ -41,7 +41,7 @@ import Testing
     for part in parts { #expect(await onLoop(part.server.loop) { part.server.loop.allObjects.isEmpty }) }
   }
 
-  @Test func `loops share a listener, and each connection is one loop's`() async throws {
+  @Test func `loops share a listening socket, and each connection is served`() async throws {
     try await withLoops(3) { group in
       let socket = try TestSocket.listen()
       try await serving(group, socket, limit: 100) { _, connections in
@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test func `beyond the limit connections wait, and are served when others have ended`() async throws {
+  @Test func `connections beyond the limit wait, and are served when earlier ones have ended`() async throws {
     try await withLoops(2) { group in
       let socket = try TestSocket.listen()
       try await serving(group, socket, limit: 3) { _, connections in
@@ -78,7 +78,7 @@ import Testing
     }
   }
 
-  @Test func `stopping takes what waits in the backlog, and what it asked is answered`() async throws {
+  @Test func `a listener that stops accepts the backlog, and its requests get responses`() async throws {
     try await withLoops { group in
       let socket = try TestSocket.listen()
       try await serving(group, socket, limit: 100) { parts, _ in
@@ -100,12 +100,12 @@ import Testing
           let answer = client.receiveMessage()
           #expect(answer?.text == "hello" && answer?.keepsAlive == false)
         }
-        #expect(TestSocket.connect(to: socket.address) == nil, "nobody listens any more")
+        #expect(TestSocket.connect(to: socket.address) == nil, "the socket is closed")
       }
     }
   }
 
-  @Test func `a port in use, and what is no address, are said in a message`() throws {
+  @Test func `a port in use, or a host that is not numeric, throws a BindError`() throws {
     let first = try TestSocket.listen()
     let taken = first.address.port
     do throws(ListeningSocket.BindError) {
@@ -120,7 +120,7 @@ import Testing
     _ = try ListeningSocket(host: "127.0.0.1", port: taken)
   }
 
-  @Test func `the count of connections keeps to its limit`() {
+  @Test func `ConnectionCount refuses connections at its limit`() {
     let count = ConnectionCount(limit: 2)
     #expect(count.tryAdd() && count.tryAdd() && !count.tryAdd())
     #expect(count.current == 2)
@@ -132,7 +132,7 @@ import Testing
     #expect(count.current == 1)
   }
 
-  @Test func `a name is resolved off the loop, and one that does not exist is unreachable`() async throws {
+  @Test func `a host name is resolved off the loop, and an unknown one is unreachable`() async throws {
     let upstream = try TestUpstream.answering(ok("by name"))
     let url = BaseURL(isTLS: false, host: "localhost", port: upstream.url.port, path: "")
     try await ClientRig.with(url) { rig in

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Host
 
-/// A small generator with a seed, so that a failure can be run again.
+/// A small generator with a seed, so that a failure can be reproduced.
 private struct SplitMix: RandomNumberGenerator {
   var state: UInt64
   mutating func next() -> UInt64 {
@@ -14,7 +14,7 @@ private struct SplitMix: RandomNumberGenerator {
   }
 }
 
-/// Parts that make trouble where they land.
+/// Parts that make a message ambiguous.
 private let parts: [[UInt8]] = [
   "\r\n", "\r", "\n", "\0", " ", "\t", ":", ",", "\u{b}", "\r\n ", "Content-Length: 5\r\n",
   "Transfer-Encoding: chunked\r\n",
@@ -38,16 +38,15 @@ private func mutated(_ seed: [UInt8], _ random: inout SplitMix) -> [UInt8] {
   return bytes
 }
 
-@Suite("Parsers under mutation")
-struct ParserMutationTests {
+@Suite struct ParserMutationTests {
   private let requests = [
     requestText("POST /a?b HTTP/1.1", fields: "Authorization: Bearer x\r\nContent-Length: 5\r\nConnection: close\r\n"),
     requestText("POST http://gw/a HTTP/1.1", fields: "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n"),
     requestText("GET / HTTP/1.0", fields: "X-A:  b \r\nAccept: */*\r\n"),
   ].map { Array($0.utf8) }
 
-  @Test("requests: one verdict for all pieces, and never two framings", arguments: 0..<8)
-  func requests(seed: UInt64) {
+  @Test(arguments: 0..<8)
+  func `mutated requests get the same verdict in all pieces, and never two framings`(seed: UInt64) {
     var random = SplitMix(state: seed)
     var taken = 0
     for round in 0..<400 {
@@ -56,7 +55,7 @@ struct ParserMutationTests {
       #expect(whole == parseRequest(bytes, .byByte), "\(bytes)")
       guard whole.isComplete else { continue }
       taken += 1
-      let head = String(decoding: bytes[0..<whole.consumed], as: UTF8.self).utf8.split(separator: 10).map {
+      let head = String(decoding: bytes[0..<whole.consumed], as: UTF8.self).utf8.split(separator: 0x0A).map {
         String(decoding: $0, as: UTF8.self).lowercased()
       }
       let lengths = head.count { $0.hasPrefix("content-length") && $0.dropFirst(14).first == ":" }
@@ -66,11 +65,13 @@ struct ParserMutationTests {
       #expect(whole.flags[1] == (codings == 1))
       #expect(head.allSatisfy { $0.hasSuffix("\r") && !$0.dropLast().contains("\r") && !$0.contains("\0") }, "\(bytes)")
     }
-    #expect(taken > 20, "too few mutants were requests for this test to say anything")
+    #expect(taken > 20, "too few mutants were requests")
   }
 
-  @Test("responses: one verdict for all pieces, whole field lines without what is ours", arguments: 0..<8)
-  func responses(seed: UInt64) {
+  @Test(arguments: 0..<8)
+  func `mutated responses get the same verdict in all pieces, and whole field lines without withheld fields`(
+    seed: UInt64
+  ) {
     let seeds = [
       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nSet-Cookie: a\r\nX-A:b\r\nConnection: x-a\r\n\r\n",
       "HTTP/1.0 404 Not Found\r\nServer: x\r\nToken: t\r\nDate: d\r\n\r\n",
@@ -84,18 +85,18 @@ struct ParserMutationTests {
       #expect(whole == parseResponse(bytes, .byByte), "\(bytes)")
       guard whole.outcome == .complete else { continue }
       taken += 1
-      for line in whole.fields.utf8.split(separator: 10).map({ String(decoding: $0, as: UTF8.self).lowercased() }) {
-        #expect(line.utf8.last == 13 && line.contains(": "), "\(bytes)")
-        for ours in ["content-length:", "transfer-encoding:", "connection:", "set-cookie:", "token:"] {
-          #expect(!line.hasPrefix(ours), "\(bytes)")
+      for line in whole.fields.utf8.split(separator: 0x0A).map({ String(decoding: $0, as: UTF8.self).lowercased() }) {
+        #expect(line.utf8.last == 0x0D && line.contains(": "), "\(bytes)")
+        for withheld in ["content-length:", "transfer-encoding:", "connection:", "set-cookie:", "token:"] {
+          #expect(!line.hasPrefix(withheld), "\(bytes)")
         }
       }
     }
-    #expect(taken > 20, "too few mutants were answers for this test to say anything")
+    #expect(taken > 20, "too few mutants were responses")
   }
 
-  @Test("chunked bodies: one verdict for all pieces, never more payload than bytes", arguments: 0..<8)
-  func chunked(seed: UInt64) {
+  @Test(arguments: 0..<8)
+  func `mutated chunked bodies get the same verdict in all pieces, and no more payload than bytes`(seed: UInt64) {
     let seeds = ["5;a=\"b\"\r\nhello\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n", "f\r\n0\r\n\r\n0\r\n\r\n12345\r\n0\r\n\r\n"].map
     { Array($0.utf8) }
     var random = SplitMix(state: seed)
@@ -107,11 +108,11 @@ struct ParserMutationTests {
     }
   }
 
-  /// A parser that starts over with each byte would look at 5 * 10^11 of them.
-  @Test("a megabyte that comes byte by byte costs a megabyte", .timeLimit(.minutes(1)), arguments: ["/", "X-A: ", "x"])
-  func slowDrip(place: String) {
+  /// A parser that starts again with each byte would read 5 * 10^11 bytes.
+  @Test(.timeLimit(.minutes(1)), arguments: ["/", "X-A: ", "x"])
+  func `a head of a megabyte that arrives byte by byte is read once`(place: String) {
     let size = 1 << 20
-    let filler = [UInt8](repeating: 97, count: size)
+    let filler = [UInt8](repeating: UInt8(ascii: "a"), count: size)
     let text: [UInt8] =
       switch place {
       case "/": Array("GET /".utf8) + filler + Array(" HTTP/1.1\r\nHost: gw\r\n\r\n".utf8)
@@ -133,8 +134,7 @@ struct ParserMutationTests {
     #expect(head.headLength == text.count)
   }
 
-  @Test("the sets of characters are those of the RFCs")
-  func sets() {
+  @Test func `the sets of characters agree with the RFCs`() {
     let alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
     let token = Set((alphanumeric + "!#$%&'*+-.^_`|~").utf8)
     let host = Set((alphanumeric + "-._~%!$&'()*+;=").utf8)
@@ -146,16 +146,15 @@ struct ParserMutationTests {
     }
   }
 
-  @Test("the scans find the first byte of their kind at every place, beside every other")
-  func scans() {
+  @Test func `the scans find the first byte of their kind at each place, beside each other byte`() {
     for length in 0...20 {
       for at in 0..<length {
         for byte in UInt8.min...255 {
-          for other in [UInt8(9), 97, 128, 255, 32] {
+          for other in [UInt8(0x09), UInt8(ascii: "a"), 0x80, 0xFF, 0x20] {
             var bytes = [UInt8](repeating: other, count: length)
             bytes[at] = byte
-            let isControl: (UInt8) -> Bool = { ($0 < 32 && $0 != 9) || $0 == 127 }
-            let endsName: (UInt8) -> Bool = { $0 <= 32 || $0 == 58 || $0 == 127 }
+            let isControl: (UInt8) -> Bool = { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7F }
+            let endsName: (UInt8) -> Bool = { $0 <= 0x20 || $0 == UInt8(ascii: ":") || $0 == 0x7F }
             let (control, name) = withExactBytes(bytes[...]) {
               (HeaderScan.control($0, from: 0, to: length), HeaderScan.nameEnd($0, from: 0, to: length))
             }

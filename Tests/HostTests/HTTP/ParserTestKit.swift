@@ -1,6 +1,6 @@
 @testable import Host
 
-/// What a request parser made of some bytes: comparable, with the values read out.
+/// The result of a request parser: comparable, with the values as text.
 struct ParsedRequest: Equatable {
   var outcome: HeadOutcome
   var consumed = 0
@@ -38,7 +38,7 @@ struct ParsedRequest: Equatable {
   }
 }
 
-/// How a message is cut: each call sees the bytes from the message's start up to one of these counts.
+/// The way a message is cut: each call gets the bytes from the message's start up to one of these counts.
 enum Pieces: CaseIterable {
   case whole, byByte, byThree, halves
 
@@ -52,7 +52,7 @@ enum Pieces: CaseIterable {
   }
 }
 
-/// Bytes at an address of their own, exactly as long as they are, so that a sanitizer sees every read beyond them.
+/// Calls the closure with a copy of the bytes in memory of exactly their length, so that a sanitizer notices each read beyond them.
 func withExactBytes<R>(_ bytes: ArraySlice<UInt8>, _ body: (UnsafePointer<UInt8>) throws -> R) rethrows -> R {
   let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
   defer { memory.deallocate() }
@@ -66,7 +66,7 @@ func parseRequest(
   var parser = RequestHeadParser()
   var last: ParsedRequest?
   for count in pieces.counts(bytes.count) {
-    // Other memory and another head each time: nothing but the parser itself may carry state.
+    // Other memory and another head each time, so that only the parser carries state.
     last = withExactBytes(bytes[0..<count]) { message in
       var head = RequestHead()
       let outcome = parser.parse(message, count: count, limits: limits, into: &head)
@@ -81,7 +81,7 @@ func parseRequest(_ text: String, _ pieces: Pieces = .whole, limits: HTTPLimits 
   parseRequest(Array(text.utf8), pieces, limits: limits)
 }
 
-/// What a response parser made of some bytes.
+/// The result of a response parser.
 struct ParsedResponse: Equatable {
   var outcome: HeadOutcome
   var status = 0
@@ -121,7 +121,7 @@ func parseResponse(_ text: String, _ pieces: Pieces = .whole, maxHead: Int = 32 
   parseResponse(Array(text.utf8), pieces, maxHead: maxHead)
 }
 
-/// What a chunked decoder made of some bytes that came in pieces of a size.
+/// The result of a chunked decoder.
 struct DecodedBody: Equatable {
   var end: ChunkedDecoder.Step
   var payload: [UInt8] = []

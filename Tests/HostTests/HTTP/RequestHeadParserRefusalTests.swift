@@ -2,8 +2,7 @@ import Testing
 
 @testable import Host
 
-@Suite("Request head parser: what it refuses")
-struct RequestHeadParserRefusalTests {
+@Suite struct RequestHeadParserRefusalTests {
   /// Name, bytes, status.
   static let refused: [(String, String, Int)] = [
     // The request line.
@@ -90,7 +89,7 @@ struct RequestHeadParserRefusalTests {
     ("CL of 19 digits", requestText(fields: "Content-Length: 9223372036854775808\r\n"), 413),
     ("CL of 40 digits", requestText(fields: "Content-Length: \(String(repeating: "9", count: 40))\r\n"), 413),
     (
-      "CL of 30 characters, one no digit",
+      "CL of 30 characters, one not a digit",
       requestText(fields: "Content-Length: \(String(repeating: "9", count: 29))x\r\n"), 400
     ),
     ("two TE", requestText(fields: "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400),
@@ -104,19 +103,19 @@ struct RequestHeadParserRefusalTests {
     ("TE quoted", requestText(fields: "Transfer-Encoding: \"chunked\"\r\n"), 501),
     ("TE empty", requestText(fields: "Transfer-Encoding:\r\n"), 400),
     ("TE with a parameter", requestText(fields: "Transfer-Encoding: chunked;a=b\r\n"), 501),
-    // Others.
+    // Other fields.
     ("another expectation", requestText(fields: "Expect: 200-ok\r\n"), 417),
     ("empty expectation", requestText(fields: "Expect:\r\n"), 417),
     ("two Authorizations", requestText(fields: "Authorization: a\r\nAuthorization: a\r\n"), 400),
     ("two Content-Types", requestText(fields: "Content-Type: a\r\nContent-Type:\r\n"), 400),
     ("two props", requestText(fields: "prop: a\r\nProp: b\r\n"), 400),
-    // No HTTP.
+    // Not HTTP.
     ("TLS", "\u{16}\u{3}\u{1}", 400), ("NUL", "\0", 400), ("a brace", "{\"a\":1}", 400),
     ("a control character later", "GE\u{1}", 400),
   ].map { ($0.0, String($0.1), $0.2) }
 
-  @Test("every way to be ambiguous, whole and in pieces", arguments: Pieces.allCases)
-  func refuses(pieces: Pieces) {
+  @Test(arguments: Pieces.allCases)
+  func `RequestHeadParser refuses each ambiguous head, whole and in pieces`(pieces: Pieces) {
     for (name, text, status) in Self.refused {
       let head = parseRequest(text, pieces)
       #expect(head.status == status, "\(name): \(head.outcome)")
@@ -124,22 +123,19 @@ struct RequestHeadParserRefusalTests {
     }
   }
 
-  @Test("a folded line is told that it is one")
-  func folded() {
+  @Test func `a folded line is refused as folded`() {
     for space in [" ", "\t"] {
       #expect(parseRequest(requestText(fields: "X-A: b\r\n\(space)c: d\r\n")).outcome == .failed(.folded))
     }
   }
 
-  @Test("the verdict does not change with what follows")
-  func refusesWithNext() {
+  @Test func `a refused head gets the same status with another request behind it`() {
     for (name, text, status) in Self.refused {
       #expect(parseRequest(text + requestText()).status == status, "\(name)")
     }
   }
 
-  @Test("odd but legal requests are taken")
-  func takes() {
+  @Test func `RequestHeadParser takes unusual but legal requests`() {
     let legal = [
       requestText(host: "Host:\r\n"), requestText(host: "Host: [fe80::1]:80\r\n"), requestText(host: "Host: a:\r\n"),
       requestText(fields: "X-A:\r\n"), requestText(fields: "X-A: \t\r\n"), requestText(fields: "X-A: a:b: \"c\r\n"),
@@ -155,8 +151,8 @@ struct RequestHeadParserRefusalTests {
     }
   }
 
-  @Test("a request line at its limit passes, one byte more is 414", arguments: Pieces.allCases)
-  func lineLimit(pieces: Pieces) {
+  @Test(arguments: Pieces.allCases)
+  func `a request line at its limit is taken, one byte more is 414`(pieces: Pieces) {
     let line = "GET /\(String(repeating: "a", count: 86)) HTTP/1.1"
     #expect(line.utf8.count == 100)
     let limits = HTTPLimits(maxRequestLine: 100)
@@ -167,8 +163,8 @@ struct RequestHeadParserRefusalTests {
       parseRequest(String(line.dropLast(2)) + "abc", pieces, limits: limits).status == 414, "before its end is there")
   }
 
-  @Test("a head at its limit passes, one byte more is 431", arguments: Pieces.allCases)
-  func headLimit(pieces: Pieces) {
+  @Test(arguments: Pieces.allCases)
+  func `a head at its limit is taken, one byte more is 431`(pieces: Pieces) {
     for fields in ["", "X-A: \(String(repeating: "b", count: 90))\r\n", "\(String(repeating: "n", count: 90)): 1\r\n"] {
       let text = requestText(fields: fields)
       let length = text.utf8.count
@@ -180,20 +176,18 @@ struct RequestHeadParserRefusalTests {
     }
   }
 
-  @Test(
-    "a head that never ends is refused at its limit, not later",
-    arguments: ["", "X-A: ", "Host: gw\r\nX-B", "X-A: b\r\n"])
-  func endless(fields: String) {
+  @Test(arguments: ["", "X-A: ", "Host: gw\r\nX-B", "X-A: b\r\n"])
+  func `a head without an end is refused at its limit, not later`(fields: String) {
     let start = Array("GET / HTTP/1.1\r\n\(fields)".utf8)
-    let text = start + [UInt8](repeating: 97, count: 400)
+    let text = start + [UInt8](repeating: UInt8(ascii: "a"), count: 400)
     let limits = HTTPLimits(maxHeaderSize: 200)
     #expect(parseRequest(text, .byByte, limits: limits).status == 431)
     #expect(parseRequest(Array(text[0..<200]), .byByte, limits: limits).status == 431)
     #expect(parseRequest(Array(text[0..<198]), .byByte, limits: limits).outcome == .needMore)
   }
 
-  @Test("as many fields as allowed pass, one more is 431", arguments: Pieces.allCases)
-  func fieldLimit(pieces: Pieces) {
+  @Test(arguments: Pieces.allCases)
+  func `the largest number of fields is taken, one more is 431`(pieces: Pieces) {
     let text = requestText(fields: String(repeating: "a: b\r\n", count: 9))
     #expect(parseRequest(text, pieces, limits: HTTPLimits(maxHeaderFields: 10)).isComplete)
     #expect(parseRequest(text, pieces, limits: HTTPLimits(maxHeaderFields: 9)).status == 431)
@@ -201,8 +195,7 @@ struct RequestHeadParserRefusalTests {
       parseRequest(requestText(host: nil), pieces, limits: HTTPLimits(maxHeaderFields: 0)).status == 400, "no Host")
   }
 
-  @Test("limits of nothing, and of everything, do not trap")
-  func oddLimits() {
+  @Test func `limits from the smallest to the largest integer do not trap`() {
     for line in [Int.min, -1, 0, 1, .max] {
       for size in [Int.min, -1, 0, 1, 2, .max] {
         for fields in [Int.min, 0, .max] {
@@ -215,15 +208,15 @@ struct RequestHeadParserRefusalTests {
     }
   }
 
-  @Test("every fault has a status of an error and a message")
-  func faults() {
+  @Test func `each fault has an error status, and a sentence from a capital letter to a full stop`() {
     for code in HTTPFault.Code.allCases { #expect((400...599).contains(HTTPFault(code, "x").status)) }
     for (name, text, _) in Self.refused {
       guard case .failed(let fault) = parseRequest(text).outcome else {
         Issue.record("\(name) was not refused")
         continue
       }
-      #expect(fault.reason.description.hasSuffix("."), "\(name)")
+      let sentence = fault.reason.description
+      #expect(sentence.hasSuffix(".") && sentence.first?.isUppercase == true, "\(name)")
     }
   }
 }

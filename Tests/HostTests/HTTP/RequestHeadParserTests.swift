@@ -2,22 +2,21 @@ import Testing
 
 @testable import Host
 
-/// A request with one thing in it that matters.
+/// A request of which one part is given.
 func requestText(
   _ line: String = "POST /api/x HTTP/1.1", host: String? = "Host: gw\r\n", fields: String = ""
 ) -> String {
   "\(line)\r\n\(host ?? "")\(fields)\r\n"
 }
 
-@Suite("Request head parser")
-struct RequestHeadParserTests {
+@Suite struct RequestHeadParserTests {
   private let full =
     "POST /api/iot/codes/values?a=1&b=?c HTTP/1.1\r\nhost: gw.example:8080\r\nAUTHORIZATION: \t Bearer abc.def \t \r\n"
     + "Content-Type:application/json\r\nAccept: */*\r\nprop: x y\r\nX-Request-ID: id-1\r\nX-Note: caf\u{e9}\ttab\r\n"
     + "traceparent: 00-1-2-01\r\ntracestate: a=b\r\nExpect: 100-Continue\r\nContent-Length: 0012\r\n\r\n"
 
-  @Test("finds every field it is asked for, however the bytes are cut", arguments: Pieces.allCases)
-  func findsEverything(pieces: Pieces) {
+  @Test(arguments: Pieces.allCases)
+  func `RequestHeadParser finds each known field, in all pieces`(pieces: Pieces) {
     let head = parseRequest(full, pieces)
     #expect(head.outcome == .complete)
     #expect(head.consumed == full.utf8.count)
@@ -34,8 +33,7 @@ struct RequestHeadParserTests {
     #expect(head.flags == [true, false, true, true, true, true])
   }
 
-  @Test("knows the methods by their exact spelling")
-  func methods() {
+  @Test func `RequestHeadParser recognises methods by their exact spelling`() {
     let known: [(String, RequestHead.Method)] = [
       ("GET", .get), ("HEAD", .head), ("POST", .post), ("PUT", .put), ("PATCH", .patch), ("DELETE", .delete),
       ("OPTIONS", .options), ("get", .other), ("GOT", .other), ("POSX", .other), ("M-SEARCH", .other), ("X", .other),
@@ -47,8 +45,7 @@ struct RequestHeadParserTests {
     }
   }
 
-  @Test("takes a path, an asterisk with OPTIONS, and an absolute target")
-  func targets() {
+  @Test func `RequestHeadParser takes a path, an asterisk with OPTIONS, and an absolute target`() {
     #expect(parseRequest(requestText("OPTIONS * HTTP/1.1")).values["path"] == "*")
     #expect(parseRequest(requestText("GET //a/../b;c%2f HTTP/1.1")).values["path"] == "//a/../b;c%2f")
     let absolute = parseRequest(requestText("GET HTTP://gw:80/p?q HTTP/1.1"))
@@ -62,8 +59,7 @@ struct RequestHeadParserTests {
     #expect(!parseRequest(requestText("GET / HTTP/1.1")).flags[3])
   }
 
-  @Test("keeps the connection as the version and Connection say")
-  func connection() {
+  @Test func `RequestHeadParser derives keepAlive from the version and from Connection`() {
     let cases: [(String, String, Bool)] = [
       ("HTTP/1.1", "", true), ("HTTP/1.1", "Connection: Close\r\n", false),
       ("HTTP/1.1", "Connection: keep-alive, x,, close\r\n", false),
@@ -78,8 +74,7 @@ struct RequestHeadParserTests {
     }
   }
 
-  @Test("leaves out of the forwarded fields what Connection names, and nothing else")
-  func hopByHop() {
+  @Test func `RequestHeadParser withholds the forwarded fields that Connection names, and no other field`() {
     let fields = "prop: a\r\nAccept: b\r\nAuthorization: c\r\nX-Request-Id: d\r\ntraceparent: e\r\ntracestate: f\r\n"
     let all = parseRequest(
       requestText(
@@ -93,16 +88,14 @@ struct RequestHeadParserTests {
     #expect(one.values["accept"] == "b")
   }
 
-  @Test("HTTP/1.0 needs no Host and cannot wait for an interim answer")
-  func oldVersion() {
+  @Test func `an HTTP/1.0 request needs no Host, and does not wait for an interim response`() {
     let head = parseRequest(requestText("GET / HTTP/1.0", host: nil, fields: "Expect: 100-continue\r\n"))
     #expect(head.isComplete)
     #expect(head.minorVersion == 0)
     #expect(!head.flags[2])
   }
 
-  @Test("a second Accept, X-Request-Id or tracestate does not replace the first; two traceparents are none")
-  func repeated() {
+  @Test func `a second Accept, X-Request-Id or tracestate is ignored, and of two traceparents both are`() {
     let names = ["Accept", "X-Request-Id", "tracestate", "traceparent"]
     let head = parseRequest(requestText(fields: names.map { "\($0): one\r\n\($0): two\r\n" }.joined()), .byThree)
     #expect(head.values["accept"] == "one")
@@ -111,16 +104,15 @@ struct RequestHeadParserTests {
     #expect(head.values["traceparent"] == nil)
   }
 
-  @Test("tells an empty field from none")
-  func emptyFields() {
+  @Test func `RequestHeadParser distinguishes an empty field from a missing one`() {
     let head = parseRequest(requestText(fields: "Content-Type:  \r\nAuthorization:\r\n"))
     #expect(head.flags == [true, false, false, false, true, true])
     #expect(head.values["contentType"] == nil)
     #expect(parseRequest(requestText()).flags == [true, false, false, false, false, false])
   }
 
-  @Test("steps over two empty lines before a request, and refuses a third", arguments: Pieces.allCases)
-  func emptyLines(pieces: Pieces) {
+  @Test(arguments: Pieces.allCases)
+  func `RequestHeadParser steps over two empty lines before a request, and refuses a third`(pieces: Pieces) {
     for lines in 0...2 {
       let text = String(repeating: "\r\n", count: lines) + requestText()
       let head = parseRequest(text, pieces)
@@ -131,16 +123,14 @@ struct RequestHeadParserTests {
     #expect(parseRequest("\r\n\r\n\r\n" + requestText(), pieces).status == 400)
   }
 
-  @Test("stops at the end of the head, whatever follows")
-  func nextMessage() {
+  @Test func `RequestHeadParser stops at the end of the head, whatever bytes follow`() {
     let first = requestText("GET /1 HTTP/1.1")
     for next in [requestText("GET /2 HTTP/1.1"), "\0\u{1}\n\n", "body\r\n\r\n"] {
       #expect(parseRequest(first + next) == parseRequest(first, .byByte))
     }
   }
 
-  @Test("reads a message again after reset")
-  func reset() {
+  @Test func `RequestHeadParser reads a message again after reset`() {
     var parser = RequestHeadParser()
     var head = RequestHead()
     let text = Array(requestText("GET /a HTTP/1.1", fields: "Content-Length: 1\r\n").utf8)

@@ -8,7 +8,7 @@ import Testing
 @Suite(.blocking) struct ServerBodyTests {
   private static let chunkedHead = "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-  @Test func `100 Continue is said where the client waits for it, and only there`() async throws {
+  @Test func `100 Continue is sent when the client waits for it, and only then`() async throws {
     try await ServerRig.with(handler: { await $0.echo() }) { rig in
       let client = try await rig.connect()
       client.send("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  @Test func `a client that waits to be told to send a body that is too long is refused instead`() async throws {
+  @Test func `a client that waits for 100 Continue with a body over the limit is refused instead`() async throws {
     try await ServerRig.with(handler: { await $0.echo(limit: 10) }) { rig in
       let client = try await rig.connect()
       client.send("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n")
@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  @Test func `a body in chunks is put together, whatever the pieces, and the next request is found behind it`()
+  @Test func `a chunked body in any pieces is put together, and the next request is served`()
     async throws
   {
     let body = "5\r\nhello\r\n1;name=\"v\"\r\n,\r\n6\r\n world\r\n0\r\nTrailer-Field: x\r\n\r\n"
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test func `a chunk that is announced as too long is refused before it is sent`() async throws {
+  @Test func `a chunk whose size is over the limit is refused before it is sent`() async throws {
     try await ServerRig.with(handler: { await $0.echo(limit: 10) }) { rig in
       let client = try await rig.connect()
       client.send(ServerBodyTests.chunkedHead + "6\r\nhello,\r\n5\r\n")
@@ -64,7 +64,7 @@ import Testing
   @Test(arguments: [
     "5\r\nhellooo", "5\nhello", "-1\r\n", "ffffffffffffffff\r\n", "zz\r\n", "0\r\nContent-Length: 5\r\n\r\n",
   ])
-  func `a body whose chunks are wrong is refused, and the connection ends`(_ body: String) async throws {
+  func `a malformed chunked body is refused, and the connection ends`(_ body: String) async throws {
     try await ServerRig.with(handler: { await $0.echo() }) { rig in
       let client = try await rig.connect()
       client.send(ServerBodyTests.chunkedHead + body + "\r\n" + get("/smuggled"))
@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  @Test func `the limit counts for a length and for chunks, to the byte`() async throws {
+  @Test func `the body limit holds for a length and for chunks, to the byte`() async throws {
     try await ServerRig.with(handler: { await $0.echo(limit: 10) }) { rig in
       let client = try await rig.connect()
       #expect(client.ask(post("/x", "0123456789"))?.text == "0123456789")
@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  @Test func `a client that goes on sending a refused body still gets to read the refusal`() async throws {
+  @Test func `a client that sends all of a refused body can still read the response`() async throws {
     try await ServerRig.with(handler: { await $0.echo(limit: 1000) }) { rig in
       let client = try await rig.connect()
       let size = 8 << 20
@@ -97,14 +97,14 @@ import Testing
       Thread.detachNewThread { isSent.add(client.send([UInt8](repeating: 120, count: size))) }
       #expect(client.receiveMessage()?.status == 413)
       #expect(await eventually { isSent.count == 1 })
-      #expect(isSent.all == [true], "what came was thrown away, not reset")
+      #expect(isSent.all == [true], "the rest was dropped, not reset")
       client.finish()
       #expect(client.receiveAll().end == .finished)
       #expect(await eventually { rig.connections.current == 0 })
     }
   }
 
-  @Test func `a body that is cut off is a fault at once, with the end in the same packet too`() async throws {
+  @Test func `a body that is cut off is refused at once, also with the end in the same packet`() async throws {
     try await ServerRig.with(handler: { await $0.echo() }) { rig in
       for body in ["", "hel"] {
         let together = try await rig.connect()
@@ -120,7 +120,7 @@ import Testing
     }
   }
 
-  @Test func `silence inside a body is answered with 408, bytes within the time keep it waiting`() async throws {
+  @Test func `a pause within a body gets 408 after body_timeout, and each byte restarts the timer`() async throws {
     let timeouts = ServerRig.timeouts { $0.body = Duration.seconds(1).nanoseconds }
     try await ServerRig.with(timeouts, handler: { await $0.echo() }) { rig in
       let silent = try await rig.connect()
@@ -145,7 +145,7 @@ import Testing
     }
   }
 
-  @Test func `the body's timer runs on after 100 Continue was held up in the socket`() async throws {
+  @Test func `the body timer runs after a 100 Continue that had to wait for the socket`() async throws {
     let timeouts = ServerRig.timeouts { $0.body = Duration.milliseconds(200).nanoseconds }
     try await ServerRig.with(
       timeouts,
@@ -164,7 +164,7 @@ import Testing
     }
   }
 
-  @Test func `requests beyond the memory for them are shed with 503`() async throws {
+  @Test func `requests beyond the memory limit are shed with 503`() async throws {
     let gate = Gate()
     try await ServerRig.with(
       memory: 100_000,

@@ -66,7 +66,7 @@ import Testing
     ])
   }
 
-  @Test func `a body that is late or cut off fails the handler's wait, and the exchange goes on`() {
+  @Test func `a body that is late or cut off fails the handler's wait, and the exchange continues`() {
     expect([(wholeHead, .wait, .exchange), (timerInBody, .bodyTimedOut, .exchange)])
     expect([
       (wholeHead, .wait, .exchange), (clientEndsInBody, .bodyCutOff, .exchange),

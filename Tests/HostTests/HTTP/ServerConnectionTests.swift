@@ -8,7 +8,7 @@ import Testing
 @Suite(.blocking) struct ServerConnectionTests {
   private static let letters = Array("abcdefghijklmnopqrstuvwxyz".utf8)
 
-  @Test func `requests on one connection are answered one after another`() async throws {
+  @Test func `requests on one connection are served one after another`() async throws {
     try await ServerRig.with(handler: { $0.answer("you asked for \($0.path)") }) { rig in
       let client = try await rig.connect()
       for number in 0..<50 {
@@ -22,7 +22,7 @@ import Testing
     }
   }
 
-  @Test func `a request in any pieces gets the same answer`() async throws {
+  @Test func `a request in any pieces gets the same response`() async throws {
     try await ServerRig.with(handler: { await $0.echo() }) { rig in
       let request = Array(post("/x", "hello, world").utf8)
       for cut in 1..<request.count {
@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  @Test func `pipelined requests are answered in order, quick and slow ones mixed, with and without bodies`()
+  @Test func `pipelined requests, fast and slow, with and without bodies, get their responses in order`()
     async throws
   {
     let gate = Gate()
@@ -59,7 +59,7 @@ import Testing
     }
   }
 
-  @Test func `a flood of pipelined requests is answered whole and in order`() async throws {
+  @Test func `20,000 pipelined requests get all responses in order`() async throws {
     try await ServerRig.with(handler: { exchange in
       let path = exchange.path
       if path.hasSuffix("7") { await Task.yield() }
@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  @Test func `a body that comes together with the next request is told from it`() async throws {
+  @Test func `a body that arrives together with the next request is separated from it`() async throws {
     let gate = Gate()
     try await ServerRig.with(handler: { exchange in
       let waits = exchange.path == "/late"
@@ -91,19 +91,19 @@ import Testing
     }
   }
 
-  @Test func `a body that nobody read ends the connection after the answer`() async throws {
+  @Test func `a body that the handler did not read ends the connection after the response`() async throws {
     try await ServerRig.with(handler: { $0.answer("no", status: 404) }) { rig in
       let client = try await rig.connect()
       client.send(post("/x", "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"))
       let (text, end) = client.receiveAll()
       #expect(text.hasPrefix("HTTP/1.1 404 Not Found\r\n"))
       #expect(text.contains("Connection: close\r\n"))
-      #expect(text.components(separatedBy: "HTTP/1.1").count == 2, "one answer only")
+      #expect(text.components(separatedBy: "HTTP/1.1").count == 2, "one response only")
       #expect(end == .finished)
     }
   }
 
-  @Test func `HEAD gets the head of GET, and the connection goes on`() async throws {
+  @Test func `HEAD gets the head of GET, and the connection stays open`() async throws {
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/stream" {
         await exchange.answer(ScriptedBody(1, size: 5))
@@ -121,7 +121,7 @@ import Testing
     }
   }
 
-  @Test func `an answer without a body has none, whatever the handler gives`() async throws {
+  @Test func `a response with status 204 or 304 has no body, whatever the handler gives`() async throws {
     try await ServerRig.with(handler: { exchange in
       exchange.answer("must not be sent", status: exchange.path == "/204" ? 204 : 304)
     }) { rig in
@@ -135,7 +135,7 @@ import Testing
     }
   }
 
-  @Test func `HTTP/1.0 closes unless it asks to keep the connection, and a stream's end is the connection's`()
+  @Test func `an HTTP/1.0 connection closes unless the client asks to keep it, and after a stream`()
     async throws
   {
     try await ServerRig.with(handler: { exchange in
@@ -164,7 +164,7 @@ import Testing
     }
   }
 
-  @Test func `Connection: close is done, and said`() async throws {
+  @Test func `Connection: close in a request closes the connection, and is announced`() async throws {
     try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
       let client = try await rig.connect()
       client.send(get("/x", "Connection: close\r\n") + get("/y"))
@@ -182,7 +182,9 @@ import Testing
     ("POST / HTTP/1.1\r\nHost: h\r\nExpect: tea\r\nContent-Length: 1\r\n\r\n", 417),
     ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
   ])
-  func `what is no request is answered and ends the connection`(_ bytes: String, _ status: Int) async throws {
+  func `bytes that are not a request get an error response, and end the connection`(_ bytes: String, _ status: Int)
+    async throws
+  {
     try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
       let client = try await rig.connect()
       client.send(get("/good") + bytes + get("/never"))
@@ -197,7 +199,7 @@ import Testing
   }
 
   @Test(arguments: [8192, nil] as [Int32?])
-  func `an answer larger than the socket's buffers, or than one turn, arrives whole, and the next request after it`(
+  func `a response larger than the socket's buffers, or than one turn, arrives whole, and the next request is served`(
     buffer: Int32?
   ) async throws {
     let big = (0..<(3 << 20)).map { ServerConnectionTests.letters[$0 % 26] }
@@ -251,7 +253,7 @@ import Testing
     }
   }
 
-  @Test func `a connection that waits for its next request counts for nothing`() async throws {
+  @Test func `an idle connection counts for nothing in the memory budget`() async throws {
     try await ServerRig.with(handler: { exchange in
       _ = await LoopWait<Void>(loop: exchange.loop).wait(until: inMilliseconds(1))
       await exchange.answer(ScriptedBody(1, size: 3, hasLength: true))

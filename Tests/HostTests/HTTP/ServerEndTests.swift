@@ -6,7 +6,7 @@ import Testing
 @testable import Host
 
 @Suite(.blocking) struct ServerEndTests {
-  @Test func `a client that ends its side together with its request gets the answer, then the end`() async throws {
+  @Test func `a client that ends its side together with its request gets the response, then the end`() async throws {
     let gate = Gate()
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/slow" { await gate.pass(on: exchange.loop) }
@@ -32,7 +32,7 @@ import Testing
     }
   }
 
-  @Test func `a client that ends without a request, or within one, just goes`() async throws {
+  @Test func `a client that ends without a request, or within one, gets the end only`() async throws {
     try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
       for text in ["", "GET / HT", get("/x") + "GET"] {
         let client = try await rig.connect()
@@ -43,13 +43,13 @@ import Testing
     }
   }
 
-  @Test func `a reset cancels the handler, and frees everything`() async throws {
+  @Test func `a reset cancels the handler, and frees all memory`() async throws {
     let gate = Gate()
     let results = Collected<Bool>()
     try await ServerRig.with(handler: { exchange in
       await gate.pass(on: exchange.loop)
       results.add(Task.isCancelled && exchange.isGone)
-      exchange.answer("nobody reads this")
+      exchange.answer("unread")
     }) { rig in
       for number in 1...10 {
         let client = try await rig.connect()
@@ -63,7 +63,7 @@ import Testing
     }
   }
 
-  @Test func `a reset inside a body, and while an answer waits for its reader, ends the handler too`() async throws {
+  @Test func `a reset within a body, or while a response waits for the client, ends the handler`() async throws {
     let ended = Collected<String>()
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/body" {
@@ -90,7 +90,7 @@ import Testing
     }
   }
 
-  @Test func `a handler that gives no answer ends the connection with a reset`() async throws {
+  @Test func `a handler without a response ends the connection with a reset`() async throws {
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/late" { await Task.yield() }
     }) { rig in
@@ -104,7 +104,7 @@ import Testing
     }
   }
 
-  @Test func `a stream that broke off is not taken for whole`() async throws {
+  @Test func `a stream that breaks off ends the connection with a reset`() async throws {
     try await ServerRig.with(handler: { exchange in
       let isWhole = await exchange.answer(
         ScriptedBody(1, size: 4, hasLength: exchange.path == "/length", breaksOff: true))
@@ -119,7 +119,7 @@ import Testing
     }
   }
 
-  @Test func `the second answer to a request is not sent`() async throws {
+  @Test func `a second response to a request is not sent`() async throws {
     try await ServerRig.with(handler: { exchange in
       exchange.answer("first")
       exchange.answer("second", status: 500)
@@ -130,7 +130,7 @@ import Testing
     }
   }
 
-  @Test func `an idle connection ends after its time, also a kept one`() async throws {
+  @Test func `an idle connection closes after idle_timeout, before and after a request`() async throws {
     let timeouts = ServerRig.timeouts { $0.idle = Duration.seconds(2).nanoseconds }
     try await ServerRig.with(timeouts, handler: { $0.answer("ok") }) { rig in
       for isUsed in [false, true] {
@@ -145,7 +145,7 @@ import Testing
     }
   }
 
-  @Test func `a head that trickles in gets 408 at its time, however busily it trickles`() async throws {
+  @Test func `a head that arrives byte by byte gets 408 after header_timeout`() async throws {
     let timeouts = ServerRig.timeouts { $0.header = Duration.milliseconds(200).nanoseconds }
     try await ServerRig.with(timeouts, handler: { $0.answer("ok") }) { rig in
       for isKept in [false, true] {
@@ -166,7 +166,7 @@ import Testing
     }
   }
 
-  @Test func `a reader that takes nothing is cut off after send_timeout`() async throws {
+  @Test func `a client that reads nothing is reset after send_timeout`() async throws {
     let timeouts = ServerRig.timeouts { $0.send = Duration.milliseconds(150).nanoseconds }
     let ended = Collected<Bool>()
     try await ServerRig.with(
@@ -190,17 +190,17 @@ import Testing
     }
   }
 
-  @Test func `a client that never closes after the last answer is left after the linger time`() async throws {
+  @Test func `a client that does not close after the last response is dropped after the linger time`() async throws {
     try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
       let client = try await rig.connect()
       #expect(client.ask(get("/x", "Connection: close\r\n"))?.text == "ok")
       #expect(client.receiveAll().end == .finished)
-      #expect(rig.connections.current == 1, "it waits for our end")
+      #expect(rig.connections.current == 1, "it lingers")
       #expect(await eventually { rig.connections.current == 0 })
     }
   }
 
-  @Test func `a flood while the connection lingers leaves the loop to the others`() async throws {
+  @Test func `a flood on a lingering connection leaves the loop to other connections`() async throws {
     try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
       let flooder = try await rig.connect()
       let isOver = Collected<Bool>()
@@ -215,7 +215,7 @@ import Testing
     }
   }
 
-  @Test func `drain ends idle connections, lets what is in flight end, and serves what has arrived`() async throws {
+  @Test func `drain closes idle connections, and serves requests in flight and arrived ones`() async throws {
     let gate = Gate()
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/slow" { await gate.pass(on: exchange.loop) }
@@ -264,11 +264,11 @@ import Testing
     }
   }
 
-  @Test func `servers that ended held nothing any more`() {
+  @Test func `servers that ended hold no connections and no memory`() {
     #expect(ServerRig.leftovers.all == [])
   }
 
-  @Test func `a hundred clients that behave in every way at once leave nothing behind`() async throws {
+  @Test func `a hundred clients that behave in all ways at once leave nothing behind`() async throws {
     let gate = Gate()
     try await ServerRig.with(handler: { exchange in
       let path = exchange.path

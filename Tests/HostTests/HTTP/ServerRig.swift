@@ -3,7 +3,7 @@ import Synchronization
 
 @testable import Host
 
-/// A server on one loop, whose handler is the test's.
+/// A server on one loop with the handler of a test.
 final class ServerRig: Sendable {
   private final class Handler: ExchangeHandler {
     let work: @Sendable (Exchange) async -> Void
@@ -43,7 +43,7 @@ final class ServerRig: Sendable {
     tasks = LoopBound(ExchangeTasks(server: context, handler: Handler(work)), on: loop)
   }
 
-  /// Runs the test with a server. Afterwards every connection has to be gone, and its memory with it.
+  /// Runs the test with a server. Afterwards all connections and their memory have to be released.
   static func with(
     _ timeouts: ServerTimeouts = ServerRig.timeouts(), memory: Int = 256 << 20, maxConnections: Int = 1000,
     handler: @escaping @Sendable (Exchange) async -> Void, _ test: (ServerRig) async throws -> Void
@@ -72,10 +72,10 @@ final class ServerRig: Sendable {
     if await !eventually({ self.memory.used == 0 }) { ServerRig.leftovers.add("memory \(memory.used)") }
   }
 
-  /// What a server still held after its end; a test looks at it.
+  /// Connections and memory that servers still held after their end; a test checks that there are none.
   static let leftovers = Collected<String>()
 
-  /// A client that is connected to it, and has sent something already.
+  /// Returns a connected client that has sent the text.
   func connect(
     sending text: String = "", receiveBuffer: Int32? = nil, sendBuffer: Int32? = nil
   ) async throws -> TestSocket {
@@ -112,7 +112,7 @@ extension Exchange {
     }
   }
 
-  /// Answers with the body that came, or with the fault.
+  /// Responds with the request's body, or with the fault.
   func echo(limit: Int = 1 << 20) async {
     do throws(HTTPFault) {
       let body = try await body(limit: limit)

@@ -1,8 +1,8 @@
-/// A message as a test reads it from a socket: its head, and its body by the head's framing.
+/// A message that a test has read from a socket.
 struct TestMessage {
   let head: String
   var body: [UInt8] = []
-  /// The body had its end.
+  /// The body is complete.
   var isWhole = true
 
   var startLine: String { String(head.prefix { $0 != "\r\n" }) }
@@ -22,7 +22,7 @@ struct TestMessage {
 }
 
 extension TestSocket {
-  /// A request or an answer with a length or in chunks; nil when the other side ended before.
+  /// Receives a request or response with a length or in chunks; nil when the peer ended before.
   func receiveMessage(hasBody: Bool = true) -> TestMessage? {
     guard let head = receiveHead() else { return nil }
     var message = TestMessage(head: head)
@@ -39,7 +39,7 @@ extension TestSocket {
   private func receiveChunks(into body: inout [UInt8]) -> Bool {
     while true {
       var line: [UInt8] = []
-      while !line.reversed().starts(with: [10, 13]) {
+      while !line.reversed().starts(with: [0x0A, 0x0D]) {
         let byte = receive(1)
         if byte.isEmpty { return false }
         line += byte
@@ -47,12 +47,12 @@ extension TestSocket {
       guard let size = Int(String(decoding: line.dropLast(2), as: UTF8.self), radix: 16) else { return false }
       let chunk = receive(size)
       body += chunk
-      guard chunk.count == size, receive(2) == [13, 10] else { return false }
+      guard chunk.count == size, receive(2) == [0x0D, 0x0A] else { return false }
       if size == 0 { return true }
     }
   }
 
-  /// Sends a request and waits for its answer.
+  /// Sends a request and waits for its response.
   func ask(_ request: String) -> TestMessage? {
     send(request)
     return receiveMessage()
