@@ -2,18 +2,6 @@ import Testing
 
 @testable import Host
 
-/// A small generator with a seed, so that a failure can be reproduced.
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-}
-
 /// Parts that make a message ambiguous.
 private let parts: [[UInt8]] = [
   "\r\n", "\r", "\n", "\0", " ", "\t", ":", ",", "\u{b}", "\r\n ", "Content-Length: 5\r\n",
@@ -23,7 +11,7 @@ private let parts: [[UInt8]] = [
   "ffffffffffffffff",
 ].map { Array($0.utf8) }
 
-private func mutated(_ seed: [UInt8], _ random: inout SplitMix) -> [UInt8] {
+private func mutated(_ seed: [UInt8], _ random: inout Seeded) -> [UInt8] {
   var bytes = seed
   for _ in 0..<Int.random(in: 1...4, using: &random) {
     let at = Int.random(in: 0...bytes.count, using: &random)
@@ -47,7 +35,7 @@ private func mutated(_ seed: [UInt8], _ random: inout SplitMix) -> [UInt8] {
 
   @Test(arguments: 0..<8)
   func `mutated requests get the same verdict in all pieces, and never two framings`(seed: UInt64) {
-    var random = SplitMix(state: seed)
+    var random = Seeded(state: seed)
     var taken = 0
     for round in 0..<400 {
       let bytes = mutated(requests[round % requests.count], &random)
@@ -77,7 +65,7 @@ private func mutated(_ seed: [UInt8], _ random: inout SplitMix) -> [UInt8] {
       "HTTP/1.0 404 Not Found\r\nServer: x\r\nToken: t\r\nDate: d\r\n\r\n",
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n",
     ].map { Array($0.utf8) }
-    var random = SplitMix(state: seed)
+    var random = Seeded(state: seed)
     var taken = 0
     for round in 0..<400 {
       let bytes = mutated(seeds[round % seeds.count], &random)
@@ -99,7 +87,7 @@ private func mutated(_ seed: [UInt8], _ random: inout SplitMix) -> [UInt8] {
   func `mutated chunked bodies get the same verdict in all pieces, and no more payload than bytes`(seed: UInt64) {
     let seeds = ["5;a=\"b\"\r\nhello\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n", "f\r\n0\r\n\r\n0\r\n\r\n12345\r\n0\r\n\r\n"].map
     { Array($0.utf8) }
-    var random = SplitMix(state: seed)
+    var random = Seeded(state: seed)
     for round in 0..<400 {
       let bytes = mutated(seeds[round % seeds.count], &random)
       let whole = decodeChunked(bytes)

@@ -176,7 +176,7 @@ import Testing
           await exchange.answer(ScriptedBody(.max))
           ended.add(exchange.isGone)
         } else {
-          exchange.answer([UInt8](repeating: 120, count: 4 << 20))
+          exchange.answer([UInt8](repeating: UInt8(ascii: "x"), count: 4 << 20))
         }
       }
     ) { rig in
@@ -206,7 +206,7 @@ import Testing
       let isOver = Collected<Bool>()
       flooder.send("garbage\r\n\r\n")
       Thread.detachNewThread {
-        while flooder.send([UInt8](repeating: 120, count: 1 << 20)) {}
+        while flooder.send([UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)) {}
         isOver.add(true)
       }
       let other = try await rig.connect()

@@ -152,7 +152,9 @@ final class ScriptedBody: BodyStream {
   /// All of the body.
   var whole: [UInt8] { (0..<count).flatMap(piece) }
 
-  private func piece(_ number: Int) -> [UInt8] { [UInt8](repeating: UInt8(97 + number % 26), count: size) }
+  private func piece(_ number: Int) -> [UInt8] {
+    [UInt8](repeating: UInt8(ascii: "a") + UInt8(number % 26), count: size)
+  }
 
   func next() async throws(AdapterError) -> [UInt8]? {
     let number = next.wrappingAdd(1, ordering: .relaxed).oldValue

@@ -50,12 +50,12 @@ enum KnownField: UInt8, CaseIterable {
   private static let names = allCases.map { $0.row.name }
   /// For each length, the first field whose name has it.
   private static let firstOfLength: [UInt8] = (0...longestName).map { length in
-    names.firstIndex { $0.utf8CodeUnitCount == length }.map(UInt8.init) ?? none
+    names.firstIndex { $0.utf8CodeUnitCount == length }.map { UInt8($0) } ?? none
   }
   /// For each field, the next one whose name is as long.
   private static let nextOfLength: [UInt8] = names.indices.map { index in
     names.indices.first { $0 > index && names[$0].utf8CodeUnitCount == names[index].utf8CodeUnitCount }
-      .map(UInt8.init) ?? none
+      .map { UInt8($0) } ?? none
   }
 
   /// Returns the field of that name, without regard to case (RFC 9110 §5.1).
