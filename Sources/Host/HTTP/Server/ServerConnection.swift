@@ -23,7 +23,7 @@ final class ServerConnection: LoopObject {
   private(set) var exchange: Exchange?
   /// Received bytes behind the head of the request that is being started.
   private var window: UnsafeBufferPointer<UInt8>?
-  private var windowTaken = 0
+  private var windowTaken: UInt32 = 0
   var flags: Flags = []
   /// The bytes that this connection's buffers count for in the server's memory budget.
   private var charged = 0
@@ -208,7 +208,7 @@ final class ServerConnection: LoopObject {
         windowTaken = 0
         tasks.start(exchange)
         exchange.headEnds()
-        offset += windowTaken
+        offset += Int(windowTaken)
         window = nil
       }
     }
@@ -231,8 +231,8 @@ final class ServerConnection: LoopObject {
   func takeBody() {
     guard let exchange else { return }
     if let window {
-      let rest = UnsafeBufferPointer(rebasing: window[windowTaken...])
-      if let base = rest.baseAddress { windowTaken += exchange.feedBody(base, rest.count) }
+      let rest = UnsafeBufferPointer(rebasing: window[Int(windowTaken)...])
+      if let base = rest.baseAddress { windowTaken += UInt32(exchange.feedBody(base, rest.count)) }
     } else if !input.isEmpty {
       let bytes = input
       input = []
