@@ -1,3 +1,5 @@
+import AdapterAPI
+
 /// Finds the payload in a chunked body (RFC 9112 §7.1) as the bytes arrive, without storing any.
 ///
 /// Strict: sizes are hexadecimal digits and nothing else, lines end in CRLF, extensions and trailers are bounded. Each byte is
@@ -83,7 +85,7 @@ struct ChunkedDecoder {
 
   @inline(__always)
   private mutating func sizeByte(_ byte: UInt8) -> HTTPFault? {
-    if let digit = ChunkedDecoder.hexDigit(byte) {
+    if let digit = HexDigit.value(byte) {
       if stage == .firstDigit {
         stage = .digits
         digits = 0
@@ -92,10 +94,10 @@ struct ChunkedDecoder {
       guard digits < ChunkedDecoder.maxSizeDigits else { return .bad("A chunk size has more than 16 digits.") }
       digits += 1
       // Checked before the shift, so that nothing overflows.
-      guard size <= (ChunkedDecoder.maxChunk - digit) >> 4 else {
+      guard size <= (ChunkedDecoder.maxChunk - Int(digit)) >> 4 else {
         return HTTPFault(.bodyTooLarge, "A chunk size is larger than any body.")
       }
-      size = size << 4 | digit
+      size = size << 4 | Int(digit)
       return nil
     }
     guard stage == .digits else { return .badChunkSize }
@@ -130,16 +132,6 @@ struct ChunkedDecoder {
   private mutating func countExtension() -> HTTPFault? {
     extensionBytes += 1
     return extensionBytes > ChunkedDecoder.maxExtensions ? .bad("The chunk extensions are larger than allowed.") : nil
-  }
-
-  @inline(__always)
-  private static func hexDigit(_ byte: UInt8) -> Int? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): Int(byte &- UInt8(ascii: "0"))
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): Int(byte &- UInt8(ascii: "A")) + 10
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): Int(byte &- UInt8(ascii: "a")) + 10
-    default: nil
-    }
   }
 }
 
