@@ -25,16 +25,6 @@ func task<T: Sendable>(on loop: EventLoop, _ work: @escaping @Sendable () async 
   Task(executorPreference: loop) { await work() }
 }
 
-/// Waits until the condition holds; false when it does not within thirty seconds.
-func eventually(_ condition: () async -> Bool) async -> Bool {
-  let end = System.monotonic() + 30_000_000_000
-  while System.monotonic() < end {
-    if await condition() { return true }
-    try? await Task.sleep(nanoseconds: 500_000)
-  }
-  return await condition()
-}
-
 func inMilliseconds(_ number: Int64) -> Instant {
   Instant(nanoseconds: System.monotonic()) + .milliseconds(number)
 }

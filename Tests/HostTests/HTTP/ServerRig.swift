@@ -1,5 +1,6 @@
 import AdapterAPI
 import Synchronization
+import TestSupport
 
 @testable import Host
 

@@ -1,30 +1,24 @@
 import AdapterAPI
 import Foundation
 import Synchronization
+import TestSupport
 
 @testable import Host
 
 /// An upstream that runs a test's script for each connection, on plain threads.
 final class TestUpstream: Sendable {
-  private let listener: ListeningSocket
+  private let listener: TestSocket
   private let connections = Mutex<[TestSocket]>([])
   /// The requests that it has received, head and body.
   let requests = Collected<String>()
 
   /// - Parameter serve: Is called with the number of the connection, from 0, and the connection, which is closed afterwards.
   init(_ serve: @escaping @Sendable (Int, TestSocket, TestUpstream) -> Void) throws {
-    listener = try TestSocket.listen()
+    listener = try TestSocket.listening()
     let listener = listener
     Thread.detachNewThread { [weak self] in
       var number = 0
-      while true {
-        var waiting = pollfd(fd: listener.fd, events: Int16(POLLIN), revents: 0)
-        poll(&waiting, 1, 50)
-        guard self != nil else { return }
-        let fd = accept(listener.fd, nil, nil)
-        guard fd >= 0 else { continue }
-        _ = fcntl(fd, F_SETFL, 0)
-        let socket = TestSocket(fd: fd)
+      while let socket = listener.accept() {
         self?.connections.withLock { $0.append(socket) }
         Thread.detachNewThread { [number, weak self] in
           if let self { serve(number, socket, self) }
@@ -34,6 +28,8 @@ final class TestUpstream: Sendable {
       }
     }
   }
+
+  deinit { listener.shutDown() }
 
   /// Returns an upstream that responds to every request with the same bytes.
   static func answering(_ response: String) throws -> TestUpstream {
@@ -52,8 +48,8 @@ final class TestUpstream: Sendable {
   /// The number of connections accepted so far.
   var accepted: Int { connections.withLock { $0.count } }
 
-  var url: BaseURL { BaseURL(isTLS: false, host: "127.0.0.1", port: listener.address.port, path: "/base") }
-  var address: SocketAddress { listener.address }
+  var url: BaseURL { BaseURL(isTLS: false, host: "127.0.0.1", port: listener.port, path: "/base") }
+  var address: SocketAddress { SocketAddress(numeric: "127.0.0.1", port: listener.port)! }
 }
 
 /// Returns a response of status 200 with a body and its length.

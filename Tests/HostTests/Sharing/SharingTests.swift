@@ -1,4 +1,5 @@
 import AdapterAPI
+import TestSupport
 import Testing
 
 @testable import Host
