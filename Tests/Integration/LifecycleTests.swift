@@ -50,7 +50,9 @@ struct LifecycleTests {
     try eventually("the caller to be gone") { try lab.metric("gateway_http_connections") == 0 }
     lab.gateway.signal(SIGTERM)
     #expect(try lab.gateway.waitForExit() == 0)
-    #expect(lab.gateway.log.contains(/"operation":"set","outcome":"ok"/))
+    #expect(
+      lab.gateway.log.contains(
+        /"msg":"client left before the response of its write".*"operation":"set","upstream":"ok"/))
   }
 
   @Test func `a write that outlasts the drain timeout is logged`() throws {
@@ -64,7 +66,8 @@ struct LifecycleTests {
     try eventually("the call at the upstream") { lab.upstream.dataCalls.count == 1 }
     lab.gateway.signal(SIGTERM)
     #expect(try lab.gateway.waitForExit(within: 8) == 0)
-    #expect(lab.gateway.log.contains(/"operation":"set","outcome":/))
+    #expect(
+      lab.gateway.log.contains(/"msg":"write failed".*"operation":"set","upstream":"timeout","outcome":"unknown"/))
   }
 
   @Test func `/readyz returns 503 during a drain`() throws {
