@@ -5,7 +5,7 @@ import Testing
 
 @testable import Host
 
-/// Runs the test with event loops that turn, and ends them afterwards. What the test put on them has to be over by then.
+/// Runs the test with running event loops, and stops them afterwards. The test's work on them must have ended by then.
 func withLoops<T>(_ count: Int = 1, _ body: (EventLoopGroup) async throws -> T) async rethrows -> T {
   let group = EventLoopGroup(count: count)
   group.start()
@@ -13,14 +13,14 @@ func withLoops<T>(_ count: Int = 1, _ body: (EventLoopGroup) async throws -> T) 
   return try await body(group)
 }
 
-/// The result of work that is done on the loop's thread, outside any task.
+/// Returns the result of work done on the loop's thread, outside any task.
 func onLoop<T: Sendable>(_ loop: EventLoop, _ work: @escaping @Sendable () -> T) async -> T {
   await withUnsafeContinuation { continuation in
     loop.post { continuation.resume(returning: work()) }
   }
 }
 
-/// A task that runs on that loop.
+/// Starts a task that runs on that loop.
 func task<T: Sendable>(on loop: EventLoop, _ work: @escaping @Sendable () async -> T) -> Task<T, Never> {
   Task(executorPreference: loop) { await work() }
 }
@@ -29,14 +29,14 @@ func inMilliseconds(_ number: Int64) -> Instant {
   Instant(nanoseconds: System.monotonic()) + .milliseconds(number)
 }
 
-/// Milliseconds that the work took.
+/// Returns the duration of the work in milliseconds.
 func elapsed(_ work: () async throws -> Void) async rethrows -> Int64 {
   let began = System.monotonic()
   try await work()
   return (System.monotonic() - began) / 1_000_000
 }
 
-/// Something that tasks on loops wait at until the test opens it.
+/// A gate at which tasks on loops wait until the test opens it.
 final class Gate: Sendable {
   private struct State {
     var isOpen = false

@@ -32,7 +32,7 @@ import Testing
   @Test func `posted work wakes a sleeping loop each time`() async {
     await withLoops { group in
       let loop = group.loops[0]
-      // Each of these finds the loop on its way into the kernel, or in it.
+      // The loop is about to wait in the kernel, or waits there, at each of these.
       for number in 0..<3_000 { #expect(await onLoop(loop) { number } == number) }
     }
   }

@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  /// Sets the deadlines in turn, then waits until another object's deadline after all of them has come.
+  /// Runs the script, then waits for the deadline of another object, which is later than all of the script's.
   private func transcript(_ script: @escaping @Sendable (EventLoop, Collected<Int64>) -> LoopObject) async -> [Int64] {
     await withLoops { group in
       let fired = Collected<Int64>()

@@ -11,7 +11,7 @@ import Testing
     try await ServerRig.with(handler: { exchange in
       await Task.yield()
       tasks.add(ExchangeTasksTests.taskInUse())
-      exchange.answer("done")
+      exchange.respond("done")
     }) { rig in
       let clients = [try await rig.connect(), try await rig.connect()]
       for _ in 0..<10 {
@@ -30,7 +30,7 @@ import Testing
     try await ServerRig.with(handler: { exchange in
       tasks.add(ExchangeTasksTests.taskInUse())
       await gate.pass(on: exchange.loop)
-      exchange.answer("done")
+      exchange.respond("done")
     }) { rig in
       for round in 1...2 {
         var clients: [TestSocket] = []
@@ -50,7 +50,7 @@ import Testing
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/wait" { await gate.pass(on: exchange.loop) }
       cancelled.add(Task.isCancelled)
-      exchange.answer("done")
+      exchange.respond("done")
     }) { rig in
       let staying = try await rig.connect()
       for number in 1...5 {
@@ -73,7 +73,7 @@ import Testing
       held = kept
       try await ServerRig.with(handler: { exchange in
         await Task.yield()
-        withExtendedLifetime(kept) { exchange.answer("done") }
+        withExtendedLifetime(kept) { exchange.respond("done") }
       }) { rig in
         let client = try await rig.connect(sending: get("/x"))
         #expect(client.receiveMessage()?.text == "done")

@@ -7,7 +7,7 @@ import Testing
 
 @Suite(.blocking) struct ListenerTests {
   private final class Hello: ExchangeHandler {
-    func serve(_ exchange: Exchange) async { exchange.answer("hello") }
+    func serve(_ exchange: Exchange) async { exchange.respond("hello") }
     func response(to fault: HTTPFault) -> Response {
       Response(status: fault.status, fields: Fields(), body: .bytes([]))
     }
@@ -84,7 +84,7 @@ import Testing
       try await serving(group, socket, limit: 100) { parts, _ in
         let part = parts[0]
         let clients = Collected<TestSocket>()
-        // The loop's thread is busy here: these wait in the backlog, their requests in the sockets.
+        // This occupies the loop's thread: the connections wait in the backlog, their requests in the sockets.
         await onLoop(part.server.loop) {
           for _ in 0..<40 {
             guard let client = TestSocket.connect(to: socket.address) else { continue }
@@ -97,8 +97,8 @@ import Testing
         }
         #expect(clients.count == 40)
         for client in clients.all {
-          let answer = client.receiveMessage()
-          #expect(answer?.text == "hello" && answer?.keepsAlive == false)
+          let response = client.receiveMessage()
+          #expect(response?.text == "hello" && response?.keepsAlive == false)
         }
         #expect(TestSocket.connect(to: socket.address) == nil, "the socket is closed")
       }
@@ -142,8 +142,8 @@ import Testing
     }
     let nowhere = BaseURL(isTLS: false, host: "no-such-host.invalid", port: 80, path: "")
     try await ClientRig.with(nowhere) { rig in
-      let answer = await rig.send(write, within: 60_000)
-      #expect(answer.code == .unreachable && answer.mayHaveActed == false)
+      let response = await rig.send(write, within: 60_000)
+      #expect(response.code == .unreachable && response.mayHaveActed == false)
     }
   }
 }

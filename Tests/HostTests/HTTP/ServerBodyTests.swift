@@ -27,9 +27,9 @@ import Testing
     try await ServerRig.with(handler: { await $0.echo(limit: 10) }) { rig in
       let client = try await rig.connect()
       client.send("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n")
-      let answer = client.receiveMessage()
-      #expect(answer?.status == 413)
-      #expect(answer?.keepsAlive == false)
+      let response = client.receiveMessage()
+      #expect(response?.status == 413)
+      #expect(response?.keepsAlive == false)
     }
   }
 
@@ -39,7 +39,7 @@ import Testing
     let body = "5\r\nhello\r\n1;name=\"v\"\r\n,\r\n6\r\n world\r\n0\r\nTrailer-Field: x\r\n\r\n"
     let request = Array((ServerBodyTests.chunkedHead + body + get("/next")).utf8)
     try await ServerRig.with(handler: { exchange in
-      exchange.path == "/next" ? exchange.answer("next") : await exchange.echo()
+      exchange.path == "/next" ? exchange.respond("next") : await exchange.echo()
     }) { rig in
       for size in [1, 2, 3, 7, 50, request.count] {
         let client = try await rig.connect()
@@ -68,9 +68,9 @@ import Testing
     try await ServerRig.with(handler: { await $0.echo() }) { rig in
       let client = try await rig.connect()
       client.send(ServerBodyTests.chunkedHead + body + "\r\n" + get("/smuggled"))
-      let answer = client.receiveMessage()
-      #expect([400, 413].contains(answer?.status))
-      #expect(answer?.keepsAlive == false)
+      let response = client.receiveMessage()
+      #expect([400, 413].contains(response?.status))
+      #expect(response?.keepsAlive == false)
       #expect(client.receiveAll().text == "")
     }
   }
@@ -124,11 +124,11 @@ import Testing
     let timeouts = ServerRig.timeouts { $0.body = Duration.seconds(1).nanoseconds }
     try await ServerRig.with(timeouts, handler: { await $0.echo() }) { rig in
       let silent = try await rig.connect()
-      var answer: TestMessage?
+      var response: TestMessage?
       let waited = await elapsed {
-        answer = silent.ask("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel")
+        response = silent.ask("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel")
       }
-      #expect(answer?.status == 408 && answer?.keepsAlive == false)
+      #expect(response?.status == 408 && response?.keepsAlive == false)
       #expect(waited >= 995)
 
       let slow = try await rig.connect()
@@ -138,9 +138,9 @@ import Testing
           #expect(!slow.isReadable(within: 100))
           slow.send([byte])
         }
-        answer = slow.receiveMessage()
+        response = slow.receiveMessage()
       }
-      #expect(answer?.text == "hello, world")
+      #expect(response?.text == "hello, world")
       #expect(took >= 1190, "longer than the timeout")
     }
   }
@@ -150,7 +150,7 @@ import Testing
     try await ServerRig.with(
       timeouts,
       handler: { exchange in
-        // More than the buffers hold, so that what follows waits behind it.
+        // More than the buffers take, so that the following bytes wait.
         exchange.connection.send(
           Array("HTTP/1.1 103 Early Hints\r\nx: \(String(repeating: "x", count: 300_000))\r\n\r\n".utf8))
         await exchange.echo()
@@ -178,8 +178,8 @@ import Testing
       holder.send(post("/hold", String(repeating: "x", count: 60_000)))
       #expect(holder.receiveMessage()?.status == 200)
       let other = try await rig.connect()
-      let answer = other.ask(post("/x", String(repeating: "y", count: 60_000)))
-      #expect(answer?.status == 503)
+      let response = other.ask(post("/x", String(repeating: "y", count: 60_000)))
+      #expect(response?.status == 503)
       let small = try await rig.connect()
       #expect(small.ask(post("/x", "small"))?.text == "small")
       gate.open()

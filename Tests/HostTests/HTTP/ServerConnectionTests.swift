@@ -9,14 +9,14 @@ import Testing
   private static let letters = Array("abcdefghijklmnopqrstuvwxyz".utf8)
 
   @Test func `requests on one connection are served one after another`() async throws {
-    try await ServerRig.with(handler: { $0.answer("you asked for \($0.path)") }) { rig in
+    try await ServerRig.with(handler: { $0.respond("you asked for \($0.path)") }) { rig in
       let client = try await rig.connect()
       for number in 0..<50 {
-        let answer = client.ask(get("/\(number)"))
-        #expect(answer?.startLine == "HTTP/1.1 200 OK")
-        #expect(answer?.text == "you asked for /\(number)")
-        #expect(answer?.keepsAlive == true)
-        #expect(answer?["Date"] != nil)
+        let response = client.ask(get("/\(number)"))
+        #expect(response?.startLine == "HTTP/1.1 200 OK")
+        #expect(response?.text == "you asked for /\(number)")
+        #expect(response?.keepsAlive == true)
+        #expect(response?["Date"] != nil)
       }
       #expect(rig.connections.current == 1)
     }
@@ -43,7 +43,7 @@ import Testing
       let path = exchange.path
       if path.hasPrefix("/slow") { await gate.pass(on: exchange.loop) }
       if path.hasPrefix("/body") { return await exchange.echo() }
-      exchange.answer(path)
+      exchange.respond(path)
     }) { rig in
       let client = try await rig.connect()
       client.send(
@@ -63,7 +63,7 @@ import Testing
     try await ServerRig.with(handler: { exchange in
       let path = exchange.path
       if path.hasSuffix("7") { await Task.yield() }
-      exchange.answer(path)
+      exchange.respond(path)
     }) { rig in
       let client = try await rig.connect()
       let count = 20_000
@@ -92,7 +92,7 @@ import Testing
   }
 
   @Test func `a body that the handler did not read ends the connection after the response`() async throws {
-    try await ServerRig.with(handler: { $0.answer("no", status: 404) }) { rig in
+    try await ServerRig.with(handler: { $0.respond("no", status: 404) }) { rig in
       let client = try await rig.connect()
       client.send(post("/x", "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"))
       let (text, end) = client.receiveAll()
@@ -106,10 +106,10 @@ import Testing
   @Test func `HEAD gets the head of GET, and the connection stays open`() async throws {
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/stream" {
-        await exchange.answer(ScriptedBody(1, size: 5))
+        await exchange.respond(ScriptedBody(1, size: 5))
         return
       }
-      exchange.answer("twelve bytes")
+      exchange.respond("twelve bytes")
     }) { rig in
       let client = try await rig.connect()
       client.send("HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -123,14 +123,14 @@ import Testing
 
   @Test func `a response with status 204 or 304 has no body, whatever the handler gives`() async throws {
     try await ServerRig.with(handler: { exchange in
-      exchange.answer("must not be sent", status: exchange.path == "/204" ? 204 : 304)
+      exchange.respond("must not be sent", status: exchange.path == "/204" ? 204 : 304)
     }) { rig in
       let client = try await rig.connect()
       for status in [204, 304, 204] {
         client.send(get("/\(status)"))
-        let answer = client.receiveMessage(hasBody: false)
-        #expect(answer?.status == status)
-        #expect(answer?["Content-Length"] == nil)
+        let response = client.receiveMessage(hasBody: false)
+        #expect(response?.status == status)
+        #expect(response?["Content-Length"] == nil)
       }
     }
   }
@@ -140,10 +140,10 @@ import Testing
   {
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/stream" {
-        await exchange.answer(ScriptedBody(2, size: 3))
+        await exchange.respond(ScriptedBody(2, size: 3))
         return
       }
-      exchange.answer("ok")
+      exchange.respond("ok")
     }) { rig in
       let plain = try await rig.connect()
       plain.send("GET /x HTTP/1.0\r\n\r\n")
@@ -152,9 +152,9 @@ import Testing
 
       let kept = try await rig.connect()
       for _ in 0..<2 {
-        let answer = kept.ask("GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
-        #expect(answer?["Connection"] == "keep-alive")
-        #expect(answer?.text == "ok")
+        let response = kept.ask("GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        #expect(response?["Connection"] == "keep-alive")
+        #expect(response?.text == "ok")
       }
       kept.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
       let stream = kept.receiveAll()
@@ -165,7 +165,7 @@ import Testing
   }
 
   @Test func `Connection: close in a request closes the connection, and is announced`() async throws {
-    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+    try await ServerRig.with(handler: { $0.respond("ok") }) { rig in
       let client = try await rig.connect()
       client.send(get("/x", "Connection: close\r\n") + get("/y"))
       let (text, end) = client.receiveAll()
@@ -185,15 +185,15 @@ import Testing
   func `bytes that are not a request get an error response, and end the connection`(_ bytes: String, _ status: Int)
     async throws
   {
-    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+    try await ServerRig.with(handler: { $0.respond("ok") }) { rig in
       let client = try await rig.connect()
       client.send(get("/good") + bytes + get("/never"))
       #expect(client.receiveMessage()?.text == "ok")
-      let answer = client.receiveMessage()
-      #expect(answer?.status == status)
-      #expect(answer?["Content-Type"] == "application/json")
-      #expect(answer?.keepsAlive == false)
-      #expect(answer?.text.contains("\"requestId\":\"\(answer?["X-Request-Id"] ?? "?")\"") == true)
+      let response = client.receiveMessage()
+      #expect(response?.status == status)
+      #expect(response?["Content-Type"] == "application/json")
+      #expect(response?.keepsAlive == false)
+      #expect(response?.text.contains("\"requestId\":\"\(response?["X-Request-Id"] ?? "?")\"") == true)
       #expect(client.receiveAll().text == "")
     }
   }
@@ -204,7 +204,7 @@ import Testing
   ) async throws {
     let big = (0..<(3 << 20)).map { ServerConnectionTests.letters[$0 % 26] }
     try await ServerRig.with(handler: { exchange in
-      exchange.path == "/big" ? exchange.answer(big) : exchange.answer("small")
+      exchange.path == "/big" ? exchange.respond(big) : exchange.respond("small")
     }) { rig in
       let client = try await rig.connect(receiveBuffer: buffer, sendBuffer: buffer)
       client.send(get("/big") + get("/small") + get("/big") + get("/small"))
@@ -220,7 +220,7 @@ import Testing
     try await ServerRig.with(handler: { exchange in
       let stream = ScriptedBody(200, size: 20_000, hasLength: exchange.path == "/length")
       streams.add(stream)
-      await exchange.answer(stream)
+      await exchange.respond(stream)
     }) { rig in
       for path in ["/chunked", "/length"] {
         let client = try await rig.connect(receiveBuffer: 8192, sendBuffer: 8192)
@@ -229,9 +229,9 @@ import Testing
         #expect(await eventually { rig.memory.used > 0 })
         let stream = try #require(streams.all.last)
         #expect(stream.taken < 100, "the sender stands still until the client reads")
-        let answer = client.receiveMessage()
-        #expect(answer?.isWhole == true)
-        #expect(answer?.body == stream.whole)
+        let response = client.receiveMessage()
+        #expect(response?.isWhole == true)
+        #expect(response?.body == stream.whole)
         #expect(client.ask(get(path))?.body.count == 4_000_000)
       }
     }
@@ -242,9 +242,9 @@ import Testing
   {
     let endless = ScriptedBody(100_000)
     try await ServerRig.with(handler: { exchange in
-      guard exchange.path == "/endless" else { return exchange.answer("\(endless.taken >= 100_000)") }
+      guard exchange.path == "/endless" else { return exchange.respond("\(endless.taken >= 100_000)") }
       // Nothing is sent to HEAD: no full socket makes it pause.
-      await exchange.answer(endless)
+      await exchange.respond(endless)
     }) { rig in
       let (busy, other) = (try await rig.connect(), try await rig.connect())
       busy.send("HEAD /endless HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -256,7 +256,7 @@ import Testing
   @Test func `an idle connection counts for nothing in the memory budget`() async throws {
     try await ServerRig.with(handler: { exchange in
       _ = await LoopWait<Void>(loop: exchange.loop).wait(until: inMilliseconds(1))
-      await exchange.answer(ScriptedBody(1, size: 3, hasLength: true))
+      await exchange.respond(ScriptedBody(1, size: 3, hasLength: true))
     }) { rig in
       let padding = "X: \(String(repeating: "x", count: 4000))\r\n"
       let client = try await rig.connect(sending: get("/1") + get("/2", padding))

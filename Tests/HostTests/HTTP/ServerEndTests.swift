@@ -10,7 +10,7 @@ import Testing
     let gate = Gate()
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/slow" { await gate.pass(on: exchange.loop) }
-      exchange.answer("answer")
+      exchange.respond("response")
     }) { rig in
       for request in [get("/quick"), get("/quick") + get("/quick"), post("/quick", "")] {
         let client = try await rig.connect()
@@ -27,13 +27,13 @@ import Testing
       let (text, end) = slow.receiveAll()
       #expect(text.components(separatedBy: "\r\n\r\nanswer").count == 3)
       #expect(end == .finished)
-      // Long before any timeout of the server's.
+      // Long before any timeout.
       #expect(await eventually { rig.connections.current == 0 })
     }
   }
 
   @Test func `a client that ends without a request, or within one, gets the end only`() async throws {
-    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+    try await ServerRig.with(handler: { $0.respond("ok") }) { rig in
       for text in ["", "GET / HT", get("/x") + "GET"] {
         let client = try await rig.connect()
         client.sendAndFinish(text)
@@ -49,7 +49,7 @@ import Testing
     try await ServerRig.with(handler: { exchange in
       await gate.pass(on: exchange.loop)
       results.add(Task.isCancelled && exchange.isGone)
-      exchange.answer("unread")
+      exchange.respond("unread")
     }) { rig in
       for number in 1...10 {
         let client = try await rig.connect()
@@ -74,7 +74,7 @@ import Testing
         }
         return
       }
-      await exchange.answer(ScriptedBody(.max))
+      await exchange.respond(ScriptedBody(.max))
       ended.add("stream")
     }) { rig in
       let body = try await rig.connect()
@@ -106,14 +106,14 @@ import Testing
 
   @Test func `a stream that breaks off ends the connection with a reset`() async throws {
     try await ServerRig.with(handler: { exchange in
-      let isWhole = await exchange.answer(
+      let isWhole = await exchange.respond(
         ScriptedBody(1, size: 4, hasLength: exchange.path == "/length", breaksOff: true))
       #expect(!isWhole)
     }) { rig in
       for path in ["/length", "/chunked"] {
         let client = try await rig.connect()
-        let answer = client.ask(get(path))
-        #expect(answer == nil || answer?.isWhole == false)
+        let response = client.ask(get(path))
+        #expect(response == nil || response?.isWhole == false)
         #expect(await eventually { rig.connections.current == 0 })
       }
     }
@@ -121,8 +121,8 @@ import Testing
 
   @Test func `a second response to a request is not sent`() async throws {
     try await ServerRig.with(handler: { exchange in
-      exchange.answer("first")
-      exchange.answer("second", status: 500)
+      exchange.respond("first")
+      exchange.respond("second", status: 500)
     }) { rig in
       let client = try await rig.connect()
       #expect(client.ask(get("/x"))?.text == "first")
@@ -132,7 +132,7 @@ import Testing
 
   @Test func `an idle connection closes after idle_timeout, before and after a request`() async throws {
     let timeouts = ServerRig.timeouts { $0.idle = Duration.seconds(2).nanoseconds }
-    try await ServerRig.with(timeouts, handler: { $0.answer("ok") }) { rig in
+    try await ServerRig.with(timeouts, handler: { $0.respond("ok") }) { rig in
       for isUsed in [false, true] {
         var end: TestSocket.End?
         let waited = try await elapsed {
@@ -147,7 +147,7 @@ import Testing
 
   @Test func `a head that arrives byte by byte gets 408 after header_timeout`() async throws {
     let timeouts = ServerRig.timeouts { $0.header = Duration.milliseconds(200).nanoseconds }
-    try await ServerRig.with(timeouts, handler: { $0.answer("ok") }) { rig in
+    try await ServerRig.with(timeouts, handler: { $0.respond("ok") }) { rig in
       for isKept in [false, true] {
         let client = try await rig.connect()
         if isKept { #expect(client.ask(get("/x"))?.text == "ok") }
@@ -159,8 +159,8 @@ import Testing
             sent += 1
           }
         }
-        let answer = client.receiveMessage()
-        #expect(answer?.status == 408 && answer?.keepsAlive == false)
+        let response = client.receiveMessage()
+        #expect(response?.status == 408 && response?.keepsAlive == false)
         #expect(waited >= 190 && sent > 5 && sent < head.count)
       }
     }
@@ -173,10 +173,10 @@ import Testing
       timeouts,
       handler: { exchange in
         if exchange.path == "/stream" {
-          await exchange.answer(ScriptedBody(.max))
+          await exchange.respond(ScriptedBody(.max))
           ended.add(exchange.isGone)
         } else {
-          exchange.answer([UInt8](repeating: UInt8(ascii: "x"), count: 4 << 20))
+          exchange.respond([UInt8](repeating: UInt8(ascii: "x"), count: 4 << 20))
         }
       }
     ) { rig in
@@ -191,7 +191,7 @@ import Testing
   }
 
   @Test func `a client that does not close after the last response is dropped after the linger time`() async throws {
-    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+    try await ServerRig.with(handler: { $0.respond("ok") }) { rig in
       let client = try await rig.connect()
       #expect(client.ask(get("/x", "Connection: close\r\n"))?.text == "ok")
       #expect(client.receiveAll().end == .finished)
@@ -201,7 +201,7 @@ import Testing
   }
 
   @Test func `a flood on a lingering connection leaves the loop to other connections`() async throws {
-    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+    try await ServerRig.with(handler: { $0.respond("ok") }) { rig in
       let flooder = try await rig.connect()
       let isOver = Collected<Bool>()
       flooder.send("garbage\r\n\r\n")
@@ -219,7 +219,7 @@ import Testing
     let gate = Gate()
     try await ServerRig.with(handler: { exchange in
       if exchange.path == "/slow" { await gate.pass(on: exchange.loop) }
-      exchange.answer("ok")
+      exchange.respond("ok")
     }) { rig in
       let idle = try await rig.connect()
       #expect(idle.ask(get("/x"))?.keepsAlive == true)
@@ -230,7 +230,7 @@ import Testing
       half.send("GET /half HTTP/1.1\r\n")
       #expect(await eventually { rig.memory.used > 0 })
       let server = rig.server
-      // On the loop's thread nothing is read meanwhile: these requests are in the sockets only when the drain begins.
+      // Nothing is read while this occupies the loop: these requests are unread in the sockets when the drain begins.
       let (new, fd) = try TestSocket.pair()
       new.send(get("/new"))
       await onLoop(rig.loop) {
@@ -239,8 +239,8 @@ import Testing
         server.value.drain()
       }
       for client in [new, idle] {
-        let answer = client.receiveMessage()
-        #expect(answer?.text == "ok" && answer?.keepsAlive == false)
+        let response = client.receiveMessage()
+        #expect(response?.text == "ok" && response?.keepsAlive == false)
         #expect(client.receiveAll().end == .finished)
       }
       half.send("Host: h\r\n\r\n")
@@ -253,7 +253,7 @@ import Testing
   }
 
   @Test func `a connection that the kernel refuses to watch is closed and reported`() async throws {
-    try await ServerRig.with(handler: { $0.answer("ok") }) { rig in
+    try await ServerRig.with(handler: { $0.respond("ok") }) { rig in
       // epoll_ctl refuses this file with EPERM, as it refuses a socket with ENOSPC or ENOMEM.
       let fd = open("/dev/null", O_RDWR | O_CLOEXEC)
       await onLoop(rig.loop) { rig.open(fd) }
@@ -275,10 +275,10 @@ import Testing
       if path == "/wait" { await gate.pass(on: exchange.loop) }
       if path == "/echo" { return await exchange.echo(limit: 1000) }
       if path == "/stream" {
-        await exchange.answer(ScriptedBody(20, size: 30_000))
+        await exchange.respond(ScriptedBody(20, size: 30_000))
         return
       }
-      exchange.answer("ok")
+      exchange.respond("ok")
     }) { rig in
       var random = Seeded(state: 3)
       var clients: [TestSocket] = []

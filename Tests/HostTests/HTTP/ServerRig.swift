@@ -96,15 +96,15 @@ final class ServerRig: Sendable {
 extension Exchange {
   var path: String { String(decoding: bytes(head.path), as: UTF8.self) }
 
-  func answer(_ text: String, status: Int = 200) { answer(Array(text.utf8), status: status) }
+  func respond(_ text: String, status: Int = 200) { respond(Array(text.utf8), status: status) }
 
-  func answer(_ body: [UInt8], status: Int = 200) {
+  func respond(_ body: [UInt8], status: Int = 200) {
     respondAtOnce(Response(status: status, fields: Fields(), body: .bytes(body)))
   }
 
   /// Responds with a stream; false when it broke off.
   @discardableResult
-  func answer(_ stream: any BodyStream) async -> Bool {
+  func respond(_ stream: any BodyStream) async -> Bool {
     do throws(AdapterError) {
       try await respond(Response(status: 200, fields: Fields(), body: .stream(prefix: [], rest: stream)))
       return true
@@ -117,9 +117,9 @@ extension Exchange {
   func echo(limit: Int = 1 << 20) async {
     do throws(HTTPFault) {
       let body = try await body(limit: limit)
-      answer(body)
+      respond(body)
     } catch {
-      answer(error.reason.description, status: error.status)
+      respond(error.reason.description, status: error.status)
     }
   }
 }
@@ -132,17 +132,17 @@ func post(_ path: String, _ body: String, _ fields: String = "") -> String {
   "POST \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)"
 }
 
-/// A stream of so many pieces of one size, each at hand when it is asked for.
+/// A stream of pieces of one size, all of them available at once.
 final class ScriptedBody: BodyStream {
   let remaining: Int?
-  /// The pieces that were taken.
+  /// The number of pieces taken.
   var taken: Int { next.load(ordering: .relaxed) }
   private let next = Atomic(0)
   private let count: Int
   private let size: Int
   private let breaksOff: Bool
 
-  /// - Parameter breaksOff: Ends with an error instead of its end.
+  /// - Parameter breaksOff: the stream ends with an error.
   init(_ count: Int, size: Int = 64 << 10, hasLength: Bool = false, breaksOff: Bool = false) {
     self.count = count
     self.size = size
@@ -150,7 +150,7 @@ final class ScriptedBody: BodyStream {
     remaining = hasLength ? count * size + (breaksOff ? 1 : 0) : nil
   }
 
-  /// All of the body.
+  /// The whole body.
   var whole: [UInt8] { (0..<count).flatMap(piece) }
 
   private func piece(_ number: Int) -> [UInt8] {
