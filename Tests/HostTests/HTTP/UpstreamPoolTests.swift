@@ -84,7 +84,8 @@ import Testing
       let permits = Permits(limit: 1)
       let inUse = await task(on: loop) { () -> [Int] in
         let pool = UpstreamPool(
-          loop: loop, options: UpstreamOptions(), connections: permits, serializer: RequestSerializer(url))
+          loop: loop, options: UpstreamOptions(), requests: Permits(limit: 1), connections: permits,
+          serializer: RequestSerializer(url))
         let made = await pool.open(to: [address], .values, deadline: inMilliseconds(60_000))
         guard case .success(let connection) = made else { return [] }
         pool.returned(connection)

@@ -120,7 +120,7 @@ import Testing
       let live = upstream.address
       let found = await task(on: loop) {
         let pool = UpstreamPool(
-          loop: loop, options: options, connections: permits,
+          loop: loop, options: options, requests: Permits(limit: 1), connections: permits,
           serializer: RequestSerializer(BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "")))
         var outcomes: [Bool] = []
         for addresses in [dead + [live], dead, [], [live] + dead] {
@@ -139,7 +139,7 @@ import Testing
       // A caller that has left: no address is tried.
       let cancelled = task(on: loop) {
         let pool = UpstreamPool(
-          loop: loop, options: options, connections: permits,
+          loop: loop, options: options, requests: Permits(limit: 1), connections: permits,
           serializer: RequestSerializer(BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "")))
         withUnsafeCurrentTask { $0?.cancel() }
         let result = await pool.open(to: [live, live], .values, deadline: inMilliseconds(60_000))

@@ -159,7 +159,7 @@ final class Exchange {
 
   /// Sends the rest of a streamed body and its end; false when the client has left.
   private func sendRest(of stream: any BodyStream) async throws(AdapterError) -> Bool {
-    if let stream = stream as? any RelayedStream {
+    if let stream = stream as? UpstreamBodyStream {
       switch await stream.relay(to: self) {
       case .whole: return true
       case .clientGone: return false

@@ -25,7 +25,9 @@ final class UpstreamClient: HTTPClient {
     self.requests = requests
     let serializer = RequestSerializer(baseURL)
     let pools = group.loops.map { loop in
-      LoopBound(UpstreamPool(loop: loop, options: options, connections: connections, serializer: serializer), on: loop)
+      LoopBound(
+        UpstreamPool(
+          loop: loop, options: options, requests: requests, connections: connections, serializer: serializer), on: loop)
     }
     self.pools = pools
     for pool in pools {
@@ -80,12 +82,9 @@ final class UpstreamClient: HTTPClient {
       }
       let wasUsed = connection.state.exchanges > 0
       switch await connection.exchange(request, deadline: deadline) {
-      case .success(var response):
-        if case .stream(let prefix, let rest) = response.body {
-          response.body = .stream(prefix: prefix, rest: PermitHoldingStream(rest, of: requests, priority))
-        } else {
-          requests.release(priority)
-        }
+      case .success(let response):
+        // A streamed body returns the permit at its end.
+        if response.body.isWhole { requests.release(priority) }
         return response
       case .failure(let failure):
         // Sent again where that is safe: a write when no byte of it has left, a read when no byte of a response has come. A used

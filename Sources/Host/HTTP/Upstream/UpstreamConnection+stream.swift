@@ -5,7 +5,8 @@ extension UpstreamConnection {
   func startStreaming() {
     deadline = nil
     streamTimeLeft = requestDeadline - loop.now
-    let stream = UpstreamBodyStream(self, exchange: state.exchanges, remaining: state.reader.remaining)
+    let stream = UpstreamBodyStream(
+      self, exchange: state.exchanges, remaining: state.reader.remaining, priority: priority)
     let body = Body.stream(prefix: state.takeBody(), rest: stream)
     respond(.success(state.reader.response(with: body)))
   }

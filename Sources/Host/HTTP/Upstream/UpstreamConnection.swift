@@ -19,6 +19,7 @@ final class UpstreamConnection: LoopObject {
   private var output: [UInt8] = []
   private var outputSent = 0
   private(set) var requestDeadline = Instant.distantFuture
+  private(set) var priority = Priority.values
   private var responseWaiter: UnsafeContinuation<Result<HTTPResponse, Failure>, Never>?
   /// The loop's turn in which the last exchange ended.
   private var idleSince = 0
@@ -71,6 +72,7 @@ final class UpstreamConnection: LoopObject {
       isQuiet: transport.isQuiet)
     guard case .write = action else { return perform(action) }
     requestDeadline = deadline
+    priority = request.priority
     self.deadline = deadline
     let begin = loop.outgoing.count
     pool.serializer.append(request, to: &loop.outgoing)

@@ -5,6 +5,8 @@ final class UpstreamPool {
   let loop: EventLoop
   let options: UpstreamOptions
   let timeouts: UpstreamTimeouts
+  /// Permits for requests in flight, over all loops.
+  let requests: any PermitPool
   /// Permits for open connections, over all loops.
   let connections: any PermitPool
   let serializer: RequestSerializer
@@ -21,10 +23,14 @@ final class UpstreamPool {
   /// The longest time that a connection is idle, in nanoseconds.
   private static let idleTimeout: Int64 = 60_000_000_000
 
-  init(loop: EventLoop, options: UpstreamOptions, connections: any PermitPool, serializer: RequestSerializer) {
+  init(
+    loop: EventLoop, options: UpstreamOptions, requests: any PermitPool, connections: any PermitPool,
+    serializer: RequestSerializer
+  ) {
     self.loop = loop
     self.options = options
     timeouts = UpstreamTimeouts(options)
+    self.requests = requests
     self.connections = connections
     self.serializer = serializer
   }
