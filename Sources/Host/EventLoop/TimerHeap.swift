@@ -3,8 +3,8 @@
 /// An entry names its object by slot and generation, so the entry of a removed object is recognised and dropped. Objects re-arm
 /// lazily, so each has few entries, whatever its traffic. Entries of removed objects are cleared away when the heap has twice as many
 /// entries as after the last clearing.
-struct TimerHeap {
-  struct Entry: Comparable {
+struct TimerHeap: Sendable {
+  struct Entry: Comparable, Sendable {
     /// Monotonic nanoseconds.
     var at: Int64
     var id: UInt64

@@ -40,3 +40,5 @@ struct Heap<Element: Comparable> {
     elements.sort()
   }
 }
+
+extension Heap: Sendable where Element: Sendable {}
