@@ -1,7 +1,8 @@
-/// A string of the JSON text: the bytes between its quotes where they say themselves, else a copy with the escapes
-/// decoded.
+import AdapterAPI
+
+/// A JSON string's value: the bytes between its quotes, or a decoded copy when it has escapes.
 enum Text {
-  /// Valid as long as the text that is read.
+  /// Valid as long as the JSON text.
   case raw(UnsafeBufferPointer<UInt8>)
   case decoded([UInt8])
 
@@ -12,7 +13,7 @@ enum Text {
     }
   }
 
-  /// Byte for byte, as RFC 7515 §5.3 asks: neither case nor Unicode forms are folded.
+  /// Compares byte for byte (RFC 7515 §5.3), without folding case or Unicode forms.
   static func == (text: Text, word: StaticString) -> Bool {
     text.withBytes { bytes in
       let word = UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
@@ -28,12 +29,12 @@ enum Text {
   var isEmpty: Bool { withBytes { $0.isEmpty } }
 }
 
-/// A number as it stands in the text.
+/// A JSON number's text.
 struct NumberText {
   let text: UnsafeBufferPointer<UInt8>
   let isInteger: Bool
 
-  /// As whole seconds; nil when it does not fit (`1e400`, thirty digits).
+  /// Returns whole seconds; nil when they do not fit (`1e400`, thirty digits).
   func seconds(_ rule: FloatingPointRoundingRule) -> Int64? {
     if isInteger, text.count <= 18 {
       var value: Int64 = 0
@@ -77,7 +78,7 @@ extension ClaimsReader {
     throw .malformed
   }
 
-  /// What follows a backslash.
+  /// Reads an escape after its backslash.
   private mutating func escape() throws(Failure) -> Unicode.Scalar {
     guard position < bytes.count else { throw .malformed }
     let byte = bytes[position]
@@ -85,7 +86,7 @@ extension ClaimsReader {
     switch byte {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
     case UInt8(ascii: "b"): return "\u{8}"
-    case UInt8(ascii: "f"): return "\u{c}"
+    case UInt8(ascii: "f"): return "\u{C}"
     case UInt8(ascii: "n"): return "\n"
     case UInt8(ascii: "r"): return "\r"
     case UInt8(ascii: "t"): return "\t"
@@ -93,12 +94,12 @@ extension ClaimsReader {
     default: throw .malformed
     }
     var value = try fourDigits()
-    if 0xd800...0xdbff ~= value {
+    if 0xD800...0xDBFF ~= value {
       try expect(UInt8(ascii: "\\"))
       try expect(UInt8(ascii: "u"))
       let low = try fourDigits()
-      guard 0xdc00...0xdfff ~= low else { throw .malformed }
-      value = 0x10000 + (value - 0xd800) << 10 + (low - 0xdc00)
+      guard 0xDC00...0xDFFF ~= low else { throw .malformed }
+      value = 0x10000 + (value - 0xD800) << 10 + (low - 0xDC00)
     }
     guard let scalar = Unicode.Scalar(value) else { throw .malformed }
     return scalar
@@ -108,13 +109,7 @@ extension ClaimsReader {
     guard bytes.count - position >= 4 else { throw .malformed }
     var value: UInt32 = 0
     for _ in 0..<4 {
-      let digit: UInt8
-      switch bytes[position] {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = bytes[position] - UInt8(ascii: "0")
-      case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = bytes[position] - UInt8(ascii: "a") + 10
-      case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = bytes[position] - UInt8(ascii: "A") + 10
-      default: throw .malformed
-      }
+      guard let digit = HexDigit.value(bytes[position]) else { throw .malformed }
       value = value << 4 | UInt32(digit)
       position += 1
     }
@@ -147,12 +142,12 @@ extension ClaimsReader {
   }
 }
 
-/// Valid UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
+/// Returns whether the bytes are valid UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
 func isValidUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
   var index = 0
   let raw = UnsafeRawBufferPointer(bytes)
   while index < bytes.count {
-    // Eight ASCII bytes at a time: nearly all of a token's JSON is ASCII.
+    // Eight ASCII bytes at a time, since nearly all of a token's JSON is ASCII.
     while bytes.count - index >= 8 {
       guard raw.loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 == 0 else { break }
       index += 8
@@ -161,22 +156,22 @@ func isValidUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
     let lead = bytes[index]
     index += 1
     let following: Int
-    var range: ClosedRange<UInt8> = 0x80...0xbf
+    var range: ClosedRange<UInt8> = 0x80...0xBF
     switch lead {
-    case 0...0x7f: continue
-    case 0xc2...0xdf: following = 1
-    case 0xe0: (following, range) = (2, 0xa0...0xbf)
-    case 0xed: (following, range) = (2, 0x80...0x9f)
-    case 0xe1...0xef: following = 2
-    case 0xf0: (following, range) = (3, 0x90...0xbf)
-    case 0xf4: (following, range) = (3, 0x80...0x8f)
-    case 0xf1...0xf3: following = 3
+    case 0...0x7F: continue
+    case 0xC2...0xDF: following = 1
+    case 0xE0: (following, range) = (2, 0xA0...0xBF)
+    case 0xED: (following, range) = (2, 0x80...0x9F)
+    case 0xE1...0xEF: following = 2
+    case 0xF0: (following, range) = (3, 0x90...0xBF)
+    case 0xF4: (following, range) = (3, 0x80...0x8F)
+    case 0xF1...0xF3: following = 3
     default: return false
     }
     guard bytes.count - index >= following else { return false }
     for _ in 0..<following {
       guard range ~= bytes[index] else { return false }
-      range = 0x80...0xbf
+      range = 0x80...0xBF
       index += 1
     }
   }

@@ -1,8 +1,11 @@
-/// Reads one JSON object (RFC 8259) member by member from raw bytes, strictly, without a tree.
+/// A strict reader of one JSON object (RFC 8259): valid UTF-8, no lone surrogates, no duplicate name at the top level (compared
+/// with escapes decoded), nesting at most 16, nothing after the object.
 ///
-/// Strict: valid UTF-8, nothing after the object, no duplicate name at the top (names compared after their escapes),
-/// nesting at most 16, no lone surrogates. The caller must consume each member's value before it asks for the next
-/// name.
+/// It is the second JSON scanner beside `JSONCursor`, because it refuses more (lone surrogates, which could make two issuers or
+/// roles equal) and returns values as bytes of the text. `JSONCursor` is internal to AdapterAPI: making it public would add a
+/// scanner to the vendors' API, and its calls across modules would slow down the verification of each new token.
+///
+/// The caller must consume each member's value before it reads the next name.
 struct ClaimsReader {
   enum Failure: Error, Equatable { case malformed, notUTF8, duplicateName, tooDeep }
   enum Kind { case string, number, object, array, bool, null }
@@ -14,7 +17,7 @@ struct ClaimsReader {
   private var names = NameSet()
   private var isFirst = true
 
-  /// The bytes must outlive the reader and every `Text` that it gives.
+  /// The bytes must outlive the reader and every `Text` it returns.
   init(objectIn bytes: UnsafeBufferPointer<UInt8>) throws(Failure) {
     self.bytes = bytes
     guard isValidUTF8(bytes) else { throw .notUTF8 }
@@ -22,7 +25,7 @@ struct ClaimsReader {
     try expect(UInt8(ascii: "{"))
   }
 
-  /// The next member's name at the top; nil at the end, when nothing but space may follow.
+  /// Returns the name of the next top-level member; nil at the end of the object, after which only white space may follow.
   mutating func nextName() throws(Failure) -> Text? {
     var first = isFirst
     isFirst = false
@@ -35,7 +38,7 @@ struct ClaimsReader {
     return name
   }
 
-  /// What stands next, by its first byte.
+  /// Returns the kind of the next value, by its first byte.
   func kind() throws(Failure) -> Kind {
     switch peek() {
     case UInt8(ascii: "\""): return .string
@@ -48,10 +51,12 @@ struct ClaimsReader {
     }
   }
 
-  /// Steps over one value of any kind, checking it. `nested` is how many arrays the caller is in.
+  /// Checks and skips one value.
+  ///
+  /// - Parameter nested: the number of arrays that the caller is in.
   mutating func skip(nested: Int = 0) throws(Failure) { try skip(depth: 2 + nested) }
 
-  /// Steps over one value, and gives its text.
+  /// Checks and skips one value, and returns its text.
   mutating func slice() throws(Failure) -> UnsafeBufferPointer<UInt8> {
     let start = position
     try skip()
@@ -60,8 +65,9 @@ struct ClaimsReader {
 
   mutating func beginArray() throws(Failure) { try expect(UInt8(ascii: "[")) }
 
-  /// There is another element, and it stands next. `first` starts out true and is the caller's to keep, one for each
-  /// array.
+  /// Returns whether another element of the array follows.
+  ///
+  /// - Parameter first: the caller's variable for this array, initially true.
   mutating func nextElement(first: inout Bool) throws(Failure) -> Bool {
     skipSpace()
     if peek() == UInt8(ascii: "]") {
@@ -120,8 +126,9 @@ struct ClaimsReader {
     position = end
   }
 
-  // MARK: bytes
+  // MARK: Bytes
 
+  /// The next byte; 0, which no JSON text contains, at the end.
   func peek() -> UInt8 { position < bytes.count ? bytes[position] : 0 }
 
   mutating func expect(_ byte: UInt8) throws(Failure) {
@@ -132,26 +139,26 @@ struct ClaimsReader {
   mutating func skipSpace() {
     while position < bytes.count {
       switch bytes[position] {
-      case 0x20, 0x09, 0x0a, 0x0d: position += 1
+      case UInt8(ascii: " "), 0x09, 0x0A, 0x0D: position += 1
       default: return
       }
     }
   }
 }
 
-/// The names that an object has had so far.
+/// The hashes of an object's names (FNV-1a, 64 bits).
 ///
-/// It keeps hashes of them: equal names have equal hashes, so that no duplicate is missed; two different names that
-/// share all 64 bits would have their own token refused, and no one else's.
+/// Equal names have equal hashes, so no duplicate is missed. Two different names with one hash lead to the refusal of the token
+/// that contains them, and of no other.
 private struct NameSet {
   private var few = InlineArray<16, UInt64>(repeating: 0)
   private var count = 0
   private var many: Set<UInt64> = []
 
-  /// False when the name has been there before.
+  /// - Returns: false when the name is a duplicate.
   mutating func insert(_ name: Text) -> Bool {
     let hash = name.withBytes { bytes in
-      bytes.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+      bytes.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
     for index in 0..<count where few[index] == hash { return false }
     guard count == few.count else {

@@ -1,12 +1,13 @@
+import AdapterAPI
 import COpenSSL
 
-/// The SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
+/// Returns the SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
 func sha256Hex(_ bytes: some Collection<UInt8>) -> String {
   func digest(_ buffer: UnsafeBufferPointer<UInt8>) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: 32) { output, count in
       var length: UInt32 = 0
       let done = EVP_Digest(buffer.baseAddress, buffer.count, output.baseAddress, &length, EVP_sha256(), nil) == 1
-      // It fails only where memory can't be had or the library was built without SHA-256; nothing can go on without it.
+      // Fails only without memory, or when the library was built without SHA-256. The process cannot go on without it.
       precondition(done && length == 32, "OpenSSL has no SHA-256")
       count = 32
     }
@@ -15,11 +16,11 @@ func sha256Hex(_ bytes: some Collection<UInt8>) -> String {
   return hexadecimal(hash)
 }
 
-/// `count` random bytes, fit for secrets, as lower-case hexadecimal digits.
+/// Returns `count` random bytes, fit for secrets, as lower-case hexadecimal digits.
 func randomHex(_ count: Int) -> String {
   var bytes = [UInt8](repeating: 0, count: max(0, count))
   if RAND_bytes(&bytes, Int32(clamping: bytes.count)) != 1 {
-    // The kernel's own generator, in case OpenSSL's can't be seeded.
+    // The kernel's generator, in case OpenSSL's cannot be seeded.
     var generator = SystemRandomNumberGenerator()
     for index in bytes.indices { bytes[index] = UInt8.random(in: .min ... .max, using: &generator) }
   }
@@ -27,12 +28,5 @@ func randomHex(_ count: Int) -> String {
 }
 
 private func hexadecimal(_ bytes: [UInt8]) -> String {
-  let digits = Array("0123456789abcdef".utf8)
-  return String(unsafeUninitializedCapacity: bytes.count * 2) { text in
-    for (index, byte) in bytes.enumerated() {
-      text[index * 2] = digits[Int(byte >> 4)]
-      text[index * 2 + 1] = digits[Int(byte & 15)]
-    }
-    return bytes.count * 2
-  }
+  String(decoding: bytes.flatMap { [HexDigit.lowercase($0 >> 4), HexDigit.lowercase($0 & 0x0F)] }, as: UTF8.self)
 }

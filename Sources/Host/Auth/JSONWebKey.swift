@@ -1,25 +1,25 @@
 import AdapterAPI
 
-/// One entry of a JWK set (RFC 7517), as far as verifying signatures needs it.
+/// One entry of a JWK set (RFC 7517), as far as the verification of signatures needs it.
 struct JSONWebKey {
   typealias Algorithm = Configuration.Auth.Algorithm
 
   enum Outcome {
     case secret(Algorithm, [UInt8])
     case publicKey(Algorithm, PublicKey)
-    /// Not for verifying signatures: none of our business.
+    /// A key that is not meant for verifying signatures.
     case skipped
-    /// A key type, curve or algorithm that is not built in, and why.
+    /// A key type, curve or algorithm that is not supported, and why.
     case unsupported(String)
   }
 
-  /// The members that are strings.
+  /// The string members by name.
   private(set) var text: [String: String] = [:]
-  /// The members of another type.
-  private var others: Set<String> = []
+  /// The names of the members of other types.
+  private var otherNames: Set<String> = []
   private var operations: [String]?
 
-  /// A private key stands beside the public one (RFC 7518 §6.2.2, §6.3.2).
+  /// The entry contains a private key beside the public one (RFC 7518 §6.2.2, §6.3.2).
   var isPrivate: Bool { text["kty"] != "oct" && ["d", "p", "q", "dp", "dq", "qi"].contains { text[$0] != nil } }
 
   init(json: [UInt8]) throws(KeyProblem) {
@@ -27,7 +27,7 @@ struct JSONWebKey {
       do throws(ClaimsReader.Failure) { return try Self(reading: bytes) } catch { return nil }
     }
     guard let parsed else {
-      throw KeyProblem("the entry is no strict JSON object with distinct names; correct the file")
+      throw KeyProblem("the entry is not a strict JSON object with distinct names; correct the file")
     }
     self = parsed
   }
@@ -41,23 +41,25 @@ struct JSONWebKey {
       } else if kind == .array, name == "key_ops" {
         operations = try reader.strings() ?? []
       } else {
-        others.insert(name.string)
+        otherNames.insert(name.string)
         try reader.skip()
       }
     }
   }
 
-  /// The texts of the entries under `keys`.
+  /// Returns the JSON texts of the entries under `keys`.
   static func readSet(_ json: String, path: String) throws(KeyProblem) -> [[UInt8]] {
-    guard json.utf8.count <= 1 << 20 else { throw KeyProblem("\(path): the JWK set is larger than 1 MiB") }
+    guard json.utf8.count <= 1 << 20 else {
+      throw KeyProblem("\(path): the JWK set is larger than 1 MiB; remove keys that are not used")
+    }
     let entries: [[UInt8]]?? = Array(json.utf8).withUnsafeBufferPointer { bytes in
       do throws(ClaimsReader.Failure) { return try readSet(bytes) } catch { return nil }
     }
     guard let entries else {
-      throw KeyProblem("\(path): no strict JSON object; a JWK set looks like {\"keys\": [{\"kty\": …}]}")
+      throw KeyProblem("\(path): the file is not a strict JSON object; a JWK set looks like {\"keys\": [{\"kty\": …}]}")
     }
     guard let entries else {
-      throw KeyProblem("\(path): there is no array 'keys'; a JWK set looks like {\"keys\": [{\"kty\": …}]}")
+      throw KeyProblem("\(path): the array 'keys' is missing; a JWK set looks like {\"keys\": [{\"kty\": …}]}")
     }
     return entries
   }
@@ -80,11 +82,12 @@ struct JSONWebKey {
   }
 
   func key() throws(KeyProblem) -> Outcome {
-    for name in ["kty", "use", "alg", "kid", "key_ops", "crv", "n", "e", "x", "y", "k"] where others.contains(name) {
-      throw KeyProblem("'\(name)' has the wrong type; RFC 7517 and RFC 7518 section 6 give it")
+    for name in ["kty", "use", "alg", "kid", "key_ops", "crv", "n", "e", "x", "y", "k"] where otherNames.contains(name)
+    {
+      throw KeyProblem("'\(name)' has the wrong type; see RFC 7517 and RFC 7518 section 6")
     }
     guard let type = text["kty"] else {
-      throw KeyProblem("'kty' is missing; it says the kind of key: RSA, EC, OKP or oct")
+      throw KeyProblem("'kty' is missing; it must be one of RSA, EC, OKP, oct")
     }
     if let use = text["use"], use != "sig" { return .skipped }
     if let operations, !operations.contains("verify") { return .skipped }
@@ -95,31 +98,32 @@ struct JSONWebKey {
     case "EC":
       let curve = try required("crv")
       guard curve == "P-256" else {
-        return .unsupported("the curve '\(printable(curve))' is not supported, only P-256")
+        return .unsupported("the curve '\(Spelling.printable(curve))' is not supported, only P-256")
       }
       fitting = [.ES256]
     case "OKP":
       let curve = try required("crv")
       guard curve == "Ed25519" else {
-        return .unsupported("the curve '\(printable(curve))' is not supported, only Ed25519")
+        return .unsupported("the curve '\(Spelling.printable(curve))' is not supported, only Ed25519")
       }
       fitting = [.EdDSA]
     case "oct": fitting = [.HS256, .HS384, .HS512]
-    default: return .unsupported("the key type '\(printable(type))' is not supported")
+    default: return .unsupported("the key type '\(Spelling.printable(type))' is not supported")
     }
 
     let algorithm: Algorithm
     if let name = text["alg"] {
       guard let known = Algorithm(rawValue: name) else {
-        return .unsupported("the algorithm '\(printable(name))' is not supported")
+        return .unsupported("the algorithm '\(Spelling.printable(name))' is not supported")
       }
       guard fitting.contains(known) else {
         throw KeyProblem(
-          "'alg' is \(name), but a key of type \(type) can only do \(fitting.map(\.rawValue).joined(separator: ", "))")
+          "'alg' is \(name), but a key of type \(type) supports \(fitting.map(\.rawValue).joined(separator: ", ")) only"
+        )
       }
       algorithm = known
     } else if type == "oct" {
-      throw KeyProblem("'alg' is missing; a secret must say HS256, HS384 or HS512")
+      throw KeyProblem("'alg' is missing; for a secret it must be HS256, HS384 or HS512")
     } else {
       algorithm = fitting[0]
     }
@@ -133,37 +137,37 @@ struct JSONWebKey {
     switch type {
     case "RSA":
       guard let key = PublicKey.rsa(modulus: try bytes("n"), exponent: try bytes("e")) else {
-        throw KeyProblem("'n' and 'e' are no RSA public key of up to 16384 bits")
+        throw KeyProblem("'n' and 'e' are not an RSA public key of at most 16384 bits")
       }
       return key
     case "EC":
       guard let key = PublicKey.p256(x: try bytes("x"), y: try bytes("y")) else {
-        throw KeyProblem("'x' and 'y' are no point on P-256, 32 bytes each")
+        throw KeyProblem("'x' and 'y' are not a point on P-256 of 32 bytes each")
       }
       return key
     default:
       guard let key = PublicKey.ed25519(x: try bytes("x")) else {
-        throw KeyProblem("'x' is no Ed25519 public key of 32 bytes")
+        throw KeyProblem("'x' is not an Ed25519 public key of 32 bytes")
       }
       return key
     }
   }
 
   private func required(_ name: String) throws(KeyProblem) -> String {
-    guard let value = text[name] else { throw KeyProblem("'\(name)' is missing; a key of its type needs it") }
+    guard let value = text[name] else { throw KeyProblem("'\(name)' is missing; a key of this type needs it") }
     return value
   }
 
   private func bytes(_ name: String) throws(KeyProblem) -> [UInt8] {
     guard let bytes = Base64URL.decode(try required(name)) else {
-      throw KeyProblem("'\(name)' is no base64url without padding (RFC 7515 section 2)")
+      throw KeyProblem("'\(name)' is not base64url without padding (RFC 7515 section 2)")
     }
     return bytes
   }
 }
 
 extension ClaimsReader {
-  /// An array's strings; nil when the value is no array of strings alone.
+  /// Returns an array's strings; nil when the value is not an array, or the array has other elements.
   mutating func strings() throws(Failure) -> [String]? {
     guard try kind() == .array else {
       try skip()
@@ -178,7 +182,6 @@ extension ClaimsReader {
         found.append(try string().string)
       } else {
         areStrings = false
-        // An element is one level deeper than a member's value.
         try skip(nested: 1)
       }
     }

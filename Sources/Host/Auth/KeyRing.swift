@@ -1,11 +1,10 @@
 import AdapterAPI
 
-/// The keys that callers' tokens are verified with, and what else a token must say. Immutable; a reload builds a new
-/// one.
+/// The keys that verify callers' tokens, and the other requirements on a token. Immutable; a reload builds a new ring.
 final class KeyRing: Sendable {
   typealias Algorithm = Configuration.Auth.Algorithm
 
-  /// One key with its algorithm pinned (RFC 8725 §3.1): it verifies tokens of that algorithm and no others.
+  /// One key with its algorithm (RFC 8725 §3.1): it verifies tokens of that algorithm only.
   struct Key: Sendable {
     enum Material: Sendable {
       case mac(KeyedMAC)
@@ -24,12 +23,12 @@ final class KeyRing: Sendable {
     }
   }
 
-  /// How many keys one token may be tried with.
+  /// The number of keys that are tried for one token.
   static let maxTries = 8
 
-  /// Those with a kid first, so that a token with a kid meets the key that it names before those without a name.
+  /// Keys with a kid first: a token with a kid is tried with the key that it names before the keys without a kid.
   let keys: [Key]
-  /// Whole seconds.
+  /// In whole seconds.
   let leeway: Int64
   let issuer: [UInt8]?
   let audience: [UInt8]?
@@ -43,7 +42,7 @@ final class KeyRing: Sendable {
     self.rolesClaim = Array(rolesClaim.utf8)
   }
 
-  /// Builds the ring; nil when it recorded an error.
+  /// Returns the ring of a configuration; nil when an error was added to `problems`.
   static func make(_ auth: Configuration.Auth, problems: Settings.Problems) -> KeyRing? {
     let reading = Reading(problems)
     for key in auth.keys { reading.add(key) }
@@ -54,7 +53,7 @@ final class KeyRing: Sendable {
       rolesClaim: auth.rolesClaim)
   }
 
-  /// The keys gathered so far, while a configuration is read.
+  /// The keys read so far from a configuration.
   private final class Reading {
     private(set) var keys: [Key] = []
     private(set) var failed = false
@@ -67,10 +66,10 @@ final class KeyRing: Sendable {
       do throws(KeyProblem) {
         switch key.material {
         case .secret(let algorithm, let secret, let kid):
-          // RFC 8725 §2.1, the classic confusion: a public key's text is known to everybody.
+          // RFC 8725 §2.1: the text of a public key is no secret.
           guard !secret.exposed.contains("-----BEGIN ") else {
             throw KeyProblem(
-              "the secret is a PEM text, which is no secret; give a public key as 'file', with its alg, such as RS256")
+              "the secret is a PEM text; give a public key as 'file', with its alg, such as RS256")
           }
           try add(algorithm, secret: Array(secret.exposed.utf8), kid: kid)
         case .publicKey(let algorithm, let pem, let kid):
@@ -91,7 +90,7 @@ final class KeyRing: Sendable {
     private func add(_ key: Key) throws(KeyProblem) {
       if let kid = key.kid, !named.insert("\(key.algorithm.rawValue) \(kid)").inserted {
         throw KeyProblem(
-          "two \(key.algorithm.rawValue) keys have the kid '\(printable(kid))'; a kid must tell them apart")
+          "two \(key.algorithm.rawValue) keys have the kid '\(Spelling.printable(kid))'; give each key its own kid")
       }
       keys.append(key)
     }
@@ -117,23 +116,23 @@ final class KeyRing: Sendable {
         var label = "\(path): keys[\(index)]"
         do throws(KeyProblem) {
           let entry = try JSONWebKey(json: slice)
-          if let kid = entry.text["kid"] { label += " (kid '\(printable(kid))')" }
+          if let kid = entry.text["kid"] { label += " (kid '\(Spelling.printable(kid))')" }
           switch try entry.key() {
           case .skipped: break
           case .unsupported(let reason):
             problems.warning("auth.keys: \(label): \(reason); the entry is not used (RFC 7517 section 5)", at: position)
           case .secret(let algorithm, let secret):
             try add(algorithm, secret: secret, kid: entry.text["kid"])
-            // Secrets in the YAML file are measured where they are read.
+            // The configuration's reader checks the length of secrets in the YAML file.
             if let size = algorithm.macDigest?.size, secret.count < size {
               problems.warning(
-                "auth.keys: \(label): the secret has \(secret.count) bytes; under \(size) it can be guessed from "
-                  + "a token (RFC 7518 section 3.2). Make a longer one", at: position)
+                "auth.keys: \(label): the secret has \(secret.count) bytes; a secret under \(size) bytes can be guessed "
+                  + "from a token (RFC 7518 section 3.2). Make a longer one", at: position)
             }
           case .publicKey(let algorithm, let key):
             if entry.isPrivate {
               problems.warning(
-                "auth.keys: \(label): the entry holds a private key, which is not used; take it out of the file",
+                "auth.keys: \(label): the entry contains a private key, which is not used; remove it from the file",
                 at: position)
             }
             try add(Key(algorithm, kid: entry.text["kid"], .publicKey(key)))
@@ -149,7 +148,7 @@ final class KeyRing: Sendable {
       }
     }
 
-    /// A token without a kid is tried with `maxTries` keys; what lies beyond would never be reached.
+    /// Warns about keys that a token without a kid never reaches, since only `maxTries` keys are tried.
     func warnAboutCrowds(at position: SourcePosition?) {
       guard let position else { return }
       for algorithm in Algorithm.allCases {
@@ -157,14 +156,15 @@ final class KeyRing: Sendable {
         guard count > KeyRing.maxTries else { continue }
         problems.warning(
           "auth.keys: \(count) keys for \(algorithm.rawValue); a token without kid is tried with \(KeyRing.maxTries) "
-            + "of them. Take old keys out, or have tokens issued with kid", at: position)
+            + "of them. Remove old keys, or have tokens issued with kid", at: position)
       }
     }
   }
 }
 
 extension Configuration.Auth.Algorithm {
-  /// The digest of an HMAC algorithm and its size, which is also the least size of a good secret; nil for the others.
+  /// The digest of an HMAC algorithm and its size in bytes, which is also the least size of a good secret; nil for any other
+  /// algorithm.
   var macDigest: (name: StaticString, size: Int)? {
     switch self {
     case .HS256: ("SHA256", 32)

@@ -1,13 +1,13 @@
 import COpenSSL
 
-/// HMAC (RFC 2104) with its key already in place, so that no copy of the secret is kept beside it.
+/// HMAC (RFC 2104) with a fixed key, so that no copy of the secret is stored beside it.
 ///
-/// `@unchecked Sendable`: after `init` the context is only ever copied (`EVP_MAC_CTX_dup`, which takes it as const), by
-/// each event loop for itself; nobody computes with the original.
+/// `@unchecked Sendable`: after `init` the context is only copied (`EVP_MAC_CTX_dup`, which takes it as const). Each event loop
+/// computes with its own copy.
 final class KeyedMAC: @unchecked Sendable {
   private let context: OpaquePointer
 
-  /// Nil when OpenSSL refuses: no memory, or a build without the digest.
+  /// Nil when OpenSSL has no memory, or was built without the digest.
   init?(digest: StaticString, key: [UInt8]) {
     let made = key.withUnsafeBufferPointer { key in
       digest.withUTF8Buffer { name in
@@ -24,10 +24,10 @@ final class KeyedMAC: @unchecked Sendable {
 
   deinit { EVP_MAC_CTX_free(context) }
 
-  /// A context of the caller's own, who frees it.
+  /// Returns a copy of the context, which the caller has to free; nil when OpenSSL has no memory.
   func makeContext() -> OpaquePointer? { EVP_MAC_CTX_dup(context) }
 
-  /// The code over `bytes`, for issuing; nil only when OpenSSL has no memory.
+  /// Returns the code over `bytes`, for issuing; nil when OpenSSL has no memory.
   func code(over bytes: [UInt8]) -> [UInt8]? {
     guard let own = makeContext() else { return nil }
     defer { EVP_MAC_CTX_free(own) }

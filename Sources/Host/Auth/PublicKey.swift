@@ -1,23 +1,24 @@
+import AdapterAPI
 import COpenSSL
 
-/// A public key of OpenSSL's, owned.
+/// A public key in OpenSSL's form (EVP_PKEY).
 ///
-/// `@unchecked Sendable`: an EVP_PKEY whose parameters no longer change may be used by several threads at once, its
-/// reference count is atomic, and this class only reads it; each event loop makes its own EVP_PKEY_CTX from it.
+/// `@unchecked Sendable`: several threads may use an EVP_PKEY whose parameters do not change, its reference count is atomic, and
+/// this class only reads it. Each event loop makes its own EVP_PKEY_CTX from it.
 final class PublicKey: @unchecked Sendable {
   let pointer: OpaquePointer
 
-  /// Takes over `pointer`.
+  /// Takes ownership of `pointer`.
   init(owning pointer: OpaquePointer) { self.pointer = pointer }
 
   deinit { EVP_PKEY_free(pointer) }
 
   var bits: Int { Int(EVP_PKEY_get_bits(pointer)) }
-  /// The length of an RSA signature: the modulus in bytes (RFC 8017 §8.1.2).
+  /// The length of an RSA signature in bytes, which is that of the modulus (RFC 8017 §8.1.2).
   var signatureSize: Int { max(0, Int(EVP_PKEY_get_size(pointer))) }
 }
 
-/// Why a key can't be used: what is wrong and what to do.
+/// Why a key cannot be used, and the remedy.
 struct KeyProblem: Error {
   let message: String
   init(_ message: String) { self.message = message }
@@ -26,7 +27,7 @@ struct KeyProblem: Error {
 extension PublicKey {
   typealias Algorithm = Configuration.Auth.Algorithm
 
-  /// The public key in a PEM text: `PUBLIC KEY`, `RSA PUBLIC KEY`, or the first `CERTIFICATE`.
+  /// Reads the public key of a PEM text: `PUBLIC KEY`, `RSA PUBLIC KEY`, or the first `CERTIFICATE`.
   static func read(pem: String, for algorithm: Algorithm) throws(KeyProblem) -> PublicKey {
     let key = try read(pem: Array(pem.utf8))
     try key.check(for: algorithm)
@@ -40,7 +41,7 @@ extension PublicKey {
     }
     defer { BIO_free(input) }
     guard let first = nextBlock(input) else {
-      throw KeyProblem("no PEM block can be read; the file must hold '-----BEGIN PUBLIC KEY-----' or a certificate")
+      throw KeyProblem("no PEM block can be read; the file must contain '-----BEGIN PUBLIC KEY-----' or a certificate")
     }
     let key: PublicKey?
     switch first.name {
@@ -49,7 +50,7 @@ extension PublicKey {
         first.name == "PUBLIC KEY" ? d2i_PUBKEY(nil, $0, $1) : d2i_PublicKey(EVP_PKEY_RSA, nil, $0, $1)
       }
       if key != nil, nextBlock(input) != nil {
-        throw KeyProblem("the file holds more than one PEM block; give each key a file and an entry of its own")
+        throw KeyProblem("the file contains more than one PEM block; give each key its own file and entry")
       }
     case "CERTIFICATE", "X509 CERTIFICATE":
       key = decode(first.data) { bytes, length in
@@ -59,13 +60,15 @@ extension PublicKey {
       }
     case let name where name.contains("PRIVATE KEY"):
       throw KeyProblem(
-        "the file holds a private key, which a gateway must not have; give the public one: "
+        "the file contains a private key, which a gateway must not have; give the public key: "
           + "openssl pkey -in FILE -pubout")
     default:
-      throw KeyProblem("a PEM block '\(printable(first.name))' is no public key; give 'PUBLIC KEY' or 'CERTIFICATE'")
+      throw KeyProblem(
+        "the PEM block '\(Spelling.printable(first.name))' is not a public key; give 'PUBLIC KEY' or 'CERTIFICATE'")
     }
     guard let key else {
-      throw KeyProblem("the PEM block '\(first.name)' is damaged, or of a kind that OpenSSL does not know")
+      throw KeyProblem(
+        "the PEM block '\(first.name)' is damaged, or of a kind that OpenSSL does not support; export it again")
     }
     return key
   }
@@ -85,7 +88,7 @@ extension PublicKey {
     return (String(cString: name), Array(UnsafeBufferPointer(start: data, count: max(0, length))))
   }
 
-  /// Runs a `d2i` function over all of `der`: bytes that it leaves over make the key bad.
+  /// Runs a `d2i` function over `der`. Nil also when it leaves bytes over.
   private static func decode(
     _ der: [UInt8], _ read: (UnsafeMutablePointer<UnsafePointer<UInt8>?>, Int) -> OpaquePointer?
   ) -> PublicKey? {
@@ -97,7 +100,7 @@ extension PublicKey {
     }
   }
 
-  /// The key is of the algorithm's kind and strong enough (RFC 7518 §3.3 and §3.4, RFC 8037 §3.1).
+  /// Checks that the key is of the algorithm's kind and strong enough (RFC 7518 §3.3 and §3.4, RFC 8037 §3.1).
   func check(for algorithm: Algorithm) throws(KeyProblem) {
     defer { ERR_clear_error() }
     let kind = EVP_PKEY_get_base_id(pointer)
@@ -107,30 +110,31 @@ extension PublicKey {
         "\(algorithm.rawValue) needs a secret, not a public key; give 'secret', or alg RS256, PS256, ES256 or EdDSA")
     case .RS256, .PS256:
       guard kind == EVP_PKEY_RSA || (kind == EVP_PKEY_RSA_PSS && algorithm == .PS256) else {
-        throw KeyProblem("\(algorithm.rawValue) needs an RSA key, but this is another kind\(suggestion(kind))")
+        throw KeyProblem("\(algorithm.rawValue) needs an RSA key, but this key is of another kind\(suggestion(kind))")
       }
       guard bits >= 2048 else {
         throw KeyProblem(
-          "the RSA key has \(bits) bits; \(algorithm.rawValue) needs at least 2048 (RFC 7518 section 3.3)")
+          "the RSA key has \(bits) bits; \(algorithm.rawValue) needs at least 2048 (RFC 7518 section 3.3). Make a longer one"
+        )
       }
       guard bits <= 16_384 else { throw KeyProblem("the RSA key has \(bits) bits; at most 16384 are supported") }
     case .ES256:
       guard kind == EVP_PKEY_EC else {
-        throw KeyProblem("ES256 needs an elliptic curve key, but this is another kind\(suggestion(kind))")
+        throw KeyProblem("ES256 needs an elliptic curve key, but this key is of another kind\(suggestion(kind))")
       }
       guard groupName == "prime256v1" else {
-        throw KeyProblem("ES256 needs a key on the curve P-256 (RFC 7518 section 3.4); this one is on '\(groupName)'")
+        throw KeyProblem("ES256 needs a key on the curve P-256 (RFC 7518 section 3.4); this key is on '\(groupName)'")
       }
     case .EdDSA:
       guard kind == EVP_PKEY_ED25519 else {
-        throw KeyProblem("EdDSA needs an Ed25519 key, but this is another kind\(suggestion(kind))")
+        throw KeyProblem("EdDSA needs an Ed25519 key, but this key is of another kind\(suggestion(kind))")
       }
       return
     }
     guard let context = EVP_PKEY_CTX_new_from_pkey(nil, pointer, nil) else { throw KeyProblem("OpenSSL has no memory") }
     defer { EVP_PKEY_CTX_free(context) }
     guard EVP_PKEY_public_check(context) == 1 else {
-      throw KeyProblem("the key's numbers are no valid public key; it is damaged, export it again")
+      throw KeyProblem("the key's numbers are not a valid public key; the key is damaged, export it again")
     }
   }
 
@@ -152,10 +156,4 @@ extension PublicKey {
     default: ""
     }
   }
-}
-
-/// For messages: what came from a file, cut short, control characters replaced.
-func printable(_ text: String) -> String {
-  let clean = text.unicodeScalars.prefix(60).map { $0.value < 0x20 || 0x7f...0x9f ~= $0.value ? "\u{fffd}" : $0 }
-  return String(String.UnicodeScalarView(clean))
 }

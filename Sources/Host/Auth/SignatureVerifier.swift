@@ -1,7 +1,7 @@
 import COpenSSL
 
-/// Verifies signatures with the keys of one ring. Not `Sendable`: it owns contexts that are used again and again, one
-/// event loop's. Nothing is allocated before the first token.
+/// Verifies signatures with the keys of one ring. It belongs to one event loop, and reuses its OpenSSL contexts, which are made
+/// with the first token.
 final class SignatureVerifier {
   private let keys: [KeyRing.Key]
   private var contexts: [Context?] = []
@@ -9,7 +9,7 @@ final class SignatureVerifier {
 
   init(keys: KeyRing) { self.keys = keys.keys }
 
-  /// `signature` is that of `input` under the key at `index`. False also when OpenSSL has no memory.
+  /// Returns whether `signature` is that of `input` under the key at `index`; false also when OpenSSL has no memory.
   func verify(key index: Int, input: UnsafeBufferPointer<UInt8>, signature: UnsafeBufferPointer<UInt8>) -> Bool {
     if contexts.isEmpty { contexts = Array(repeating: nil, count: keys.count) }
     if contexts[index] == nil { contexts[index] = Context(keys[index]) }
@@ -28,7 +28,7 @@ final class SignatureVerifier {
     withUnsafeTemporaryAllocation(byteCount: Int(EVP_MAX_MD_SIZE), alignment: 8) { code in
       let output = code.baseAddress?.assumingMemoryBound(to: UInt8.self)
       var length = 0
-      // A nil key: begin anew with the key that is there.
+      // A nil key starts a new computation with the context's key.
       guard EVP_MAC_init(context, nil, 0, nil) == 1, EVP_MAC_update(context, input.baseAddress, input.count) == 1,
         EVP_MAC_final(context, output, &length, code.count) == 1, length == signature.count
       else { return false }
@@ -40,7 +40,7 @@ final class SignatureVerifier {
     _ context: OpaquePointer, _ key: PublicKey, _ input: UnsafeBufferPointer<UInt8>,
     _ signature: UnsafeBufferPointer<UInt8>
   ) -> Bool {
-    // RFC 8017 §8.1.2 and §8.2.2, step 1: exactly the modulus's length.
+    // RFC 8017 §8.1.2 and §8.2.2, step 1: exactly the length of the modulus.
     guard signature.count == key.signatureSize else { return false }
     return verifyDigest(context, input, signature)
   }
@@ -48,7 +48,7 @@ final class SignatureVerifier {
   private func verifyECDSA(
     _ context: OpaquePointer, _ input: UnsafeBufferPointer<UInt8>, _ signature: UnsafeBufferPointer<UInt8>
   ) -> Bool {
-    // RFC 7518 §3.4: r and s as 32 bytes each; OpenSSL wants them as DER.
+    // RFC 7518 §3.4: r and s as 32 bytes each. OpenSSL needs them as DER.
     guard signature.count == 64 else { return false }
     return withUnsafeTemporaryAllocation(byteCount: 72, alignment: 8) { der in
       var length = 2
@@ -61,11 +61,13 @@ final class SignatureVerifier {
     }
   }
 
-  /// A DER INTEGER of 32 big-endian bytes: at most 35 bytes, so that two of them and their SEQUENCE are at most 72.
+  /// Appends a DER INTEGER of 32 big-endian bytes. It has at most 35 bytes, so two of them and their SEQUENCE have at most 72.
+  ///
+  /// - Returns: the length of `der` after it.
   private func appendInteger(
     _ value: UnsafeBufferPointer<UInt8>, to der: UnsafeMutableRawBufferPointer, at start: Int
   ) -> Int {
-    // Leading zeros go, except for the last byte of a zero; a set top bit takes one.
+    // Leading zeros are left out, except for the last byte of a zero. A set top bit needs one.
     let digits = value.dropFirst(value.prefix(31).prefix { $0 == 0 }.count)
     let padding = (digits.first ?? 0) >= 0x80 ? 1 : 0
     der[start] = 0x02
@@ -101,14 +103,14 @@ final class SignatureVerifier {
     return accepted(EVP_DigestVerify(context, signature.baseAddress, signature.count, input.baseAddress, input.count))
   }
 
-  /// A refusal leaves entries in the thread's error queue, where TLS on the same thread would take them for its own.
+  /// Clears the thread's error queue after a refusal: TLS on the same thread would take the entries for its own.
   private func accepted(_ status: Int32) -> Bool {
     if status != 1 { ERR_clear_error() }
     return status == 1
   }
 }
 
-/// What OpenSSL keeps between two verifications with the same key.
+/// An OpenSSL context that verifies with one key again and again.
 private final class Context {
   let pointer: OpaquePointer
   private let release: (OpaquePointer) -> Void
@@ -152,7 +154,7 @@ private final class Context {
   deinit { release(pointer) }
 }
 
-/// SHA-256, looked up once.
+/// SHA-256, fetched from OpenSSL once.
 private final class Hash {
   private let algorithm: OpaquePointer
   private let context: OpaquePointer
@@ -171,7 +173,7 @@ private final class Hash {
     EVP_MD_free(algorithm)
   }
 
-  /// `output` must hold 32 bytes.
+  /// Writes 32 bytes to `output`.
   func sha256(_ input: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<UInt8>?) -> Bool {
     EVP_DigestInit_ex2(context, algorithm, nil) == 1 && EVP_DigestUpdate(context, input.baseAddress, input.count) == 1
       && EVP_DigestFinal_ex(context, output, nil) == 1

@@ -1,13 +1,13 @@
 import Glibc
 
-/// The tokens that were verified lately, found by their exact bytes. Bounded in number and in bytes; one event loop's.
+/// The recently verified tokens of one event loop, found by their exact bytes. Bounded in number and in bytes.
 ///
-/// A chained hash table over a fixed set of slots, with the CLOCK rule (second chance) for eviction. Memory is reserved
-/// with the first token and touched as slots fill. Nothing here takes longer when the cache is larger.
+/// A chained hash table over a fixed set of slots, with CLOCK (second chance) eviction. Memory is reserved with the first token
+/// and touched as slots fill. Every operation takes constant time.
 struct TokenCache: ~Copyable {
-  /// A longer token is verified each time: it would take the place of many.
+  /// In bytes. A longer token is verified each time: it would take the space of many.
   static let maxTokenSize = 4096
-  /// What a token may be on average before the bound in bytes holds.
+  /// The average token size in bytes, which times the capacity is the bound in bytes.
   private static let averageSize = 1024
   private static let maxSteps = 16
 
@@ -15,26 +15,27 @@ struct TokenCache: ~Copyable {
     let hash: UInt64
     let token: UnsafeMutablePointer<UInt8>
     let length: Int
-    /// The next slot of the same chain, plus one; 0 ends it.
+    /// The next slot of the same chain plus one; 0 at the chain's end.
     var next: UInt32
-    /// Shown since the clock's hand last came by.
-    var wasShown: Bool
+    /// The token was found since eviction last considered the slot.
+    var wasUsed: Bool
     let principal: Principal
   }
 
   let capacity: Int
-  /// The slots below are in use, without gaps; those beyond are not initialized.
+  /// The number of tokens. The first `count` slots are initialized.
   private(set) var count = 0
-  /// The tokens' bytes.
+  /// The size of all tokens in bytes.
   private(set) var byteCount = 0
 
   private let mask: Int
-  /// First slot of each chain, plus one.
+  /// The first slot of each chain plus one.
   private var heads: UnsafeMutablePointer<UInt32>?
   private var slots: UnsafeMutablePointer<Slot>?
+  /// The slot that eviction considers next.
   private var hand = 0
 
-  /// At most 2^20 tokens, whatever is asked for.
+  /// Limits the capacity to 2^20 tokens.
   init(capacity: Int) {
     self.capacity = min(max(0, capacity), 1 << 20)
     var chains = 8
@@ -51,19 +52,19 @@ struct TokenCache: ~Copyable {
     free(heads)
   }
 
-  /// The slot of a token; nil when it is not here. Good until the next change.
+  /// Returns the slot of a token, valid until the next change; nil when the token is not cached.
   borrowing func find(_ token: UnsafeBufferPointer<UInt8>) -> Int? {
     guard count > 0, let heads, let slots, let start = token.baseAddress else { return nil }
     let hash = Self.hash(token)
     var next = heads[chain(hash)]
     while next != 0 {
       let index = Int(next) - 1
-      // Whoever doesn't know a remembered token's end never gets as far as the comparison, whose time tells how far two
-      // agree.
+      // The comparison's time tells how far two tokens agree. A client that does not know the end of a cached token does not
+      // get as far as this comparison.
       if slots[index].hash == hash, slots[index].length == token.count,
         memcmp(slots[index].token, start, token.count) == 0
       {
-        slots[index].wasShown = true
+        slots[index].wasUsed = true
         return index
       }
       next = slots[index].next
@@ -71,13 +72,13 @@ struct TokenCache: ~Copyable {
     return nil
   }
 
-  /// What is remembered in a slot that `find` gave.
+  /// Returns the principal in a slot that `find` returned.
   borrowing func principal(at index: Int) -> Principal? {
     guard let slots, index < count else { return nil }
     return slots[index].principal
   }
 
-  /// Remembers a token, which must not be here yet.
+  /// Stores a token, which must not be cached yet.
   mutating func insert(_ token: UnsafeBufferPointer<UInt8>, _ principal: Principal) {
     guard capacity > 0, token.count <= Self.maxTokenSize, let source = token.baseAddress, reserve() else { return }
     let limit = max(capacity * Self.averageSize, Self.maxTokenSize)
@@ -89,13 +90,13 @@ struct TokenCache: ~Copyable {
     let hash = Self.hash(token)
     (slots + count).initialize(
       to: Slot(
-        hash: hash, token: copy, length: token.count, next: heads[chain(hash)], wasShown: false, principal: principal))
+        hash: hash, token: copy, length: token.count, next: heads[chain(hash)], wasUsed: false, principal: principal))
     count += 1
     heads[chain(hash)] = UInt32(count)
     byteCount += token.count
   }
 
-  /// Forgets what is in a slot that `find` gave. The last slot takes its place.
+  /// Removes the token in a slot that `find` returned. The token of the last slot moves there.
   mutating func remove(at index: Int) {
     guard let slots, index < count else { return }
     relink(index, to: slots[index].next)
@@ -110,7 +111,7 @@ struct TokenCache: ~Copyable {
     count = last
   }
 
-  /// Lets whatever points to the slot at `index`, the head of its chain or the slot before it, point to `next`.
+  /// Lets the link to the slot at `index` (the head of its chain, or the slot before it) point to `next`.
   private borrowing func relink(_ index: Int, to next: UInt32) {
     guard let heads, let slots else { return }
     let link = UInt32(index + 1)
@@ -129,19 +130,18 @@ struct TokenCache: ~Copyable {
     }
   }
 
-  /// Second chance: passes by what was shown since the last time, but not more than `maxSteps` of them. Called when not
-  /// empty.
+  /// Evicts one token, passing over at most `maxSteps` tokens that were used since the last time. The cache must not be empty.
   private mutating func evictOne() {
     guard let slots else { return }
     var chances = Self.maxSteps
     while true {
-      // The last slot has the youngest token, which takes the place of the one that goes. So the hand turns before the
-      // last slot, and steps past the place that it leaves.
+      // The last slot has the newest token, which moves to the evicted token's slot. So the hand turns before the last slot,
+      // and passes the slot that it frees.
       if hand >= count - 1 { hand = 0 }
       let index = hand
       hand += 1
-      guard slots[index].wasShown, chances > 0 else { return remove(at: index) }
-      slots[index].wasShown = false
+      guard slots[index].wasUsed, chances > 0 else { return remove(at: index) }
+      slots[index].wasUsed = false
       chances -= 1
     }
   }
@@ -156,11 +156,11 @@ struct TokenCache: ~Copyable {
 
   private borrowing func chain(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & mask }
 
-  // MARK: hash
+  // MARK: The hash
 
-  /// Of the token's length and its last 32 characters: the end of a signature, which nobody can choose, and only
-  /// verified tokens get in. So this is as well spread as a hash of all of it, at a tenth of the time; the seed keeps
-  /// it from being computed outside.
+  /// Returns a hash of the token's length and its last 32 characters. They are the end of a verified signature, which no client
+  /// can choose, so the hash is as well distributed as one of the whole token, at a tenth of the time. Because of the seed no
+  /// client can compute it.
   private static func hash(_ token: UnsafeBufferPointer<UInt8>) -> UInt64 {
     let raw = UnsafeRawBufferPointer(token)
     var hash = seed.0 ^ UInt64(truncatingIfNeeded: token.count)
@@ -179,6 +179,6 @@ struct TokenCache: ~Copyable {
     return product.high ^ product.low
   }
 
-  /// The process's own; the second is odd, so that multiplying loses nothing.
+  /// Random for each process. The second number is odd, so that multiplication loses no bits.
   private static let seed = (UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max) | 1)
 }

@@ -1,6 +1,6 @@
-/// Reads a verified token's claims (RFC 7519 §4) and holds them against what the configuration asks.
+/// Reads a verified token's claims (RFC 7519 §4) and checks them against the configuration.
 enum TokenClaims {
-  /// The principal; its times are still to be compared with the clock (`KeyRing.refusal(for:now:)`).
+  /// Returns the principal, whose times are not compared with the clock yet (see `KeyRing.refusal(for:now:)`).
   static func principal(json: UnsafeBufferPointer<UInt8>, keys: KeyRing) throws(Refusal) -> Principal {
     var claims = Claims()
     do throws(ClaimsReader.Failure) { try claims.read(json, keys) } catch { throw .claims }
@@ -25,12 +25,12 @@ enum TokenClaims {
       var reader = try ClaimsReader(objectIn: json)
       while let name = try reader.nextName() {
         if name == keys.rolesClaim {
-          // The claim may be a registered one too (`sub` as a role): read it on a copy, then go on below.
+          // The claim may be a registered one too (`sub` as a role): a copy of the reader reads the roles.
           var ahead = reader
           roles = try Self.roles(&ahead)
         }
         if name == "exp" {
-          // RFC 7519 §4.1.4: not on or after. Rounded down, so that a fraction never lengthens a life.
+          // RFC 7519 §4.1.4. Rounded down, so that a fraction never extends the lifetime.
           expiresAt = try Self.seconds(&reader, .down)
         } else if name == "nbf" {
           notBefore = try Self.seconds(&reader, .up)
@@ -55,7 +55,7 @@ enum TokenClaims {
       return seconds
     }
 
-    /// A string or an array of strings; anything else is no role, and neither is an empty string.
+    /// Reads a string or an array of strings. Other values and empty strings are not roles.
     private static func roles(_ reader: inout ClaimsReader) throws(ClaimsReader.Failure) -> [String] {
       switch try reader.kind() {
       case .string:
@@ -66,7 +66,7 @@ enum TokenClaims {
       }
     }
 
-    /// RFC 7519 §4.1.3: a string or an array of strings.
+    /// Reads a string or an array of strings (RFC 7519 §4.1.3).
     private static func audience(
       _ reader: inout ClaimsReader, has wanted: [UInt8]
     ) throws(ClaimsReader.Failure) -> Bool {
@@ -83,7 +83,8 @@ enum TokenClaims {
 }
 
 extension KeyRing {
-  /// What the clock says against the principal; nil when nothing. Asked again each time that a token is shown.
+  /// Returns the refusal of a token that is expired or not valid yet; nil when it is valid. To be called for each request, also
+  /// for a cached token.
   func refusal(for principal: Principal, now: Int64) -> Refusal? {
     let (end, endless) = principal.expiresAt.addingReportingOverflow(leeway)
     if now >= end, !endless { return .expired }

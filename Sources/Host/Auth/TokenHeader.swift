@@ -1,6 +1,6 @@
-/// What the gateway reads of a token's JOSE header (RFC 7515 §4).
+/// The part of a token's JOSE header (RFC 7515 §4) that the gateway reads.
 ///
-/// `jku`, `x5u`, `x5c` and `jwk` are not read at all: a token never says which key it is to be believed with.
+/// `jku`, `x5u`, `x5c` and `jwk` are not read: a token must not bring the key that verifies it.
 struct TokenHeader {
   let algorithm: Configuration.Auth.Algorithm
   let kid: Text?
@@ -12,7 +12,6 @@ struct TokenHeader {
     do throws(ClaimsReader.Failure) {
       var reader = try ClaimsReader(objectIn: json)
       while let name = try reader.nextName() {
-        // A member of the wrong type throws: `string` expects a quote.
         if name == "alg" {
           algorithm = try reader.string()
         } else if name == "kid" {
@@ -20,7 +19,7 @@ struct TokenHeader {
         } else if name == "typ" {
           _ = try reader.string()
         } else {
-          // RFC 7515 §4.1.11 and RFC 7797 §6: an extension that must be understood, and none is.
+          // RFC 7515 §4.1.11 and RFC 7797 §6: extensions that must be understood. None is supported.
           if name == "crit" || name == "b64" { isCritical = true }
           try reader.skip()
         }

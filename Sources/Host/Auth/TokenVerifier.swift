@@ -1,19 +1,19 @@
 import AdapterAPI
 
-/// Turns an `Authorization` header into a principal, or says why not (RFC 6750, RFC 7515, RFC 7519, RFC 8725).
+/// Verifies `Authorization` headers (RFC 6750, RFC 7515, RFC 7519, RFC 8725).
 ///
-/// One for each event loop, and not `Sendable`: it owns OpenSSL contexts, a scratch buffer and the tokens that it
-/// verified lately. A remembered token is good as long as its ring: a reload makes new verifiers.
+/// Each event loop has its own, with OpenSSL contexts, a scratch buffer and a cache of verified tokens. A reload makes new
+/// verifiers, so that no cached token outlives the ring that verified it.
 final class TokenVerifier {
-  /// Of the token, in characters.
+  /// The longest token, in characters.
   static let maxTokenSize = 8 << 10
-  /// Shorter than any header, claims and signature can be; long enough for the cache's hash.
+  /// Shorter than any valid token; long enough for the cache's hash.
   private static let minTokenSize = 32
 
   private let keys: KeyRing
   private let signatures: SignatureVerifier
   private var cache: TokenCache
-  /// Decoded parts; made with the first token.
+  /// Memory for decoded parts, allocated with the first token.
   private var scratch: UnsafeMutablePointer<UInt8>?
 
   init(keys: KeyRing, cacheCapacity: Int) {
@@ -24,11 +24,13 @@ final class TokenVerifier {
 
   deinit { scratch?.deallocate() }
 
-  /// How many tokens are remembered.
+  /// The number of cached tokens.
   var cachedCount: Int { cache.count }
 
+  /// Returns the principal of a valid token, or why it is refused.
+  ///
   /// - Parameters:
-  ///   - authorization: the header's value, without the white space around it.
+  ///   - authorization: the header's value, without white space around it.
   ///   - now: seconds since the epoch.
   func authenticate(_ authorization: UnsafeBufferPointer<UInt8>, now: Int64) -> Authentication {
     do throws(Refusal) {
@@ -38,7 +40,7 @@ final class TokenVerifier {
     }
   }
 
-  /// RFC 6750 §2.1: `Bearer`, in any case (RFC 9110 §11.1), one or more spaces, the token.
+  /// Returns the token after `Bearer`, in any case (RFC 9110 §11.1), and one or more spaces (RFC 6750 §2.1).
   private static func token(in value: UnsafeBufferPointer<UInt8>) throws(Refusal) -> UnsafeBufferPointer<UInt8> {
     let scheme: StaticString = "bearer"
     let length = scheme.utf8CodeUnitCount
@@ -66,17 +68,17 @@ final class TokenVerifier {
     return principal
   }
 
-  /// Everything but the clock: the signature first, then what it signs.
+  /// Verifies the signature, then reads the claims. Does not compare times with the clock.
   private func verify(_ token: UnsafeBufferPointer<UInt8>) throws(Refusal) -> Principal {
     let parts = try CompactToken(token)
-    // Each part decodes to three quarters of its length at most, plus two bytes that the decoder asks for.
+    // Each part decodes to at most three quarters of its length, plus two bytes that the decoder needs.
     let scratch = self.scratch ?? .allocate(capacity: Self.maxTokenSize)
     self.scratch = scratch
     let header = try decode(parts.header, into: scratch)
     let headerFields = try TokenHeader(json: header)
     let signatureStart = scratch + header.count
     let signature = try decode(parts.signature, into: signatureStart)
-    // Decoded before it is verified, so that no foreign character is ever hashed as part of a signing input.
+    // Decoded before the signature is verified, so that no invalid character is hashed as part of the signing input.
     let claims = try decode(parts.claims, into: signatureStart + signature.count)
     try check(signature, of: parts.signingInput, headerFields)
     return try TokenClaims.principal(json: claims, keys: keys)
@@ -89,13 +91,13 @@ final class TokenVerifier {
     return UnsafeBufferPointer(start: output, count: count)
   }
 
-  /// Tries the keys that the token may be signed with: of its algorithm and, where both have one, of its kid.
+  /// Tries the keys of the token's algorithm and, where both have one, of its kid.
   private func check(
     _ signature: UnsafeBufferPointer<UInt8>, of input: UnsafeBufferPointer<UInt8>, _ header: TokenHeader
   ) throws(Refusal) {
     var tries = 0
     for index in keys.keys.indices where keys.keys[index].algorithm == header.algorithm {
-      if let kid = header.kid, let ours = keys.keys[index].kidBytes, !(kid == ours) { continue }
+      if let kid = header.kid, let keyID = keys.keys[index].kidBytes, !(kid == keyID) { continue }
       if signatures.verify(key: index, input: input, signature: signature) { return }
       tries += 1
       if tries == KeyRing.maxTries { break }
@@ -104,7 +106,7 @@ final class TokenVerifier {
   }
 }
 
-/// A token's three parts (RFC 7515 §7.1), not decoded yet.
+/// The three encoded parts of a token (RFC 7515 §7.1).
 struct CompactToken {
   let header: UnsafeBufferPointer<UInt8>
   let claims: UnsafeBufferPointer<UInt8>

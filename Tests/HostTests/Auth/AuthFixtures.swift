@@ -5,7 +5,7 @@ import AdapterAPI
 typealias JWTAlgorithm = Configuration.Auth.Algorithm
 
 let goodSecret = "a-secret-of-more-than-thirty-two-bytes!!"
-/// Where the tests' clock stands.
+/// The tests' time, in seconds since the epoch.
 let noon: Int64 = 1_700_000_000
 let somewhere = SourcePosition(line: 7, column: 3)
 
@@ -13,7 +13,7 @@ func hmac(_ key: [UInt8], _ input: [UInt8], _ algorithm: JWTAlgorithm = .HS256) 
   KeyedMAC(digest: algorithm.macDigest!.name, key: key)!.code(over: input)!
 }
 
-/// A token from the texts of its header and claims; `sign` gets the signing input.
+/// Returns a token with that header and those claims. `sign` gets the signing input.
 func token(
   header: String = #"{"alg":"HS256","typ":"JWT"}"#, claims: String = #"{"sub":"u1","exp":1700003600}"#,
   sign: ([UInt8]) -> [UInt8] = { hmac(Array(goodSecret.utf8), $0) }
@@ -36,7 +36,7 @@ func keySet(_ json: String) -> Configuration.Auth.Key {
   Configuration.Auth.Key(material: .keySet(json: json, path: "keys/jwks.json"), position: somewhere)
 }
 
-/// The ring that a configuration gives, and what was said about it.
+/// Returns a configuration's ring and problems.
 func ring(
   _ keys: [Configuration.Auth.Key], issuer: String? = nil, audience: String? = nil, leeway: Duration = .seconds(30),
   rolesClaim: String = "role"

@@ -3,10 +3,8 @@ import Testing
 
 @testable import Host
 
-@Suite("Claims")
-struct ClaimsTests {
-  @Test("exp is a number; it is required, and it fits")
-  func exp() {
+@Suite struct ClaimsTests {
+  @Test func `'exp' is required and must be a number that fits in 64 bits`() {
     let verifier = verifier()
     for text in [
       "1700003600", "1700003600.5", "1.7000036e9", "17000036E+2", "170000360000e-2", "9223372036854774784",
@@ -28,8 +26,8 @@ struct ClaimsTests {
     #expect(verifier.check(token(claims: "{}")).refusal == .noExpiry)
   }
 
-  @Test("exp and nbf hold to the second, with leeway, with and without the cache", arguments: [0, 10])
-  func boundaries(cache: Int) {
+  @Test(arguments: [0, 10])
+  func `'exp' and 'nbf' are exact to the second, with leeway, with and without the cache`(cache: Int) {
     let verifier = verifier(leeway: .seconds(30), cache: cache)
     let made = token(claims: #"{"nbf":1700000000,"exp":1700000100}"#)
     for (now, refusal) in [
@@ -39,7 +37,7 @@ struct ClaimsTests {
     ] as [(Int64, Refusal?)] {
       #expect(verifier.check(made, now: now).refusal == refusal, "at \(now)")
     }
-    // A fraction never helps: exp goes down, nbf up.
+    // `exp` is rounded down and `nbf` up.
     let fractions = token(claims: #"{"nbf":1700000000.1,"exp":1700000100.9}"#)
     #expect(verifier.check(fractions, now: 1_699_999_970).refusal == .notYetValid)
     #expect(verifier.check(fractions, now: 1_699_999_971).refusal == nil)
@@ -50,8 +48,7 @@ struct ClaimsTests {
     }
   }
 
-  @Test("registered claims of another type are refused")
-  func types() {
+  @Test func `a registered claim of the wrong type leads to a refusal`() {
     let verifier = verifier()
     for claim in [
       #""nbf":"1""#, #""nbf":null"#, #""nbf":1e400"#, #""iat":"1""#, #""iat":{}"#, #""sub":1"#, #""sub":null"#,
@@ -64,8 +61,7 @@ struct ClaimsTests {
     }
   }
 
-  @Test("claims are one strict JSON object")
-  func strict() {
+  @Test func `claims that are not one strict JSON object are refused`() {
     let verifier = verifier()
     for text in [
       "null", "[]", "1", #"{"exp":1700003600}{}"#, #"{"exp":1700003600,"exp":1700003600}"#,
@@ -79,7 +75,7 @@ struct ClaimsTests {
     }
     let nested = #"{"exp":1700003600,"x":\#(String(repeating: "[", count: 15))\#(String(repeating: "]", count: 15))}"#
     #expect(verifier.check(token(claims: nested)).principal != nil)
-    // Not UTF-8: a lone continuation byte, an overlong slash, a surrogate, beyond U+10FFFF, cut off.
+    // Invalid UTF-8: a lone continuation byte, an overlong slash, a surrogate, above U+10FFFF, a truncated sequence.
     for bytes in [[0x80], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82], [0xff]] as [[UInt8]]
     {
       let claims = Array(#"{"exp":1700003600,"x":""#.utf8) + bytes + Array(#""}"#.utf8)
@@ -92,8 +88,7 @@ struct ClaimsTests {
         == "Zoë 😀 😀\n")
   }
 
-  @Test("a duplicate is found among many names")
-  func manyNames() {
+  @Test func `a duplicate name is found among hundreds of names`() {
     let names = (0..<600).map { #""n\#($0)":0"# }.joined(separator: ",")
     let verifier = verifier()
     #expect(verifier.check(token(claims: #"{"exp":1700003600,\#(names)}"#)).principal != nil)
@@ -102,8 +97,7 @@ struct ClaimsTests {
     }
   }
 
-  @Test("issuer and audience are checked when they are configured")
-  func issuerAndAudience() {
+  @Test func `issuer and audience are checked when they are configured`() {
     let verifier = verifier(issuer: "ecoctrl", audience: "pointgate")
     func check(_ claims: String) -> Refusal? {
       verifier.check(token(claims: #"{"exp":1700003600,\#(claims)}"#)).refusal
@@ -123,20 +117,17 @@ struct ClaimsTests {
     #expect(check(#""iss":["ecoctrl"],"aud":"pointgate""#) == .claims)
   }
 
-  @Test(
-    "a role is a string or one of an array of strings, and nothing else is",
-    arguments: [
-      (#""admin""#, ["admin"]), (#"["viewer","admin"]"#, ["viewer", "admin"]), (#""""#, []), (#"["",""]"#, []),
-      (#"[["admin"]]"#, []),
-      (#"["admin",1]"#, []), ("1", []), (#"{"admin":true}"#, []), ("null", []), ("true", []), ("[]", []),
-      (#""viewer,admin""#, ["viewer,admin"]),
-    ])
-  func roles(claim: String, expected: [String]) {
+  @Test(arguments: [
+    (#""admin""#, ["admin"]), (#"["viewer","admin"]"#, ["viewer", "admin"]), (#""""#, []), (#"["",""]"#, []),
+    (#"[["admin"]]"#, []),
+    (#"["admin",1]"#, []), ("1", []), (#"{"admin":true}"#, []), ("null", []), ("true", []), ("[]", []),
+    (#""viewer,admin""#, ["viewer,admin"]),
+  ])
+  func `roles are a string or an array of strings, and other values give no roles`(claim: String, expected: [String]) {
     #expect(verifier().check(token(claims: #"{"exp":1700003600,"role":\#(claim)}"#)).principal?.roles == expected)
   }
 
-  @Test("roles come from the configured claim only")
-  func rolesClaim() {
+  @Test func `roles come from the configured claim only`() {
     let claims = #"{"exp":1700003600,"roles":["admin"],"scope":"admin","Role":"admin"}"#
     #expect(verifier().check(token(claims: claims)).principal?.roles == [])
     #expect(verifier(rolesClaim: "roles").check(token(claims: claims)).principal?.roles == ["admin"])

@@ -4,15 +4,13 @@ import Testing
 
 @testable import Host
 
-@Suite("Signatures")
-struct SignatureTests {
-  /// Before the `exp` of the examples in RFC 7515, 2011-03-22.
+@Suite struct SignatureTests {
+  /// A time before the `exp` of the examples in RFC 7515, which is 2011-03-22.
   private let spring2011: Int64 = 1_300_000_000
   private let exampleClaims =
     "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 
-  @Test("RFC 7515 A.1: HS256")
-  func exampleHS256() {
+  @Test func `HS256 verifies the example of RFC 7515 A.1`() {
     let secret = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
     let verifier = verifier([keySet(#"{"keys":[{"kty":"oct","alg":"HS256","k":"\#(secret)"}]}"#)], issuer: "joe")
     let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\(exampleClaims).dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
@@ -20,8 +18,7 @@ struct SignatureTests {
     #expect(verifier.check(token).refusal == .expired)
   }
 
-  @Test("RFC 7515 A.2: RS256")
-  func exampleRS256() {
+  @Test func `RS256 verifies the example of RFC 7515 A.2`() {
     let n =
       "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yR"
       + "T-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXB"
@@ -36,8 +33,7 @@ struct SignatureTests {
     #expect(verifier.check("eyJhbGciOiJSUzI1NiJ9.\(exampleClaims).\(signature)", now: spring2011).principal != nil)
   }
 
-  @Test("RFC 7515 A.3: ES256")
-  func exampleES256() {
+  @Test func `ES256 verifies the example of RFC 7515 A.3`() {
     let set = """
       {"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
       "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}
@@ -47,15 +43,13 @@ struct SignatureTests {
     #expect(verifier.check("eyJhbGciOiJFUzI1NiJ9.\(exampleClaims).\(signature)", now: spring2011).principal != nil)
   }
 
-  @Test("RFC 7515 A.4: ES512 is not built in")
-  func exampleES512() {
+  @Test func `ES512, as in RFC 7515 A.4, is refused as not supported`() {
     let verifier = verifier([pemKey(.ES256, SigningKey.p256.publicPEM)])
     let signature = Base64URL.encode([UInt8](repeating: 1, count: 132))
     #expect(verifier.check("eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA.\(signature)").refusal == .algorithm)
   }
 
-  @Test("RFC 8037 A.4: Ed25519, whose payload is no JSON")
-  func exampleEdDSA() {
+  @Test func `EdDSA verifies the example of RFC 8037 A.4, whose payload is refused as claims`() {
     let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
     let keys = ring([keySet(#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"\#(x)"}]}"#)]).ring!
     let input = Array("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc".utf8)
@@ -75,8 +69,8 @@ struct SignatureTests {
     }
   }
 
-  @Test("what each algorithm signs is accepted, again and again, and nothing near it", arguments: JWTAlgorithm.allCases)
-  func roundTrip(_ algorithm: JWTAlgorithm) {
+  @Test(arguments: JWTAlgorithm.allCases)
+  func `each algorithm accepts its signatures repeatedly and refuses every change of them`(_ algorithm: JWTAlgorithm) {
     let key: SigningKey? =
       switch algorithm {
       case .HS256, .HS384, .HS512: nil
@@ -107,8 +101,7 @@ struct SignatureTests {
     }
   }
 
-  @Test("PS256 wants a salt as long as the digest")
-  func saltLength() {
+  @Test func `PS256 requires a salt as long as the digest`() {
     let verifier = verifier([pemKey(.PS256, SigningKey.rsa.publicPEM)])
     for (length, isGood) in [(32, true), (0, false), (20, false), (64, false)] as [(Int32, Bool)] {
       let made = token(header: #"{"alg":"PS256"}"#) { SigningKey.rsa.sign($0, .PS256, saltLength: length) }
@@ -116,8 +109,7 @@ struct SignatureTests {
     }
   }
 
-  @Test("ES256: zeros, the curve's order and DER are no signatures")
-  func badECDSA() {
+  @Test func `ES256 refuses zeros, the curve's order and DER as signatures`() {
     let verifier = verifier([pemKey(.ES256, SigningKey.p256.publicPEM)])
     let order: [UInt8] = Base64URL.decode("_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE")!
     let zero = [UInt8](repeating: 0, count: 32)
@@ -132,8 +124,8 @@ struct SignatureTests {
     #expect(verifier.check(der).refusal == .signature)
   }
 
-  @Test("a refusal leaves nothing in the thread's error queue, which TLS reads", arguments: JWTAlgorithm.allCases)
-  func errorQueue(_ algorithm: JWTAlgorithm) {
+  @Test(arguments: JWTAlgorithm.allCases)
+  func `a refusal leaves the thread's OpenSSL error queue empty`(_ algorithm: JWTAlgorithm) {
     let keys = [
       secretKey(), secretKey(.HS384), secretKey(.HS512), pemKey(.RS256, SigningKey.rsa.publicPEM),
       pemKey(.PS256, SigningKey.rsa.publicPEM), pemKey(.ES256, SigningKey.p256.publicPEM),

@@ -2,7 +2,7 @@ import COpenSSL
 
 @testable import Host
 
-/// A private key of the issuer's, made for a test.
+/// An issuer's private key, generated for a test.
 final class SigningKey: @unchecked Sendable {  // Only read after `init`.
   enum Kind: Equatable {
     case rsa(bits: Int32)
@@ -58,7 +58,7 @@ final class SigningKey: @unchecked Sendable {  // Only read after `init`.
     return pem { PEM_write_bio_X509($0, certificate) }
   }
 
-  /// `PUBLIC KEY` with a byte too many behind the key.
+  /// `PUBLIC KEY` with one byte after the key.
   var overlongPEM: String {
     var der: UnsafeMutablePointer<UInt8>?
     let length = i2d_PUBKEY(pointer, &der)
@@ -76,7 +76,7 @@ final class SigningKey: @unchecked Sendable {  // Only read after `init`.
     return String(decoding: bytes.prefix(Int(length)), as: UTF8.self)
   }
 
-  /// A number of the key, big-endian: `n`, `e`, `qx`, `qy`.
+  /// Returns a number of the key, big-endian: `n`, `e`, `qx`, `qy`.
   func number(_ name: String, width: Int = 0) -> [UInt8] {
     var number: OpaquePointer?
     precondition(EVP_PKEY_get_bn_param(pointer, name, &number) == 1)
@@ -94,7 +94,7 @@ final class SigningKey: @unchecked Sendable {  // Only read after `init`.
     return bytes
   }
 
-  /// A signature as JWS wants it.
+  /// Returns a signature in the form of JWS.
   func sign(_ input: [UInt8], _ algorithm: Configuration.Auth.Algorithm, saltLength: Int32 = -1) -> [UInt8] {
     let context = EVP_MD_CTX_new()!
     defer { EVP_MD_CTX_free(context) }

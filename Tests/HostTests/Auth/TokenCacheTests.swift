@@ -2,8 +2,7 @@ import Testing
 
 @testable import Host
 
-@Suite("The cache of verified tokens")
-struct TokenCacheTests {
+@Suite struct TokenCacheTests {
   private func text(_ number: Int, length: Int = 64) -> [UInt8] {
     let digits = Array(String(number).utf8)
     return [UInt8](repeating: UInt8(ascii: "."), count: max(0, length - digits.count)) + digits
@@ -22,13 +21,13 @@ struct TokenCacheTests {
     token.withUnsafeBufferPointer { cache.insert($0, principal) }
   }
 
-  @Test("never more than its capacity, and each hit is the right one", arguments: [1, 2, 7, 64, 1000])
-  func bounded(capacity: Int) {
+  @Test(arguments: [1, 2, 7, 64, 1000])
+  func `a cache holds at most its capacity, and each hit returns the right principal`(capacity: Int) {
     var cache = TokenCache(capacity: capacity)
     for number in 0..<(capacity * 3) {
       insert(&cache, text(number), principal(number))
       #expect(cache.count == min(number + 1, capacity))
-      #expect(find(cache, text(number))?.expiresAt == Int64(number), "the newest is there")
+      #expect(find(cache, text(number))?.expiresAt == Int64(number), "the newest token is cached")
     }
     var hits = 0
     for number in 0..<(capacity * 3) {
@@ -40,8 +39,7 @@ struct TokenCacheTests {
     #expect(cache.byteCount == capacity * 64)
   }
 
-  @Test("found by all of its bytes: also where only its beginning or its length differs")
-  func exact() {
+  @Test func `a token that differs in one byte or in its length is not found`() {
     var cache = TokenCache(capacity: 8)
     let good = text(1, length: 300)
     insert(&cache, good, principal(1))
@@ -56,20 +54,18 @@ struct TokenCacheTests {
     #expect(find(cache, []) == nil)
   }
 
-  @Test("what is shown stays, what is not goes")
-  func secondChance() {
+  @Test func `a token that is used stays, and unused tokens leave in the order in which they came`() {
     var cache = TokenCache(capacity: 32)
     insert(&cache, text(0), principal(0))
     for number in 1..<1000 {
       #expect(find(cache, text(0)) != nil)
       insert(&cache, text(number), principal(number))
     }
-    // First in, first out among those that nobody shows.
+    // Unused tokens leave first in, first out.
     for number in 980..<1000 { #expect(find(cache, text(number)) != nil, "\(number)") }
   }
 
-  @Test("also when all of them are shown, there is place for a new one")
-  func allShown() {
+  @Test func `a cache whose tokens are all used still accepts a new token`() {
     var cache = TokenCache(capacity: 100)
     for number in 0..<100 { insert(&cache, text(number), principal(number)) }
     for number in 100..<200 {
@@ -80,8 +76,7 @@ struct TokenCacheTests {
     }
   }
 
-  @Test("bounded in bytes too; a very long token is not kept")
-  func bytes() {
+  @Test func `a cache is bounded in bytes, and does not store a very long token`() {
     var cache = TokenCache(capacity: 10)
     insert(&cache, text(1, length: TokenCache.maxTokenSize + 1), principal(1))
     #expect(cache.count == 0)
@@ -93,8 +88,7 @@ struct TokenCacheTests {
     #expect(cache.count == 2)
   }
 
-  @Test("a capacity of 0 keeps nothing")
-  func off() {
+  @Test func `a cache with capacity 0 stores nothing`() {
     var cache = TokenCache(capacity: 0)
     insert(&cache, text(1), principal(1))
     #expect(cache.count == 0)
@@ -103,8 +97,8 @@ struct TokenCacheTests {
     #expect(TokenCache(capacity: .max).capacity == 1 << 20)
   }
 
-  @Test("agrees with a dictionary over a random history of insertions and removals", arguments: [1, 2, 3] as [UInt64])
-  func model(seed: UInt64) {
+  @Test(arguments: [1, 2, 3] as [UInt64])
+  func `a cache agrees with a dictionary over random insertions and removals`(seed: UInt64) {
     var random = Seeded(state: seed)
     var cache = TokenCache(capacity: 50)
     var model: [[UInt8]: Int64] = [:]
@@ -125,13 +119,12 @@ struct TokenCacheTests {
       }
       #expect(cache.count <= 50)
     }
-    let remembered = model.keys.filter { find(cache, $0) != nil }
-    #expect(remembered.count == cache.count)
-    #expect(cache.byteCount == remembered.map(\.count).reduce(0, +))
+    let cached = model.keys.filter { find(cache, $0) != nil }
+    #expect(cached.count == cache.count)
+    #expect(cache.byteCount == cached.map(\.count).reduce(0, +))
   }
 
-  @Test("a verifier remembers good tokens only, and lets expired ones go")
-  func inTheVerifier() {
+  @Test func `a verifier caches valid tokens only, and removes expired ones`() {
     let verifier = verifier(leeway: .zero, cache: 10)
     let made = token()
     _ = verifier.check(made + "A")
@@ -151,8 +144,7 @@ struct TokenCacheTests {
     #expect(verifier.cachedCount == 10)
   }
 
-  @Test("another ring's verifier knows nothing of what was remembered")
-  func reload() {
+  @Test func `a new ring's verifier does not accept a token that another verifier cached`() {
     let old = token()
     #expect(verifier().check(old).principal != nil)
     let second = verifier([secretKey(.HS256, "another-secret-another-secret-another")])
@@ -160,7 +152,7 @@ struct TokenCacheTests {
   }
 }
 
-/// A generator whose run can be repeated (SplitMix64).
+/// A deterministic generator (SplitMix64).
 struct Seeded: RandomNumberGenerator {
   var state: UInt64
   mutating func next() -> UInt64 {

@@ -3,8 +3,7 @@ import Testing
 
 @testable import Host
 
-@Suite("Issuing tokens, digests, base64url")
-struct TokenIssuerTests {
+@Suite struct TokenIssuerTests {
   private func issue(
     _ subject: String = "u1", roles: [String] = [], rolesClaim: String = "role", issuer: String? = nil,
     audience: String? = nil, lifetime: Duration = .seconds(60)
@@ -19,8 +18,7 @@ struct TokenIssuerTests {
     String(decoding: Base64URL.decode(String(token.split(separator: ".")[1]))!, as: UTF8.self)
   }
 
-  @Test("an issued token is accepted for its lifetime, with its subject and roles")
-  func accepted() {
+  @Test func `an issued token is accepted during its lifetime, with its subject and roles`() {
     let verifier = verifier(issuer: "e\"c\\o", audience: "point\ngate", leeway: .zero, rolesClaim: "groups")
     let subject = "Zoë \"x\" \\ \u{0}\u{1f}\u{7f} 😀"
     for roles in [[], ["admin"], ["admin", "vie\"wer"]] {
@@ -33,8 +31,7 @@ struct TokenIssuerTests {
     }
   }
 
-  @Test("one role is a string, several are an array, and each token has an id of its own")
-  func shape() {
+  @Test func `one role is a string, several roles are an array, and each token has its own id`() {
     #expect(claims(issue(roles: ["a"])).contains(#""role":"a","#))
     #expect(claims(issue(roles: ["a", "b"])).contains(#""role":["a","b"],"#))
     #expect(!claims(issue()).contains("role"))
@@ -43,15 +40,13 @@ struct TokenIssuerTests {
     #expect(claims(issue(lifetime: .seconds(Int64.max))).contains(#""exp":9223372036854775807"#))
   }
 
-  @Test("SHA-256 as FIPS 180-4 has it")
-  func sha256() {
+  @Test func `SHA-256 gives the results of FIPS 180-4`() {
     #expect(sha256Hex([]) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     #expect(sha256Hex("abc".utf8) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     #expect(sha256Hex("abc".utf8.lazy.map { $0 }) == sha256Hex(Array("abc".utf8)))
   }
 
-  @Test("random hexadecimal digits are as many as asked for, and differ")
-  func random() {
+  @Test func `random hexadecimal digits have the requested number, and differ`() {
     #expect(randomHex(16).utf8.count == 32)
     #expect(randomHex(16).utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) })
     #expect(randomHex(16) != randomHex(16))
@@ -59,8 +54,8 @@ struct TokenIssuerTests {
     #expect(randomHex(-1).isEmpty)
   }
 
-  @Test("base64url: the vectors of RFC 4648 section 10 without padding, and every byte there and back")
-  func base64() {
+  @Test func `base64url without padding gives the vectors of RFC 4648 section 10, and each byte survives a round trip`()
+  {
     for (plain, encoded) in [
       ("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("fooba", "Zm9vYmE"),
       ("foobar", "Zm9vYmFy"),

@@ -3,10 +3,8 @@ import Testing
 
 @testable import Host
 
-@Suite("Bearer tokens")
-struct TokenVerifierTests {
-  @Test("a good token gives its principal")
-  func good() {
+@Suite struct TokenVerifierTests {
+  @Test func `a good token gives its principal`() {
     let claims =
       #"{"sub":"u1","userId":1,"username":"u1","role":["viewer","admin",""],"nbf":1699999999,"exp":1700003600.7}"#
     let principal = verifier().check(token(claims: claims)).principal
@@ -19,8 +17,7 @@ struct TokenVerifierTests {
     #expect(principal?.hasAny(of: []) == false)
   }
 
-  @Test("the scheme is Bearer in any case, then spaces, then the token alone")
-  func scheme() {
+  @Test func `the header must be 'Bearer' in any case, spaces, and the token alone`() {
     let verifier = verifier()
     let good = token()
     for value in ["Bearer \(good)", "bearer \(good)", "BEARER    \(good)", "bEaReR \(good)"] {
@@ -35,8 +32,7 @@ struct TokenVerifierTests {
     for value in bad { #expect(verifier.check(header: Array(value.utf8)).principal == nil, "\(value.prefix(12))") }
   }
 
-  @Test("alg none, its spellings and other types are refused, with a good HMAC and without a signature")
-  func algNone() {
+  @Test func `alg 'none', its spellings and other types are refused, with a good HMAC and without a signature`() {
     let verifier = verifier()
     let spellings = [
       #""none""#, #""None""#, #""nOnE""#, #""NONE""#, #""""#, "null", #"["HS256"]"#, #"{"alg":"HS256"}"#, "256",
@@ -51,11 +47,10 @@ struct TokenVerifierTests {
     #expect(verifier.check(token(header: #"{"typ":"JWT"}"#)).refusal == .header)
     let two = Base64URL.encode(#"{"alg":"none"}"#.utf8) + "." + Base64URL.encode(#"{"exp":1700003600}"#.utf8)
     #expect(verifier.check(two).refusal == .shape)
-    #expect(verifier.check(token(header: #"{"\u0061lg":"HS\u0032\u00356"}"#)).principal != nil, "escapes say the same")
+    #expect(verifier.check(token(header: #"{"\u0061lg":"HS\u0032\u00356"}"#)).principal != nil, "escapes do not matter")
   }
 
-  @Test("a public key's bytes are never an HMAC key")
-  func confusion() {
+  @Test func `a public key's bytes are never accepted as an HMAC key`() {
     let pem = SigningKey.rsa.publicPEM
     let verifier = verifier([pemKey(.RS256, pem), secretKey()])
     #expect(verifier.check(token(header: #"{"alg":"RS256"}"#) { SigningKey.rsa.sign($0, .RS256) }).principal != nil)
@@ -76,15 +71,14 @@ struct TokenVerifierTests {
       let made = token(header: #"{"alg":"\#(alg)"}"#) { SigningKey.rsa.sign($0, .RS256) }
       #expect(verifier.check(made).principal == nil, "\(alg)")
     }
-    // The signature's number plus the modulus: the same value for a careless reader.
+    // A leading zero does not change the signature's number.
     let longer = token(header: #"{"alg":"RS256"}"#) { [0] + SigningKey.rsa.sign($0, .RS256) }
     #expect(verifier.check(longer).refusal == .signature)
     #expect(
       verifier.check(token(header: #"{"alg":"RS256"}"#) { SigningKey.otherRSA.sign($0, .RS256) }).refusal == .signature)
   }
 
-  @Test("a token never brings its own key")
-  func ownKey() {
+  @Test func `a key in the token is never used`() {
     let attacker = Array("attacker-attacker-attacker-attacker".utf8)
     let x = Base64URL.encode(SigningKey.ed25519.ed25519Public)
     let verifier = verifier([secretKey(), pemKey(.RS256, SigningKey.rsa.publicPEM)])
@@ -101,13 +95,12 @@ struct TokenVerifierTests {
       #expect(
         verifier.check(token(header: #"{"alg":"EdDSA",\#(extra)}"#) { SigningKey.ed25519.sign($0, .EdDSA) }).refusal
           == .noKey)
-      #expect(verifier.check(token(header: #"{"alg":"HS256",\#(extra)}"#)).principal != nil, "and they are no harm")
+      #expect(verifier.check(token(header: #"{"alg":"HS256",\#(extra)}"#)).principal != nil, "the members do no harm")
     }
   }
 
-  @Test("one text for one token: no padding, no other alphabet, no spare bits, no foreign characters")
-  func base64Variants() {
-    // Its signature has `-` or `_`, so that the other alphabet is another text.
+  @Test func `a token has one text: padding, another alphabet, spare bits and invalid characters are refused`() {
+    // The signature contains `-` or `_`, so that the other alphabet gives another text.
     let good = (0...).lazy.map { token(claims: #"{"exp":1700003600,"n":\#($0)}"#) }
       .first { $0.split(separator: ".")[2].contains { "-_".contains($0) } }!
     let parts = good.split(separator: ".").map(String.init)
@@ -126,13 +119,12 @@ struct TokenVerifierTests {
       "\(h).\(p).\(s.replacing("-", with: "+").replacing("_", with: "/"))",
       "\(h).\(p).\(s.prefix(3))é\(s.dropFirst(5))", "\(h).\(p).\(s.dropLast())", "\(h)AAAA.\(p).\(s)",
     ]
-    // 43 characters hold 258 bits for 256: the last character has two spare ones.
+    // 43 characters have 258 bits for 256: the last character has two spare bits.
     for spare in 1...3 { bad.append("\(h).\(p).\(s.dropLast())\(alphabet[last | spare])") }
     for variant in bad { #expect(verifier.check(variant).principal == nil, "\(variant)") }
   }
 
-  @Test("the header is a strict object")
-  func header() {
+  @Test func `a header that is not a strict JSON object is refused`() {
     let verifier = verifier()
     let bad: [(String, Refusal)] = [
       ("", .shape), ("null", .header), ("[]", .header), (#""HS256""#, .header), ("{}", .header),
@@ -158,8 +150,7 @@ struct TokenVerifierTests {
     }
   }
 
-  @Test("a token may be as long as 8 KiB, and not longer")
-  func size() {
+  @Test func `a token of 8 KiB is accepted, and a longer one is refused`() {
     let verifier = verifier()
     func padded(_ count: Int) -> String {
       token(claims: #"{"exp":1700003600,"x":"\#(String(repeating: "x", count: count))"}"#)
@@ -174,8 +165,7 @@ struct TokenVerifierTests {
     #expect(verifier.check("a.b.c").refusal == .size)
   }
 
-  @Test("a kid chooses among the keys that have one")
-  func kid() {
+  @Test func `a kid selects among the keys that have one`() {
     let (a, b, c) = (
       "key-a-key-a-key-a-key-a-key-a-key-a", "key-b-key-b-key-b-key-b-key-b-key-b",
       "key-c-key-c-key-c-key-c-key-c-key-c"
@@ -188,7 +178,7 @@ struct TokenVerifierTests {
     #expect(check(a, "a") == nil)
     #expect(check(b, "b") == nil)
     #expect(check(a, "b") == .signature)
-    #expect(check(c, "a") == nil, "a key without kid fits any")
+    #expect(check(c, "a") == nil, "a key without kid is tried for every kid")
     #expect(check(c, "z") == nil)
     #expect(check(a, "z") == .signature)
     #expect(check(a, nil) == nil)
@@ -198,8 +188,7 @@ struct TokenVerifierTests {
     #expect(named.check(token(header: #"{"alg":"HS256","kid":"b"}"#) { hmac(Array(a.utf8), $0) }).refusal == .noKey)
   }
 
-  @Test("without a kid at most eight keys are tried")
-  func tries() {
+  @Test func `without a kid at most eight keys are tried`() {
     let secrets = (0..<9).map { "secret-number-\($0)-secret-number-secret" }
     let made = ring(secrets.map { secretKey(.HS256, $0) })
     #expect(made.problems.map(\.severity) == [.warning])
