@@ -41,7 +41,7 @@ final class LoopServer {
     guard let loop = EventLoop.current else { return }
     let pages = AdminPages(health: services.health, metrics: services.metrics, group: services.group) {
       services.metrics.connections.set(services.connections.current)
-      for adapter in adapters.all { adapter.metrics.setTokenExpiry(adapter.keeper?.snapshot()?.expiresAt) }
+      for adapter in adapters.all { adapter.metrics.setTokenExpiry(adapter.keeper?.current?.token.expiresAt) }
     }
     let server = ServerContext(
       loop: loop, options: ServerOptions(snapshot.configuration.listen),

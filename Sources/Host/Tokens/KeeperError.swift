@@ -1,56 +1,41 @@
 import AdapterAPI
 
-/// Why a caller gets no token.
-///
-/// All of them are answered 503 `no_token`, apart from `.cancelled`, for which nobody waits.
+/// Why a caller gets no token. The HTTP response is 503 `no_token`.
 struct KeeperError: Error, Sendable, Equatable, CustomStringConvertible {
   enum Code: String, Sendable, CaseIterable {
-    /// The upstream gave none, or gave one just now that it refused at once; the next attempt waits.
+    /// The exchange failed, or the upstream refuses the tokens that it issues. The next exchange has to wait.
     case noToken
-    /// None came before the caller's deadline.
+    /// No token came before the caller's deadline.
     case deadline
-    /// The caller went away.
+    /// The caller's task was cancelled.
     case cancelled
-    /// The keeper was stopped.
+    /// The keeper has stopped.
     case stopped
   }
 
   let code: Code
-  /// When asking again makes sense.
+  /// The time after which a retry makes sense.
   let retryAfter: Duration
-  /// What the last exchange failed with, for `.noToken`; nil when the upstream refused the tokens that it gave.
-  let cause: AdapterError.Code?
-  /// What the log is told; never a credential.
+  /// A text for the log, without any credential.
   let detail: String
-
-  /// What the caller is told.
-  var message: String {
-    switch code {
-    case .noToken: "The gateway has no valid token for the upstream at the moment; try again later."
-    case .deadline: "The upstream did not give the gateway a token in time; try again later."
-    case .cancelled: "The request was given up."
-    case .stopped: "The gateway is stopping; try again."
-    }
-  }
 
   var description: String { detail.isEmpty ? code.rawValue : "\(code.rawValue): \(detail)" }
 
-  init(_ code: Code, retryAfter: Duration = .seconds(1), cause: AdapterError.Code? = nil, detail: String = "") {
+  init(_ code: Code, retryAfter: Duration = .seconds(1), detail: String = "") {
     self.code = code
     self.retryAfter = retryAfter
-    self.cause = cause
     self.detail = detail
   }
 }
 
-/// What happened to a token, as `gateway_token_refresh_total` counts it, and how the store is.
+/// An event of a token's life: an exchange, as `gateway_token_refresh_total` counts it, or a change of the store's state.
 enum TokenEvent: String, Sendable, CaseIterable {
   case refreshed, authorized, rejected, failed
   /// Authorized without the lease while the store was away.
   case detached
-  /// Another process renewed it, and its pair is used.
+  /// Another process has renewed the token, and its pair is used.
   case adopted
   case storeDown, storeUp
-  /// The keeper has stopped: what it said about itself and the store holds no longer.
+  /// The keeper has stopped: its reports about itself and the store no longer hold.
   case ended
 }

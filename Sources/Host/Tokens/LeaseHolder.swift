@@ -1,9 +1,9 @@
 import Glibc
 
-/// Names who has the lease of a token's row.
+/// The name of a lease's holder in the token's row.
 enum LeaseHolder {
-  /// A new name, distinct from every other: machine and process for whoever reads the table, the rest by chance. One
-  /// for each keeper, since after a reload two of them may stand over one row for a while.
+  /// Returns a new unique name: host and process for the reader of the table, and a random number. Each keeper needs its own,
+  /// since two of them may share a row for a while after a reload.
   static func new() -> String {
     var name = [CChar](repeating: 0, count: 65)
     let isKnown = gethostname(&name, name.count - 1) == 0

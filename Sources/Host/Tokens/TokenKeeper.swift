@@ -1,13 +1,13 @@
 import AdapterAPI
 import Synchronization
 
-/// Keeps the upstream token of one adapter: renews it ahead of need, once for all who wait, and stores it.
+/// Keeps the upstream token of one adapter: renews it ahead of need, once for all callers, and stores it.
 ///
-/// `TokenState` decides, this class does: it calls the adapter and the store from tasks of its own, so that no caller's
-/// leaving ends an exchange, and resumes those who wait. A caller that meets a good token takes one uncontended lock
-/// and never suspends; an event loop that keeps a copy (`current`) and compares `generation` does not even lock.
+/// `TokenState` decides; this class acts. It calls the adapter and the store from its own tasks, so that an exchange does not end
+/// with the caller that caused it, and resumes the waiting callers. A caller that finds a good token takes one uncontended lock
+/// and never suspends. An event loop that keeps a copy (`current`) and compares `generation` does not even lock.
 final class TokenKeeper: Sendable {
-  /// A token with what a copy of it has to know: from `refreshAt` on, and whenever `generation` has moved, ask again.
+  /// A copy of the current token. It is stale from `refreshAt` on, and as soon as the keeper's `generation` differs.
   struct Current: Sendable {
     let token: Token
     let expires: Instant
@@ -17,15 +17,15 @@ final class TokenKeeper: Sendable {
 
   struct Status: Sendable, Equatable {
     struct Reason: Sendable, Equatable {
-      /// `token_refresh_failing`, `store_unavailable`.
+      /// `token_refresh_failing` or `store_unavailable`.
       let code: String
       /// Milliseconds since the epoch.
       let since: Int64
     }
 
-    /// Of the token that is in use; nil while there is none.
+    /// Of the current token, in seconds since the epoch; nil while there is none.
     var expiresAtSeconds: Int64?
-    /// It was obtained without the lease while the store was away, and is this process's alone.
+    /// The token was obtained without the lease while the store was away, and only this process uses it.
     var isDetached = false
     var degraded: [Reason]
   }
@@ -35,9 +35,9 @@ final class TokenKeeper: Sendable {
   private struct Guarded {
     var state: TokenState
     var adapter: any Adapter
-    /// What exchanges are counted in. They are never refused: without a token there is no call at all.
+    /// Counts the exchanges. They are never refused: without a token there is no call at all.
     var budget: BudgetKeeper?
-    /// How many adapter instances it serves.
+    /// The number of adapter instances that the keeper serves.
     var users = 1
     var waiters: [TokenWaiters.ID: Waiter] = [:]
     var stops: [CheckedContinuation<Void, Never>] = []
@@ -62,8 +62,8 @@ final class TokenKeeper: Sendable {
   var upstream: String { key.upstream }
 
   /// - Parameters:
-  ///   - holder: this process, distinct from every other that may use the store.
-  ///   - executor: where the keeper's tasks run; nil: the global one.
+  ///   - holder: a name that no other keeper of the same store uses.
+  ///   - executor: runs the keeper's tasks; nil: the global executor.
   ///   - events: called outside of any lock, on any thread.
   init(
     adapter: any Adapter, key: TokenKey, holder: String, store: any TokenStore, window: Duration,
@@ -85,14 +85,14 @@ final class TokenKeeper: Sendable {
 
   deinit { guarded.withLock { $0.timer?.cancel() } }
 
-  /// Loads the stored pair and begins to renew ahead of need. Until it is loaded, callers wait. Authorizes only when
-  /// the first caller asks.
+  /// Loads the stored pair, for which callers wait, and starts to renew ahead of need. Authorizes only when the first caller
+  /// requests a token.
   func start() { update { state, time in state.start(at: time) } }
 
   /// Serves another instance of the same adapter too, and makes exchanges with it from now on.
   ///
   /// A reload may change an adapter's settings and not its upstream. Two keepers of one pair would both refresh it, and each
-  /// could void what the other got.
+  /// could void the other's result.
   func serve(_ adapter: any Adapter, window: Duration, exchangeTimeout: Duration, budget: BudgetKeeper? = nil) {
     guarded.withLock { guarded in
       guarded.adapter = adapter
@@ -103,7 +103,7 @@ final class TokenKeeper: Sendable {
     }
   }
 
-  /// An instance has ended; with the last one the keeper stops.
+  /// Ends the service for one instance. Stops the keeper after the last one.
   func leave() async {
     let isLast = guarded.withLock { guarded in
       guarded.users -= 1
@@ -112,7 +112,7 @@ final class TokenKeeper: Sendable {
     if isLast { await stop() }
   }
 
-  /// No new exchange from now on; returns when the one that is under way has ended and its pair is stored.
+  /// Allows no new exchange. Returns when the exchange under way has ended and its pair is stored.
   func stop() async {
     await withCheckedContinuation { continuation in
       guarded.withLock { $0.stops.append(continuation) }
@@ -122,49 +122,47 @@ final class TokenKeeper: Sendable {
 
   // MARK: Tokens
 
-  /// Moves with every new token, and when the one in use is refused.
+  /// Changes with every new token, and when the current one is refused.
   var generation: Int { published.load(ordering: .acquiring) }
 
-  /// The token in use, unless it is over or was refused.
-  func snapshot() -> Token? {
-    let now = clock.now()
-    return guarded.withLock { $0.state.held.flatMap { $0.isUsable(now) ? $0.token : nil } }
-  }
-
-  /// The token in use with its times, unless it is over or was refused.
+  /// The current token, unless it has expired or was refused.
   var current: Current? {
     let now = clock.now()
     return guarded.withLock { guarded in
-      guard let held = guarded.state.held, held.isUsable(now) else { return nil }
-      // Read under the lock: it is moved under the lock too, so it belongs to this token.
+      guard let current = guarded.state.current, current.isUsable(now) else { return nil }
+      // The generation is changed under the lock too, so it belongs to this token.
       return Current(
-        token: held.token, expires: held.expires, refreshAt: held.refreshAt,
+        token: current.token, expires: current.expires, refreshAt: current.refreshAt,
         generation: published.load(ordering: .acquiring))
     }
   }
 
-  /// A token that is good for a call.
+  /// Returns a token that is good for a call.
   ///
-  /// At once while it is outside the window. Inside, waits at most a second for the next one. Without a valid one,
-  /// waits for it until the deadline, or fails with what the exchange failed with; at once while the next attempt has
-  /// to wait.
+  /// Outside the renewal window it returns at once. Inside, it waits at most a second for the next token. Without a good token it
+  /// waits for one until the deadline.
+  ///
+  /// - Throws: `.noToken` when the exchange fails, or at once while the next exchange has to wait; `.deadline`; `.cancelled` when
+  ///   the task is cancelled; `.stopped`.
   func token(deadline: Instant) async throws(KeeperError) -> Token {
     let now = clock.now()
     if let token = guarded.withLock({ $0.state.ready(now) }) { return token }
     return try await wait { state, id, time in state.ask(id, deadline: deadline, at: time) }
   }
 
-  /// The upstream refused `token` before acting: another one. One exchange for all that report the same token. To be
-  /// called once per request: when the second token is refused too, the answer is 502.
+  /// Returns another token after the upstream refused `token` without acting. All callers that report the same token share one
+  /// exchange. To be called once per request: when the second token is refused too, the response is 502.
+  ///
+  /// - Throws: as `token(deadline:)`.
   func replace(rejected token: Token, deadline: Instant) async throws(KeeperError) -> Token {
     try await wait { state, id, time in state.replace(token, id, deadline: deadline, at: time) }
   }
 
-  /// The upstream accepted `token`. Worth telling once per token (an event loop remembers for which `generation` it
-  /// did): it tells an upstream that ends tokens early from one that refuses all it gives.
+  /// Reports that the upstream accepted `token`. Once per `generation` is enough. The report distinguishes an upstream that ends
+  /// tokens early from one that refuses every token it issues.
   func accepted(_ token: Token) { guarded.withLock { $0.state.accept(token) } }
 
-  /// Another process says that it stored that version of this adapter's pair. Only a hint: the row is looked at.
+  /// Reports that another process announced that version of the pair. The announcement is not trusted; the row is read.
   func noticed(version: Int64) { update { state, time in state.noticed(version, at: time) } }
 
   func status() -> Status {
@@ -172,17 +170,19 @@ final class TokenKeeper: Sendable {
     return guarded.withLock { guarded in
       let state = guarded.state
       var reasons: [Status.Reason] = []
-      if let since = state.failingSince { reasons.append(Status.Reason(code: "token_refresh_failing", since: since)) }
-      if let since = state.storeDownSince { reasons.append(Status.Reason(code: "store_unavailable", since: since)) }
-      let inUse = state.held.flatMap { $0.isUsable(now) ? $0 : nil }
+      if let since = state.refusals.failingSince {
+        reasons.append(Status.Reason(code: "token_refresh_failing", since: since))
+      }
+      if let since = state.work.downSince { reasons.append(Status.Reason(code: "store_unavailable", since: since)) }
+      let current = state.current.flatMap { $0.isUsable(now) ? $0 : nil }
       return Status(
-        expiresAtSeconds: inUse.map { $0.token.expiresAt / 1000 }, isDetached: inUse?.isDetached ?? false,
+        expiresAtSeconds: current.map { $0.token.expiresAt / 1000 }, isDetached: current?.isDetached ?? false,
         degraded: reasons)
     }
   }
 
   private func wait(
-    _ ask: @Sendable (inout TokenState, TokenWaiters.ID, ClockReading) -> TokenState.Answer
+    _ ask: @Sendable (inout TokenState, TokenWaiters.ID, ClockReading) -> TokenState.Decision
   ) async throws(KeeperError) -> Token {
     let id = guarded.withLock { guarded in
       guarded.nextID &+= 1
@@ -190,10 +190,9 @@ final class TokenKeeper: Sendable {
     }
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { (continuation: Waiter) in
-        // Entered before it is asked, so that the answer finds it.
+        // Entered before the state is asked, so that a `resume` action finds it.
         guarded.withLock { $0.waiters[id] = continuation }
-        let answer = update { state, time in ask(&state, id, time) }
-        switch answer {
+        switch update({ state, time in ask(&state, id, time) }) {
         case .wait: if Task.isCancelled { cancel(id) }
         case .token(let token): take(id)?.resume(returning: .success(token))
         case .fail(let error): take(id)?.resume(returning: .failure(error))
@@ -209,9 +208,9 @@ final class TokenKeeper: Sendable {
 
   private func take(_ id: TokenWaiters.ID) -> Waiter? { guarded.withLock { $0.waiters.removeValue(forKey: id) } }
 
-  // MARK: Doing what the state decided
+  // MARK: Actions
 
-  /// What is done after the lock is given back.
+  /// The part of the actions that is carried out after the lock is released.
   private struct Outside {
     var resumptions: [(Waiter, Result<Token, KeeperError>)] = []
     var stops: [CheckedContinuation<Void, Never>] = []
@@ -219,6 +218,7 @@ final class TokenKeeper: Sendable {
     var lines: [(level: LogLevel, message: StaticString, detail: String)] = []
   }
 
+  /// Changes the state, and carries out the actions that follow.
   @discardableResult
   private func update<Value: Sendable>(_ change: (inout TokenState, ClockReading) -> Value) -> Value {
     let time = ClockReading(now: clock.now(), wall: clock.wall())
@@ -240,14 +240,30 @@ final class TokenKeeper: Sendable {
   }
 
   private func perform(_ action: TokenState.Action, _ guarded: inout Guarded, _ outside: inout Outside) {
+    let (store, key, holder, lease) = (store, key, holder, TokenTiming.lease)
     switch action {
-    case .load: run { await self.load() }
-    case .claim(let seen): run { await self.claim(seen: seen) }
-    case .extend: run { await self.extend() }
-    case .release: run { await self.release() }
-    case .save(let token, let old): run { await self.save(token, replacing: old) }
+    case .load: run({ () throws(StoreError) in try await store.load(key) }, { $0.loaded($1, at: $2) })
+    case .claim(let seen):
+      run(
+        { () throws(StoreError) in try await store.claim(key, holder: holder, seen: seen, for: lease) },
+        { $0.claimed($1, at: $2) })
+    case .extend:
+      run(
+        { () throws(StoreError) in try await store.extend(key, holder: holder, for: lease) },
+        { $0.extended($1, at: $2) })
+    case .release:
+      run({ () throws(StoreError) in try await store.release(key, holder: holder) }, { $0.released($1, at: $2) })
+    case .save(let token, let old):
+      run(
+        { () throws(StoreError) in try await store.save(token, key, holder: holder, replacing: old) },
+        { $0.saved($1, of: token, at: $2) })
     case .exchange(let current, let deadline):
-      guarded.exchange = run { await self.exchange(current, deadline: deadline) }
+      let (adapter, budget) = (guarded.adapter, guarded.budget)
+      guarded.exchange = run(
+        { () throws(AdapterError) in
+          budget?.count()
+          return try await adapter.refresh(current, deadline: deadline)
+        }, { $0.exchanged($1, at: $2) })
     case .cancelExchange: guarded.exchange?.cancel()
     case .resume(let ids, let result):
       for id in ids {
@@ -263,70 +279,22 @@ final class TokenKeeper: Sendable {
     }
   }
 
+  /// Runs an operation in a task of the keeper's own, and reports its result to the state.
   @discardableResult
-  private func run(_ operation: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
-    Task(executorPreference: executor, operation: operation)
-  }
-
-  private func load() async {
-    let result: Result<StoredPair?, StoreError>
-    do throws(StoreError) { result = .success(try await store.load(key)) } catch { result = .failure(error) }
-    update { state, time in state.loaded(result, at: time) }
-  }
-
-  private func claim(seen: StoredPair?) async {
-    let result: Result<ClaimOutcome, StoreError>
-    do throws(StoreError) {
-      result = .success(try await store.claim(key, holder: holder, seen: seen, for: TokenTiming.lease))
-    } catch {
-      result = .failure(error)
+  private func run<Value: Sendable, Failure: Error>(
+    _ operation: @escaping @Sendable () async throws(Failure) -> Value,
+    _ report: @escaping @Sendable (inout TokenState, Result<Value, Failure>, ClockReading) -> Void
+  ) -> Task<Void, Never> {
+    Task(executorPreference: executor) {
+      let result: Result<Value, Failure>
+      do throws(Failure) { result = .success(try await operation()) } catch { result = .failure(error) }
+      self.update { state, time in report(&state, result, time) }
     }
-    update { state, time in state.claimed(result, at: time) }
-  }
-
-  private func extend() async {
-    let result: Result<Bool, StoreError>
-    do throws(StoreError) {
-      result = .success(try await store.extend(key, holder: holder, for: TokenTiming.lease))
-    } catch {
-      result = .failure(error)
-    }
-    update { state, time in state.extended(result, at: time) }
-  }
-
-  private func release() async {
-    let result: Result<Void, StoreError>
-    do throws(StoreError) { result = .success(try await store.release(key, holder: holder)) } catch {
-      result = .failure(error)
-    }
-    update { state, time in state.released(result, at: time) }
-  }
-
-  private func save(_ token: Token, replacing old: StoredPair?) async {
-    let result: Result<SaveOutcome, StoreError>
-    do throws(StoreError) {
-      result = .success(try await store.save(token, key, holder: holder, replacing: old))
-    } catch {
-      result = .failure(error)
-    }
-    update { state, time in state.saved(result, of: token, at: time) }
-  }
-
-  private func exchange(_ current: Token?, deadline: Instant) async {
-    let (adapter, budget) = guarded.withLock { ($0.adapter, $0.budget) }
-    budget?.count()
-    let result: Result<Token, AdapterError>
-    do throws(AdapterError) {
-      result = .success(try await adapter.refresh(current, deadline: deadline))
-    } catch {
-      result = .failure(error)
-    }
-    update { state, time in state.exchanged(result, at: time) }
   }
 
   // MARK: The timer
 
-  /// One sleeping task for everything that is due some time. A later wish leaves the earlier alarm standing.
+  /// Keeps one sleeping task for the next alarm. A later alarm leaves an earlier one standing.
   private func arm(_ guarded: inout Guarded) {
     guard let wake = guarded.state.wake else {
       guarded.timer?.cancel()
@@ -339,8 +307,8 @@ final class TokenKeeper: Sendable {
     guarded.timerNumber &+= 1
     guarded.timerDue = wake
     let number = guarded.timerNumber
-    // Weak: a keeper that nobody holds any more must not live until its alarm.
-    guarded.timer = run { [weak self, clock] in
+    // Weak: a keeper without users must not live until its alarm.
+    guarded.timer = Task(executorPreference: executor) { [weak self, clock] in
       guard (try? await clock.sleep(until: wake)) != nil else { return }
       self?.alarm(number)
     }

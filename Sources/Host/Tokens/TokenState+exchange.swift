@@ -2,7 +2,7 @@ import AdapterAPI
 
 /// Exchanges with the upstream.
 extension TokenState {
-  func mayBegin(_ now: Instant) -> Bool { phase == .running && exchange == nil && backoff.notBefore <= now }
+  func mayBegin(_ now: Instant) -> Bool { phase == .running && exchange == nil && refusals.notBefore <= now }
 
   /// A call to the upstream is under way.
   var isCalling: Bool {
@@ -12,44 +12,37 @@ extension TokenState {
     }
   }
 
-  /// Starts an exchange; `mayBegin` has been asked. It is over already when the store was seen to have a good pair.
+  /// Starts an exchange. `mayBegin` must hold. The exchange is over at once when the row is known to hold a good pair.
   mutating func begin(at time: ClockReading) {
     exchange = Exchange(started: time.now)
-    claimAt = time.now
-    if !takeOver(at: time) { goOnClaiming(at: time) }
+    work.claim(at: time.now)
+    if !useStoredPair(at: time) { continueClaiming(at: time) }
   }
 
-  /// What a refresh starts from: the newest pair that is known. Nothing while its refresh token is known to be dead: an
-  /// older pair's is so too.
+  /// The newest known pair, which a refresh starts from. Nil while its refresh token is known to be refused: the refresh tokens
+  /// of older pairs are dead too.
   private var renewable: Token? {
-    guard deadRefresh == nil else { return nil }
-    var newest = unsaved
-    if newest == nil, let stored = base?.token, held == nil || isNews(stored) { newest = stored }
-    newest = newest ?? held?.token
+    guard !refusals.mustAuthorize else { return nil }
+    var newest = work.unsaved
+    if newest == nil, let stored = row.pair?.token, current == nil || isNew(stored) { newest = stored }
+    newest = newest ?? current?.token
     return newest.flatMap { $0.refresh.isEmpty ? nil : $0 }
   }
 
-  /// Calls the upstream: with the lease, or without where the store's being away allows it.
-  mutating func proceed(at time: ClockReading) {
-    // The last call failed, and the store has nothing better.
-    guard backoff.notBefore <= time.now else { return giveUp(at: time) }
-    if exchange?.isDetached != true, let current = renewable {
-      renewed = current
-      call(.refreshing(current), current, at: time)
-    } else {
-      call(.authorizing, nil, at: time)
-    }
-  }
-
-  private mutating func call(_ step: Step, _ current: Token?, at time: ClockReading) {
+  /// Calls the upstream, with the lease, or without it where the rules for an absent store allow that.
+  mutating func callUpstream(at time: ClockReading) {
+    // The last call failed, and the row holds nothing better.
+    guard refusals.notBefore <= time.now else { return giveUp(at: time) }
     let deadline = time.now + timing.exchangeTimeout
-    exchange?.step = step
+    let token = exchange?.isDetached == true ? nil : renewable
+    if let token { refusals.refreshStarts(from: token) }
+    exchange?.step = token.map { .refreshing($0) } ?? .authorizing
     exchange?.deadline = deadline
     exchange?.isCancelled = false
-    act(.exchange(current, deadline: deadline))
+    act(.exchange(token, deadline: deadline))
   }
 
-  /// The upstream answered.
+  /// The call to the upstream has ended.
   mutating func exchanged(_ result: Result<Token, AdapterError>, at time: ClockReading) {
     defer { settle(at: time) }
     guard let step = exchange?.step else { return }
@@ -60,10 +53,10 @@ extension TokenState {
     case (.success(let token), .authorizing):
       act(.emit(exchange?.isDetached == true ? .detached : .authorized))
       obtained(token, at: time)
-    case (.failure(let error), .refreshing(let current)) where error.code == .refreshRejected:
+    case (.failure(let error), .refreshing(let spent)) where error.code == .refreshRejected:
       act(.emit(.rejected))
-      act(.log(.warning, "The upstream refused the refresh token", detail: error.detail))
-      deadRefresh = current.refresh
+      log(.warning, "The upstream refused the refresh token", error.detail)
+      refusals.refreshRefused(spent)
       claimAgain(at: time)
     case (.failure(let error), .refreshing), (.failure(let error), .authorizing):
       act(.emit(.failed))
@@ -72,26 +65,22 @@ extension TokenState {
     }
   }
 
-  /// Looks what stands in the store and takes the lease again, in one: another process may have stored a newer pair,
-  /// and authorizing could make that one void.
   private mutating func claimAgain(at time: ClockReading) {
     guard phase == .running else { return giveUp(at: time) }
     exchange?.step = .claiming
     exchange?.deadline = .distantFuture
-    claimAt = time.now
+    work.claim(at: time.now)
   }
 
   private mutating func obtained(_ token: Token, at time: ClockReading) {
     let token = Self.corrected(token, at: time)
-    unsaved = token
-    deadRefresh = nil
-    lostSaves = 0
-    saveAt = time.now
-    var fresh = HeldToken.fresh(token, now: time.now, timing: timing)
+    work.setUnsaved(token, at: time.now)
+    refusals.obtained()
+    var fresh = TimedToken.fresh(token, now: time.now, timing: timing)
     fresh.isDetached = exchange?.isDetached == true
-    if storeDownSince != nil || isStoreDawdling {
-      // Not waited for; `settle` saves when it can.
-      adopt(fresh, at: time)
+    if work.downSince != nil || work.isOverdue {
+      // `settle` saves it when the store is back.
+      finish(with: fresh, at: time)
     } else {
       exchange?.step = .saving(fresh)
       exchange?.deadline = .distantFuture
@@ -99,13 +88,11 @@ extension TokenState {
   }
 
   private mutating func failed(_ error: AdapterError, at time: ClockReading) {
-    failure = error
-    backoff.fail(time.now, atLeast: error.retryAfter ?? .zero)
-    setFailing(true, at: time)
-    act(.log(.warning, "The upstream gave no new token", detail: "\(error)"))
-    // The lease has ended meanwhile, as after standing still: then somebody else may have done better.
-    let isOverrun = lease.map { $0.until <= time.now } ?? (storeDownSince == nil)
-    if isOverrun, exchange?.isDetached == false, !waiters.isEmpty, held?.isUsable(time.now) != true {
+    refusals.exchangeFailed(error, at: time)
+    log(.warning, "The upstream issued no new token", "\(error)")
+    // When the lease has ended meanwhile, as after a standstill, another process may have been more successful.
+    let isOverrun = row.leaseEnd.map { $0 <= time.now } ?? (work.downSince == nil)
+    if isOverrun, exchange?.isDetached == false, !waiters.isEmpty, current?.isUsable(time.now) != true {
       claimAgain(at: time)
     } else {
       giveUp(at: time)
@@ -115,38 +102,33 @@ extension TokenState {
   /// Ends the exchange without a new token.
   mutating func giveUp(at time: ClockReading) {
     exchange = nil
+    serveWaiters(at: time)
     guard !waiters.isEmpty else { return }
-    if let held, held.isUsable(time.now) {
-      act(.resume(waiters.removeAll(), .success(held.token)))
-    } else {
-      act(.resume(waiters.removeAll(), .failure(phase == .running ? refusal(time.now) : KeeperError(.stopped))))
-    }
+    act(.resume(waiters.removeAll(), .failure(phase == .running ? refusals.error(time.now) : KeeperError(.stopped))))
   }
 
-  /// Puts a token into use; ends the exchange.
-  mutating func adopt(_ new: HeldToken, at time: ClockReading) {
+  /// Ends the exchange with a new token.
+  mutating func finish(with new: TimedToken, at time: ClockReading) {
     exchange = nil
-    failure = nil
-    setFailing(false, at: time)
-    // With too many strikes the doubling goes on: the next refusal is likely.
-    if strikes <= TokenTiming.freeRejections { backoff.reset() }
-    hold(new, at: time)
+    refusals.exchangeSucceeded()
+    use(new, at: time)
   }
 
-  /// Gives a token to everybody; an exchange that is wanted goes on.
-  mutating func hold(_ new: HeldToken, at time: ClockReading) {
-    held = new
+  /// Makes a token the current one. An exchange under way goes on.
+  mutating func use(_ new: TimedToken, at time: ClockReading) {
+    current = new
     act(.publish)
     serveWaiters(at: time)
   }
 
-  /// Who waits gets the token in hand, when it is good.
+  /// Gives the current token to all waiters, when it is good.
   mutating func serveWaiters(at time: ClockReading) {
-    guard let held, held.isUsable(time.now), !waiters.isEmpty else { return }
-    act(.resume(waiters.removeAll(), .success(held.token)))
+    guard let current, current.isUsable(time.now), !waiters.isEmpty else { return }
+    act(.resume(waiters.removeAll(), .success(current.token)))
   }
 
-  /// The store and other programs read `expiresAt` by our wall clock; an upstream whose clock is off is translated.
+  /// Returns the token with its expiry by this process's wall clock when the upstream's clock is off: the store and other programs
+  /// read `expiresAt` by that clock.
   private static func corrected(_ token: Token, at time: ClockReading) -> Token {
     guard token.lifetime > 0 else { return token }
     let (ends, overflow) = time.wall.addingReportingOverflow(token.lifetime)

@@ -1,145 +1,132 @@
 import AdapterAPI
 
-/// The lease of the token's row: asking for it, keeping it, giving it back, going on without it.
+/// The lease of the token's row: claiming, extending and releasing it, and going on without it.
 extension TokenState {
   var isClaiming: Bool {
     if case .claiming = exchange?.step { true } else { false }
   }
 
-  /// An exchange waits for a store that is known to be away: nobody else has to wait with it.
-  var isClaimingInVain: Bool { isClaiming && storeDownSince != nil }
+  /// Until when an exchange waits for an absent store before it goes on without the lease.
+  private var lastChance: Instant { current?.lastChance ?? Instant(nanoseconds: .min) }
 
-  /// Until when an away store is waited for before going on without it.
-  private var lastChance: Instant { held?.lastChance ?? Instant(nanoseconds: .min) }
-
-  /// When a claiming exchange has something to do next; nil: when the store answers.
+  /// When a claiming exchange has to be looked at next; nil: when the store's response comes.
   var claimWake: Instant? {
     guard isClaiming else { return nil }
-    return storeJob == nil ? claimAt : isStoreDawdling ? lastChance : nil
+    return work.isIdle ? work.claimAt : work.isOverdue ? lastChance : nil
   }
 
-  mutating func goOnClaiming(at time: ClockReading) {
+  mutating func continueClaiming(at time: ClockReading) {
     guard isClaiming else { return }
     let now = time.now
-    if isStoreDawdling {
+    if work.isOverdue {
       if lastChance <= now { storeIsAway(.unanswered, at: time) }
-    } else if storeJob != nil {
-      // What the store was asked before may not take the time that the claim has.
-      storeDue = storeDue.map { min($0, now + claimPatience(now)) }
-    } else if claimAt <= now {
-      hinted = nil
-      startJob(.claim, patience: claimPatience(now), at: time)
-      act(.claim(seen: base))
+    } else if !work.isIdle {
+      // An earlier job must not use up the claim's time.
+      work.limit(to: now + claimTimeout(now))
+    } else if work.claimAt <= now {
+      row.forgetAnnouncement()
+      work.start(.claim, timeout: claimTimeout(now), at: now)
+      act(.claim(seen: row.pair))
     }
   }
 
-  /// Never beyond the point from which on waiting would cost callers a valid token.
-  private func claimPatience(_ now: Instant) -> Duration {
-    guard let held, held.isUsable(now) else {
-      return storeDownSince == nil ? TokenTiming.storePatience : TokenTiming.downPatience
+  /// The wait for a claim. It ends before it would cost callers a valid token.
+  private func claimTimeout(_ now: Instant) -> Duration {
+    guard let current, current.isUsable(now) else {
+      return work.downSince == nil ? TokenTiming.storeTimeout : TokenTiming.storeDownTimeout
     }
-    let rest = held.lastChance > now ? held.lastChance - now : (held.expires - now) / 2
-    // A store that is well needs some milliseconds too, even when the token ends right now.
-    return min(TokenTiming.storePatience, max(rest, TokenTiming.downPatience))
+    let rest = current.lastChance > now ? current.lastChance - now : (current.expires - now) / 2
+    // A working store needs some milliseconds too, even when the token is about to expire.
+    return min(TokenTiming.storeTimeout, max(rest, TokenTiming.storeDownTimeout))
   }
 
-  /// The store answered a `.claim`.
+  /// The store's response to `.claim`.
   mutating func claimed(_ result: Result<ClaimOutcome, StoreError>, at time: ClockReading) {
     defer { settle(at: time) }
-    let asked = endJob()
+    endJob(result, at: time)
+    let now = time.now
     switch result {
     case .success(.granted):
-      setStoreDown(nil, at: time)
-      let granted = Lease(asked: asked)
-      // An answer older than the lease itself is worth nothing: this process stood still.
-      lease = granted.until > time.now ? granted : nil
+      let isGranted = row.grantLease(asked: work.started, now: now)
       guard isClaiming else { return }
-      if lease == nil { claimAt = time.now } else { proceed(at: time) }
+      if isGranted { callUpstream(at: time) } else { work.claim(at: now) }
     case .success(.changed(let pair)):
-      setStoreDown(nil, at: time)
-      guard isClaiming else { return }
+      guard isClaiming, let changes = exchange?.changes else { return }
       learn(pair)
-      exchange?.changes += 1
-      let changes = exchange?.changes ?? 0
-      claimAt = changes <= 3 ? time.now : time.now + TokenTiming.poll(sharing)
-      _ = takeOver(at: time)
+      exchange?.changes = changes + 1
+      work.claim(at: changes < TokenTiming.toleratedChanges ? now : now + TokenTiming.poll(sharing))
+      _ = useStoredPair(at: time)
     case .success(.held(let rest)):
-      setStoreDown(nil, at: time)
-      lease = nil
-      claimAt = isHinted ? time.now : time.now + pause(rest)
+      row.dropLease()
+      work.claim(at: row.isOutdated ? now : now + pause(rest))
     case .failure(let error):
-      setStoreDown(error, at: time)
-      if asked + TokenTiming.storePatience < time.now {
-        // Nor is a failure from before standing still.
-        claimAt = time.now
+      if work.started + TokenTiming.storeTimeout < now {
+        // A failure from before a standstill tells nothing about the store now.
+        work.claim(at: now)
       } else {
         storeIsAway(error, at: time)
       }
     }
   }
 
-  /// How long to wait for a lease that somebody else has for `rest`.
+  /// Returns how long to wait for a lease that another process has for `rest`.
   func pause(_ rest: Duration) -> Duration { max(TokenTiming.shortestPoll, min(rest, TokenTiming.poll(sharing))) }
 
-  /// A claim failed or dawdles. While the token in hand is good the store is tried again, so that the shared refresh
-  /// token is spent once; with half of the window left, the exchange goes on without the lease.
+  /// A claim failed or is overdue. While the current token is good, the store is tried again, so that the shared refresh token is
+  /// used once. When half of the renewal window is left, the exchange goes on without the lease.
   mutating func storeIsAway(_ error: StoreError, at time: ClockReading) {
     guard isClaiming else { return }
     serveWaiters(at: time)
     let now = time.now
     if lastChance > now, sharing == .network || error.code == .unavailable {
       let soon = max(TokenTiming.shortestPoll, (lastChance - now) / 4)
-      claimAt = min(timing.next(now, in: TokenTiming.lookWhileDown), now + soon)
+      work.claim(at: min(timing.next(now, in: TokenTiming.storeRetryInterval), now + soon))
       return
     }
-    // Others may reach a store in the network, and hold its lease: its refresh token is not ours to spend. A file that
-    // can't be written can't be written by anybody.
+    // Another process may reach a store in the network, hold its lease and use the shared refresh token. A file that this process
+    // cannot write cannot be written by any other process either.
     exchange?.isDetached = sharing == .network
-    proceed(at: time)
+    callUpstream(at: time)
   }
 
-  // MARK: Keeping it
+  // MARK: Extending
 
   mutating func extendLease(at time: ClockReading) {
-    guard let lease, lease.extendAt <= time.now, mayExtend else { return }
-    self.lease?.extendAt = time.now + TokenTiming.lease / 3
-    startJob(.extend, at: time)
+    guard let due = row.extendAt, due <= time.now, mayExtend else { return }
+    row.startExtension(time.now)
+    work.start(.extend, at: time.now)
     act(.extend)
   }
 
-  /// Not for a call that does not even end when it is cancelled: others must be able to go on.
-  var mayExtend: Bool { storeJob == nil && isCalling && exchange?.isCancelled == false }
+  /// Not for a call that goes on after its cancellation: other processes must be able to renew.
+  var mayExtend: Bool { work.isIdle && isCalling && exchange?.isCancelled == false }
 
-  /// The store answered an `.extend`. Whatever it said, the exchange goes on, and its save decides.
+  /// The store's response to `.extend`. The exchange goes on in any case; its save decides.
   mutating func extended(_ result: Result<Bool, StoreError>, at time: ClockReading) {
     defer { settle(at: time) }
-    let asked = endJob()
+    endJob(result, at: time)
     switch result {
-    case .success(true):
-      setStoreDown(nil, at: time)
-      lease?.until = asked + TokenTiming.lease
+    case .success(true): row.extendLease(asked: work.started)
     case .success(false):
-      setStoreDown(nil, at: time)
-      lease = nil
-      act(.log(.info, "The lease of the token has gone to another process", detail: ""))
-    case .failure(let error): setStoreDown(error, at: time)
+      row.dropLease()
+      log(.info, "Another process has taken the lease of the token")
+    case .failure: break
     }
   }
 
-  // MARK: Giving it back
+  // MARK: Releasing
 
-  /// Where nothing was stored, which would have given it back.
+  /// Releases a lease that no save has released.
   mutating func releaseLease(at time: ClockReading) {
-    guard lease != nil, exchange == nil, storeJob == nil, unsaved == nil || phase == .stopping else { return }
-    lease = nil
-    startJob(.release, at: time)
+    guard row.isLeased, exchange == nil, work.isIdle, work.unsaved == nil || phase == .stopping else { return }
+    row.dropLease()
+    work.start(.release, at: time.now)
     act(.release)
   }
 
-  /// The store answered a `.release`. One that failed does not matter: the lease ends by itself.
+  /// The store's response to `.release`. A failure does not matter: the lease ends by itself.
   mutating func released(_ result: Result<Void, StoreError>, at time: ClockReading) {
     defer { settle(at: time) }
-    _ = endJob()
-    if case .failure(let error) = result { setStoreDown(error, at: time) } else { setStoreDown(nil, at: time) }
+    endJob(result, at: time)
   }
 }

@@ -1,160 +1,133 @@
 import AdapterAPI
 
-/// The store's part: loading, saving, losing a race, being down.
+/// The store: loading and saving the pair, other processes' pairs, failures.
 extension TokenState {
-  var isStoreDawdling: Bool { storeJob != nil && storeDue == nil }
-
-  /// Another process has stored something newer than what is known here.
-  var isHinted: Bool { hinted.map { $0 > base?.version ?? 0 } ?? false }
-
   mutating func start(at time: ClockReading) {
     guard phase == .new else { return }
     phase = .loading
     startLoad(at: time)
   }
 
-  mutating func startJob(_ job: StoreJob, patience: Duration = TokenTiming.storePatience, at time: ClockReading) {
-    storeJob = job
-    storeStarted = time.now
-    storeWatched = time.now
-    storeDue = time.now + patience
-  }
-
-  /// - Returns: when the job that has ended was started.
-  mutating func endJob() -> Instant {
-    storeJob = nil
-    storeDue = nil
-    lookAt = nil
-    return storeStarted
-  }
-
-  /// What the job that has just ended has seen.
-  private mutating func setBase(_ pair: StoredPair?) {
-    base = pair
-    baseUntil = pair?.left.map { storeStarted + $0 }
-  }
-
   private mutating func startLoad(at time: ClockReading) {
-    hinted = nil
-    startJob(.load, at: time)
+    row.forgetAnnouncement()
+    work.start(.load, at: time.now)
     act(.load)
   }
 
-  // MARK: What others stored
+  /// Ends the job under way, and notes whether the store works.
+  mutating func endJob<Value>(_ result: Result<Value, StoreError>, at time: ClockReading) {
+    work.end()
+    if case .failure(let error) = result { setStoreDown(error, at: time) } else { setStoreDown(nil, at: time) }
+  }
 
-  /// Another process says that it stored that version.
-  mutating func noticed(_ version: Int64, at time: ClockReading) {
-    hinted = max(hinted ?? version, version)
-    if isHinted {
-      claimAt = min(claimAt, time.now)
-      saveAt = min(saveAt, time.now)
+  mutating func setStoreDown(_ error: StoreError?, at time: ClockReading) {
+    // A response that comes after the end is of no interest.
+    guard phase != .stopped, work.setDown(error != nil, wall: time.wall) else { return }
+    act(.emit(error == nil ? .storeUp : .storeDown))
+    if let error {
+      log(.error, "The store fails; tokens are only in memory", error.message)
+    } else {
+      log(.info, "The store works again")
     }
+  }
+
+  // MARK: Other processes' pairs
+
+  /// Another process announces that it stored that version.
+  mutating func noticed(_ version: Int64, at time: ClockReading) {
+    row.announce(version)
+    if row.isOutdated { work.hurry(time.now) }
     settle(at: time)
   }
 
-  /// Looks at the row, so that a message that got lost costs seconds, and a store that is back is noticed. With a pair
-  /// to be saved the saving does that.
+  /// Reads the row from time to time: an announcement may be lost, and a failing store may work again. With an unsaved pair the
+  /// attempts to save it serve the same purpose.
   mutating func look(at time: ClockReading) {
-    guard phase == .running, exchange == nil, storeJob == nil, unsaved == nil else { return }
-    if lookAt == nil {
-      lookAt = timing.next(time.now, in: storeDownSince == nil ? TokenTiming.look : TokenTiming.lookWhileDown)
-    }
-    if isHinted || (sharing != .process && lookAt.map { $0 <= time.now } == true) { startLoad(at: time) }
+    guard phase == .running, exchange == nil, work.isIdle, work.unsaved == nil else { return }
+    let interval = work.downSince == nil ? TokenTiming.lookInterval : TokenTiming.storeRetryInterval
+    if work.lookAt == nil { work.look(at: timing.next(time.now, in: interval)) }
+    if row.isOutdated || (sharing != .process && work.lookAt.map { $0 <= time.now } == true) { startLoad(at: time) }
   }
 
-  /// Not what this process had, renewed or was refused itself.
-  func isNews(_ token: Token) -> Bool {
-    func isKnown(_ known: Token?) -> Bool {
-      guard let known else { return false }
-      // An upstream may give the same access token again, for longer.
-      return known.access == token.access && token.expiresAt <= known.expiresAt
-    }
-    return !isKnown(held?.token) && !isKnown(renewed) && token.access != refusedAccess
+  func isNew(_ token: Token) -> Bool { refusals.isNew(token, besides: current?.token) }
+
+  /// Returns whether a stored token has to replace the current one. Of two good tokens, the one that expires last wins.
+  private func isBetter(_ stored: TimedToken, _ now: Instant) -> Bool {
+    guard stored.isUsable(now), isNew(stored.token) else { return false }
+    guard let current, current.isUsable(now) else { return true }
+    return stored.token.expiresAt >= current.token.expiresAt
   }
 
-  /// The stored pair takes the place of the one in hand: of two that are good, the one that expires last wins.
-  private func isBetter(_ theirs: HeldToken, _ now: Instant) -> Bool {
-    guard theirs.isUsable(now), isNews(theirs.token) else { return false }
-    guard let held, held.isUsable(now) else { return true }
-    return theirs.token.expiresAt >= held.token.expiresAt
-  }
-
-  /// Remembers what stands in the store. What is news there makes up for a refresh token that was refused, and for an
-  /// unsaved pair that does not expire later.
+  /// Remembers the stored pair. A new pair makes up for a refused refresh token, and for an unsaved pair that does not expire
+  /// later.
   mutating func learn(_ pair: StoredPair) {
-    setBase(pair)
-    guard isNews(pair.token) else { return }
-    if pair.token.refresh != deadRefresh { deadRefresh = nil }
+    row.see(pair, asked: work.started)
+    guard isNew(pair.token) else { return }
+    refusals.newPair(pair.token)
     if case .saving = exchange?.step { return }
-    if let ours = unsaved, pair.token.expiresAt >= ours.expiresAt { unsaved = nil }
+    if let unsaved = work.unsaved, pair.token.expiresAt >= unsaved.expiresAt { work.discardUnsaved() }
   }
 
-  /// Before an exchange: uses what somebody else stored, as far as it is good.
+  /// Uses the stored pair in an exchange, as far as it is another process's and good.
   ///
-  /// - Returns: whether it made the exchange needless.
-  mutating func takeOver(at time: ClockReading) -> Bool {
-    guard let stored = base?.token, isNews(stored) else { return false }
-    let theirs = HeldToken.stored(stored, until: baseUntil, at: time, timing: timing)
-    if theirs.isUsable(time.now), time.now < theirs.refreshAt {
-      adoptTheirs(theirs, at: time)
+  /// - Returns: whether that ended the exchange.
+  mutating func useStoredPair(at time: ClockReading) -> Bool {
+    guard let token = row.pair?.token, isNew(token) else { return false }
+    let stored = TimedToken.stored(token, until: row.expires, at: time, timing: timing)
+    if stored.isUsable(time.now), time.now < stored.refreshAt {
+      finish(withStored: stored, at: time)
       return true
     }
-    if isBetter(theirs, time.now) {
-      unsaved = nil
-      hold(theirs, at: time)
+    if isBetter(stored, time.now) {
+      work.discardUnsaved()
+      use(stored, at: time)
     }
     return false
   }
 
-  private mutating func adoptTheirs(_ theirs: HeldToken, at time: ClockReading) {
-    unsaved = nil
-    lostSaves = 0
+  private mutating func finish(withStored stored: TimedToken, at time: ClockReading) {
+    work.discardUnsaved()
     act(.emit(.adopted))
-    act(.log(.info, "Another process has renewed the token; its pair is used", detail: ""))
-    adopt(theirs, at: time)
+    log(.info, "Another process has renewed the token; its pair is used")
+    finish(with: stored, at: time)
   }
 
-  /// The store answered a `.load`.
+  /// The store's response to `.load`.
   mutating func loaded(_ result: Result<StoredPair?, StoreError>, at time: ClockReading) {
     defer { settle(at: time) }
-    _ = endJob()
-    switch result {
-    case .success(let found):
-      setStoreDown(nil, at: time)
-      // What was obtained meanwhile is stored over what was known when it was asked for, or not at all.
-      if exchange == nil || isClaiming { look(found, at: time) }
-    case .failure(let error): setStoreDown(error, at: time)
-    }
+    endJob(result, at: time)
+    // A pair obtained meanwhile is saved in place of the row as it was known when the call began, or not at all.
+    if case .success(let found) = result, exchange == nil || isClaiming { seeRow(found, at: time) }
     if phase == .loading { phase = .running }
   }
 
-  private mutating func look(_ found: StoredPair?, at time: ClockReading) {
-    let known = base
-    setBase(found)
+  private mutating func seeRow(_ found: StoredPair?, at time: ClockReading) {
+    let known = row.pair
+    row.see(found, asked: work.started)
     guard let found, !found.isUnchanged(since: known) else { return }
     learn(found)
-    let theirs = HeldToken.stored(found.token, until: baseUntil, at: time, timing: timing)
+    let stored = TimedToken.stored(found.token, until: row.expires, at: time, timing: timing)
     if isClaiming {
-      _ = takeOver(at: time)
+      _ = useStoredPair(at: time)
     } else if phase == .loading {
-      held = theirs
-      if theirs.isUsable(time.now) { hold(theirs, at: time) }
-    } else if isBetter(theirs, time.now) {
-      adoptTheirs(theirs, at: time)
+      current = stored
+      if stored.isUsable(time.now) { use(stored, at: time) }
+    } else if isBetter(stored, time.now) {
+      finish(withStored: stored, at: time)
     }
   }
 
   // MARK: Saving
 
-  /// Saves what waits for it: what an exchange obtained, or what is in use already.
+  /// Saves the unsaved pair, which an exchange has just obtained, or which is in use already.
   mutating func save(at time: ClockReading) {
-    guard let token = unsaved, storeJob == nil, saveAt <= time.now, maySave else { return }
-    hinted = nil
-    startJob(.save(token), at: time)
-    act(.save(token, replacing: base))
+    guard let token = work.unsaved, let due = work.nextSave, due <= time.now, maySave else { return }
+    row.forgetAnnouncement()
+    work.start(.save(token), at: time.now)
+    act(.save(token, replacing: row.pair))
   }
 
-  /// While an exchange is on its way to a newer pair, the older one is not worth the lease that saving gives back.
+  /// While an exchange is on its way to a newer pair, the older one is not worth the lease that a save releases.
   var maySave: Bool {
     switch exchange?.step {
     case nil: phase == .running || phase == .stopping
@@ -163,75 +136,64 @@ extension TokenState {
     }
   }
 
-  /// The store answered a `.save` of `token`.
+  /// The store's response to `.save` of `token`.
   mutating func saved(_ result: Result<SaveOutcome, StoreError>, of token: Token, at time: ClockReading) {
     defer { settle(at: time) }
-    _ = endJob()
-    // A save that was decided on gave the lease back.
-    if case .success = result { lease = nil }
+    endJob(result, at: time)
+    // The save has released the lease.
+    if case .success = result { row.dropLease() }
     switch result {
-    case .success(.saved(let pair)):
-      setStoreDown(nil, at: time)
-      kept(pair, at: time)
+    case .success(.saved(let pair)): saved(pair, at: time)
     case .success(.lost(let winner)) where winner.token.access == token.access && winner.token.refresh == token.refresh:
-      // An earlier attempt arrived, although its answer did not.
-      setStoreDown(nil, at: time)
-      kept(winner, at: time)
-    case .success(.lost(let winner)):
-      setStoreDown(nil, at: time)
-      lost(to: winner, at: time)
+      // An earlier attempt succeeded although its response was lost.
+      saved(winner, at: time)
+    case .success(.lost(let winner)): lost(to: winner, at: time)
     case .success(.leased(let rest)):
-      // This process stood still for too long: the other one's pair is waited for, unless it gives up.
-      setStoreDown(nil, at: time)
-      saveAt = isHinted ? time.now : time.now + pause(rest)
+      // This process stood still for too long. The lease holder's pair is waited for; this pair is saved if none comes.
+      work.save(at: row.isOutdated ? time.now : time.now + pause(rest))
       if phase == .stopping {
-        adoptUnsaved(at: time)
-        saveAt = .distantFuture
+        useUnsaved(at: time)
+        work.save(at: .distantFuture)
       }
-    case .failure(let error):
-      setStoreDown(error, at: time)
-      saveFailed(at: time)
+    case .failure: saveFailed(at: time)
     }
   }
 
-  private mutating func kept(_ pair: StoredPair, at time: ClockReading) {
-    setBase(pair)
-    lostSaves = 0
-    // A still newer one may have come meanwhile.
-    if unsaved?.access == pair.token.access { unsaved = nil }
-    if held?.token.access == pair.token.access { held?.isDetached = false }
+  private mutating func saved(_ pair: StoredPair, at time: ClockReading) {
+    row.see(pair, asked: work.started)
+    work.saved(pair.token)
+    if current?.token.access == pair.token.access { current?.isDetached = false }
     if case .saving(var fresh) = exchange?.step, fresh.token.access == pair.token.access {
       fresh.isDetached = false
-      adopt(fresh, at: time)
+      finish(with: fresh, at: time)
     }
   }
 
-  /// Somebody else wrote first. A pair that nobody uses yet gives way to theirs, since the upstream may have made it
-  /// void by giving theirs; of one that is in use since the store was away, the one that expires last wins.
+  /// Another process wrote first. A pair that is not in use yet gives way, since the upstream may have voided it by issuing the
+  /// other one. Of a detached pair and the stored one, the one that expires last wins.
   private mutating func lost(to winner: StoredPair, at time: ClockReading) {
     learn(winner)
     guard maySave else {
-      // An exchange is on its way to a newer pair; it may see that there is one.
-      if isClaiming { _ = takeOver(at: time) }
+      // An exchange is on its way to a newer pair, and may find that it is needless.
+      if isClaiming { _ = useStoredPair(at: time) }
       return
     }
-    let theirs = HeldToken.stored(winner.token, until: baseUntil, at: time, timing: timing)
-    var (lastWins, isOursGood) = (true, held?.isUsable(time.now) == true)
+    let stored = TimedToken.stored(winner.token, until: row.expires, at: time, timing: timing)
+    var (lastWins, isOursGood) = (true, current?.isUsable(time.now) == true)
     if case .saving(let fresh) = exchange?.step { (lastWins, isOursGood) = (fresh.isDetached, true) }
-    let isOursLater = lastWins && isOursGood && winner.token.expiresAt < unsaved?.expiresAt ?? .min
-    if theirs.isUsable(time.now), isNews(theirs.token), !isOursLater { return adoptTheirs(theirs, at: time) }
-    lostSaves += 1
-    // `settle` saves again, now in the place of the winner.
-    if lostSaves >= 3 { saveFailed(at: time) }
+    let isOursLater = lastWins && isOursGood && winner.token.expiresAt < work.unsaved?.expiresAt ?? .min
+    if stored.isUsable(time.now), isNew(stored.token), !isOursLater { return finish(withStored: stored, at: time) }
+    // Otherwise `settle` saves again, now in place of the winner.
+    if work.lostSave() { saveFailed(at: time) }
   }
 
   private mutating func saveFailed(at time: ClockReading) {
-    saveAt = timing.next(time.now, in: TokenTiming.lookWhileDown)
-    adoptUnsaved(at: time)
+    work.save(at: timing.next(time.now, in: TokenTiming.storeRetryInterval))
+    useUnsaved(at: time)
   }
 
-  /// The store fails or dawdles: the token is used without it.
-  mutating func adoptUnsaved(at time: ClockReading) {
-    if case .saving(let fresh) = exchange?.step { adopt(fresh, at: time) }
+  /// Uses the new token without waiting for the store, which fails or is overdue.
+  mutating func useUnsaved(at time: ClockReading) {
+    if case .saving(let fresh) = exchange?.step { finish(with: fresh, at: time) }
   }
 }

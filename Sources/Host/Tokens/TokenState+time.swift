@@ -1,40 +1,37 @@
 import AdapterAPI
 
-/// What happens because time passes, and what follows from every change.
+/// Time, and the consequences of every event.
 extension TokenState {
-  /// When `tick` has something to do next; nil: never, until something else happens.
+  /// When `tick` has to be called next; nil: not before another event.
   var wake: Instant? {
     var next = waiters.nextDue
     func consider(_ instant: Instant?) {
       guard let instant else { return }
       next = min(next ?? instant, instant)
     }
-    consider(storeDue.map { min($0, storeWatched + TokenTiming.watch) })
-    if isCalling, let exchange, !exchange.isCancelled { consider(exchange.deadline + TokenTiming.exchangeGrace) }
-    if mayExtend { consider(lease?.extendAt) }
+    consider(work.alarm)
+    consider(cancelAt)
+    if mayExtend { consider(row.extendAt) }
     consider(claimWake)
-    if unsaved != nil, storeJob == nil, maySave { consider(saveAt) }
+    if maySave { consider(work.nextSave) }
     if phase == .running, exchange == nil {
-      if let held { consider(max(aheadOfNeed(held), backoff.notBefore)) }
-      if storeJob == nil, unsaved == nil, sharing != .process { consider(lookAt) }
+      if let current { consider(max(renewAt(current), refusals.notBefore)) }
+      if work.isIdle, work.unsaved == nil, sharing != .process { consider(work.lookAt) }
     }
     return next
   }
 
   mutating func tick(at time: ClockReading) {
     let now = time.now
-    if storeJob != nil { watchStore(now) }
-    if let due = storeDue, due <= now { storeDawdles(at: time) }
-    if isCalling, let running = exchange, !running.isCancelled,
-      running.deadline + TokenTiming.exchangeGrace <= now
-    {
-      // The next one waits for its end all the same: two with one refresh token would void each other.
+    if work.watch(now, expected: wake) { storeIsOverdue(at: time) }
+    if let cancelAt, cancelAt <= now {
+      // The next call still waits for the end of this one: two calls with one refresh token would void each other's pair.
       exchange?.isCancelled = true
       act(.cancelExchange)
     }
     while let (id, deadline) = waiters.popDue(now) {
-      if let held, held.isUsable(now) {
-        act(.resume([id], .success(held.token)))
+      if let current, current.isUsable(now) {
+        act(.resume([id], .success(current.token)))
       } else if deadline <= now {
         act(.resume([id], .failure(KeeperError(.deadline))))
       } else {
@@ -44,40 +41,28 @@ extension TokenState {
     settle(at: time)
   }
 
-  /// Only time in which this process runs counts against the store: after it stood still, the answer may be here and
-  /// unread.
-  private mutating func watchStore(_ now: Instant) {
-    if let wake, wake + TokenTiming.stall <= now {
-      storeDue = max(storeDue.map { $0 + (now - wake) } ?? now, now + TokenTiming.watch)
-    }
-    storeWatched = now
+  /// When the call to the upstream is cancelled.
+  private var cancelAt: Instant? {
+    guard isCalling, let exchange, !exchange.isCancelled else { return nil }
+    return exchange.deadline + TokenTiming.exchangeGrace
   }
 
-  private mutating func storeDawdles(at time: ClockReading) {
-    storeDue = nil
+  private mutating func storeIsOverdue(at time: ClockReading) {
     setStoreDown(.unanswered, at: time)
     if phase == .loading { phase = .running }
     storeIsAway(.unanswered, at: time)
-    adoptUnsaved(at: time)
+    useUnsaved(at: time)
   }
 
-  /// When the keeper renews by itself: before callers notice; at once when the token can't be used any more.
-  private func aheadOfNeed(_ held: HeldToken) -> Instant {
-    held.isRejected ? held.received : held.timerAt
-  }
+  /// When the keeper renews by itself: before a caller meets the renewal window, or at once when the token was refused.
+  private func renewAt(_ token: TimedToken) -> Instant { token.isRejected ? token.received : token.timerAt }
 
-  /// Starts what can be started now, and answers who can't be served. Ends every event.
+  /// Starts what can start now, and fails the callers that cannot be served. Ends every event.
   mutating func settle(at time: ClockReading) {
     let now = time.now
-    if mayBegin(now) {
-      if !waiters.isEmpty {
-        begin(at: time)
-      } else if let held, aheadOfNeed(held) <= now {
-        begin(at: time)
-      }
-    }
-    goOnClaiming(at: time)
-    if exchange == nil, phase != .new, phase != .loading, !waiters.isEmpty { giveUp(at: time) }
+    if mayBegin(now), !waiters.isEmpty || current.map({ renewAt($0) <= now }) == true { begin(at: time) }
+    continueClaiming(at: time)
+    if exchange == nil, phase != .new, phase != .loading { giveUp(at: time) }
     extendLease(at: time)
     save(at: time)
     releaseLease(at: time)
@@ -87,21 +72,21 @@ extension TokenState {
 
   // MARK: Stopping
 
-  /// No new exchange; what is under way is finished and saved.
+  /// Allows no new exchange. The one under way is finished and its pair saved.
   mutating func stop(at time: ClockReading) {
     guard phase != .stopping else { return }
     guard phase != .stopped else { return act(.stopped) }
     phase = .stopping
     // No call to the upstream has begun yet.
     if isClaiming { giveUp(at: time) }
-    // One last attempt, whatever the waiting.
-    saveAt = min(saveAt, time.now)
+    // One last attempt to save, without waiting for the next retry.
+    work.hurry(time.now)
     settle(at: time)
   }
 
   private mutating func stopIfIdle() {
-    // A store that dawdles is not waited for: it may do so for ever.
-    guard exchange == nil, storeJob == nil || storeDue == nil else { return }
+    // An overdue job is not waited for: it may never end.
+    guard exchange == nil, work.isIdle || work.isOverdue else { return }
     phase = .stopped
     act(.stopped)
   }

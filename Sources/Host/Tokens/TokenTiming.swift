@@ -8,46 +8,49 @@ struct ClockReading: Sendable, Equatable {
   var wall: Int64
 }
 
-/// The durations that a token's life is led by.
+/// The durations that govern a token's life.
 struct TokenTiming: Sendable {
-  /// How long before its end a token is renewed; never more than half of its life.
+  /// The renewal window: how long before its expiry a token is renewed. At most half of the token's lifetime.
   var window: Duration
-  /// How long one exchange with the upstream may take.
+  /// The timeout of one exchange with the upstream.
   var exchangeTimeout: Duration
-  /// How much earlier than the window's edge the keeper acts, given the most that it may be. Replicas spread, and no
-  /// caller meets the edge first.
+  /// Returns how much earlier than scheduled something happens, given the longest such time. Replicas spread, and the keeper
+  /// renews before a caller meets the renewal window.
   var jitter: @Sendable (Duration) -> Duration
 
-  /// How long a caller whose token is still valid waits for the next one.
-  static let patience = Duration.seconds(1)
+  /// How long a caller with a valid token waits for the next one, from the exchange's start.
+  static let renewalWait = Duration.seconds(1)
   /// How long a new pair waits to be stored before it is used.
-  static let storePatience = Duration.seconds(2)
-  /// The same while the store is known to be away, and for claims that callers without any token wait for.
-  static let downPatience = Duration.milliseconds(500)
-  /// How long the lease of the token's row is good; it is extended every third of it.
+  static let storeTimeout = Duration.seconds(2)
+  /// The same while the store is known to fail, and the shortest timeout of a claim.
+  static let storeDownTimeout = Duration.milliseconds(500)
+  /// The duration of a lease, which is extended after each third of it.
   static let lease = Duration.seconds(3)
-  /// How often the row is looked at while nothing else asks the store, and how often an away store is tried.
-  static let look = Duration.seconds(3)
-  static let lookWhileDown = Duration.seconds(1)
+  /// The interval between looks at the row while there is no other work at the store, and between attempts while it fails.
+  static let lookInterval = Duration.seconds(3)
+  static let storeRetryInterval = Duration.seconds(1)
   /// The shortest wait before the store is asked the same again.
   static let shortestPoll = Duration.milliseconds(10)
-  /// How often a store that answers late is watched, and how late an alarm may be before it tells that the process
-  /// itself stood still.
-  static let watch = Duration.milliseconds(250)
-  static let stall = Duration.milliseconds(100)
-  /// How long after its deadline an exchange that goes on is cancelled.
+  /// How often a late store is watched. An alarm that comes later than the threshold tells that the process stood still.
+  static let watchInterval = Duration.milliseconds(250)
+  static let stallThreshold = Duration.milliseconds(100)
+  /// How long after its deadline an exchange is cancelled.
   static let exchangeGrace = Duration.seconds(1)
-  /// A token refused at this age or earlier was never good.
-  static let youth = Duration.seconds(1)
-  /// How many of those are renewed at once, before waiting begins.
-  static let freeRejections = 3
-  static let unknownLife = Duration.seconds(2 * 60 * 60)
-  static let shortestLife = Duration.seconds(1)
+  /// A token that is refused before this age, and never was accepted, is refused early.
+  static let earlyRefusalAge = Duration.seconds(1)
+  /// The number of early refusals in a row after which exchanges have to wait.
+  static let toleratedRefusals = 3
+  /// The number of lost saves in a row after which the pair is used without being stored.
+  static let toleratedLostSaves = 3
+  /// The number of changes of the row after which claims of one exchange have to wait.
+  static let toleratedChanges = 3
+  static let defaultLifetime = Duration.seconds(2 * 60 * 60)
+  static let shortestLifetime = Duration.seconds(1)
   static let longestJitter = Duration.seconds(30)
-  /// Wall clocks that differ by less count as equal.
+  /// The difference below which two wall clocks count as equal, in milliseconds.
   static let clockTolerance: Int64 = 5000
 
-  /// How often a lease that somebody else has is asked for.
+  /// Returns how often a lease that another process has is claimed.
   static func poll(_ sharing: StoreSharing) -> Duration {
     switch sharing {
     case .network: .milliseconds(250)
@@ -61,28 +64,8 @@ struct TokenTiming: Sendable {
     self.jitter = jitter
   }
 
-  /// `interval` from now, or a little earlier, so that replicas spread.
+  /// Returns the time after `interval`, or a little earlier, so that replicas spread.
   func next(_ now: Instant, in interval: Duration) -> Instant { now + (interval - jitter(interval / 4)) }
 
   static let random: @Sendable (Duration) -> Duration = { .nanoseconds(Int64.random(in: 0...max($0.nanoseconds, 0))) }
-}
-
-/// Waiting that doubles from one second to one minute.
-struct TokenBackoff: Sendable {
-  static let first = Duration.seconds(1)
-  static let longest = Duration.seconds(60)
-
-  private var last = Duration.zero
-  /// Nothing is tried before.
-  private(set) var notBefore = Instant(nanoseconds: .min)
-
-  /// - Parameter atLeast: what the other side asked for.
-  mutating func fail(_ now: Instant, atLeast: Duration = .zero) {
-    last = last == .zero ? Self.first : min(last * 2, Self.longest)
-    notBefore = now + max(last, min(atLeast, Self.longest))
-  }
-
-  mutating func reset() { self = TokenBackoff() }
-
-  func rest(_ now: Instant) -> Duration { notBefore <= now ? .zero : notBefore - now }
 }

@@ -3,13 +3,13 @@ import Testing
 
 @testable import Host
 
-/// The store is away: what is done without the lease, when, and how it ends.
+/// The keeper while the store is away, and afterwards.
 @Suite struct TokenAwayTests {
   private func pair(_ n: Int, life: Int64 = 7200, version: Int64 = 1) throws -> StoredPair {
     StoredPair(token: try TokenTranscript().token(n, life: life), version: version)
   }
 
-  /// A keeper that found `A1` in the store, which from then on fails.
+  /// Returns a keeper that has loaded `A1` from a store that fails since then.
   private func away(
     _ sharing: StoreSharing = .network, life: Int64 = 7200, after passed: Duration
   ) throws -> TokenTranscript {
@@ -20,30 +20,32 @@ import Testing
     let end = keeper.time.now + passed
     while keeper.time.now < end {
       keeper.pass(min(.seconds(1), end - keeper.time.now))
-      if keeper.state.storeJob == .load { keeper.state.loaded(.failure(TokenTranscript.down), at: keeper.time) }
+      if keeper.state.work.job == .load { keeper.state.loaded(.failure(TokenTranscript.down), at: keeper.time) }
     }
     _ = keeper.lines()
     return keeper
   }
 
-  /// Lets time pass; the store refuses every claim.
+  /// Lets time pass while every claim fails, and returns the actions.
   private func refusing(_ keeper: inout TokenTranscript, _ duration: Duration) -> [String] {
     var lines: [String] = []
     let end = keeper.time.now + duration
     while keeper.time.now < end {
       keeper.pass(min(.milliseconds(50), end - keeper.time.now))
-      if keeper.state.storeJob == .claim { keeper.claim(nil) }
+      if keeper.state.work.job == .claim { keeper.claim(nil) }
       lines += keeper.lines()
     }
     return lines
   }
 
-  // MARK: A store that others share
+  // MARK: A shared store
 
-  @Test func `while the token is good nobody waits and the store is tried each second`() throws {
+  @Test func `a good token is given without waiting while the store is away, and the store is tried each second`()
+    throws
+  {
     var keeper = try away(after: .seconds(6900))
-    #expect(keeper.state.storeDownSince != nil)
-    // In the window already, and still at once.
+    #expect(keeper.state.work.downSince != nil)
+    // The renewal window has begun.
     #expect(keeper.ask() == "A1")
     let tried = refusing(&keeper, .seconds(100))
     #expect(Set(tried) == ["claim A1#1"])
@@ -51,7 +53,7 @@ import Testing
     #expect(keeper.ask() == "A1")
   }
 
-  @Test func `callers that wait for a renewal are served when the store turns out to be away`() throws {
+  @Test func `callers that wait for a renewal get the current token when the store fails`() throws {
     var keeper = TokenTranscript(sharing: .network)
     keeper.grants = false
     keeper.state.start(at: keeper.time)
@@ -63,7 +65,9 @@ import Testing
     #expect(keeper.lines() == ["claim A1#1", "storeDown", "give A1 to 1"])
   }
 
-  @Test func `with half of the window left it authorizes for itself, once, and never refreshes`() throws {
+  @Test func `a keeper without the store authorizes once when half of the renewal window is left, and never refreshes`()
+    throws
+  {
     var keeper = try away(after: .seconds(6900))
     let before = refusing(&keeper, .milliseconds(149_900))
     #expect(!before.contains("authorize"))
@@ -71,9 +75,9 @@ import Testing
     #expect(after.last == "authorize")
     #expect(keeper.lines() == [])
     try keeper.give(2)
-    // In use at once; the store gets it when it is back.
+    // Used at once, and saved when the store works again.
     #expect(keeper.lines() == ["detached", "publish", "save A2 over A1#1"])
-    #expect(keeper.state.held?.isDetached == true)
+    #expect(keeper.state.current?.isDetached == true)
     for _ in 1...100 {
       try keeper.storeFails(2)
       keeper.pass(.seconds(1))
@@ -82,7 +86,7 @@ import Testing
     }
   }
 
-  @Test func `a store that answers nothing costs no more time than one that fails`() throws {
+  @Test func `a store that does not respond delays callers no longer than a store that fails`() throws {
     var keeper = TokenTranscript(sharing: .network)
     keeper.grants = false
     keeper.state.start(at: keeper.time)
@@ -94,28 +98,28 @@ import Testing
     keeper.pass(.milliseconds(750))
     #expect(keeper.lines() == ["storeDown", "give A1 to 1", "authorize"])
     try keeper.give(2, life: 3)
-    // Not even its saving is begun: one job at a time.
+    // Not saved yet: one job at a time.
     #expect(keeper.lines() == ["detached", "publish"])
   }
 
-  @Test func `a refused token is replaced at once`() throws {
+  @Test func `a refused token is replaced at once while the store is away`() throws {
     var keeper = try away(after: .seconds(60))
     #expect(try keeper.replace(1) == "wait")
     keeper.claim(nil)
     #expect(keeper.lines() == ["publish", "claim A1#1", "authorize"])
   }
 
-  @Test func `a token that is refused while the store is waited for is replaced at once`() throws {
+  @Test func `a token that is refused during a claim is replaced at once while the store is away`() throws {
     var keeper = try away(after: .seconds(6900))
     _ = refusing(&keeper, .seconds(10))
     #expect(keeper.state.isClaiming)
     #expect(try keeper.replace(1) == "wait")
     keeper.state.tick(at: keeper.time)
-    if keeper.state.storeJob == .claim { keeper.claim(nil) }
+    if keeper.state.work.job == .claim { keeper.claim(nil) }
     #expect(keeper.lines() == ["publish", "claim A1#1", "authorize"])
   }
 
-  @Test func `a cold start authorizes for itself`() throws {
+  @Test func `a cold start without the store authorizes`() throws {
     var keeper = TokenTranscript(sharing: .network)
     keeper.grants = false
     keeper.state.start(at: keeper.time)
@@ -127,16 +131,7 @@ import Testing
       keeper.lines() == ["load", "storeDown", "claim", "authorize", "detached", "publish", "give A1 to 1", "save A1"])
   }
 
-  @Test func `a cold start waits two seconds for a store that does not answer`() throws {
-    var keeper = TokenTranscript(sharing: .network)
-    keeper.grants = false
-    keeper.state.start(at: keeper.time)
-    #expect(keeper.ask() == "wait")
-    keeper.pass(.seconds(2))
-    #expect(keeper.lines() == ["load", "storeDown", "authorize"])
-  }
-
-  @Test func `a store that comes back while it is asked for the lease costs no authorizing`() throws {
+  @Test func `a store that works again during a claim leads to a refresh`() throws {
     var keeper = try away(after: .seconds(6900))
     _ = refusing(&keeper, .seconds(100))
     keeper.pass(.seconds(1))
@@ -144,7 +139,8 @@ import Testing
     #expect(keeper.lines() == ["claim A1#1", "storeUp", "refresh R1"])
   }
 
-  @Test func `a refresh token refused while the store goes away leads to authorizing when it is due`() throws {
+  @Test func `a refused refresh token leads to authorizing in the window's second half when the store is away`() throws
+  {
     var keeper = try away(after: .seconds(6900))
     keeper.claim(.granted)
     _ = keeper.lines()
@@ -155,17 +151,17 @@ import Testing
     #expect(refusing(&keeper, .seconds(151)).contains("authorize"))
   }
 
-  @Test func `a pair obtained under the lease and not stored is no detached one`() throws {
+  @Test func `a pair obtained under the lease is not detached when its save fails`() throws {
     var keeper = try away(after: .seconds(6900))
     keeper.claim(.granted)
     try keeper.give(2)
     keeper.work()
     try keeper.storeFails(2)
     #expect(keeper.lines().suffix(4) == ["refreshed", "save A2 over A1#1", "storeDown", "publish"])
-    #expect(keeper.state.held?.isDetached == false)
+    #expect(keeper.state.current?.isDetached == false)
   }
 
-  // MARK: Back again
+  // MARK: The store works again
 
   private func detached(life: Int64 = 7200) throws -> TokenTranscript {
     var keeper = try away(after: .seconds(60))
@@ -179,23 +175,23 @@ import Testing
     return keeper
   }
 
-  @Test func `the detached pair is stored when nobody else stored one`() throws {
+  @Test func `a detached pair is stored when the row has not changed`() throws {
     var keeper = try detached()
     try keeper.keep(2, version: 2)
     #expect(keeper.lines() == ["storeUp"])
-    #expect(keeper.state.held?.isDetached == false)
-    #expect(keeper.state.unsaved == nil)
+    #expect(keeper.state.current?.isDetached == false)
+    #expect(keeper.state.work.unsaved == nil)
   }
 
-  @Test func `a stored pair that expires later wins`() throws {
+  @Test func `a stored pair that expires later replaces the detached pair`() throws {
     var keeper = try detached()
     try keeper.lose(2, to: try pair(3, life: 9000, version: 2))
     #expect(keeper.lines() == ["storeUp", "adopted", "publish"])
     #expect(keeper.ask() == "A3")
-    #expect(keeper.state.unsaved == nil)
+    #expect(keeper.state.work.unsaved == nil)
   }
 
-  @Test func `a stored pair that expires earlier is overwritten`() throws {
+  @Test func `a stored pair that expires earlier is overwritten by the detached pair`() throws {
     var keeper = try detached()
     try keeper.lose(2, to: try pair(3, life: 3600, version: 2))
     #expect(keeper.lines() == ["storeUp", "save A2 over A3#2"])
@@ -203,7 +199,7 @@ import Testing
     #expect(keeper.ask() == "A2")
   }
 
-  @Test func `a lease that somebody has is waited for with the detached pair in use`() throws {
+  @Test func `a detached pair is used while another process has the lease`() throws {
     var keeper = try detached()
     keeper.state.saved(.success(.leased(.seconds(4))), of: try keeper.token(2), at: keeper.time)
     #expect(keeper.ask() == "A2")
@@ -211,7 +207,7 @@ import Testing
     #expect(keeper.lines() == ["storeUp", "save A2 over A1#1"])
   }
 
-  @Test func `a look notices that the store is back`() throws {
+  @Test func `a look at the row notices that the store works again`() throws {
     var keeper = try away(after: .seconds(60))
     keeper.pass(.seconds(1))
     keeper.load(try pair(1))
@@ -220,10 +216,10 @@ import Testing
     #expect(keeper.lines() == [])
   }
 
-  // MARK: A file that nobody can write
+  // MARK: A file that cannot be written
 
   @Test(arguments: [StoreError.Code.full, .readOnly])
-  func `with a file that can't be written the refresh goes on without the lease`(code: StoreError.Code) throws {
+  func `a refresh goes on without the lease when the file cannot be written`(code: StoreError.Code) throws {
     var keeper = TokenTranscript(sharing: .machine)
     keeper.grants = false
     keeper.state.start(at: keeper.time)
@@ -232,10 +228,10 @@ import Testing
     #expect(keeper.lines() == ["load", "claim A1#1", "storeDown", "refresh R1"])
     try keeper.give(2)
     #expect(keeper.lines() == ["refreshed", "publish", "save A2 over A1#1"])
-    #expect(keeper.state.held?.isDetached == false)
+    #expect(keeper.state.current?.isDetached == false)
   }
 
-  @Test func `a file that is busy is waited for until half of the window is left`() throws {
+  @Test func `a busy file is waited for until half of the renewal window is left`() throws {
     var keeper = try away(.machine, after: .seconds(6900))
     #expect(Set(refusing(&keeper, .milliseconds(149_900))) == ["claim A1#1"])
     #expect(refusing(&keeper, .milliseconds(200)).last == "refresh R1")

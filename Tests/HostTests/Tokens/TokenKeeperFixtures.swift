@@ -1,67 +1,10 @@
 import AdapterAPI
+import AdapterTestKit
 import Synchronization
 
 @testable import Host
 
-/// Time in the test's hand: it stands still until `advance`.
-final class TokenTestClock: GatewayClock {
-  private struct Sleeper {
-    let deadline: Instant
-    let continuation: CheckedContinuation<Void, any Error>
-  }
-
-  private struct State {
-    var now = Instant(nanoseconds: 1_000_000_000_000)
-    var wall: Int64 = 1_800_000_000_000
-    var sleepers: [Int: Sleeper] = [:]
-    var cancelled: Set<Int> = []
-    var lastID = 0
-  }
-
-  private let state = Mutex(State())
-
-  func now() -> Instant { state.withLock { $0.now } }
-  func wall() -> Int64 { state.withLock { $0.wall } }
-
-  func sleep(until deadline: Instant) async throws {
-    let id = state.withLock { state in
-      state.lastID += 1
-      return state.lastID
-    }
-    try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { continuation in
-        let outcome: Result<Void, any Error>? = state.withLock { state in
-          if state.cancelled.remove(id) != nil { return .failure(CancellationError()) }
-          if deadline <= state.now { return .success(()) }
-          state.sleepers[id] = Sleeper(deadline: deadline, continuation: continuation)
-          return nil
-        }
-        if let outcome { continuation.resume(with: outcome) }
-      }
-    } onCancel: {
-      let sleeper = state.withLock { state in
-        let sleeper = state.sleepers.removeValue(forKey: id)
-        if sleeper == nil { state.cancelled.insert(id) }
-        return sleeper
-      }
-      sleeper?.continuation.resume(throwing: CancellationError())
-    }
-  }
-
-  func advance(_ duration: Duration) {
-    let due = state.withLock { state in
-      state.now = state.now + duration
-      state.wall += duration.milliseconds
-      let now = state.now
-      let due = state.sleepers.filter { $0.value.deadline <= now }
-      for id in due.keys { state.sleepers[id] = nil }
-      return due.values.map(\.continuation)
-    }
-    for continuation in due { continuation.resume() }
-  }
-}
-
-/// An upstream that gives tokens `A1`, `A2` … when the test lets it.
+/// An adapter whose upstream issues the tokens `A1`, `A2` …
 final class TokenTestAdapter: Adapter {
   static let typeName = "token-test"
   static let operations: Set<Operation> = []
@@ -74,33 +17,33 @@ final class TokenTestAdapter: Adapter {
   private struct State {
     var calls: [Call] = []
     var given = 0
-    var isHeld = false
-    var held: [CheckedContinuation<Void, Never>] = []
+    var isWaiting = false
+    var waiting: [CheckedContinuation<Void, Never>] = []
     var failures: [AdapterError] = []
     var life: Int64 = 7200
   }
 
   private let state = Mutex(State())
-  private let clock: TokenTestClock
+  private let clock: TestClock
 
-  init(clock: TokenTestClock) { self.clock = clock }
+  init(clock: TestClock) { self.clock = clock }
 
-  init(settings: Settings, context: AdapterContext) throws(ConfigError) { clock = TokenTestClock() }
+  init(settings: Settings, context: AdapterContext) throws(ConfigError) { clock = TestClock() }
 
   var upstream: UpstreamIdentity { UpstreamIdentity(type: "token-test", address: "", account: Secret("")) }
 
   var calls: [Call] { state.withLock { $0.calls } }
 
-  /// Answers wait for `release`.
-  func hold() { state.withLock { $0.isHeld = true } }
+  /// Lets the following calls wait for `release`.
+  func hold() { state.withLock { $0.isWaiting = true } }
 
   func release() {
-    let held = state.withLock { state in
-      state.isHeld = false
-      defer { state.held.removeAll() }
-      return state.held
+    let waiting = state.withLock { state in
+      state.isWaiting = false
+      defer { state.waiting.removeAll() }
+      return state.waiting
     }
-    for continuation in held { continuation.resume() }
+    for continuation in waiting { continuation.resume() }
   }
 
   func perform(_ request: AdapterRequest, _ call: AdapterAPI.Call) async throws(AdapterError) -> AdapterResponse {
@@ -113,8 +56,8 @@ final class TokenTestAdapter: Adapter {
     await withCheckedContinuation { continuation in
       let goesOn = state.withLock { state in
         state.calls.append(current.map { .refresh($0.refresh) } ?? .authorize)
-        if state.isHeld { state.held.append(continuation) }
-        return !state.isHeld
+        if state.isWaiting { state.waiting.append(continuation) }
+        return !state.isWaiting
       }
       if goesOn { continuation.resume() }
     }
@@ -129,7 +72,7 @@ final class TokenTestAdapter: Adapter {
   }
 }
 
-/// A store that fails when told to, around another one.
+/// A store in memory that fails on demand.
 final class TokenTestStore: TokenStore {
   private let inner = Store(SQLiteDatabase.inMemory())
   private let failure = Mutex<StoreError?>(nil)
@@ -173,7 +116,7 @@ final class TokenTestStore: TokenStore {
   func close() async { await inner.close() }
 }
 
-/// What a keeper told the world.
+/// Records a keeper's events and log.
 final class TokenTestLog: AdapterLog {
   private struct State {
     var events: [TokenEvent] = []
@@ -193,9 +136,9 @@ final class TokenTestLog: AdapterLog {
   }
 }
 
-/// A keeper with everything around it in the test's hand.
+/// A keeper with a hand-driven clock and a scripted upstream.
 struct TokenBench {
-  let clock = TokenTestClock()
+  let clock = TestClock()
   let adapter: TokenTestAdapter
   let log = TokenTestLog()
   let keeper: TokenKeeper

@@ -1,5 +1,7 @@
 import AdapterAPI
+import AdapterTestKit
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Host
@@ -12,7 +14,7 @@ import Testing
     let (keeper, deadline) = (bench.keeper, bench.deadline())
     let tokens = try await withThrowingTaskGroup(of: String.self) { group in
       for _ in 1...500 { group.addTask { try await keeper.token(deadline: deadline).access } }
-      await until { bench.adapter.calls == [.authorize] }
+      #expect(await eventually { bench.adapter.calls == [.authorize] })
       bench.adapter.release()
       return try await group.reduce(into: []) { $0.append($1) }
     }
@@ -48,11 +50,12 @@ import Testing
     await bench.keeper.leave()
     await #expect(throws: KeeperError.self) {
       _ = try await bench.keeper.replace(rejected: first, deadline: bench.deadline())
-      _ = try await bench.keeper.replace(rejected: try #require(bench.keeper.snapshot()), deadline: bench.deadline())
+      _ = try await bench.keeper.replace(
+        rejected: try #require(bench.keeper.current?.token), deadline: bench.deadline())
     }
   }
 
-  @Test func `the token is in the store before anybody has it`() async throws {
+  @Test func `a new token is stored before a caller gets it`() async throws {
     let store = Store(SQLiteDatabase.inMemory())
     let bench = TokenBench(store)
     bench.keeper.start()
@@ -60,7 +63,7 @@ import Testing
     #expect(try await store.load(TokenKey(adapter: "main", upstream: "u"))?.token == token)
   }
 
-  @Test func `a second keeper on the same store asks the upstream for nothing`() async throws {
+  @Test func `a second keeper of the same store uses the stored token without an exchange`() async throws {
     let store = Store(SQLiteDatabase.inMemory())
     let first = TokenBench(store)
     first.keeper.start()
@@ -71,30 +74,30 @@ import Testing
     #expect(second.adapter.calls == [])
   }
 
-  @Test func `the keeper renews by itself at the window's edge and moves the generation`() async throws {
+  @Test func `a keeper renews at the start of the renewal window and changes the generation`() async throws {
     let bench = TokenBench()
     bench.keeper.start()
     _ = try await bench.keeper.token(deadline: bench.deadline())
     let generation = bench.keeper.generation
     #expect(bench.keeper.current?.generation == generation)
-    bench.clock.advance(.seconds(6900))
-    await until { bench.keeper.snapshot()?.access == "A2" }
+    bench.clock.advance(by: .seconds(6900))
+    #expect(await eventually { bench.keeper.current?.token.access == "A2" })
     #expect(bench.adapter.calls == [.authorize, .refresh("R1")])
     #expect(bench.keeper.generation == generation + 1)
-    // And again: the next alarm was set too.
-    bench.clock.advance(.seconds(6900))
-    await until { bench.keeper.snapshot()?.access == "A3" }
+    // The next alarm was set too.
+    bench.clock.advance(by: .seconds(6900))
+    #expect(await eventually { bench.keeper.current?.token.access == "A3" })
   }
 
-  @Test func `a refused token is out of the copies' sight at once`() async throws {
+  @Test func `a refused token invalidates copies at once`() async throws {
     let bench = TokenBench()
     bench.keeper.start()
     let token = try await bench.keeper.token(deadline: bench.deadline())
     let generation = bench.keeper.generation
     bench.adapter.hold()
     async let next = bench.keeper.replace(rejected: token, deadline: bench.deadline())
-    await until { bench.adapter.calls.count == 2 }
-    #expect(bench.keeper.snapshot() == nil)
+    #expect(await eventually { bench.adapter.calls.count == 2 })
+    #expect(bench.keeper.current?.token == nil)
     #expect(bench.keeper.current == nil)
     #expect(bench.keeper.status().expiresAtSeconds == nil)
     #expect(bench.keeper.generation > generation)
@@ -102,7 +105,7 @@ import Testing
     #expect(try await next.access == "A2")
   }
 
-  @Test func `a caller that is cancelled leaves at once and the exchange goes on for the others`() async throws {
+  @Test func `a cancelled caller fails at once, and the exchange goes on for the other callers`() async throws {
     let bench = TokenBench()
     bench.keeper.start()
     bench.adapter.hold()
@@ -114,7 +117,7 @@ import Testing
       } catch { return error.code }
     }
     let staying = Task { try await keeper.token(deadline: deadline) }
-    await until { bench.adapter.calls == [.authorize] }
+    #expect(await eventually { bench.adapter.calls == [.authorize] })
     leaving.cancel()
     #expect(await leaving.value == .cancelled)
     bench.adapter.release()
@@ -122,13 +125,13 @@ import Testing
     #expect(bench.adapter.calls == [.authorize])
   }
 
-  @Test func `a caller that was cancelled before it came does not wait`() async {
+  @Test func `a caller whose task is already cancelled does not wait`() async {
     let bench = TokenBench()
     bench.keeper.start()
     bench.adapter.hold()
     let (keeper, deadline) = (bench.keeper, bench.deadline())
     let caller = Task { () async -> KeeperError.Code? in
-      await until { Task.isCancelled }
+      while !Task.isCancelled { await Task.yield() }
       do throws(KeeperError) {
         _ = try await keeper.token(deadline: deadline)
         return nil
@@ -138,7 +141,7 @@ import Testing
     #expect(await caller.value == .cancelled)
   }
 
-  @Test func `a caller's deadline passes by the clock alone`() async {
+  @Test func `a caller fails at its deadline without any other event`() async throws {
     let bench = TokenBench()
     bench.keeper.start()
     bench.adapter.hold()
@@ -149,13 +152,13 @@ import Testing
         return nil
       } catch { return error.code }
     }
-    await until { bench.adapter.calls == [.authorize] }
-    bench.clock.advance(.seconds(3))
+    #expect(await eventually { bench.adapter.calls == [.authorize] })
+    bench.clock.advance(by: .seconds(3))
     #expect(await caller.value == .deadline)
     bench.adapter.release()
   }
 
-  @Test func `a refused refresh is followed by one authorize`() async throws {
+  @Test func `a refused refresh leads to one authorization`() async throws {
     let bench = TokenBench()
     bench.keeper.start()
     let token = try await bench.keeper.token(deadline: bench.deadline())
@@ -165,7 +168,9 @@ import Testing
     #expect(bench.log.events == [.authorized, .rejected, .authorized])
   }
 
-  @Test func `a failure tells when to come again and shows in the status until it is over`() async throws {
+  @Test func `a failed exchange gives the time to retry after, and shows in the status until the next success`()
+    async throws
+  {
     let bench = TokenBench()
     bench.keeper.start()
     bench.adapter.fail(AdapterError(.unreachable, "no"), AdapterError(.unreachable, "no"))
@@ -175,20 +180,19 @@ import Testing
         Issue.record("there is no token")
       } catch {
         #expect(error.code == .noToken)
-        #expect(error.cause == .unreachable)
         #expect(error.retryAfter == .seconds(wait))
       }
       #expect(bench.keeper.status().degraded.map(\.code) == ["token_refresh_failing"])
-      bench.clock.advance(.seconds(wait))
+      bench.clock.advance(by: .seconds(wait))
     }
     let token = try await bench.keeper.token(deadline: bench.deadline())
     #expect(bench.keeper.status() == .init(expiresAtSeconds: token.expiresAt / 1000, degraded: []))
-    // The clock may have been quicker than the store.
+    // Time may have passed before the store responded.
     let events = bench.log.events.filter { $0 != .storeDown && $0 != .storeUp }
     #expect(events == [.failed, .failed, .authorized])
   }
 
-  @Test func `with the store down the token is used and stored as soon as it is up`() async throws {
+  @Test func `a token is used while the store fails, and stored when it works again`() async throws {
     let store = TokenTestStore()
     store.setFailure(StoreError(.full, "The disk is full."))
     let bench = TokenBench(store)
@@ -196,22 +200,21 @@ import Testing
     let token = try await bench.keeper.token(deadline: bench.deadline())
     #expect(bench.keeper.status().degraded.map(\.code) == ["store_unavailable"])
     store.setFailure(nil)
-    bench.clock.advance(.seconds(1))
-    // The last thing that is told; the state has changed by then.
-    await until { bench.log.events.last == .storeUp }
+    bench.clock.advance(by: .seconds(1))
+    #expect(await eventually { bench.log.events.last == .storeUp })
     #expect(bench.keeper.status().degraded.isEmpty)
     #expect(try await store.load(TokenKey(adapter: "main", upstream: "u"))?.token == token)
     #expect(bench.log.events == [.storeDown, .authorized, .storeUp])
   }
 
-  @Test func `stopping waits for the exchange and its saving`() async throws {
+  @Test func `stopping waits for the exchange and its save`() async throws {
     let store = Store(SQLiteDatabase.inMemory())
     let bench = TokenBench(store)
     bench.keeper.start()
     bench.adapter.hold()
     let (keeper, deadline) = (bench.keeper, bench.deadline())
     let caller = Task { try await keeper.token(deadline: deadline) }
-    await until { bench.adapter.calls == [.authorize] }
+    #expect(await eventually { bench.adapter.calls == [.authorize] })
     let hasStopped = Mutex(false)
     async let stopping: Void = {
       await keeper.stop()
@@ -223,13 +226,13 @@ import Testing
     #expect(try await store.load(TokenKey(adapter: "main", upstream: "u"))?.token.access == "A1")
     #expect(try await caller.value.access == "A1")
     #expect(bench.log.events == [.authorized, .ended])
-    // Twice is as good as once.
+    // A second stop returns too.
     await keeper.stop()
   }
 
-  @Test func `a keeper that nobody holds any more is gone although its alarm is set`() async throws {
+  @Test func `a keeper without references is released although its alarm is set`() async throws {
     weak var gone: TokenKeeper?
-    let clock: TokenTestClock
+    let clock: TestClock
     do {
       let bench = TokenBench()
       clock = bench.clock
@@ -237,11 +240,11 @@ import Testing
       bench.keeper.start()
       _ = try await bench.keeper.token(deadline: bench.deadline())
     }
-    await until { gone == nil }
-    clock.advance(.seconds(9000))
+    #expect(await eventually { gone == nil })
+    clock.advance(by: .seconds(9000))
   }
 
-  @Test func `its tasks run where they were told to`() async throws {
+  @Test func `the keeper's tasks run on the given executor`() async throws {
     let executor = CountingExecutor()
     let bench = TokenBench(executor: executor)
     bench.keeper.start()
@@ -249,7 +252,7 @@ import Testing
     #expect(executor.jobs.load(ordering: .relaxed) >= 3)
   }
 
-  @Test func `neither log nor status nor error shows a token`() async throws {
+  @Test func `log, status and errors show no token`() async throws {
     let store = TokenTestStore()
     store.setFailure(StoreError(.full, "The disk is full."))
     let bench = TokenBench(store)
@@ -260,19 +263,19 @@ import Testing
       _ = try await bench.keeper.replace(rejected: token, deadline: bench.deadline())
       Issue.record("there is no token")
     } catch {
-      let seen = bench.log.text + "\(error) \(error.message) \(bench.keeper.status()) \(token)"
+      let seen = bench.log.text + "\(error) \(bench.keeper.status()) \(token)"
       #expect(!seen.contains("A1") && !seen.contains("R1"))
       #expect(bench.log.text.contains("refused the refresh token"))
     }
   }
 
-  @Test func `with SQLite a pair survives keeper and store`() async throws {
+  @Test func `a pair in SQLite survives the keeper and the store`() async throws {
     let folder = StoreFolder()
     let path = folder.file("gateway.db")
     let first = TokenBench(Store(SQLiteDatabase(path: path)))
     first.keeper.start()
     let token = try await first.keeper.token(deadline: first.deadline())
-    // No stop, no close: as if killed.
+    // Neither stopped nor closed, as after a kill.
     let second = TokenBench(Store(SQLiteDatabase(path: path)))
     second.keeper.start()
     #expect(try await second.keeper.token(deadline: second.deadline()) == token)
@@ -286,12 +289,7 @@ private final class CountingExecutor: TaskExecutor {
   func enqueue(_ job: consuming ExecutorJob) {
     jobs.add(1, ordering: .relaxed)
     let job = UnownedJob(job)
-    // Off this thread, as an event loop would.
+    // On another thread, as with an event loop.
     Task.detached { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
   }
-}
-
-/// Waits until something is so; the test's time limit is the end of patience.
-private func until(_ condition: () async -> Bool) async {
-  while await !condition() { await Task.yield() }
 }

@@ -5,9 +5,9 @@ import Testing
 
 /// The lease of the token's row, between processes that share a store.
 @Suite struct TokenLeaseTests {
-  // MARK: Taking it
+  // MARK: Claiming
 
-  @Test func `the upstream is asked only when the lease is granted`() throws {
+  @Test func `the upstream is called only when the lease is granted`() throws {
     var keeper = try TokenTranscript.sharing()
     keeper.rest(.seconds(6900))
     #expect(keeper.ask() == "wait")
@@ -17,12 +17,12 @@ import Testing
     try keeper.give(2)
     #expect(keeper.lines() == ["refreshed", "save A2 over A1#1"])
     try keeper.keep(2, version: 2)
-    // Saving gave the lease back.
+    // The save has released the lease.
     #expect(keeper.lines() == ["publish", "give A2 to 1"])
-    #expect(keeper.state.lease == nil)
+    #expect(!keeper.state.row.isLeased)
   }
 
-  @Test func `who finds that the pair was renewed meanwhile uses it and asks the upstream nothing`() throws {
+  @Test func `a claim that finds a newer pair uses it without a call to the upstream`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     #expect(keeper.ask() == "wait")
     keeper.claim(.changed(try TokenTranscript.pair(2, version: 2)))
@@ -30,7 +30,7 @@ import Testing
     #expect(keeper.state.exchange == nil)
   }
 
-  @Test func `a renewed pair that is over too is renewed, from its own refresh token`() throws {
+  @Test func `a newer pair that has expired too is refreshed from its own refresh token`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     #expect(keeper.ask() == "wait")
     _ = keeper.lines()
@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test(arguments: [(StoreSharing.network, 250), (.machine, 50)])
-  func `a lease that somebody has is asked for again soon`(sharing: StoreSharing, poll: Int) throws {
+  func `a lease that another process has is claimed again soon`(sharing: StoreSharing, poll: Int) throws {
     var keeper = try TokenTranscript.sharing(sharing, life: -1)
     #expect(keeper.ask() == "wait")
     for _ in 1...3 {
@@ -56,20 +56,20 @@ import Testing
     #expect(keeper.lines() == ["claim A1#1"])
   }
 
-  @Test func `a message that there is a new version makes it look at once`() throws {
+  @Test func `an announced version leads to a claim at once`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     #expect(keeper.ask() == "wait")
     keeper.claim(.held(.seconds(4)))
     keeper.state.noticed(2, at: keeper.time)
     #expect(keeper.lines() == ["claim A1#1"])
-    // Also when it comes while the claim is under way, whose answer may be older.
+    // Also during a claim, whose response may be older.
     keeper.state.noticed(2, at: keeper.time)
     #expect(keeper.lines() == [])
     keeper.claim(.held(.seconds(4)))
     #expect(keeper.lines() == ["claim A1#1"])
   }
 
-  @Test func `while somebody else renews, callers get the old token after a second at most`() throws {
+  @Test func `callers get the old token after at most a second while another process renews`() throws {
     var keeper = try TokenTranscript.sharing()
     keeper.rest(.seconds(6899))
     keeper.pass(.seconds(1))
@@ -86,19 +86,19 @@ import Testing
     #expect(keeper.ask() == "A1")
   }
 
-  @Test func `a grant that took longer than the lease lasts is not trusted`() throws {
+  @Test func `a grant that took longer than the lease lasts is not used`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     #expect(keeper.ask() == "wait")
-    // The process stood still: no alarm in between.
+    // The process stands still: there is no alarm.
     keeper.time.now = keeper.time.now + .seconds(6)
     keeper.time.wall += 6000
     keeper.claim(.granted)
     #expect(keeper.lines() == ["claim A1#1"])
   }
 
-  // MARK: Keeping it
+  // MARK: Extending
 
-  @Test func `the lease is extended every third of it while the upstream takes its time`() throws {
+  @Test func `the lease is extended after each third of it during a call to the upstream`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     #expect(keeper.ask() == "wait")
     keeper.claim(.granted)
@@ -110,13 +110,13 @@ import Testing
     keeper.state.extended(.success(true), at: keeper.time)
     keeper.pass(.milliseconds(1000))
     #expect(keeper.lines() == ["extend"])
-    // What the store says to it changes nothing.
+    // The store's response changes nothing.
     keeper.state.extended(.success(false), at: keeper.time)
     try keeper.give(2)
     #expect(keeper.lines() == ["refreshed", "save A2 over A1#1"])
   }
 
-  @Test func `a pair that comes while the lease is being extended is saved after that`() throws {
+  @Test func `a pair obtained during an extension is saved after it`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     keeper.claim(.granted)
     keeper.pass(.milliseconds(1700))
@@ -126,23 +126,23 @@ import Testing
     #expect(keeper.lines() == ["save A2 over A1#1"])
   }
 
-  @Test func `a call that ignores its cancellation loses the lease in the end`() throws {
+  @Test func `a call that ignores its cancellation loses the lease`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     keeper.claim(.granted)
     var extensions = 0
     for _ in 1...600 {
       keeper.pass(.milliseconds(100))
-      guard keeper.state.storeJob == .extend else { continue }
+      guard keeper.state.work.job == .extend else { continue }
       extensions += 1
       keeper.state.extended(.success(true), at: keeper.time)
     }
-    // 11 seconds until it is cancelled; nothing in the 49 afterwards.
+    // The call is cancelled after 11 seconds. There is no extension in the 49 seconds afterwards.
     #expect((10...11).contains(extensions), "\(extensions)")
   }
 
-  // MARK: Giving it back
+  // MARK: Releasing
 
-  @Test func `a passing failure gives the lease back and waits`() throws {
+  @Test func `a failed exchange releases the lease and waits`() throws {
     var keeper = try TokenTranscript.sharing()
     keeper.rest(.seconds(6900))
     keeper.claim(.granted)
@@ -153,7 +153,8 @@ import Testing
     #expect(keeper.lines() == ["claim A1#1"])
   }
 
-  @Test func `a refused refresh token makes it look at the row before it authorizes under the same lease`() throws {
+  @Test func `a refused refresh token leads to another claim before the keeper authorizes under the same lease`() throws
+  {
     var keeper = try TokenTranscript.sharing()
     keeper.rest(.seconds(6900))
     keeper.claim(.granted)
@@ -165,7 +166,7 @@ import Testing
     #expect(keeper.lines() == ["authorized", "save A2 over A1#1"])
   }
 
-  @Test func `the end gives the lease back when the call has ended`() throws {
+  @Test func `stopping releases the lease when the call has ended`() throws {
     var keeper = try TokenTranscript.sharing()
     keeper.rest(.seconds(6900))
     keeper.claim(.granted)
@@ -177,7 +178,7 @@ import Testing
     #expect(keeper.lines() == ["stopped"])
   }
 
-  @Test func `the end while the lease is asked for asks nothing of the upstream and gives it back`() throws {
+  @Test func `stopping during a claim makes no call and releases the lease`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     #expect(keeper.ask() == "wait")
     keeper.state.stop(at: keeper.time)
@@ -188,9 +189,9 @@ import Testing
     #expect(keeper.lines() == ["stopped"])
   }
 
-  // MARK: Standing still
+  // MARK: Standstills
 
-  @Test func `a pair obtained by somebody whose lease has gone is not used, theirs is`() throws {
+  @Test func `a pair obtained after the lease was lost gives way to the new holder's pair`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     #expect(keeper.ask() == "wait")
     keeper.claim(.granted)
@@ -204,7 +205,7 @@ import Testing
     #expect(keeper.lines() == ["adopted", "publish", "give A3 to 1"])
   }
 
-  @Test func `when the one who took the lease gives up, the refused pair is stored after all`() throws {
+  @Test func `a pair obtained after the lease was lost is stored when the new holder stores none`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     keeper.claim(.granted)
     try keeper.give(2)
@@ -215,7 +216,7 @@ import Testing
     #expect(keeper.lines() == ["refresh R1", "refreshed", "save A2 over A1#1", "save A2 over A1#1", "publish"])
   }
 
-  @Test func `a failure after the lease has ended makes it look before callers fail`() throws {
+  @Test func `a failure after the lease has ended leads to another claim before callers fail`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     #expect(keeper.ask() == "wait")
     keeper.claim(.granted)
@@ -227,13 +228,13 @@ import Testing
     #expect(keeper.lines() == ["adopted", "publish", "give A2 to 1", "release"])
   }
 
-  @Test func `a late alarm gives the store its time again`() throws {
+  @Test func `a late alarm extends the store's timeout`() throws {
     var keeper = try TokenTranscript.sharing(life: -1)
     #expect(keeper.ask() == "wait")
     keeper.time.now = keeper.time.now + .seconds(8)
     keeper.time.wall += 8000
     keeper.state.tick(at: keeper.time)
-    // The store was not away: this process was.
+    // The process stood still; the store does not count as away.
     #expect(keeper.lines() == [])
     keeper.claim(.changed(try TokenTranscript.pair(2, version: 2)))
     #expect(keeper.lines() == ["adopted", "publish", "give A2 to 1"])

@@ -3,9 +3,9 @@ import Testing
 
 @testable import Host
 
-/// The slow look at the row, and the messages that make it needless.
+/// The regular looks at the row, and the announcements of other processes.
 @Suite struct TokenLookTests {
-  @Test func `the row is looked at every three seconds and a later pair is used`() throws {
+  @Test func `the row is read every three seconds, and a pair that expires later is used`() throws {
     var keeper = try TokenTranscript.sharing()
     keeper.pass(.milliseconds(2999))
     #expect(keeper.lines() == [])
@@ -19,16 +19,16 @@ import Testing
     #expect(keeper.ask() == "A2")
   }
 
-  @Test func `a pair that ends earlier than the one in hand is known and not used`() throws {
+  @Test func `a stored pair that expires before the current one is noted and not used`() throws {
     var keeper = try TokenTranscript.sharing()
     keeper.pass(.seconds(3))
     keeper.load(try TokenTranscript.pair(2, life: 60, version: 2))
     #expect(keeper.lines() == ["load"])
     #expect(keeper.ask() == "A1")
-    #expect(keeper.state.base?.version == 2)
+    #expect(keeper.state.row.pair?.version == 2)
   }
 
-  @Test func `a stored pair that is good makes a renewal needless when the one in hand is refused`() throws {
+  @Test func `a good stored pair is used without an exchange when the current token is refused`() throws {
     var keeper = try TokenTranscript.sharing()
     keeper.pass(.seconds(3))
     keeper.load(try TokenTranscript.pair(2, life: 3600, version: 2))
@@ -37,13 +37,13 @@ import Testing
     #expect(keeper.lines() == ["publish", "adopted", "publish"])
   }
 
-  @Test func `a process that stores for itself never looks`() throws {
+  @Test func `a keeper with a store of its own process never reads the row again`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6000))
     #expect(keeper.lines() == [])
   }
 
-  @Test func `one's own message is no reason to look`() throws {
+  @Test func `the announcement of a keeper's own save does not lead to a look`() throws {
     var keeper = try TokenTranscript.sharing()
     keeper.rest(.seconds(6900))
     keeper.claim(.granted)
@@ -56,7 +56,7 @@ import Testing
     #expect(keeper.lines() == ["load"])
   }
 
-  @Test func `a first caller during a look gets the pair that it finds, and nobody renews it`() throws {
+  @Test func `a first caller during a look gets the pair that the look finds, without an exchange`() throws {
     var keeper = TokenTranscript(sharing: .network)
     keeper.state.start(at: keeper.time)
     keeper.load(nil)
@@ -69,7 +69,7 @@ import Testing
     #expect(keeper.state.exchange == nil)
   }
 
-  @Test func `another process's pair makes up for an authorization that failed`() throws {
+  @Test func `another process's pair ends the failure of an authorization`() throws {
     var keeper = TokenTranscript(sharing: .network)
     keeper.grants = false
     keeper.state.start(at: keeper.time)
@@ -77,17 +77,17 @@ import Testing
     #expect(keeper.ask() == "wait")
     keeper.claim(.granted)
     keeper.refuse(.unreachable)
-    #expect(keeper.state.failingSince != nil)
+    #expect(keeper.state.refusals.failingSince != nil)
     keeper.state.released(.success(()), at: keeper.time)
     _ = keeper.lines()
     keeper.pass(.seconds(3))
     keeper.load(try TokenTranscript.pair(1))
     #expect(keeper.lines() == ["load", "adopted", "publish"])
-    #expect(keeper.state.failingSince == nil)
+    #expect(keeper.state.refusals.failingSince == nil)
     #expect(keeper.ask() == "A1")
   }
 
-  @Test func `a first pair that a look finds while a caller wants the lease is used as it is`() throws {
+  @Test func `a first pair that a look finds while a caller waits is used without a claim`() throws {
     var keeper = TokenTranscript(sharing: .network)
     keeper.grants = false
     keeper.state.start(at: keeper.time)

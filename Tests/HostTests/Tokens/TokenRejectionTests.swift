@@ -5,7 +5,9 @@ import Testing
 
 /// The upstream refuses the access token.
 @Suite struct TokenRejectionTests {
-  @Test func `all that report the same token share one refresh and the old one is not given any more`() throws {
+  @Test func `callers that report the same refused token share one refresh, and the old token is not given again`()
+    throws
+  {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(60))
     for _ in 1...100 { #expect(try keeper.replace(1) == "wait") }
@@ -17,7 +19,7 @@ import Testing
     #expect(keeper.lines() == ["refreshed", "save A2 over A1#1", "publish", "give A2 to 101 waiters"])
   }
 
-  @Test func `who reports a token that was replaced already gets the present one at once`() throws {
+  @Test func `a caller that reports a replaced token gets the current one at once`() throws {
     var keeper = try TokenTranscript.holding()
     _ = try keeper.replace(1)
     try keeper.give(2)
@@ -27,7 +29,7 @@ import Testing
     #expect(keeper.lines() == [])
   }
 
-  @Test func `when the refresh fails everybody fails at once and the old token stays out of use`() throws {
+  @Test func `all callers fail at once when the refresh fails, and the refused token stays out of use`() throws {
     var keeper = try TokenTranscript.holding()
     #expect(try keeper.replace(1) == "wait")
     keeper.refuse(.unreachable)
@@ -35,11 +37,11 @@ import Testing
     #expect(try keeper.replace(1) == "noToken, 1000 ms")
     #expect(keeper.ask() == "noToken, 1000 ms")
     keeper.pass(.seconds(1))
-    // The pair itself is not thrown away.
+    // The refresh token is still used.
     #expect(keeper.lines() == ["refresh R1"])
   }
 
-  @Test func `an upstream that refuses a few tokens and is good again costs no waiting`() throws {
+  @Test func `a few early refusals cause no wait`() throws {
     var keeper = try TokenTranscript.holding()
     for n in 1...3 {
       #expect(try keeper.replace(n) == "wait", "\(n)")
@@ -49,7 +51,7 @@ import Testing
     #expect(keeper.ask() == "A4")
   }
 
-  @Test func `an upstream that refuses every token it gives is asked ever less often`() throws {
+  @Test func `an upstream that refuses every token it issues is called less and less often`() throws {
     var keeper = try TokenTranscript.holding()
     var exchanges = 0
     var n = 1
@@ -57,8 +59,8 @@ import Testing
     for _ in 1...60_000 {
       keeper.pass(.milliseconds(10))
       if keeper.ask() != "A\(n)" {
-        // Nobody waits for longer than the exchange takes.
-        #expect(keeper.state.exchange != nil || keeper.state.backoff.notBefore > keeper.time.now)
+        // Callers wait for an exchange only.
+        #expect(keeper.state.exchange != nil || keeper.state.refusals.notBefore > keeper.time.now)
       } else {
         _ = try keeper.replace(n)
       }
@@ -73,7 +75,7 @@ import Testing
     #expect((15...20).contains(exchanges), "\(exchanges)")
   }
 
-  @Test func `tokens that are accepted first may end as early and as often as the upstream likes`() throws {
+  @Test func `refusals of accepted tokens cause no wait`() throws {
     var keeper = try TokenTranscript.holding()
     for n in 1...50 {
       keeper.state.accept(try keeper.token(n))
@@ -84,7 +86,7 @@ import Testing
     #expect(keeper.ask() == "A51")
   }
 
-  @Test func `a token that was good for a second is no strike`() throws {
+  @Test func `a refusal after a second is not an early refusal`() throws {
     var keeper = try TokenTranscript.holding()
     for n in 1...50 {
       keeper.pass(.seconds(1))
@@ -94,7 +96,7 @@ import Testing
     }
   }
 
-  @Test func `the end of a storm ends the waiting`() throws {
+  @Test func `an accepted token ends the wait after early refusals`() throws {
     var keeper = try TokenTranscript.holding()
     for n in 1...3 {
       _ = try keeper.replace(n)
@@ -102,18 +104,18 @@ import Testing
       try keeper.keep(n + 1, version: Int64(n + 1))
     }
     #expect(try keeper.replace(4) == "noToken, 1000 ms")
-    #expect(keeper.state.failingSince != nil)
+    #expect(keeper.state.refusals.failingSince != nil)
     _ = keeper.lines()
     keeper.pass(.seconds(1))
     #expect(keeper.lines() == ["refresh R4"])
     try keeper.give(5)
     try keeper.keep(5, version: 5)
     keeper.state.accept(try keeper.token(5))
-    #expect(keeper.state.failingSince == nil)
+    #expect(keeper.state.refusals.failingSince == nil)
     #expect(try keeper.replace(5) == "wait")
   }
 
-  @Test func `a report during a refresh that is under way joins it`() throws {
+  @Test func `a report of a refused token joins the refresh under way`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     #expect(try keeper.replace(1) == "wait")
@@ -123,7 +125,7 @@ import Testing
     #expect(keeper.lines() == ["refreshed", "save A2 over A1#1", "publish", "give A2 to 2"])
   }
 
-  @Test func `a caller that leaves takes nobody along`() throws {
+  @Test func `a caller that is cancelled does not affect the other callers`() throws {
     var keeper = try TokenTranscript.holding()
     _ = try keeper.replace(1)
     _ = try keeper.replace(1)
@@ -136,7 +138,7 @@ import Testing
     #expect(keeper.lines().last == "give A2 to 3")
   }
 
-  @Test func `a caller without time is told so and starts nothing`() throws {
+  @Test func `a caller whose deadline has passed fails and starts no exchange`() throws {
     var keeper = TokenTranscript.started()
     #expect(keeper.ask(within: .zero) == "deadline")
     #expect(keeper.lines() == [])

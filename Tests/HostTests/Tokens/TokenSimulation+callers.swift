@@ -2,7 +2,7 @@ import AdapterAPI
 
 @testable import Host
 
-/// What the processes and their callers ask for, and what must never be.
+/// The processes' calls to the upstream, their callers, and the checks.
 extension TokenSimulation {
   // MARK: The upstream
 
@@ -26,7 +26,7 @@ extension TokenSimulation {
     let isRecent = store.lastTrouble.map { now - $0 < .seconds(4) } ?? false || store.isDown || store.isHanging
     if isDetached {
       if !isRecent { violate("\(process.holder) is detached although the store is well") }
-      // After standing still a token may be refused young.
+      // After a standstill a token may be refused early.
       if !trouble.contains(.freezes), let last = process.lastDetached, now - last < .milliseconds(1400) {
         violate("\(process.holder) is detached twice in one life")
       }
@@ -38,7 +38,7 @@ extension TokenSimulation {
 
   // MARK: Callers
 
-  /// One caller after the other, for as long as the process lives.
+  /// Makes one call after the other while the process lives.
   func call(_ process: Process) {
     let life = process.life
     after(30...150) {
@@ -46,39 +46,39 @@ extension TokenSimulation {
       if !process.isFrozen {
         self.lastID += 1
         if let token = process.state.ready(self.now) {
-          self.answer(.success(token), process)
+          self.serve(.success(token), process)
         } else {
-          let answer = process.state.ask(self.lastID, deadline: self.now + .seconds(20), at: self.time)
-          self.settle(answer, process)
+          let decision = process.state.ask(self.lastID, deadline: self.now + .seconds(20), at: self.time)
+          self.settle(decision, process)
         }
       }
       self.call(process)
     }
   }
 
-  func settle(_ answer: TokenState.Answer, _ process: Process) {
-    switch answer {
+  func settle(_ decision: TokenState.Decision, _ process: Process) {
+    switch decision {
     case .wait: break
-    case .token(let token): self.answer(.success(token), process)
-    case .fail(let error): self.answer(.failure(error), process)
+    case .token(let token): self.serve(.success(token), process)
+    case .fail(let error): self.serve(.failure(error), process)
     }
     act(process)
   }
 
-  func answer(_ result: Result<Token, KeeperError>, _ process: Process) {
+  func serve(_ result: Result<Token, KeeperError>, _ process: Process) {
     switch result {
     case .failure(let error): violate("\(process.holder): a caller fails: \(error)")
     case .success(let token):
       served += 1
       guard !upstream.isGood(token, at: now) else { return }
-      // The answer's way took some of its life.
+      // The token has expired on the way to the caller.
       rejections += 1
       lastID += 1
       let (id, life) = (lastID, process.life)
       after(1...20) {
         self.deliver(process, life) { process in
-          let answer = process.state.replace(token, id, deadline: self.now + .seconds(20), at: self.time)
-          self.settle(answer, process)
+          let decision = process.state.replace(token, id, deadline: self.now + .seconds(20), at: self.time)
+          self.settle(decision, process)
         }
       }
     }
@@ -88,14 +88,14 @@ extension TokenSimulation {
     history.append("\((now.nanoseconds - 1_000_000_000_000) / 1_000_000) ms: \(text)")
   }
 
-  /// With the last things that led to it.
+  /// Records a violation with the last events before it.
   func violate(_ text: String) {
     note(text)
     violations.append(history.suffix(12).joined(separator: "\n"))
   }
 
-  /// Everybody uses what stands in the store.
+  /// All processes use the stored pair.
   var isUnited: Bool {
-    processes.allSatisfy { $0.isAlive && $0.state.unsaved == nil && $0.state.held?.token == store.pair?.token }
+    processes.allSatisfy { $0.isAlive && $0.state.work.unsaved == nil && $0.state.current?.token == store.pair?.token }
   }
 }

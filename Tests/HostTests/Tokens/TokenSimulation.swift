@@ -2,24 +2,24 @@ import AdapterAPI
 
 @testable import Host
 
-/// Several processes' `TokenState`s over one row and one upstream with single-use refresh tokens, on a clock of its
-/// own, under a schedule of troubles that a seed decides. What must never be is written into `violations`.
+/// Several processes' `TokenState`s with one row and one upstream with single-use refresh tokens, on a simulated clock. A seed
+/// decides the schedule of faults. Broken invariants are recorded in `violations`.
 final class TokenSimulation {
   struct Trouble: OptionSet, Hashable, CustomStringConvertible {
     let rawValue: Int
     /// A process stands still for up to twelve seconds.
     static let freezes = Trouble(rawValue: 1)
-    /// A process is gone and comes back.
+    /// A process is killed and starts again.
     static let kills = Trouble(rawValue: 2)
-    /// The store did what it was asked, and the answer is an error.
-    static let lostAnswers = Trouble(rawValue: 4)
-    /// The store refuses everything for up to ten seconds.
+    /// The store carries out a job, and its response is an error.
+    static let lostResponses = Trouble(rawValue: 4)
+    /// The store fails for up to ten seconds.
     static let outages = Trouble(rawValue: 8)
-    /// The store answers nothing for up to ten seconds.
+    /// The store does not respond for up to ten seconds.
     static let hangs = Trouble(rawValue: 16)
 
     var description: String {
-      let names = ["freezes", "kills", "lost answers", "outages", "hangs"]
+      let names = ["freezes", "kills", "lost responses", "outages", "hangs"]
       return names.indices.filter { rawValue & 1 << $0 != 0 }.map { names[$0] }.joined(separator: ", ")
     }
   }
@@ -27,14 +27,14 @@ final class TokenSimulation {
   let trouble: Trouble
   let sharing: StoreSharing
   var violations: [String] = []
-  /// What happened, for whoever looks into a failure.
+  /// The events so far, for the analysis of a failure.
   var history: [String] = []
   private(set) var processes: [Process] = []
   var served = 0
   var rejections = 0
   var store = SimulatedStore()
   var upstream = SimulatedUpstream()
-  /// How often a process died or stood still.
+  /// The number of kills and standstills.
   private(set) var interruptions = 0
 
   private(set) var now = Instant(nanoseconds: 1_000_000_000_000)
@@ -58,7 +58,7 @@ final class TokenSimulation {
   var wall: Int64 { 1_800_000_000_000 + (now.nanoseconds - 1_000_000_000_000) / 1_000_000 }
 
   private func newState() -> TokenState {
-    // Not random by the system's generator: a seed tells everything.
+    // From the seed, so that a failure can be repeated.
     let spread = Double(random.number(0...1000)) / 1000
     let timing = TokenTiming(window: .seconds(300), exchangeTimeout: .seconds(5)) { $0 * spread }
     return TokenState(timing: timing, sharing: sharing)
@@ -76,7 +76,7 @@ final class TokenSimulation {
     now = end
   }
 
-  /// Runs `body` some milliseconds from now.
+  /// Runs `body` after a random number of milliseconds in the range.
   func after(_ milliseconds: ClosedRange<Int>, _ body: @escaping () -> Void) {
     at(now + .milliseconds(random.number(milliseconds)), body)
   }
@@ -87,9 +87,9 @@ final class TokenSimulation {
     events.insert((instant, eventNumber, body), at: index)
   }
 
-  // MARK: Troubles
+  // MARK: Faults
 
-  /// Begins to make trouble, ever again.
+  /// Causes faults from now on.
   func makeTrouble() {
     after(200...3000) {
       guard !self.isCalm else { return }
@@ -132,7 +132,7 @@ final class TokenSimulation {
     }
   }
 
-  /// No more trouble from now on.
+  /// Ends all faults.
   func calmDown() {
     isCalm = true
     if store.isDown || store.isHanging { store.lastTrouble = now }
@@ -146,7 +146,7 @@ final class TokenSimulation {
     note("\(process.holder) goes on")
     let inbox = process.inbox
     process.inbox.removeAll()
-    // Whatever a real process would do first: its alarm, or what has come meanwhile.
+    // A real process may handle its alarm or its messages first.
     let alarmFirst = random.number(0...1) == 0
     if alarmFirst { tick(process) }
     for body in inbox { body(process) }
@@ -169,7 +169,7 @@ final class TokenSimulation {
     act(process)
   }
 
-  /// Comes to the process when it runs; never to its successor.
+  /// Delivers a message when the process runs; never to its successor.
   func deliver(_ process: Process, _ life: Int, _ body: @escaping (Process) -> Void) {
     guard process.isAlive, process.life == life else { return }
     let full: (Process) -> Void = { process in
@@ -179,7 +179,7 @@ final class TokenSimulation {
     if process.isFrozen { process.inbox.append(full) } else { full(process) }
   }
 
-  /// Does what the state wants done.
+  /// Carries out the state's actions.
   func act(_ process: Process) {
     while case let actions = process.state.takeActions(), !actions.isEmpty {
       for action in actions { perform(action, process) }
@@ -226,7 +226,7 @@ final class TokenSimulation {
         let result = self.exchange(current, isDetached: isDetached, holder, process)
         self.after(1...40) { self.deliver(process, life) { $0.state.exchanged(result, at: self.time) } }
       }
-    case .resume(let ids, let result): for _ in ids { answer(result, process) }
+    case .resume(let ids, let result): for _ in ids { serve(result, process) }
     case .cancelExchange, .publish, .emit, .log, .stopped: break
     }
   }
@@ -254,27 +254,27 @@ final class TokenSimulation {
     }
   }
 
-  /// A round trip to the store.
+  /// Makes a round trip to the store.
   private func ask<Value>(
     _ process: Process, _ work: @escaping (inout SimulatedStore) -> Value,
     _ done: @escaping (Process, Result<Value, StoreError>) -> Void
   ) {
     let life = process.life
     let error = StoreError(.unavailable, "The store is down.")
-    func answer(_ result: Result<Value, StoreError>) {
+    func respond(_ result: Result<Value, StoreError>) {
       after(0...10) { self.deliver(process, life) { done($0, result) } }
     }
     func arrive(patience: Int) {
-      // Who was killed has asked all the same.
-      if store.isDown { return answer(.failure(error)) }
+      // The job is carried out even when the process was killed meanwhile.
+      if store.isDown { return respond(.failure(error)) }
       if store.isHanging {
-        if patience == 0 { return answer(.failure(error)) }
+        if patience == 0 { return respond(.failure(error)) }
         return after(250...250) { arrive(patience: patience - 1) }
       }
       let value = work(&store)
-      let isLost = !isCalm && trouble.contains(.lostAnswers) && random.number(1...10) == 1
+      let isLost = !isCalm && trouble.contains(.lostResponses) && random.number(1...10) == 1
       if isLost { store.lastTrouble = now }
-      answer(isLost ? .failure(error) : .success(value))
+      respond(isLost ? .failure(error) : .success(value))
     }
     after(0...10) { arrive(patience: 20) }
   }

@@ -6,7 +6,7 @@ extension TokenSimulation {
   final class Process {
     let number: Int
     var state: TokenState
-    /// Another one after every death: also the name that the lease is held by.
+    /// Changes with every kill. It is part of the lease holder's name.
     var life = 0
     var isAlive = false
     var isFrozen = false
@@ -23,12 +23,12 @@ extension TokenSimulation {
   }
 }
 
-/// The row, as `TokenStore` describes it.
+/// The row, with the rules of `TokenStore`.
 struct SimulatedStore {
   var pair: StoredPair?
   var holder: String?
   var until = Instant(nanoseconds: .min)
-  /// How many exchanges ended well under the present lease.
+  /// The number of successful exchanges under the current lease.
   var exchanges = 0
   var isDown = false
   var isHanging = false
@@ -69,11 +69,11 @@ struct SimulatedStore {
   }
 }
 
-/// Gives tokens of three seconds; a refresh token is good once.
+/// An upstream whose tokens live for three seconds, and whose refresh tokens are good once.
 struct SimulatedUpstream {
   private(set) var authorizations = 0
   private(set) var refreshes = 0
-  /// Refresh tokens that came a second time.
+  /// The number of refresh tokens that were used again.
   private(set) var reused = 0
   private var ends: [String: Instant] = [:]
   private var spent: Set<String> = []
@@ -107,18 +107,12 @@ struct SimulatedUpstream {
   func isGood(_ token: Token, at now: Instant) -> Bool { ends[token.access].map { $0 > now } ?? false }
 }
 
-/// SplitMix64.
 struct TokenRandom {
-  private var state: UInt64
+  private var generator: Seeded
 
-  init(seed: UInt64) { state = seed }
+  init(seed: UInt64) { generator = Seeded(state: seed) }
 
   mutating func number(_ range: ClosedRange<Int>) -> Int {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    z ^= z >> 31
-    return range.lowerBound + Int(z % UInt64(range.count))
+    range.lowerBound + Int(generator.next() % UInt64(range.count))
   }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Host
 
-/// Many schedules of trouble, each decided by its seed, which a failure names. `SIMULATION_SEEDS` runs more of them.
+/// Simulations with many schedules of faults. A failure names the seed of its schedule. `SIMULATION_SEEDS` sets their number.
 @Suite struct TokenSimulationTests {
   static let seeds = 1...max(1, ProcessInfo.processInfo.environment["SIMULATION_SEEDS"].flatMap { UInt64($0) } ?? 20)
 
@@ -15,16 +15,16 @@ import Testing
     simulation.makeTrouble()
     simulation.run(.seconds(60))
     simulation.calmDown()
-    // A process that was killed last comes back, and a lease that nobody holds any more ends.
+    // The last killed process starts again, and the lease of a dead process ends.
     simulation.run(.seconds(15))
     let before = simulation.upstream
     let version = simulation.store.pair?.version ?? 0
     simulation.run(.seconds(15))
-    #expect(simulation.upstream.authorizations == before.authorizations, "\(name): authorized when all was well")
+    #expect(simulation.upstream.authorizations == before.authorizations, "\(name): authorized without a fault")
     #expect(simulation.upstream.reused == before.reused, "\(name)")
     let exchanges = simulation.upstream.refreshes - before.refreshes
     let written = (simulation.store.pair?.version ?? 0) - version
-    // One refresh per life of a token, 10 or a little more in 15 seconds; one may be on its way to the row.
+    // One refresh per token lifetime: 10 or a few more in 15 seconds. One pair may not be stored yet.
     #expect((9...16).contains(exchanges), "\(name): \(exchanges) refreshes")
     #expect(abs(Int64(exchanges) - written) <= 1, "\(name): \(exchanges) refreshes, \(written) stored")
     var steps = 0
@@ -32,14 +32,14 @@ import Testing
       simulation.run(.milliseconds(10))
       steps += 1
     }
-    #expect(simulation.isUnited, "\(name): not everybody uses the stored pair")
+    #expect(simulation.isUnited, "\(name): some process does not use the stored pair")
     #expect(simulation.violations.isEmpty, "\(name)\n\(simulation.violations.prefix(2).joined(separator: "\n"))")
     #expect(simulation.served > 500, "\(name)")
     return simulation
   }
 
   @Test(arguments: [StoreSharing.network, .machine])
-  func `without trouble one process authorizes once and every refresh token is used once`(sharing: StoreSharing) {
+  func `without faults one process authorizes once and every refresh token is used once`(sharing: StoreSharing) {
     for seed in Self.seeds {
       let simulation = simulate(seed, [], sharing)
       #expect(simulation.upstream.authorizations == 1, "seed \(seed)")
@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test(arguments: [TokenSimulation.Trouble.freezes, .kills, [.freezes, .kills]])
-  func `processes that stand still or die cost one rejected refresh each at most`(trouble: TokenSimulation.Trouble) {
+  func `each standstill or death of a process costs at most one rejected refresh`(trouble: TokenSimulation.Trouble) {
     for seed in Self.seeds {
       let simulation = simulate(seed, trouble)
       #expect(simulation.upstream.reused <= simulation.interruptions, "seed \(seed)")
@@ -56,19 +56,19 @@ import Testing
     }
   }
 
-  @Test func `answers of the store that get lost cost nothing`() {
+  @Test func `lost responses of the store cause no rejected refresh`() {
     for seed in Self.seeds {
-      let simulation = simulate(seed, .lostAnswers)
+      let simulation = simulate(seed, .lostResponses)
       #expect(simulation.upstream.reused == 0, "seed \(seed)")
     }
   }
 
-  @Test(arguments: [TokenSimulation.Trouble.outages, .hangs, [.outages, .hangs, .lostAnswers]])
-  func `while the store is away nobody goes without a token`(trouble: TokenSimulation.Trouble) {
+  @Test(arguments: [TokenSimulation.Trouble.outages, .hangs, [.outages, .hangs, .lostResponses]])
+  func `every caller gets a token while the store is away`(trouble: TokenSimulation.Trouble) {
     for seed in Self.seeds { _ = simulate(seed, trouble) }
   }
 
-  @Test func `all of it together`() {
-    for seed in Self.seeds { _ = simulate(seed, [.freezes, .kills, .lostAnswers, .outages, .hangs]) }
+  @Test func `all faults together violate no invariant`() {
+    for seed in Self.seeds { _ = simulate(seed, [.freezes, .kills, .lostResponses, .outages, .hangs]) }
   }
 }

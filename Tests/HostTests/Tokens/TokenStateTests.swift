@@ -3,9 +3,9 @@ import Testing
 
 @testable import Host
 
-/// Transcripts: what happens, and what the keeper then wants done.
+/// Transcripts of events and the actions that follow.
 @Suite struct TokenStateTests {
-  @Test func `nothing is asked of the upstream before the first caller`() {
+  @Test func `the upstream is not called before the first caller`() {
     var keeper = TokenTranscript()
     keeper.state.start(at: keeper.time)
     #expect(keeper.lines() == ["load"])
@@ -14,7 +14,7 @@ import Testing
     #expect(keeper.lines() == [])
   }
 
-  @Test func `the first caller makes it authorize and gets the token when it is stored`() throws {
+  @Test func `the first caller starts an authorization and gets the token when it is stored`() throws {
     var keeper = TokenTranscript.started()
     #expect(keeper.ask() == "wait")
     #expect(keeper.lines() == ["authorize"])
@@ -26,7 +26,7 @@ import Testing
     #expect(keeper.ask() == "A1")
   }
 
-  @Test func `a caller that comes before the store has answered waits for it`() throws {
+  @Test func `a caller that comes before the store's response waits for it`() throws {
     var keeper = TokenTranscript()
     #expect(keeper.ask() == "wait")
     keeper.state.start(at: keeper.time)
@@ -35,7 +35,7 @@ import Testing
     #expect(keeper.lines() == ["load", "publish", "give A1 to 1 2"])
   }
 
-  @Test func `five hundred callers at an expired token make one refresh`() throws {
+  @Test func `five hundred callers with an expired token make one refresh`() throws {
     let expired = StoredPair(token: try TokenTranscript().token(1, life: -10), version: 7)
     var keeper = TokenTranscript()
     keeper.state.start(at: keeper.time)
@@ -48,9 +48,9 @@ import Testing
     #expect(keeper.lines() == ["refreshed", "save A2 over A1#7", "publish", "give A2 to 500 waiters"])
   }
 
-  // MARK: The window
+  // MARK: The renewal window
 
-  @Test func `outside the window the token is given at once and at its edge the keeper renews by itself`() throws {
+  @Test func `a token is given at once outside the renewal window, and the keeper renews at its start`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6899))
     #expect(keeper.ask() == "A1")
@@ -59,7 +59,7 @@ import Testing
     #expect(keeper.lines() == ["refresh R1"])
   }
 
-  @Test func `inside the window a caller waits a second for the new token and then takes the old one`() throws {
+  @Test func `a caller inside the renewal window waits a second for the new token and then gets the old one`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     #expect(keeper.ask() == "wait")
@@ -69,7 +69,7 @@ import Testing
     keeper.pass(.milliseconds(599))
     #expect(keeper.lines() == [])
     keeper.pass(.milliseconds(1))
-    // Both: the second counts from the exchange's start, so a slow upstream delays nobody for long.
+    // The second counts from the exchange's start, so that a slow upstream delays no caller for long.
     #expect(keeper.lines() == ["give A1 to 2", "give A1 to 3"])
     #expect(keeper.ask() == "A1")
     try keeper.give(2)
@@ -77,7 +77,7 @@ import Testing
     #expect(keeper.ask() == "A2")
   }
 
-  @Test func `inside the window a quick refresh gives the new token`() throws {
+  @Test func `a caller inside the renewal window gets the new token after a quick refresh`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     #expect(keeper.ask() == "wait")
@@ -87,7 +87,7 @@ import Testing
     #expect(keeper.lines() == ["refreshed", "save A2 over A1#1", "publish", "give A2 to 2"])
   }
 
-  @Test func `a caller that waits while the old token ends goes on waiting until its deadline`() throws {
+  @Test func `a caller whose old token expires during the wait goes on waiting until its deadline`() throws {
     var keeper = try TokenTranscript.holding(life: 10, window: .milliseconds(500))
     keeper.pass(.milliseconds(9500))
     #expect(keeper.ask(within: .seconds(3)) == "wait")
@@ -97,7 +97,7 @@ import Testing
     #expect(keeper.lines() == ["fail 2: deadline"])
   }
 
-  @Test func `the window is at most half of a short life`() throws {
+  @Test func `the renewal window is at most half of a short lifetime`() throws {
     var keeper = try TokenTranscript.holding(life: 3)
     keeper.pass(.milliseconds(1499))
     #expect(keeper.ask() == "A1")
@@ -107,10 +107,10 @@ import Testing
     #expect(keeper.ask() == "wait")
   }
 
-  @Test func `jitter lets the keeper act before callers meet the window`() throws {
+  @Test func `jitter lets the keeper renew before the renewal window`() throws {
     let timing = TokenTiming(window: .seconds(300), exchangeTimeout: .seconds(10), jitter: { $0 })
     let token = try TokenTranscript().token(1)
-    let held = HeldToken.fresh(token, now: Instant(nanoseconds: 0), timing: timing)
+    let held = TimedToken.fresh(token, now: Instant(nanoseconds: 0), timing: timing)
     #expect(held.refreshAt == Instant(nanoseconds: 6_900_000_000_000))
     #expect(held.timerAt == Instant(nanoseconds: 6_870_000_000_000))
     for _ in 1...100 {
@@ -119,24 +119,24 @@ import Testing
   }
 
   @Test(arguments: [Int64.min, -1, 0])
-  func `a life that two clocks disagree about counts as two hours`(lifetime: Int64) throws {
+  func `a lifetime that is not positive counts as two hours`(lifetime: Int64) throws {
     let token = try Token(access: "A", refresh: "R", expiresAt: 5, lifetime: lifetime)
     let timing = TokenTiming(window: .seconds(300), exchangeTimeout: .seconds(10))
-    let held = HeldToken.fresh(token, now: Instant(nanoseconds: 0), timing: timing)
+    let held = TimedToken.fresh(token, now: Instant(nanoseconds: 0), timing: timing)
     #expect(held.expires == Instant(nanoseconds: 7_200_000_000_000))
   }
 
-  @Test func `a life beyond all bounds does no harm`() throws {
+  @Test func `the longest possible lifetime does not overflow`() throws {
     let token = try Token(access: "A", refresh: "R", expiresAt: .max, lifetime: .max)
     let timing = TokenTiming(window: .seconds(300), exchangeTimeout: .seconds(10))
     let now = Instant(nanoseconds: 5)
-    #expect(HeldToken.fresh(token, now: now, timing: timing).isUsable(Instant(nanoseconds: .max - 1)))
-    #expect(HeldToken.stored(token, at: ClockReading(now: now, wall: -9), timing: timing).isUsable(now))
+    #expect(TimedToken.fresh(token, now: now, timing: timing).isUsable(Instant(nanoseconds: .max - 1)))
+    #expect(TimedToken.stored(token, at: ClockReading(now: now, wall: -9), timing: timing).isUsable(now))
   }
 
   // MARK: Failing exchanges
 
-  @Test func `a passing failure keeps the pair in use and the next attempts wait ever longer`() throws {
+  @Test func `a failed exchange leaves the pair in use, and each next attempt waits longer`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     #expect(keeper.ask() == "wait")
@@ -151,15 +151,15 @@ import Testing
       keeper.refuse(.timeout)
       #expect(keeper.lines() == ["failed"], "\(wait)")
     }
-    #expect(keeper.state.failingSince != nil)
+    #expect(keeper.state.refusals.failingSince != nil)
     keeper.pass(.seconds(60))
     try keeper.give(2)
     try keeper.keep(2, version: 2)
     #expect(keeper.lines().last == "publish")
-    #expect(keeper.state.failingSince == nil)
+    #expect(keeper.state.refusals.failingSince == nil)
   }
 
-  @Test func `without a valid token everybody fails with the exchange and later ones at once`() throws {
+  @Test func `callers without a valid token fail with the exchange, and later callers fail at once`() throws {
     var keeper = TokenTranscript.started()
     #expect(keeper.ask() == "wait")
     #expect(keeper.ask() == "wait")
@@ -175,7 +175,7 @@ import Testing
     #expect(keeper.ask() == "noToken, 1500 ms")
   }
 
-  @Test func `the upstream's own wish for a pause is kept, within a minute`() {
+  @Test func `the wait that the upstream asks for is respected up to a minute`() {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
     keeper.refuse(.unreachable, retryAfter: .seconds(20))
@@ -186,21 +186,7 @@ import Testing
     #expect(keeper.ask() == "noToken, 60000 ms")
   }
 
-  @Test func `a refused refresh token leads to authorizing, once the store has nothing newer`() throws {
-    var keeper = try TokenTranscript.holding(life: 10)
-    keeper.pass(.seconds(10))
-    #expect(keeper.ask() == "wait")
-    keeper.work()
-    keeper.grants = false
-    keeper.refuse(.refreshRejected)
-    #expect(keeper.lines() == ["refresh R1", "rejected", "claim A1#1"])
-    keeper.claim(.granted)
-    #expect(keeper.lines() == ["authorize"])
-    try keeper.give(2)
-    #expect(keeper.lines() == ["authorized", "save A2 over A1#1"])
-  }
-
-  @Test func `a refused refresh token is not tried again when authorizing fails as well`() throws {
+  @Test func `a refused refresh token is not used again when authorizing fails`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     keeper.refuse(.refreshRejected)
@@ -223,7 +209,7 @@ import Testing
       keeper.lines() == ["refresh R1", "rejected", "claim A1#1", "adopted", "publish", "give A5 to 2", "release"])
   }
 
-  @Test func `another process's newer pair that is over as well is refreshed`() throws {
+  @Test func `another process's newer pair that has expired is refreshed`() throws {
     var keeper = try TokenTranscript.holding(life: 10)
     keeper.pass(.seconds(10))
     keeper.work()
@@ -234,7 +220,7 @@ import Testing
     #expect(keeper.lines() == ["refresh R1", "rejected", "claim A1#1", "claim A5#2", "refresh R5"])
   }
 
-  @Test func `an exchange past its deadline is cancelled and the next one waits for its end`() throws {
+  @Test func `an exchange past its deadline is cancelled, and the next one waits for its end`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask(within: .seconds(100))
     _ = keeper.lines()

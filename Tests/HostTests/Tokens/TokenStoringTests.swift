@@ -3,7 +3,7 @@ import Testing
 
 @testable import Host
 
-/// The keeper and its store: restarts, races, a store that is down or dawdles, the end.
+/// The keeper and its store: restarts, races, a store that fails or is overdue, stopping.
 @Suite struct TokenStoringTests {
   private func pair(_ n: Int, life: Int64, version: Int64 = 1) throws -> StoredPair {
     StoredPair(token: try TokenTranscript().token(n, life: life), version: version)
@@ -11,7 +11,7 @@ import Testing
 
   // MARK: Restart
 
-  @Test func `a stored token that is good is used without any call to the upstream`() throws {
+  @Test func `a good stored token is used without a call to the upstream`() throws {
     var keeper = TokenTranscript.started(try pair(1, life: 3600))
     #expect(keeper.ask() == "A1")
     #expect(keeper.lines() == [])
@@ -19,7 +19,7 @@ import Testing
     #expect(keeper.lines() == ["refresh R1"])
   }
 
-  @Test func `a stored token that is over is refreshed and not authorized`() throws {
+  @Test func `an expired stored token leads to a refresh, not to an authorization`() throws {
     var keeper = TokenTranscript()
     keeper.state.start(at: keeper.time)
     keeper.state.loaded(.success(try pair(1, life: -3600, version: 4)), at: keeper.time)
@@ -28,7 +28,7 @@ import Testing
     #expect(keeper.lines() == ["refreshed", "save A2 over A1#4"])
   }
 
-  @Test func `a stored token in its window is used while it is renewed`() throws {
+  @Test func `a stored token in its renewal window is used while it is renewed`() throws {
     var keeper = TokenTranscript()
     keeper.state.start(at: keeper.time)
     let aged = try Token(access: "A1", refresh: "R1", expiresAt: keeper.time.wall + 100_000, lifetime: 7_200_000)
@@ -38,33 +38,33 @@ import Testing
     #expect(keeper.ask() == "A1")
   }
 
-  @Test func `a wall clock that was set back does not make a stored token live for ever`() throws {
+  @Test func `a stored token lives at most its lifetime when the wall clock was set back`() throws {
     let token = try Token(access: "A1", refresh: "R1", expiresAt: 100_000_000, lifetime: 7_200_000)
     let timing = TokenTiming(window: .seconds(300), exchangeTimeout: .seconds(10))
-    let held = HeldToken.stored(token, at: ClockReading(now: Instant(nanoseconds: 0), wall: 0), timing: timing)
+    let held = TimedToken.stored(token, at: ClockReading(now: Instant(nanoseconds: 0), wall: 0), timing: timing)
     #expect(held.expires == Instant(nanoseconds: 7_200_000_000_000))
   }
 
-  @Test func `a token of an upstream whose clock is wrong is stored with the end by our clock`() throws {
+  @Test func `a token of an upstream whose clock is off is stored with the expiry by the gateway's clock`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
     let hourBehind = try Token(
       access: "A1", refresh: "R1", expiresAt: keeper.time.wall - 60_000, lifetime: 7_140_000)
     keeper.give(hourBehind)
-    #expect(keeper.state.unsaved?.expiresAt == keeper.time.wall + 7_140_000)
+    #expect(keeper.state.work.unsaved?.expiresAt == keeper.time.wall + 7_140_000)
   }
 
-  @Test func `an end that is right within seconds is left as the upstream said it`() throws {
+  @Test func `an expiry that is right within seconds is stored unchanged`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
     let token = try Token(access: "A1", refresh: "R1", expiresAt: keeper.time.wall + 7_199_001, lifetime: 7_200_000)
     keeper.give(token)
-    #expect(keeper.state.unsaved == token)
+    #expect(keeper.state.work.unsaved == token)
   }
 
   // MARK: Races
 
-  @Test func `the winner's pair is used when another process saved first`() throws {
+  @Test func `another process's pair is used when it was saved first`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     #expect(keeper.ask() == "wait")
@@ -73,11 +73,11 @@ import Testing
     let winner = StoredPair(token: try keeper.token(7), version: 2)
     try keeper.lose(2, to: winner)
     #expect(keeper.lines() == ["adopted", "publish", "give A7 to 2"])
-    #expect(keeper.state.unsaved == nil)
-    #expect(keeper.state.base == winner)
+    #expect(keeper.state.work.unsaved == nil)
+    #expect(keeper.state.row.pair == winner)
   }
 
-  @Test func `a winner that is over is overwritten`() throws {
+  @Test func `an expired pair that another process saved first is overwritten`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
     try keeper.give(1)
@@ -88,27 +88,27 @@ import Testing
     #expect(keeper.lines() == ["publish", "give A1 to 1"])
   }
 
-  @Test func `the pair that was just renewed is no winner`() throws {
+  @Test func `the pair that was just refreshed is overwritten when another process wrote it back`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     try keeper.give(2)
     _ = keeper.lines()
-    // The same pair with another version: somebody wrote it back.
+    // The same pair with another version.
     try keeper.lose(2, to: try pair(1, life: 7200, version: 5))
     #expect(keeper.lines() == ["save A2 over A1#5"])
   }
 
-  @Test func `losing to one's own earlier attempt is winning`() throws {
+  @Test func `a save that finds its own earlier attempt in the row has succeeded`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     try keeper.give(2)
     _ = keeper.lines()
     try keeper.lose(2, to: StoredPair(token: try keeper.token(2), version: 2))
     #expect(keeper.lines() == ["publish"])
-    #expect(keeper.state.unsaved == nil)
+    #expect(keeper.state.work.unsaved == nil)
   }
 
-  @Test func `a row that others keep changing back does not keep callers waiting`() throws {
+  @Test func `a row that changes again and again does not make callers wait`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     #expect(keeper.ask() == "wait")
@@ -119,19 +119,19 @@ import Testing
     #expect(keeper.lines() == ["save A2 over A1#7"])
   }
 
-  @Test func `what stands in the store since before is no newer pair of another process`() throws {
+  @Test func `the old pair in the row does not count as another process's newer pair`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     try keeper.give(2)
     try keeper.storeFails(2)
     _ = keeper.lines()
-    // `A1` is the row still, and its time is not over; but its refresh token was used up long ago.
+    // The row still contains `A1`, which has not expired. Its refresh token is spent.
     #expect(try keeper.replace(2) == "wait")
     keeper.refuse(.refreshRejected)
     #expect(keeper.lines() == ["publish", "storeUp", "refresh R2", "rejected", "authorize"])
   }
 
-  @Test func `a token that the upstream has refused is not taken back from the store`() throws {
+  @Test func `a refused token is not used again when another process stores it`() throws {
     var keeper = try TokenTranscript.holding()
     _ = try keeper.replace(1)
     try keeper.give(2)
@@ -145,16 +145,16 @@ import Testing
     #expect(keeper.lines() == ["rejected", "claim A2#2", "claim A1#3", "authorize"])
   }
 
-  // MARK: Down
+  // MARK: Failures
 
-  @Test func `a store that fails does not keep the token from being used and is tried again`() throws {
+  @Test func `a new token is used when the store fails, and the save is tried again`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
     try keeper.give(1)
     _ = keeper.lines()
     try keeper.storeFails(1)
     #expect(keeper.lines() == ["storeDown", "publish", "give A1 to 1"])
-    #expect(keeper.state.storeDownSince == 1_800_000_000_000)
+    #expect(keeper.state.work.downSince == 1_800_000_000_000)
     for second in 1...10 {
       keeper.pass(.milliseconds(999))
       #expect(keeper.lines() == [], "\(second)")
@@ -165,12 +165,12 @@ import Testing
     keeper.pass(.seconds(1))
     try keeper.keep(1, version: 1)
     #expect(keeper.lines() == ["save A1", "storeUp"])
-    #expect(keeper.state.storeDownSince == nil)
+    #expect(keeper.state.work.downSince == nil)
     keeper.pass(.seconds(600))
     #expect(keeper.lines() == [])
   }
 
-  @Test func `a store that dawdles is waited for two seconds and its late answer counts`() throws {
+  @Test func `an overdue save is waited for two seconds, and its late result counts`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
     try keeper.give(1)
@@ -180,14 +180,14 @@ import Testing
     keeper.pass(.milliseconds(1))
     #expect(keeper.lines() == ["storeDown", "publish", "give A1 to 1"])
     keeper.pass(.seconds(100))
-    // One job at a time: no second save behind the first.
+    // One job at a time: there is no second save.
     #expect(keeper.lines() == [])
     try keeper.keep(1, version: 1)
     #expect(keeper.lines() == ["storeUp"])
-    #expect(keeper.state.base?.version == 1)
+    #expect(keeper.state.row.pair?.version == 1)
   }
 
-  @Test func `a token that comes while the store dawdles is used at once and saved afterwards`() throws {
+  @Test func `a token obtained during an overdue save is used at once and saved afterwards`() throws {
     var keeper = try TokenTranscript.holding()
     _ = try keeper.replace(1)
     try keeper.give(2)
@@ -203,7 +203,7 @@ import Testing
     #expect(keeper.lines() == ["storeUp", "save A3 over A2#2"])
   }
 
-  @Test func `a store that is down at the start is asked again before authorizing`() throws {
+  @Test func `a store that fails at the start is asked again before authorizing`() throws {
     var keeper = TokenTranscript()
     keeper.state.start(at: keeper.time)
     keeper.state.loaded(.failure(TokenTranscript.down), at: keeper.time)
@@ -214,7 +214,7 @@ import Testing
     #expect(keeper.lines() == ["storeUp", "adopted", "publish", "give A1 to 1"])
   }
 
-  @Test func `a store that does not answer at the start is given up after two seconds`() throws {
+  @Test func `a store that does not respond at the start is waited for two seconds`() throws {
     var keeper = TokenTranscript()
     keeper.state.start(at: keeper.time)
     #expect(keeper.ask() == "wait")
@@ -228,7 +228,7 @@ import Testing
 
   // MARK: Stopping
 
-  @Test func `stopping waits until the pair that is under way is stored`() throws {
+  @Test func `stopping waits until the pair of the exchange under way is stored`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.pass(.seconds(6900))
     keeper.state.stop(at: keeper.time)
@@ -239,7 +239,7 @@ import Testing
     #expect(keeper.lines() == ["publish", "stopped"])
   }
 
-  @Test func `stopping with nothing under way is at once and starts nothing afterwards`() throws {
+  @Test func `stopping ends at once when nothing is under way, and starts nothing afterwards`() throws {
     var keeper = try TokenTranscript.holding()
     keeper.state.stop(at: keeper.time)
     #expect(keeper.lines() == ["stopped"])
@@ -250,7 +250,7 @@ import Testing
     #expect(keeper.ask() == "stopped")
   }
 
-  @Test func `stopping tries once more to store what the store refused before`() throws {
+  @Test func `stopping tries once more to save an unsaved pair`() throws {
     var keeper = TokenTranscript.started()
     _ = keeper.ask()
     try keeper.give(1)
@@ -265,7 +265,7 @@ import Testing
     #expect(keeper.lines() == ["stopped"])
   }
 
-  @Test func `a store that dawdles does not hold up the end`() throws {
+  @Test func `an overdue job does not delay stopping`() throws {
     var keeper = TokenTranscript()
     keeper.state.start(at: keeper.time)
     #expect(keeper.ask() == "wait")
@@ -275,14 +275,14 @@ import Testing
     #expect(keeper.lines() == ["storeDown", "stopped"])
   }
 
-  @Test func `what the store answers after the end is no news`() throws {
-    for answer in [Result<StoredPair?, StoreError>.failure(TokenTranscript.down), .success(nil)] {
+  @Test func `a response of the store after the end has no effect`() throws {
+    for result in [Result<StoredPair?, StoreError>.failure(TokenTranscript.down), .success(nil)] {
       var keeper = TokenTranscript()
       keeper.state.start(at: keeper.time)
       keeper.state.stop(at: keeper.time)
       keeper.pass(.seconds(2))
       #expect(keeper.lines() == ["load", "storeDown", "stopped"])
-      keeper.state.loaded(answer, at: keeper.time)
+      keeper.state.loaded(result, at: keeper.time)
       #expect(keeper.lines() == [])
     }
   }

@@ -3,7 +3,7 @@ import AdapterAPI
 @testable import Host
 
 extension TokenTranscript {
-  /// A keeper that found `A1` in a store that others use too, and answers no claim by itself. With one that is over it
+  /// Returns a keeper that has loaded `A1` from a shared store. Its claims are not granted by themselves. With an expired token it
   /// has claimed the lease.
   static func sharing(_ sharing: StoreSharing = .network, life: Int64 = 7200) throws -> TokenTranscript {
     var keeper = TokenTranscript(sharing: sharing)
@@ -14,17 +14,17 @@ extension TokenTranscript {
     return keeper
   }
 
-  /// A pair of the time when the transcript began.
+  /// Returns a pair obtained when the transcript began.
   static func pair(_ n: Int, life: Int64 = 7200, version: Int64 = 1) throws -> StoredPair {
     StoredPair(token: try TokenTranscript().token(n, life: life), version: version)
   }
 
-  /// Lets time pass and answers every look with what the keeper knows already.
+  /// Lets time pass. Every look finds the row unchanged.
   mutating func rest(_ duration: Duration) {
     let end = time.now + duration
     while time.now < end {
       pass(min(.seconds(1), end - time.now))
-      if state.storeJob == .load { load(state.base) }
+      if state.work.job == .load { load(state.row.pair) }
     }
     _ = lines()
   }

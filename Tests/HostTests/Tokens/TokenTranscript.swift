@@ -2,10 +2,10 @@ import AdapterAPI
 
 @testable import Host
 
-/// Drives a `TokenState` by hand and writes down what it wants done, one short line per action.
+/// A `TokenState` driven by a test, with a transcript of its actions, one line each.
 struct TokenTranscript {
   var state: TokenState
-  /// The lease is there for the asking, and not written about.
+  /// The lease is granted, extended and released at once, without a line in the transcript.
   var grants = true
   private var written: [String] = []
   var time = ClockReading(now: Instant(nanoseconds: 1_000_000_000_000), wall: 1_800_000_000_000)
@@ -18,7 +18,7 @@ struct TokenTranscript {
     state = TokenState(timing: timing, sharing: sharing)
   }
 
-  /// A keeper that has started with that pair.
+  /// Returns a keeper that has started with that pair.
   static func started(
     _ pair: StoredPair? = nil, window: Duration = .seconds(300)
   ) -> TokenTranscript {
@@ -29,7 +29,7 @@ struct TokenTranscript {
     return transcript
   }
 
-  /// A keeper that holds `A1`, just authorized and saved as version 1.
+  /// Returns a keeper whose token is `A1`, just authorized and saved as version 1.
   static func holding(life: Int64 = 7200, window: Duration = .seconds(300)) throws -> TokenTranscript {
     var transcript = TokenTranscript.started(window: window)
     _ = transcript.ask()
@@ -55,7 +55,7 @@ struct TokenTranscript {
     return Self.line(state.replace(try token(n), lastID, deadline: time.now + limit, at: time))
   }
 
-  /// The upstream gives a token.
+  /// The upstream issues a token.
   mutating func give(_ n: Int, life: Int64 = 7200) throws { give(try token(n, life: life)) }
 
   mutating func give(_ token: Token) {
@@ -68,7 +68,7 @@ struct TokenTranscript {
     state.exchanged(.failure(AdapterError(code, "no", retryAfter: retryAfter)), at: time)
   }
 
-  /// The store keeps a token.
+  /// The store saves a token.
   mutating func keep(_ n: Int, version: Int64, life: Int64 = 7200) throws {
     work()
     let token = try token(n, life: life)
@@ -87,19 +87,19 @@ struct TokenTranscript {
     state.saved(.failure(Self.down), of: try token(n), at: time)
   }
 
-  /// The store answers a claim.
+  /// The store responds to a claim; nil: it fails.
   mutating func claim(_ outcome: ClaimOutcome?) {
     work()
     state.claimed(outcome.map { .success($0) } ?? .failure(Self.down), at: time)
   }
 
-  /// The store answers a load.
+  /// The store responds to a load.
   mutating func load(_ pair: StoredPair?) {
     work()
     state.loaded(.success(pair), at: time)
   }
 
-  /// Lets time pass, with every alarm on its second.
+  /// Lets time pass, with every alarm in time.
   mutating func pass(_ duration: Duration) {
     let end = ClockReading(now: time.now + duration, wall: time.wall + duration.milliseconds)
     work()
@@ -116,7 +116,7 @@ struct TokenTranscript {
     if let wake = state.wake, wake <= end.now { state.tick(at: time) }
   }
 
-  // MARK: What it wants done
+  // MARK: Actions
 
   mutating func lines() -> [String] {
     work()
@@ -124,7 +124,7 @@ struct TokenTranscript {
     return written
   }
 
-  /// Writes down what it wants done, and does what goes without saying.
+  /// Takes the actions into the transcript, except for those of the lease while `grants` is true.
   mutating func work() {
     while case let actions = state.takeActions(), !actions.isEmpty {
       for action in actions {
@@ -159,8 +159,8 @@ struct TokenTranscript {
     }
   }
 
-  private static func line(_ answer: TokenState.Answer) -> String {
-    switch answer {
+  private static func line(_ decision: TokenState.Decision) -> String {
+    switch decision {
     case .token(let token): token.access
     case .wait: "wait"
     case .fail(let error): line(error)
