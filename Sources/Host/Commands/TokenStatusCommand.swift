@@ -77,7 +77,8 @@ enum TokenStatusCommand {
       do throws(StoreError) {
         let pending = try await database.pendingMigrations()
         guard pending.isEmpty else { return .notReady(pending) }
-        return .status(TokenStatus(adapters, try await Store(database).tokenRows(), now: System.wall()))
+        let rows = try await Store(database).tokenRows { String(sha256Hex($0.utf8).prefix(8)) }
+        return .status(TokenStatus(adapters, rows, now: System.wall()))
       } catch {
         return .failed(error)
       }

@@ -10,7 +10,7 @@ func newUUID() -> String {
         count += 1
       }
       let value = UInt8(truncatingIfNeeded: (digit < 16 ? high : low) >> UInt64((15 - digit & 15) * 4)) & 15
-      buffer[count] = value < 10 ? 48 + value : 87 + value
+      buffer[count] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
       count += 1
     }
     return count
@@ -23,17 +23,20 @@ func uuid(_ text: String) -> String? {
   for (index, byte) in text.utf8.enumerated() {
     switch index {
     case 8, 13, 18, 23: guard byte == UInt8(ascii: "-") else { return nil }
-    default: guard byte.isHexadecimal else { return nil }
+    default: guard byte.hexadecimalValue != nil else { return nil }
     }
   }
   return text.lowercased()
 }
 
 extension UInt8 {
-  fileprivate var isHexadecimal: Bool {
+  /// The value of the hexadecimal digit that this ASCII code stands for; nil for any other character.
+  var hexadecimalValue: UInt8? {
     switch self {
-    case 48...57, 65...70, 97...102: true
-    default: false
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
+    default: nil
     }
   }
 }

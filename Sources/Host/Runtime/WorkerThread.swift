@@ -12,10 +12,10 @@ final class WorkerThread: SerialExecutor {
 
   func enqueue(_ job: consuming ExecutorJob) {
     guard queue.append(UnownedJob(job), on: self) else { return }
-    let status = StoreThread.start { [queue] in queue.run() }
+    let status = DetachedThread.start { [queue] in queue.run() }
     // Without a thread no job would ever run; there is nothing to go on with (limits on threads, no memory).
     guard status == 0 else {
-      fatalError("The store's thread could not be made (error \(status)); raise the limit of threads.")
+      fatalError("A worker thread could not be created (error \(status)). Raise the limit of threads.")
     }
   }
 }

@@ -18,11 +18,11 @@ protocol Database: Sendable {
   /// engine found nothing of it done.
   ///
   /// - Parameters:
-  ///   - lane: work of one lane never waits for work of another.
+  ///   - queue: work of one lane never waits for work of another.
   ///   - access: `reading` is refused any change by the engine.
   ///   - limit: how long all of it may take, waiting for a connection included.
   func transaction<Value: Sendable>(
-    _ lane: StoreLane, _ access: StoreAccess, limit: Duration,
+    _ queue: StoreQueue, _ access: StoreAccess, limit: Duration,
     _ body: @escaping @Sendable (any SQLSession) throws(StoreError) -> Value
   ) async throws(StoreError) -> Value
 
@@ -43,7 +43,7 @@ extension Database {
 }
 
 /// Work that must not wait for each other.
-enum StoreLane: Sendable, CaseIterable {
+enum StoreQueue: Sendable, CaseIterable {
   /// Short, and requests may wait for it.
   case tokens
   /// Objects and widgets; an import may take seconds.

@@ -48,7 +48,7 @@ struct TokenTiming: Sendable {
   static let shortestLifetime = Duration.seconds(1)
   static let longestJitter = Duration.seconds(30)
   /// The difference below which two wall clocks count as equal, in milliseconds.
-  static let clockTolerance: Int64 = 5000
+  static let clockTolerance = TokenRecord.clockTolerance
 
   /// Returns how often a lease that another process has is claimed.
   static func poll(_ sharing: StoreSharing) -> Duration {

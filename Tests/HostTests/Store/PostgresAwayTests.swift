@@ -14,10 +14,10 @@ import Testing
     let server = try PostgresServer()
     let database = PostgresDatabase(try server.newDatabase())
     for mode in [PostgresServer.StopMode.fast, .immediate] {
-      for lane in StoreLane.allCases { try await database.rows(Self.ping, [], lane) }
+      for lane in StoreQueue.allCases { try await database.rows(Self.ping, [], lane) }
       server.stop(mode)
       try server.start()
-      for lane in StoreLane.allCases { try await database.rows(Self.ping, [], lane) }
+      for lane in StoreQueue.allCases { try await database.rows(Self.ping, [], lane) }
     }
     await database.close()
   }
@@ -192,7 +192,7 @@ import Testing
 
     let other = PostgresDatabase(server.url(of: "test1"))
     other.onTokenChange { _, _ in }
-    for lane in StoreLane.allCases { try await other.rows(Self.ping, [], lane) }
+    for lane in StoreQueue.allCases { try await other.rows(Self.ping, [], lane) }
     server.freeze()
     let callers = (0..<5).map { _ in
       Task {

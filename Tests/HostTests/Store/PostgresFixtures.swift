@@ -14,7 +14,7 @@ extension PostgresDatabase {
   /// One statement in a transaction of its own.
   @discardableResult
   func rows(
-    _ sql: String, _ values: [SQLValue] = [], _ lane: StoreLane = .catalogue, _ access: StoreAccess = .writing,
+    _ sql: String, _ values: [SQLValue] = [], _ lane: StoreQueue = .catalogue, _ access: StoreAccess = .writing,
     limit: Duration = .seconds(30)
   ) async throws(StoreError) -> [SQLRow] {
     try await transaction(lane, access, limit: limit) { (session) throws(StoreError) in

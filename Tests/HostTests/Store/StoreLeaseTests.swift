@@ -215,14 +215,14 @@ import Testing
     try await withStore(kind) { store in
       _ = try await store.save(storedToken(1), .main, holder: "host-1", replacing: nil)
       _ = try await store.claim(.annex, holder: "host-2", seen: nil, for: long)
-      let rows = try await store.tokenRows()
+      let rows = try await store.tokenRows { String($0.suffix(1)) }
       let first = try #require(rows.first)
       #expect(rows.map(\.adapter) == ["main", "annex"])
       #expect(rows.map(\.isLeased) == [false, true])
       #expect(first.upstream == "webtalk http://10.0.0.1")
       #expect(first.expiresAt == 1_800_000_000_000 && first.version == 1 && first.updatedBy == "host-1")
       #expect(first.updatedAt ?? 0 > 1_700_000_000_000)
-      #expect(first.fingerprint == String(sha256Hex("access-1".utf8).prefix(8)))
+      #expect(first.fingerprint == "1")
       #expect(!"\(rows)".contains("access-1") && !"\(rows)".contains("refresh-1") && !"\(rows)".contains("ab12"))
     }
   }

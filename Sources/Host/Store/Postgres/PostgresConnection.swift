@@ -82,7 +82,9 @@ final class PostgresConnection {
     let state = line.suffix(5)
     let before = line.dropLast(5)
     guard state.utf8.count == 5, before.hasSuffix(":  ") else { return nil }
-    return state.utf8.allSatisfy { (48...57).contains($0) || (65...90).contains($0) } ? String(state) : nil
+    return state.utf8.allSatisfy {
+      UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0
+    } ? String(state) : nil
   }
 
   // MARK: Waiting

@@ -8,8 +8,8 @@ import Synchronization
 /// While the server is away, callers are told so at once, and one of them at a time finds out whether it is back.
 final class PostgresDatabase: Database {
   private let schema: PostgresSchema
-  private let tokens: PostgresLane
-  private let catalogue: PostgresLane
+  private let tokens: PostgresPool
+  private let catalogue: PostgresPool
   private let listener: PostgresListener
   private let threads = PostgresThreads()
   private let timers = PostgresTimers()
@@ -30,8 +30,8 @@ final class PostgresDatabase: Database {
   init(url: Secret, schema: String, migrate: Bool) {
     let endpoint = PostgresEndpoint(url: url, schema: schema)
     self.schema = PostgresSchema(name: schema, mayMigrate: migrate)
-    tokens = PostgresLane(size: 1, endpoint, self.schema, threads, stop: stop)
-    catalogue = PostgresLane(size: 3, endpoint, self.schema, threads, stop: stop)
+    tokens = PostgresPool(size: 1, endpoint, self.schema, threads, stop: stop)
+    catalogue = PostgresPool(size: 3, endpoint, self.schema, threads, stop: stop)
     listener = PostgresListener(endpoint, schema: schema, threads)
   }
 
@@ -48,10 +48,10 @@ final class PostgresDatabase: Database {
   }
 
   func transaction<Value: Sendable>(
-    _ lane: StoreLane, _ access: StoreAccess, limit: Duration,
+    _ queue: StoreQueue, _ access: StoreAccess, limit: Duration,
     _ body: @escaping @Sendable (any SQLSession) throws(StoreError) -> Value
   ) async throws(StoreError) -> Value {
-    try await perform(lane, PostgresWork(id: next(), access: access, due: .current + limit), limit, body)
+    try await perform(queue, PostgresWork(id: next(), access: access, due: .current + limit), limit, body)
   }
 
   func pendingMigrations() async throws(StoreError) -> [String] {
@@ -86,11 +86,11 @@ final class PostgresDatabase: Database {
   private func next() -> UInt64 { number.wrappingAdd(1, ordering: .relaxed).newValue }
 
   private func perform<Value: Sendable>(
-    _ name: StoreLane, _ work: PostgresWork, _ limit: Duration,
+    _ queue: StoreQueue, _ work: PostgresWork, _ limit: Duration,
     _ body: @escaping @Sendable (any SQLSession) throws(StoreError) -> Value
   ) async throws(StoreError) -> Value {
-    let lane =
-      switch name {
+    let pool =
+      switch queue {
       case .tokens: tokens
       case .catalogue: catalogue
       }
@@ -98,10 +98,10 @@ final class PostgresDatabase: Database {
       let call = PostgresCall(work, continuation, body)
       do throws(StoreError) {
         try timers.add(work.id, at: work.due) {
-          lane.forget(work.id)
+          pool.forget(work.id)
           call.fail(.postgresOverdue(limit))
         }
-        lane.submit(call)
+        pool.submit(call)
       } catch { call.fail(error) }
     }
     timers.cancel(work.id)

@@ -12,7 +12,7 @@ final class PostgresThreads: Sendable {
   /// - Returns: false when there is no thread to be had.
   func start(_ body: @escaping @Sendable () -> Void) -> Bool {
     state.withLock { $0.count += 1 }
-    let status = StoreThread.start { [self] in
+    let status = DetachedThread.start { [self] in
       body()
       leave()
     }

@@ -26,7 +26,7 @@ final class PostgresTimers: Sendable {
     let isEarlier = try state.withLock { (state) throws(StoreError) -> Bool in
       if state.isOver { throw .closed }
       if !state.isRunning {
-        guard StoreThread.start({ [self] in run() }) == 0 else { throw .postgresThread }
+        guard DetachedThread.start({ [self] in run() }) == 0 else { throw .postgresThread }
         state.isRunning = true
       }
       state.entries[id] = Entry(due: due, action: action)

@@ -6,11 +6,11 @@ final class SQLiteDatabase: Database {
   static let patience = Duration.seconds(2)
 
   private let path: String?
-  private let tokens: SQLiteLane
-  private let catalogue: SQLiteLane
+  private let tokens: SQLiteQueue
+  private let catalogue: SQLiteQueue
   /// Reads of the catalogue wait for no import: with a write-ahead log the file can be read meanwhile. Memory has one
   /// connection only.
-  private let reading: SQLiteLane
+  private let reading: SQLiteQueue
 
   /// - Parameters:
   ///   - mode: `readOnly` never makes or changes anything.
@@ -28,10 +28,10 @@ final class SQLiteDatabase: Database {
 
   private init(file: String?, _ mode: SQLiteConnection.Mode, patience: Duration) {
     path = file
-    tokens = SQLiteLane(path: file, mode, patience: patience)
+    tokens = SQLiteQueue(path: file, mode, patience: patience)
     // Its work has limits of its own.
-    catalogue = SQLiteLane(path: file, mode, patience: .seconds(60))
-    reading = file == nil ? catalogue : SQLiteLane(path: file, mode, patience: .seconds(60))
+    catalogue = SQLiteQueue(path: file, mode, patience: .seconds(60))
+    reading = file == nil ? catalogue : SQLiteQueue(path: file, mode, patience: .seconds(60))
   }
 
   var sharing: StoreSharing { path == nil ? .process : .machine }
@@ -39,11 +39,11 @@ final class SQLiteDatabase: Database {
   func open() async throws(StoreError) { try await tokens.open() }
 
   func transaction<Value: Sendable>(
-    _ lane: StoreLane, _ access: StoreAccess, limit: Duration,
+    _ queue: StoreQueue, _ access: StoreAccess, limit: Duration,
     _ body: @escaping @Sendable (any SQLSession) throws(StoreError) -> Value
   ) async throws(StoreError) -> Value {
     let deadline = ContinuousClock.now + limit
-    return switch lane {
+    return switch queue {
     case .tokens: try await tokens.transaction(access, until: deadline, body)
     case .catalogue where access == .reading: try await reading.transaction(access, until: deadline, body)
     case .catalogue: try await catalogue.transaction(access, until: deadline, body)

@@ -30,11 +30,11 @@ extension Store {
   /// What the last sync wrote stays beside it, so that the next one tells this change from its own.
   ///
   /// - Parameter change: may run more than once; a refusal changes nothing.
-  func replace<Refusal: Error>(
-    id: String, _ change: @escaping @Sendable (CatalogueObject) -> Result<CatalogueObject, Refusal>
-  ) async throws(StoreError) -> Result<CatalogueObject, Refusal>? {
+  func replace<Failure: Error>(
+    id: String, _ change: @escaping @Sendable (CatalogueObject) -> Result<CatalogueObject, Failure>
+  ) async throws(StoreError) -> Result<CatalogueObject, Failure>? {
     try await database.transaction(.catalogue, .writing, limit: Self.shortWork) {
-      (session) throws(StoreError) -> Result<CatalogueObject, Refusal>? in
+      (session) throws(StoreError) -> Result<CatalogueObject, Failure>? in
       let select = "SELECT \(ObjectRow.columns) FROM objects WHERE id = $1\(session.dialect.forUpdate)"
       guard let old = try session.query(select, [.text(id)]).first.map(ObjectRow.object) else { return nil }
       var new: CatalogueObject

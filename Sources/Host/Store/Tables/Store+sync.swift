@@ -8,14 +8,14 @@ extension Store {
   ///   - codes: … and those with one of these codes, whoever wrote them.
   ///   - writes: false for a dry run, which only reads.
   ///   - merge: may run more than once; what it reports is handed through.
-  func sync<Report: Sendable>(
+  func sync<Summary: Sendable>(
     _ adapter: String, codes: [String], writes: Bool,
-    _ merge: @escaping @Sendable ([ObjectCode: SyncedObject]) -> (changes: SyncChanges, report: Report)
-  ) async throws(StoreError) -> Report {
+    _ merge: @escaping @Sendable ([ObjectCode: SyncedObject]) -> (changes: SyncChanges, summary: Summary)
+  ) async throws(StoreError) -> Summary {
     try await database.transaction(.catalogue, writes ? .writing : .reading, limit: Self.longWork) {
-      (session) throws(StoreError) -> Report in
+      (session) throws(StoreError) -> Summary in
       if writes { try session.keepOthersFromWriting("objects") }
-      let (changes, report) = merge(try Self.objects(of: adapter, codes, in: session))
+      let (changes, summary) = merge(try Self.objects(of: adapter, codes, in: session))
       if writes {
         // Rows are written anew: many at once is the fast way, and only inserting has one.
         try ObjectRow.inBatches(changes.updated.map(\.object.id)) { (list, ids) throws(StoreError) in
@@ -23,7 +23,7 @@ extension Store {
         }
         try ObjectRow.insert(changes.updated + changes.created, in: session)
       }
-      return report
+      return summary
     }
   }
 

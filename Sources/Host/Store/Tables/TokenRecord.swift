@@ -5,6 +5,8 @@ struct TokenRecord: Sendable, Equatable {
   /// No lease is good for longer. One that claims to be was written before the database's clock was set back, or by
   /// hand, and does not count.
   static let longestLease: Int64 = 60_000
+  /// Wall clocks that differ by less, in milliseconds, count as equal.
+  static let clockTolerance: Int64 = 5000
 
   var id: Int64
   var adapter: String?
@@ -38,7 +40,7 @@ struct TokenRecord: Sendable, Equatable {
     let (end, overflow) = updatedAt.addingReportingOverflow(lifetime)
     let (difference, overflow2) = end.subtractingReportingOverflow(expiresAt)
     let (rest, overflow3) = end.subtractingReportingOverflow(now)
-    guard !overflow, !overflow2, !overflow3, difference.magnitude <= UInt64(TokenTiming.clockTolerance) else {
+    guard !overflow, !overflow2, !overflow3, difference.magnitude <= UInt64(Self.clockTolerance) else {
       return nil
     }
     return .milliseconds(rest)

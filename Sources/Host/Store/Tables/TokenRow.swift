@@ -18,12 +18,12 @@ struct TokenRow: Sendable, Equatable {
 }
 
 extension TokenRow {
-  init(_ record: TokenRecord) {
+  init(_ record: TokenRecord, fingerprint: ((String) -> String)?) {
     let token = record.pair?.token
     self.init(
       adapter: record.adapter, upstream: record.upstream.map(Self.withoutAccount), expiresAt: token?.expiresAt,
       updatedAt: record.updatedAt, updatedBy: record.updatedBy, version: record.version,
-      isLeased: record.leaseLeft > 0, fingerprint: token.map { String(sha256Hex($0.access.utf8).prefix(8)) })
+      isLeased: record.leaseLeft > 0, fingerprint: token.flatMap { fingerprint?($0.access) })
   }
 
   /// `type|address|hash of the account`, of which the last part is nobody's business.
@@ -35,9 +35,9 @@ extension TokenRow {
 
 extension Store {
   /// Every row of the tokens' table, the lowest id first. Reads only.
-  func tokenRows() async throws(StoreError) -> [TokenRow] {
+  func tokenRows(fingerprint: (@Sendable (String) -> String)? = nil) async throws(StoreError) -> [TokenRow] {
     try await database.transaction(.tokens, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
-      try TokenTable(session).all().map { TokenRow($0) }
+      try TokenTable(session).all().map { TokenRow($0, fingerprint: fingerprint) }
     }
   }
 }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Makes the threads on which a store's blocking calls are done.
-enum StoreThread {
+enum DetachedThread {
   /// Runs `body` on a new thread, which ends with it; nobody waits for it.
   ///
   /// - Returns: 0, or why there is no thread (limits on threads, no memory).

@@ -3,7 +3,7 @@
 /// It opens the file when it is first needed, and again after an error that the connection did not survive, or when
 /// somebody put another file in its place; so a disk that comes back, or a damaged file that was moved away, needs no
 /// restart.
-actor SQLiteLane {
+actor SQLiteQueue {
   private nonisolated let path: String?
   private nonisolated let mode: SQLiteConnection.Mode
   /// How long another process's lock is waited for.

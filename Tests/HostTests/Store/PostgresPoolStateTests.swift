@@ -3,8 +3,8 @@ import Testing
 
 @testable import Host
 
-@Suite("PostgreSQL: who works for whom") struct PostgresLaneStateTests {
-  private var state = PostgresLaneState<Int>(size: 2)
+@Suite("PostgreSQL: who works for whom") struct PostgresPoolStateTests {
+  private var state = PostgresPoolState<Int>(size: 2)
   private var now = Instant(nanoseconds: 0)
   private let away = StoreError(.unavailable, "away")
 

@@ -13,15 +13,15 @@ struct PostgresWork: Sendable {
 
 /// One lane's workers: threads with a connection each, made when they are needed, and kept.
 ///
-/// `PostgresLaneState` decides; here is what blocks.
-final class PostgresLane: Sendable {
+/// `PostgresPoolState` decides; here is what blocks.
+final class PostgresPool: Sendable {
   private let endpoint: PostgresEndpoint
   private let schema: PostgresSchema
   private let threads: PostgresThreads
   /// Raised at the end: no connection is waited for any more.
   private let stop: PostgresSignal
   private let signals: [PostgresSignal]
-  private let state: Mutex<PostgresLaneState<any PostgresJob>>
+  private let state: Mutex<PostgresPoolState<any PostgresJob>>
 
   /// After that time without work a connection is given back to the server.
   private static let idleTime = Duration.seconds(60)
@@ -36,7 +36,7 @@ final class PostgresLane: Sendable {
     self.threads = threads
     self.stop = stop
     signals = (0..<size).map { _ in PostgresSignal() }
-    state = Mutex(PostgresLaneState(size: size))
+    state = Mutex(PostgresPoolState(size: size))
   }
 
   // MARK: Callers

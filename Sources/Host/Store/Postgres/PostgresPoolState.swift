@@ -1,10 +1,10 @@
 import AdapterAPI
 
-/// Who works for whom in one lane, and when a server that is away is tried again. Decides; `PostgresLane` acts.
+/// Who works for whom in one lane, and when a server that is away is tried again. Decides; `PostgresPool` acts.
 ///
 /// A worker is a thread with at most one connection. While no connection works, one caller at a time tries to make one,
 /// at growing distances; everybody else is told at once what that one met.
-struct PostgresLaneState<Job> {
+struct PostgresPoolState<Job> {
   enum Admission {
     /// The worker has to be started.
     case start(Int)
