@@ -46,8 +46,8 @@ struct CSVRecords {
 
   private static let quote = UInt8(ascii: "\"")
   private static let comma = UInt8(ascii: ",")
-  private static let lf: UInt8 = 10
-  private static let cr: UInt8 = 13
+  private static let lf: UInt8 = 0x0A
+  private static let cr: UInt8 = 0x0D
 
   private mutating func field(_ record: inout Record, _ limit: Int) {
     record.count += 1

@@ -2,7 +2,7 @@ import AdapterAPI
 
 /// `/api/objects`.
 extension Catalogue {
-  func answerObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+  func respondToObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     if request.action == .list { return try await listObjects(request) }
     _ = try ResourceQuery(request.query, [])
     switch request.action {
@@ -17,32 +17,31 @@ extension Catalogue {
     }
   }
 
-  private func listObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+  private func listObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let list = try ObjectListQuery(request.query)
     let page: (items: [CatalogueObject], hasMore: Bool)
     do throws(StoreError) { page = try await store.objects(list.query) } catch { throw GatewayError(error) }
-    var out: [UInt8] = []
-    CatalogueObject.append(page.items, to: &out)
-    out.append("\n")
     let last = page.hasMore ? page.items.last : nil
-    return ResourceAnswer(200, out, link: last.map { list.link(request.path, after: $0.code) })
+    return ResourceResponse(200, link: last.map { list.link(request.path, after: $0.code) }) {
+      CatalogueObject.write(page.items, to: &$0)
+    }
   }
 
-  private func createObject(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+  private func createObject(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let object = try object(request, id: newUUID())
     do throws(StoreError) { try await store.create(object) } catch { throw refusal(error, code: object.code) }
-    return answer(201, object)
+    return response(201, object)
   }
 
-  private func readObject(_ id: String) async throws(GatewayError) -> ResourceAnswer {
+  private func readObject(_ id: String) async throws(GatewayError) -> ResourceResponse {
     let id = try objectID(id)
     let object: CatalogueObject?
     do throws(StoreError) { object = try await store.object(id: id) } catch { throw GatewayError(error) }
     guard let object else { throw Self.noSuchObject }
-    return answer(200, object)
+    return response(200, object)
   }
 
-  private func replaceObject(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+  private func replaceObject(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let new = try object(request, id: try objectID(id))
     let result: Result<CatalogueObject, Never>?
     do throws(StoreError) {
@@ -51,10 +50,10 @@ extension Catalogue {
       throw refusal(error, code: new.code)
     }
     guard result != nil else { throw Self.noSuchObject }
-    return answer(200, new)
+    return response(200, new)
   }
 
-  private func patchObject(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+  private func patchObject(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let id = try objectID(id)
     let patch = ObjectDraft(try members(request))
     let result: Result<CatalogueObject, FieldProblems>?
@@ -64,13 +63,13 @@ extension Catalogue {
       throw refusal(error, code: patch.code?.string ?? "")
     }
     switch result {
-    case .success(let object)?: return answer(200, object)
+    case .success(let object)?: return response(200, object)
     case .failure(let problems)?: throw .invalidFields(problems)
     case nil: throw Self.noSuchObject
     }
   }
 
-  private func deleteObject(_ id: String) async throws(GatewayError) -> ResourceAnswer {
+  private func deleteObject(_ id: String) async throws(GatewayError) -> ResourceResponse {
     let id = try objectID(id)
     let isKnown: Bool
     do throws(StoreError) { isKnown = try await store.deleteObject(id: id) } catch { throw GatewayError(error) }
@@ -78,7 +77,7 @@ extension Catalogue {
     return .deleted
   }
 
-  private func importObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+  private func importObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let objects = try ObjectImport.objects(request.body, isCSV: try request.isCSV())
     if !objects.isEmpty {
       let taken: [Int]
@@ -95,11 +94,13 @@ extension Catalogue {
       }
       guard problems.isEmpty else { throw .invalidFields(problems) }
     }
-    var out: [UInt8] = []
-    out.append(text: "{\"count\":\(objects.count),\"items\":")
-    CatalogueObject.append(objects, to: &out)
-    out.append("}\n")
-    return ResourceAnswer(201, out)
+    return ResourceResponse(201) {
+      $0.object {
+        $0.member("count", objects.count)
+        $0.key("items")
+        CatalogueObject.write(objects, to: &$0)
+      }
+    }
   }
 
   // MARK: parts
@@ -126,10 +127,7 @@ extension Catalogue {
     return .conflict("The code '\(Spelling.printable(code))' is taken by another object.")
   }
 
-  private func answer(_ status: Int, _ object: CatalogueObject) -> ResourceAnswer {
-    var out: [UInt8] = []
-    object.append(to: &out)
-    out.append("\n")
-    return ResourceAnswer(status, out)
+  private func response(_ status: Int, _ object: CatalogueObject) -> ResourceResponse {
+    ResourceResponse(status) { object.write(to: &$0) }
   }
 }

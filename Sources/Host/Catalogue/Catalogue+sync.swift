@@ -6,7 +6,7 @@ extension Catalogue {
   /// do.
   func sync(
     adapter: String, listed: [ListedObject], dryRun: Bool
-  ) async throws(GatewayError) -> ResourceAnswer {
+  ) async throws(GatewayError) -> ResourceResponse {
     try await inTurn(atMost: Store.longWork) { () async throws(GatewayError) in
       try await self.merged(adapter, listed, dryRun: dryRun)
     }
@@ -14,7 +14,7 @@ extension Catalogue {
 
   private func merged(
     _ adapter: String, _ listed: [ListedObject], dryRun: Bool
-  ) async throws(GatewayError) -> ResourceAnswer {
+  ) async throws(GatewayError) -> ResourceResponse {
     let merge = try SyncMerge(adapter: adapter, listed: listed)
     let report: SyncReport
     do throws(StoreError) {
@@ -24,7 +24,7 @@ extension Catalogue {
       throw .conflict("Somebody else changed the same objects meanwhile; nothing was changed. Try again.")
     }
     guard report.problems.isEmpty else { throw .invalidFields(report.problems) }
-    return ResourceAnswer(200, report.json(dryRun: dryRun))
+    return ResourceResponse(200) { report.write(to: &$0, isDryRun: dryRun) }
   }
 }
 

@@ -2,7 +2,7 @@ import AdapterAPI
 
 /// `/api/dashboard/widgets`.
 extension Catalogue {
-  func answerWidgets(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+  func respondToWidgets(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     _ = try ResourceQuery(request.query, [])
     switch request.action {
     case .list: return try await listWidgets()
@@ -15,48 +15,40 @@ extension Catalogue {
     }
   }
 
-  private func listWidgets() async throws(GatewayError) -> ResourceAnswer {
-    do throws(StoreError) {
-      var out: [UInt8] = [UInt8(ascii: "[")]
-      for (index, widget) in try await store.widgets().enumerated() {
-        if index > 0 { out.append(UInt8(ascii: ",")) }
-        widget.append(to: &out)
-      }
-      out.append("]\n")
-      return ResourceAnswer(200, out)
-    } catch {
-      throw GatewayError(error)
-    }
+  private func listWidgets() async throws(GatewayError) -> ResourceResponse {
+    let widgets: [DashboardWidget]
+    do throws(StoreError) { widgets = try await store.widgets() } catch { throw GatewayError(error) }
+    return ResourceResponse(200) { $0.array(of: widgets) { $1.write(to: &$0) } }
   }
 
-  private func createWidget(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+  private func createWidget(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let widget = try widget(request, id: newUUID())
     let writing: Store.WidgetWriting
     do throws(StoreError) { writing = try await store.create(widget) } catch { throw GatewayError(error) }
     if writing == .full { throw Self.full }
-    return answer(201, widget)
+    return response(201, widget)
   }
 
-  private func readWidget(_ id: String) async throws(GatewayError) -> ResourceAnswer {
+  private func readWidget(_ id: String) async throws(GatewayError) -> ResourceResponse {
     let id = try widgetID(id)
     let widget: DashboardWidget?
     do throws(StoreError) { widget = try await store.widget(id: id) } catch { throw GatewayError(error) }
     guard let widget else { throw Self.noSuchWidget }
-    return answer(200, widget)
+    return response(200, widget)
   }
 
-  private func replaceWidget(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+  private func replaceWidget(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let widget = try widget(request, id: try widgetID(id))
     let writing: Store.WidgetWriting
     do throws(StoreError) { writing = try await store.replace(widget) } catch { throw GatewayError(error) }
     switch writing {
-    case .written: return answer(200, widget)
+    case .written: return response(200, widget)
     case .unknown: throw Self.noSuchWidget
     case .full: throw Self.full
     }
   }
 
-  private func deleteWidget(_ id: String) async throws(GatewayError) -> ResourceAnswer {
+  private func deleteWidget(_ id: String) async throws(GatewayError) -> ResourceResponse {
     let id = try widgetID(id)
     let isKnown: Bool
     do throws(StoreError) { isKnown = try await store.deleteWidget(id: id) } catch { throw GatewayError(error) }
@@ -85,10 +77,7 @@ extension Catalogue {
 
   private static var noSuchWidget: GatewayError { .notFound("There is no widget with this id.") }
 
-  private func answer(_ status: Int, _ widget: DashboardWidget) -> ResourceAnswer {
-    var out: [UInt8] = []
-    widget.append(to: &out)
-    out.append("\n")
-    return ResourceAnswer(status, out)
+  private func response(_ status: Int, _ widget: DashboardWidget) -> ResourceResponse {
+    ResourceResponse(status) { widget.write(to: &$0) }
   }
 }

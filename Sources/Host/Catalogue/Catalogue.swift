@@ -28,12 +28,12 @@ actor Catalogue {
   }
 
   /// Every action but a sync, for which the adapter has to be asked first: `sync`.
-  func answer(_ request: ResourceRequest) async throws(GatewayError) -> ResourceAnswer {
+  func answer(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     try await inTurn(atMost: request.action == .importAll ? Store.longWork : Store.shortWork) {
       () async throws(GatewayError) in
       switch request.kind {
-      case .objects: try await self.answerObjects(request)
-      case .widgets: try await self.answerWidgets(request)
+      case .objects: try await self.respondToObjects(request)
+      case .widgets: try await self.respondToWidgets(request)
       }
     }
   }
@@ -42,8 +42,8 @@ actor Catalogue {
   ///
   /// - Parameter patience: who has waited longer is sent away, so that a store that hangs keeps nobody for long.
   func inTurn(
-    atMost patience: Duration, _ work: () async throws(GatewayError) -> ResourceAnswer
-  ) async throws(GatewayError) -> ResourceAnswer {
+    atMost patience: Duration, _ work: () async throws(GatewayError) -> ResourceResponse
+  ) async throws(GatewayError) -> ResourceResponse {
     let began = ContinuousClock.now
     if !turns.take() {
       guard turns.hasRoom else { throw .overloaded("Too many requests wait for the catalogue; try again shortly.") }

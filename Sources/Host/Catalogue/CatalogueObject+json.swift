@@ -1,34 +1,21 @@
 import AdapterAPI
 
 extension CatalogueObject {
-  /// As clients see it.
-  func append(to out: inout [UInt8]) {
-    out.append("{\"id\":")
-    Escaping.appendQuoted(id, to: &out)
-    out.append(",\"code\":")
-    Escaping.appendQuoted(code, to: &out)
-    out.append(",\"name\":")
-    Escaping.appendQuoted(name, to: &out)
-    out.append(",\"type\":")
-    Escaping.appendQuoted(type, to: &out)
-    out.append(",\"description\":")
-    if let description {
-      Escaping.appendQuoted(description, to: &out)
-    } else {
-      out.append("null")
+  /// Writes the object as clients see it.
+  func write(to json: inout JSONWriter) {
+    json.object {
+      $0.member("id", id)
+      $0.member("code", code)
+      $0.member("name", name)
+      $0.member("type", type)
+      $0.member("description", description)
+      $0.key("metadata")
+      // Stored as JSON, so that numbers keep their text.
+      $0.json(metadata)
     }
-    out.append(",\"metadata\":")
-    // JSON already, and its numbers are to keep their text.
-    out.append(text: metadata)
-    out.append(UInt8(ascii: "}"))
   }
 
-  static func append(_ objects: [CatalogueObject], to out: inout [UInt8]) {
-    out.append(UInt8(ascii: "["))
-    for (index, object) in objects.enumerated() {
-      if index > 0 { out.append(UInt8(ascii: ",")) }
-      object.append(to: &out)
-    }
-    out.append(UInt8(ascii: "]"))
+  static func write(_ objects: [CatalogueObject], to json: inout JSONWriter) {
+    json.array(of: objects) { $1.write(to: &$0) }
   }
 }

@@ -1,23 +1,25 @@
 import AdapterAPI
 
 extension DashboardWidget {
-  /// As clients see it.
-  func append(to out: inout [UInt8]) {
-    out.append("{\"id\":")
-    Escaping.appendQuoted(id, to: &out)
-    out.append(",\"title\":")
-    Escaping.appendQuoted(title, to: &out)
-    out.append(",\"dataType\":")
-    Escaping.appendQuoted(dataType, to: &out)
-    out.append(",\"kind\":")
-    Escaping.appendQuoted(kind, to: &out)
-    out.append(",\"codes\":[")
-    for (index, code) in codes.enumerated() {
-      if index > 0 { out.append(UInt8(ascii: ",")) }
-      Escaping.appendQuoted(code, to: &out)
+  /// Writes the widget as clients see it.
+  func write(to json: inout JSONWriter) {
+    json.object {
+      $0.member("id", id)
+      $0.member("title", title)
+      $0.member("dataType", dataType)
+      $0.member("kind", kind)
+      $0.member("codes", codes)
+      $0.key("layout")
+      $0.object {
+        $0.member("x", layout.x)
+        $0.member("y", layout.y)
+        $0.member("w", layout.w)
+        $0.member("h", layout.h)
+      }
+      $0.key("options")
+      // Stored as JSON, so that numbers keep their text.
+      $0.json(options)
+      $0.member("sortOrder", sortOrder)
     }
-    out.append(text: "],\"layout\":{\"x\":\(layout.x),\"y\":\(layout.y),\"w\":\(layout.w),\"h\":\(layout.h)}")
-    // JSON already, and its numbers are to keep their text.
-    out.append(text: ",\"options\":\(options),\"sortOrder\":\(sortOrder)}")
   }
 }

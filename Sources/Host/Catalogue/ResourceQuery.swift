@@ -39,9 +39,9 @@ struct ResourceQuery: Sendable {
     var rest = text[...]
     while let byte = rest.popFirst() {
       switch byte {
-      case UInt8(ascii: "+"): bytes.append(32)
+      case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
       case UInt8(ascii: "%"):
-        guard let high = digit(rest.popFirst()), let low = digit(rest.popFirst()) else {
+        guard let high = rest.popFirst()?.hexadecimalValue, let low = rest.popFirst()?.hexadecimalValue else {
           throw .badRequest("A '%' in the query is not followed by two hexadecimal digits; write '%25' for a '%'.")
         }
         bytes.append(high << 4 | low)
@@ -54,22 +54,15 @@ struct ResourceQuery: Sendable {
     return decoded
   }
 
-  private static func digit(_ byte: UInt8?) -> UInt8? {
-    switch byte {
-    case .some(let byte) where 48...57 ~= byte: byte - 48
-    case .some(let byte) where 65...70 ~= byte: byte - 55
-    case .some(let byte) where 97...102 ~= byte: byte - 87
-    default: nil
-    }
-  }
-
   /// All but the unreserved characters of RFC 3986 §2.3 percent-encoded.
   static func encoded(_ text: String) -> String {
     let digits = Array("0123456789ABCDEF".utf8)
     var out: [UInt8] = []
     for byte in text.utf8 {
       switch byte {
-      case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"),
+        UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
         out.append(byte)
       default: out += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
       }
@@ -91,7 +84,9 @@ struct ObjectListQuery: Sendable {
     given = try ResourceQuery(text, Self.names)
     var limit = Self.defaultLimit
     if let text = given["limit"] {
-      guard text.utf8.allSatisfy({ 48...57 ~= $0 }), let number = Int(text), 1...Self.maximumLimit ~= number else {
+      guard text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = Int(text),
+        1...Self.maximumLimit ~= number
+      else {
         throw .badRequest("The query parameter 'limit' must be a whole number from 1 to \(Self.maximumLimit).")
       }
       limit = number

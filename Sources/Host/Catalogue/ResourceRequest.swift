@@ -14,16 +14,18 @@ struct ResourceRequest: Sendable {
 }
 
 /// What is answered, apart from what every answer has. HEAD gets the same without the body.
-struct ResourceAnswer: Sendable {
+struct ResourceResponse: Sendable {
   let status: Int
   let fields: Fields
   let body: [UInt8]
   private var charge: MemoryCharge?
 
   /// JSON.
-  init(_ status: Int, _ body: [UInt8], link: String? = nil) {
+  init(_ status: Int, link: String? = nil, _ write: (inout JSONWriter) -> Void) {
     self.status = status
-    self.body = body
+    var json = JSONWriter()
+    write(&json)
+    body = json.line()
     var block: [UInt8] = []
     block.append("Content-Type: application/json\r\n")
     // A link is made of percent-encoded text only (`ResourceQuery`).
@@ -34,5 +36,5 @@ struct ResourceAnswer: Sendable {
   /// The answer counts for its size until nobody has it any more; what a slow client does not take counts then.
   mutating func charge(to memory: MemoryBudget) { charge = MemoryCharge(body.count, to: memory) }
 
-  static let deleted = ResourceAnswer(200, Array("{\"success\":true}\n".utf8))
+  static let deleted = ResourceResponse(200) { $0.object { $0.member("success", true) } }
 }

@@ -25,32 +25,22 @@ struct SyncReport: Sendable, Equatable {
     if changes.count < Self.maximumChanges { changes.append(change) }
   }
 
-  /// As clients see it; a dry run shows the changes too.
-  func json(dryRun: Bool) -> [UInt8] {
-    var out: [UInt8] = []
-    out.append(text: "{\"created\":\(created),\"updated\":\(updated),\"unchanged\":\(unchanged),\"missing\":")
-    Self.append(missing, to: &out)
-    if dryRun {
-      out.append(",\"dryRun\":true,\"changes\":[")
-      for (index, change) in changes.enumerated() {
-        out.append(index == 0 ? "{\"code\":" : ",{\"code\":")
-        Escaping.appendQuoted(change.code, to: &out)
-        out.append(change.isNew ? ",\"action\":\"create\",\"fields\":" : ",\"action\":\"update\",\"fields\":")
-        Self.append(change.fields, to: &out)
-        out.append("}")
+  /// The report as clients see it. Only a dry run lists the changes.
+  func write(to json: inout JSONWriter, isDryRun: Bool) {
+    json.object {
+      $0.member("created", created)
+      $0.member("updated", updated)
+      $0.member("unchanged", unchanged)
+      $0.member("missing", missing)
+      guard isDryRun else { return }
+      $0.member("dryRun", true)
+      $0.member("changes", arrayOf: changes) { json, change in
+        json.object {
+          $0.member("code", change.code)
+          $0.member("action", change.isNew ? "create" : "update")
+          $0.member("fields", change.fields)
+        }
       }
-      out.append("]")
     }
-    out.append("}\n")
-    return out
-  }
-
-  private static func append(_ texts: [String], to out: inout [UInt8]) {
-    out.append("[")
-    for (index, text) in texts.enumerated() {
-      if index > 0 { out.append(",") }
-      Escaping.appendQuoted(text, to: &out)
-    }
-    out.append("]")
   }
 }

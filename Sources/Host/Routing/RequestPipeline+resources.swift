@@ -6,7 +6,7 @@ extension RequestPipeline {
   @inline(never)
   func resource(
     _ kind: ResourceKind, _ action: ResourceAction?, _ route: Route, _ exchange: Exchange, _ report: Report
-  ) async throws(GatewayError) -> ResourceAnswer {
+  ) async throws(GatewayError) -> ResourceResponse {
     guard let action else { throw .notFound }
     let head = exchange.head
     // Copied now: the head is gone after the first wait.
@@ -28,7 +28,7 @@ extension RequestPipeline {
 
   private func sync(
     _ query: String, _ route: Route, _ exchange: Exchange, _ report: Report
-  ) async throws(GatewayError) -> ResourceAnswer {
+  ) async throws(GatewayError) -> ResourceResponse {
     let wish = try SyncQuery(query, adapter: route.adapter.name)
     guard let adapter = snapshot.adapters.first(where: { $0.name == wish.adapter }) else {
       throw GatewayError(

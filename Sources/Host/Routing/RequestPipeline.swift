@@ -212,7 +212,7 @@ final class RequestPipeline: ExchangeHandler {
     }
   }
 
-  private func respond(_ answer: ResourceAnswer, _ exchange: Exchange, _ report: Report) {
+  private func respond(_ answer: ResourceResponse, _ exchange: Exchange, _ report: Report) {
     exchange.respondAtOnce(
       Response(
         status: answer.status, fields: answer.fields, body: .bytes(answer.body),

@@ -15,13 +15,13 @@ struct CatalogueRig {
 
   func ask(
     _ action: ResourceAction, _ body: String = "", query: String = "", type: String? = "application/json"
-  ) async throws(GatewayError) -> ResourceAnswer {
+  ) async throws(GatewayError) -> ResourceResponse {
     try await ask(action, Array(body.utf8), query: query, type: type)
   }
 
   func ask(
     _ action: ResourceAction, _ body: [UInt8], query: String = "", type: String? = "application/json"
-  ) async throws(GatewayError) -> ResourceAnswer {
+  ) async throws(GatewayError) -> ResourceResponse {
     try await catalogue.answer(
       ResourceRequest(
         kind: .objects, action: action, path: "/api/objects", query: query, contentType: type, body: body))
@@ -53,7 +53,7 @@ struct CatalogueRig {
 struct StoredObject {
   let value: JSONValue
   init(_ value: JSONValue) { self.value = value }
-  init(_ answer: ResourceAnswer) { value = (try? JSONValue(parsing: answer.body)) ?? .null }
+  init(_ answer: ResourceResponse) { value = (try? JSONValue(parsing: answer.body)) ?? .null }
 
   var id: String { self["id"] }
   var metadata: String { value["metadata"].map { String(decoding: $0.serialized, as: UTF8.self) } ?? "" }

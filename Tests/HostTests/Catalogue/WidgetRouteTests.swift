@@ -5,7 +5,7 @@ import Testing
 
 /// `/api/dashboard/widgets` between the request's body and the store.
 @Suite("Widgets: answers")
-struct WidgetAnswerTests {
+struct WidgetRouteTests {
   private let catalogue = CatalogueRig().catalogue
 
   private func answer(
