@@ -107,7 +107,7 @@ import Testing
       let line = try Regex("adapter main +\(step) +ok +[0-9]+ ms.*")
       #expect(lines.contains { $0.wholeMatch(of: line) != nil }, "\(step)")
     }
-    #expect(lines.contains { $0.hasPrefix("store") && $0.contains("makes the file") })
+    #expect(lines.contains { $0.hasPrefix("store") && $0.contains("creates the file") })
     #expect(lines.last == "5 steps, none failed")
     #expect(upstream.count(.authorization) == 1 && upstream.count(.refresh) == 0)
     #expect(upstream.dataCalls.map(\.kind) == [.values])

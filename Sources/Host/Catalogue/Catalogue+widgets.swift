@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// `/api/dashboard/widgets`.
+/// The routes below `/api/dashboard/widgets`.
 extension Catalogue {
   func respondToWidgets(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     _ = try ResourceQuery(request.query, [])
@@ -10,7 +10,7 @@ extension Catalogue {
     case .read(let id): return try await readWidget(id)
     case .replace(let id): return try await replaceWidget(id, request)
     case .delete(let id): return try await deleteWidget(id)
-    // No path leads here (`ResourceAction.match`).
+    // Unreachable: `ResourceAction.match` returns no such action for widgets.
     case .patch, .importAll, .sync: throw .notFound
     }
   }
@@ -23,9 +23,9 @@ extension Catalogue {
 
   private func createWidget(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let widget = try widget(request, id: newUUID())
-    let writing: Store.WidgetWriting
-    do throws(StoreError) { writing = try await store.create(widget) } catch { throw GatewayError(error) }
-    if writing == .full { throw Self.full }
+    let outcome: Store.WidgetWriteOutcome
+    do throws(StoreError) { outcome = try await store.create(widget) } catch { throw GatewayError(error) }
+    if outcome == .full { throw Self.full }
     return response(201, widget)
   }
 
@@ -39,9 +39,9 @@ extension Catalogue {
 
   private func replaceWidget(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let widget = try widget(request, id: try widgetID(id))
-    let writing: Store.WidgetWriting
-    do throws(StoreError) { writing = try await store.replace(widget) } catch { throw GatewayError(error) }
-    switch writing {
+    let outcome: Store.WidgetWriteOutcome
+    do throws(StoreError) { outcome = try await store.replace(widget) } catch { throw GatewayError(error) }
+    switch outcome {
     case .written: return response(200, widget)
     case .unknown: throw Self.noSuchWidget
     case .full: throw Self.full
@@ -56,14 +56,14 @@ extension Catalogue {
     return .deleted
   }
 
-  /// The body as a widget.
+  /// Reads the body as a widget.
   private func widget(_ request: ResourceRequest, id: String) throws(GatewayError) -> DashboardWidget {
     var reader = WidgetReader()
     guard let widget = reader.widget(try members(request), id: id) else { throw .invalidFields(reader.problems) }
     return widget
   }
 
-  /// An id that can't be one is an unknown widget's.
+  /// Returns the UUID; a malformed id is treated like the id of an unknown widget.
   private func widgetID(_ text: String) throws(GatewayError) -> String {
     guard let id = uuid(text) else { throw Self.noSuchWidget }
     return id
@@ -75,7 +75,7 @@ extension Catalogue {
         + "\(Store.maximumWidgetText) characters together. Delete or shorten one first.")
   }
 
-  private static var noSuchWidget: GatewayError { .notFound("There is no widget with this id.") }
+  private static var noSuchWidget: GatewayError { .notFound("No widget has this id.") }
 
   private func response(_ status: Int, _ widget: DashboardWidget) -> ResourceResponse {
     ResourceResponse(status) { widget.write(to: &$0) }

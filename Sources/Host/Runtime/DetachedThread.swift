@@ -1,13 +1,13 @@
 import Glibc
 
-/// Makes the threads on which a store's blocking calls are done.
+/// Creates threads for blocking calls.
 enum DetachedThread {
-  /// Runs `body` on a new thread, which ends with it; nobody waits for it.
+  /// Runs `body` on a new thread that ends with it and can't be joined.
   ///
-  /// - Returns: 0, or why there is no thread (limits on threads, no memory).
+  /// - Returns: 0, or the error number of pthread_create(3): a limit on threads, or no memory.
   static func start(_ body: @escaping @Sendable () -> Void) -> Int32 {
     let argument = Unmanaged.passRetained(Body(body))
-    // Signals are the main thread's: a thread inherits the mask of the one that makes it.
+    // The main thread handles signals. A thread inherits the signal mask of its creator.
     var all = sigset_t()
     var before = sigset_t()
     sigfillset(&all)

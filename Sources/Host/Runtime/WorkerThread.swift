@@ -1,10 +1,10 @@
 import Glibc
 
-/// One thread that runs the jobs of an actor, one after another.
+/// An executor that runs the jobs of an actor, one after another, on its own thread.
 ///
-/// What blocks there (a disk, a lock) blocks no event loop. Its queue holds jobs of tasks that wait for an answer, so
-/// it is as short as there are such tasks. The thread is made for the first job, and ends when the last reference to
-/// this object is gone and the queue is empty; nobody waits for it.
+/// Blocking there (on a disk or a lock) blocks no event loop. The queue holds jobs of waiting tasks, so their number
+/// limits its length. The thread is created for the first job, and ends when the last reference to this object is gone
+/// and the queue is empty.
 final class WorkerThread: SerialExecutor {
   private let queue = JobQueue()
 
@@ -13,17 +13,17 @@ final class WorkerThread: SerialExecutor {
   func enqueue(_ job: consuming ExecutorJob) {
     guard queue.append(UnownedJob(job), on: self) else { return }
     let status = DetachedThread.start { [queue] in queue.run() }
-    // Without a thread no job would ever run; there is nothing to go on with (limits on threads, no memory).
+    // Without the thread no job would ever run, so the process can't continue (limits on threads, no memory).
     guard status == 0 else {
       fatalError("A worker thread could not be created (error \(status)). Raise the limit of threads.")
     }
   }
 }
 
-/// Jobs in the order of their arrival, and the thread's loop over them.
+/// The jobs in order of arrival, and the thread's loop.
 ///
-/// `@unchecked Sendable`: `jobs`, `isFinished` and `hasThread` are touched with `mutex` held only; the two pointers never change and
-/// live as long as the object, which the thread itself keeps alive until its loop has ended.
+/// `@unchecked Sendable`: `jobs`, `isFinished` and `hasThread` are accessed only while `mutex` is held. The two
+/// pointers never change and live as long as the object, which the thread keeps alive until its loop has ended.
 private final class JobQueue: @unchecked Sendable {
   /// A job keeps its executor alive until it has run.
   private struct Entry {
@@ -53,7 +53,7 @@ private final class JobQueue: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  /// - Returns: true for the first job, for which somebody has to make the thread.
+  /// - Returns: true for the first job, whose caller must create the thread.
   func append(_ job: UnownedJob, on executor: WorkerThread) -> Bool {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
@@ -76,7 +76,7 @@ private final class JobQueue: @unchecked Sendable {
     }
   }
 
-  /// Everything that is waiting, or nil at the end.
+  /// Waits for jobs and returns all of them; nil at the end.
   private func next() -> [Entry]? {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }

@@ -1,40 +1,41 @@
 import AdapterAPI
 
-/// An engine that keeps tables: SQLite or PostgreSQL.
+/// An engine that stores tables: SQLite or PostgreSQL.
 ///
-/// All work is done in transactions, on threads of the engine's own: no event loop ever waits in it. What the tables
-/// mean is written once for both engines, in SQL that both understand, over `SQLSession`.
+/// All work runs in transactions on the engine's own threads, never on an event loop. The statements are written once
+/// for both engines, in SQL that both understand, over `SQLSession`.
 protocol Database: Sendable {
-  /// Who else may use the same tables, and what that means while the database is away.
+  /// The processes that may use the same tables. Decides what the gateway may assume while the database is unavailable.
   var sharing: StoreSharing { get }
 
-  /// Connects and brings the schema up to date. The other methods do so themselves when it was not called or failed;
-  /// calling it at start says early what is wrong.
+  /// Connects and brings the schema up to date. The other methods do the same when `open` was not called or failed;
+  /// calling it at start reports problems early.
   func open() async throws(StoreError)
 
-  /// Runs `body` in one transaction: committed when it returns, rolled back when it throws.
+  /// Runs `body` in one transaction: committed when `body` returns, rolled back when it throws.
   ///
-  /// `body` runs on the engine's thread and must not wait for anything else. It may run again from the start where the
-  /// engine found nothing of it done.
+  /// `body` runs on the engine's thread and must not wait for anything else. It may run again from the start when the
+  /// engine found that nothing of it was done.
   ///
   /// - Parameters:
-  ///   - queue: work of one lane never waits for work of another.
-  ///   - access: `reading` is refused any change by the engine.
-  ///   - limit: how long all of it may take, waiting for a connection included.
+  ///   - queue: work of one queue never waits for work of another.
+  ///   - access: with `reading`, the engine refuses every change.
+  ///   - limit: the longest time for the whole call, waiting for a connection included.
+  /// - Throws: `StoreError`; `.unavailable` after `limit`.
   func transaction<Value: Sendable>(
     _ queue: StoreQueue, _ access: StoreAccess, limit: Duration,
     _ body: @escaping @Sendable (any SQLSession) throws(StoreError) -> Value
   ) async throws(StoreError) -> Value
 
-  /// What `open` would change in the schema; changes nothing. Throws what `open` would throw, except that a database
-  /// whose schema is old and may not be migrated is no error here.
+  /// Returns the schema changes that `open` would make, one line each, and changes nothing. Throws what `open` would
+  /// throw, except that an outdated schema that may not be migrated is not an error.
   func pendingMigrations() async throws(StoreError) -> [String]
 
-  /// Calls `handler` when another process has said that it stored a token: the adapter's name and the row's version.
-  /// Hints may get lost. Engines without such messages never call it. Replaces the handler before.
+  /// Calls `handler` after another process has stored a token, with the adapter's name and the row's version.
+  /// Notifications may get lost. Engines without notifications never call it. Replaces the previous handler.
   func onTokenChange(_ handler: @escaping @Sendable (_ adapter: String, _ version: Int64) -> Void)
 
-  /// Waits for what is under way, then gives up the connections. Every later call throws.
+  /// Waits for the work under way, then closes the connections. Every later call throws.
   func close() async
 }
 
@@ -42,40 +43,40 @@ extension Database {
   func onTokenChange(_ handler: @escaping @Sendable (_ adapter: String, _ version: Int64) -> Void) {}
 }
 
-/// Work that must not wait for each other.
+/// Independent queues of work: none of them waits for another.
 enum StoreQueue: Sendable, CaseIterable {
-  /// Short, and requests may wait for it.
+  /// Short work that requests may wait for.
   case tokens
-  /// Objects and widgets; an import may take seconds.
+  /// Objects and widgets. An import may take seconds.
   case catalogue
 }
 
 enum StoreAccess: Sendable { case reading, writing }
 
-/// Who may use the same tables.
+/// The processes that may use the same tables.
 enum StoreSharing: Sendable, Equatable {
-  /// This process alone: the store is its own memory.
+  /// This process alone: the tables are in its memory.
   case process
-  /// Processes of one machine: when the file can't be written, nobody else can write it either.
+  /// Processes on one machine: when this process can't write the file, no other process can.
   case machine
-  /// Any number of machines: others may reach the database while this process can't.
+  /// Any number of machines: other processes may reach the database while this one can't.
   case network
 }
 
-/// A connection inside of a transaction. Used on the engine's thread only, and not kept beyond the transaction.
+/// A connection inside a transaction. Used on the engine's thread only, and never after the transaction.
 ///
-/// Parameters are written `$1`, `$2` … in both engines. Tables are named without a schema.
+/// Parameters are written `$1`, `$2` … for both engines. Table names have no schema.
 protocol SQLSession: AnyObject {
   var dialect: SQLDialect { get }
 
-  /// Runs one statement and collects its rows.
+  /// Runs one statement and returns its rows.
   func query(_ sql: String, _ values: [SQLValue]) throws(StoreError) -> [SQLRow]
 
-  /// Runs one statement; how many rows it changed.
+  /// Runs one statement and returns the number of rows that it changed.
   @discardableResult
   func run(_ sql: String, _ values: [SQLValue]) throws(StoreError) -> Int
 
-  /// Inserts many rows in the engine's fastest way. All or none: an error ends the transaction.
+  /// Inserts many rows in the engine's fastest way: all or none. An error ends the transaction.
   func insert(into table: String, _ columns: [String], _ rows: [[SQLValue]]) throws(StoreError)
 }
 
@@ -86,11 +87,11 @@ extension SQLSession {
   func run(_ sql: String) throws(StoreError) -> Int { try run(sql, []) }
 }
 
-/// Where the engines' SQL differs.
+/// The differences between the engines' SQL.
 enum SQLDialect: Sendable {
   case sqlite, postgres
 
-  /// The database's clock, in milliseconds since the epoch. In PostgreSQL it moves on inside of a transaction.
+  /// The database's clock in milliseconds since the epoch. In PostgreSQL it advances within a transaction.
   var now: String {
     switch self {
     case .sqlite: "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
@@ -98,8 +99,8 @@ enum SQLDialect: Sendable {
     }
   }
 
-  /// Behind a SELECT: nobody else changes these rows before the transaction ends. SQLite's writing transactions keep
-  /// everybody else out anyway.
+  /// The end of a SELECT that locks its rows until the transaction ends. Empty for SQLite, whose writing transactions
+  /// exclude each other.
   var forUpdate: String {
     switch self {
     case .sqlite: ""
@@ -117,13 +118,13 @@ enum SQLValue: Sendable, Hashable {
   init(_ number: Int64?) { self = number.map { .integer($0) } ?? .null }
 }
 
-/// One row of an answer; columns count from 0. PostgreSQL gives every value as text.
+/// One row of a result. Columns count from 0. PostgreSQL gives every value as text.
 struct SQLRow: Sendable {
   let values: [SQLValue]
 
   func isNull(_ column: Int) -> Bool { values[column] == .null }
 
-  /// Empty for NULL.
+  /// Returns the empty text for NULL.
   func text(_ column: Int) -> String {
     switch values[column] {
     case .text(let text): text
@@ -134,7 +135,7 @@ struct SQLRow: Sendable {
 
   func optionalText(_ column: Int) -> String? { isNull(column) ? nil : text(column) }
 
-  /// 0 for NULL, and for what is no number.
+  /// Returns 0 for NULL and for text that is not an integer.
   func integer(_ column: Int) -> Int64 {
     switch values[column] {
     case .text(let text): Int64(text) ?? 0

@@ -1,21 +1,21 @@
 import AdapterAPI
 
-/// What the host keeps: the upstreams' tokens, the catalogue of objects, the dashboard's widgets.
+/// The gateway's persistent data: upstream tokens, the catalogue of objects, dashboard widgets.
 ///
-/// The tables' meaning, written once for every engine: `Store+tokens`, `Store+objects`, `Store+widgets`. Threading: any
-/// thread; the work is done on the engine's own.
+/// The operations are written once for every engine: `Store+tokens`, `Store+objects`, `Store+sync`, `Store+widgets`.
+/// May be called on any thread; the work runs on the engine's own threads.
 final class Store: Sendable {
   let database: any Database
   var sharing: StoreSharing { database.sharing }
 
-  /// How long short work may take, waiting for a connection included.
+  /// The time limit of short work, waiting for a connection included.
   static let shortWork = Duration.seconds(5)
 
   init(_ database: any Database) { self.database = database }
 
   func open() async throws(StoreError) { try await database.open() }
 
-  /// Whether the database answers: one round trip.
+  /// Checks with one round trip that the database responds.
   func ping() async throws(StoreError) {
     try await database.transaction(.tokens, .reading, limit: .seconds(2)) { (session) throws(StoreError) in
       _ = try session.query("SELECT 1")

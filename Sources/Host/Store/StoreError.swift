@@ -1,25 +1,25 @@
-/// Why the store could not do its work: a code, and one sentence that says what to do.
+/// The reason why the store failed: a code, and one message with the remedy.
 ///
-/// Never holds what was to be stored.
+/// The message never contains data that was to be stored.
 struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   enum Code: String, Sendable, CaseIterable {
-    /// Not reachable now, or busy, or closed: it may work again later.
+    /// Unreachable, busy or closed. A later attempt may succeed.
     case unavailable
-    /// The file is damaged, or no database at all.
+    /// The file is damaged, or is not a database.
     case corrupt
-    /// A database of some other program.
+    /// The database belongs to another program.
     case foreign
     /// Written by a newer version of this program.
     case newer
-    /// No space left.
+    /// No space left on the disk.
     case full
-    /// May be read and not written.
+    /// Reading is possible, writing is not.
     case readOnly
-    /// The schema is older than this program's, and `store.migrate` forbids to change it.
+    /// The schema is older than this program needs, and `store.migrate` forbids changing it.
     case outdated
-    /// What the configuration says of the store can't be used, whatever the store does.
+    /// The configuration of the store can't be used.
     case misconfigured
-    /// What was to be stored is taken already: a unique value, or a row that somebody changed meanwhile.
+    /// A unique value is taken, or another writer changed the row in the meantime.
     case conflict
   }
 
@@ -31,7 +31,7 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     self.message = message
   }
 
-  /// Waiting does not help: somebody has to change the configuration or the file.
+  /// Waiting does not help: the operator has to change the configuration or the database.
   var needsOperator: Bool {
     switch code {
     case .corrupt, .foreign, .newer, .readOnly, .outdated, .misconfigured: true
@@ -39,12 +39,13 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// The gateway does not even start with it, required or not: the store is not the one that was meant. One that can only
-  /// be read is as good as away: tokens are kept in memory, and it may be mended while the gateway runs.
+  /// The gateway refuses to start, whether the store is required or not, because the database is not the intended one.
+  /// A read-only store does not prevent the start: tokens stay in memory, and the fault may be corrected while the
+  /// gateway runs.
   var preventsStart: Bool { needsOperator && code != .readOnly }
 
   var description: String { "\(code.rawValue): \(message)" }
 
-  static let unanswered = StoreError(.unavailable, "The store has not answered for some time.")
+  static let unanswered = StoreError(.unavailable, "The store has not responded for some time.")
   static let closed = StoreError(.unavailable, "The store is closed; the gateway is stopping.")
 }

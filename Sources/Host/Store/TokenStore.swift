@@ -1,100 +1,103 @@
 import AdapterAPI
 
-/// Where the upstreams' tokens outlive the process: one row per adapter instance.
+/// Persistent storage of upstream tokens: one row per adapter instance.
 ///
-/// Any number of processes may share one store. Two rules keep them from spending one refresh token twice
+/// Any number of processes may share one store. Two rules keep them from using one refresh token twice
 /// (docs/decisions/0004-replicas.md):
 ///
-/// * Who wants to exchange a token takes the **lease** of its row first, in a short transaction, and keeps extending
-///   it while the exchange with the upstream is under way. The lease ends by the database's clock, so one whose holder
-///   was killed or frozen is free after a few seconds.
-/// * Every write is a compare-and-swap against the row that the writer saw last, and is refused while somebody else
-///   holds the lease; so a holder that was frozen and wakes up late can't overwrite what others did meanwhile.
+/// * A process takes the **lease** of the row, in a short transaction, before it exchanges a token, and extends it
+///   while the exchange with the upstream is under way. The lease ends by the database's clock, so the lease of a
+///   holder that was killed or frozen is free after a few seconds.
+/// * Every write is a compare-and-swap against the row that the writer saw last, and is refused while another process
+///   holds the lease. So a holder that was frozen and resumes late can't overwrite newer tokens.
 protocol TokenStore: Sendable {
   var sharing: StoreSharing { get }
   func open() async throws(StoreError)
   func close() async
 
-  /// The pair of that adapter, unless it came from another upstream: a token never goes where it did not come from.
+  /// Returns the adapter's pair, or nil when it came from another upstream: a token is only sent to the upstream that
+  /// issued it.
   func load(_ key: TokenKey) async throws(StoreError) -> StoredPair?
 
-  /// Takes the lease, unless the row says something else than the caller saw last, or somebody else has it.
+  /// Takes the lease, unless the row has changed since the caller saw it or another process holds the lease.
   ///
   /// - Parameters:
-  ///   - seen: what the caller saw last; nil when it saw nothing.
-  ///   - holder: this process, distinct from every other; who has the lease already may take it again.
-  ///   - time: how long from now on it is good, unless it is extended.
+  ///   - seen: the pair that the caller saw last; nil when it saw none.
+  ///   - holder: identifies this process. The present holder may take its lease again.
+  ///   - time: the lease's duration from now on, unless it is extended.
   func claim(
     _ key: TokenKey, holder: String, seen: StoredPair?, for time: Duration
   ) async throws(StoreError) -> ClaimOutcome
 
-  /// Lets the lease last `time` from now on.
+  /// Extends the lease to `time` from now on.
   ///
-  /// - Returns: false when it is no longer this holder's.
+  /// - Returns: false when this holder has lost the lease.
   func extend(_ key: TokenKey, holder: String, for time: Duration) async throws(StoreError) -> Bool
 
-  /// Gives the lease back without having stored anything. Does nothing where it is no longer this holder's.
+  /// Releases the lease without storing a pair. Does nothing when this holder has lost the lease.
   func release(_ key: TokenKey, holder: String) async throws(StoreError)
 
-  /// Keeps `token` in the place of `old`, durably, and gives the lease back, in one transaction: when this returns
-  /// `.saved`, a crash does not lose it. Tells the other processes where the engine can.
+  /// Replaces `old` with `token` durably and releases the lease, in one transaction: after `.saved`, a crash does not
+  /// lose the pair. Notifies the other processes where the engine can.
   ///
-  /// Somebody who writes the row without knowing versions is noticed too: version **and** both tokens have to be those
-  /// of `old`. A row of another upstream is overwritten whatever it says, unless it is leased.
+  /// Writers that do not maintain versions are detected too: the version **and** both tokens must equal those of `old`.
+  /// A row of another upstream is overwritten unless it is leased.
   ///
-  /// - Parameter old: what the caller saw last; nil when it saw nothing.
+  /// - Parameter old: the pair that the caller saw last; nil when it saw none.
   func save(
     _ token: Token, _ key: TokenKey, holder: String, replacing old: StoredPair?
   ) async throws(StoreError) -> SaveOutcome
 }
 
-/// Whose token.
+/// Identifies a token row: adapter instance and upstream.
 struct TokenKey: Sendable, Hashable {
   /// The adapter instance's name.
   let adapter: String
-  /// The identity `type|address|hash of the account` that the pair is bound to.
+  /// The identity `type
+  /// address
+  /// hash of the account` that the pair is bound to.
   let upstream: String
-  /// It is the adapter under `defaults.adapter`: its row keeps the lowest id, where EcoCtrl looks for the token.
+  /// The adapter is the one under `defaults.adapter`: its row has the lowest id, where EcoCtrl looks for the token.
   var isDefault = false
-  /// A row that names no adapter, as EcoCtrl writes it, is taken for this one's when it has none yet.
+  /// An adapter without a row may adopt a row that names no adapter, as EcoCtrl writes it.
   var adopts = false
 }
 
-/// A token as it stands in the store, with the row's version.
+/// A stored token pair with its row's version.
 struct StoredPair: Sendable, Equatable {
   let token: Token
-  /// Counts up with every write of a pair; what compare-and-swap compares. Taking a lease does not move it.
+  /// Incremented with every write of a pair, and compared by compare-and-swap. Taking a lease does not change it.
   let version: Int64
-  /// How long the token was still good when the row was read, by the store's clock, which all processes share; nil where
-  /// the row does not tell when it was obtained.
+  /// The remaining validity when the row was read, by the database's clock, which all processes share. Nil when the row
+  /// does not say when the token was obtained.
   var left: Duration?
 
-  /// When it was read makes no difference.
+  /// Ignores `left`, which depends on the time of reading.
   static func == (a: StoredPair, b: StoredPair) -> Bool { a.token == b.token && a.version == b.version }
 }
 
-/// How asking for the lease ended.
+/// The result of `TokenStore.claim`.
 enum ClaimOutcome: Sendable, Equatable {
-  /// The caller has it.
+  /// The caller holds the lease.
   case granted
-  /// The row was changed since the caller looked; this is what stands there now. No lease was taken.
+  /// The row has changed since the caller saw it; here is its present pair. No lease was taken.
   case changed(StoredPair)
-  /// Somebody else has it, for that long unless they extend it or give it back.
+  /// Another process holds the lease, for this time unless it extends or releases it.
   case held(Duration)
 }
 
-/// How a compare-and-swap ended.
+/// The result of `TokenStore.save`.
 enum SaveOutcome: Sendable, Equatable {
   case saved(StoredPair)
-  /// Somebody else changed the row meanwhile; this is what stands there now. The lease was given back.
+  /// Another writer changed the row; here is its present pair. The lease was released.
   case lost(StoredPair)
-  /// Somebody else has the lease, for that long unless they extend it or give it back. Nothing was written.
+  /// Another process holds the lease, for this time unless it extends or releases it. Nothing was written.
   case leased(Duration)
 }
 
 extension StoredPair {
-  /// The row is still what the writer saw last. Not every upstream gives a new refresh token each time, so the access
-  /// token has to be the same too.
+  /// Returns whether the row is still the one that the writer saw last. Not every upstream issues a new refresh token
+  /// each time, so the access tokens are compared too.
   func isUnchanged(since old: StoredPair?) -> Bool {
     guard let old else { return false }
     return version == old.version && token.refresh == old.token.refresh && token.access == old.token.access

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Host
 
-/// docs/from-ecoctrl.md: the statement that copies EcoCtrl's objects, as it stands on the page, on a real PostgreSQL.
-@Suite("From EcoCtrl", .blocking)
+/// Runs the statement of docs/from-ecoctrl.md that copies EcoCtrl's objects on a PostgreSQL server.
+@Suite(.blocking)
 struct FromEcoCtrlTests {
   private let server: PostgresServer
   private let database: String
@@ -24,7 +24,7 @@ struct FromEcoCtrlTests {
     try server.sql("CREATE SCHEMA pointgate; SET search_path = pointgate; \(ours)", database: database)
   }
 
-  /// EcoCtrl's table of objects and what it refers to.
+  /// EcoCtrl's table of objects and the table that it refers to.
   private static let ecoctrl = """
     CREATE TABLE models (id uuid PRIMARY KEY DEFAULT gen_random_uuid());
     CREATE TABLE objects (
@@ -54,8 +54,8 @@ struct FromEcoCtrlTests {
     try server.sql("SELECT \(column) FROM pointgate.objects WHERE id = '\(id(number))'", database: database)
   }
 
-  @Test("an object keeps its id, code, name and description; model and status go into metadata, compactly")
-  func plain() throws {
+  @Test
+  func `the statement keeps id, code, name and description, and puts model and status into compact metadata`() throws {
     try add(1, code: "C_1")
     try copy()
     #expect(try column("code", of: 1) == "C_1")
@@ -64,8 +64,8 @@ struct FromEcoCtrlTests {
     #expect(try column("source IS NULL AND synced IS NULL AND updated_at > 1600000000000", of: 1) == "t")
   }
 
-  @Test("objects without a code get one, and without a name too")
-  func missing() throws {
+  @Test
+  func `the statement gives objects a code and a name when they have none`() throws {
     try add(1, code: nil, name: nil)
     try add(2, code: "", name: "", model: 1)
     try add(3, code: "C_3", name: nil)
@@ -76,8 +76,11 @@ struct FromEcoCtrlTests {
     #expect(try column("name", of: 3) == "C_3")
   }
 
-  @Test("of several with one code the first keeps it, and the others can be told, also when codes are long")
-  func doubled() throws {
+  @Test
+  func
+    `the statement keeps a duplicate code for the first object and makes the remaining ones unique, even for long codes`()
+    throws
+  {
     let long = String(repeating: "ü", count: 255)
     try add(1, code: "C_1")
     try add(2, code: "C_1", model: 1)
@@ -91,12 +94,12 @@ struct FromEcoCtrlTests {
     #expect(try column("length(code)", of: 4) == "255")
   }
 
-  @Test("it may run again: what is there stays, what is new comes, nothing is lost")
-  func again() throws {
+  @Test
+  func `the statement, run again, keeps present objects and adds new ones`() throws {
     try add(2, code: "C_1")
     try copy()
     try server.sql("UPDATE pointgate.objects SET name = 'Edited'", database: database)
-    // With a lower id than the one that has the code already.
+    // This id is lower than that of the object that already has the code.
     try add(1, code: "C_1", model: 1)
     try copy()
     try copy()
@@ -105,8 +108,8 @@ struct FromEcoCtrlTests {
     #expect(try column("code", of: 1) == "C_1@\(id(1))")
   }
 
-  @Test("an object that the gateway has already keeps its code, and EcoCtrl's own table is as it was")
-  func ours() throws {
+  @Test
+  func `the statement changes neither the gateway's objects nor EcoCtrl's table`() throws {
     try add(1, code: "C_1")
     try server.sql(
       """

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Host
 
-/// How a SQLite file's schema comes up to date.
+/// Migrations of SQLite files.
 @Suite struct MigrationTests {
   private let folder = StoreFolder()
 
@@ -13,7 +13,7 @@ import Testing
     Store(SQLiteDatabase(path: path, mode))
   }
 
-  /// A file as the first version of the gateway left it, with one row.
+  /// Makes a file as the first version of the gateway left it, with one row.
   private func makeFirstVersion() throws {
     let connection = try SQLiteConnection(path: path)
     try connection.execute(
@@ -29,14 +29,14 @@ import Testing
       """)
   }
 
-  @Test func `every step has a number of its own, in order, and says what it does`() {
+  @Test func `migrations have ascending versions, unique names and a description`() {
     #expect(Migration.all.map(\.version) == Array(1...Int64(Migration.all.count)))
     #expect(Set(Migration.all.map(\.name)).count == Migration.all.count)
     #expect(Migration.all.map(\.effect).first == "1 tokens: creates table iot_tokens")
     #expect(Migration.tokenLeases.effect.contains("adds updated_by, lease_holder, lease_until to table iot_tokens"))
   }
 
-  @Test func `an older file is extended and keeps its rows`() async throws {
+  @Test func `migration of an older file keeps its rows`() async throws {
     try makeFirstVersion()
     let pending = try await store().database.pendingMigrations()
     #expect(pending.map { $0.prefix(2) } == ["2 ", "3 ", "4 "])
@@ -46,15 +46,15 @@ import Testing
     #expect(try await store().database.pendingMigrations() == [])
   }
 
-  @Test func `what is pending is told and nothing is done`() async throws {
+  @Test func `pendingMigrations lists the steps and changes nothing`() async throws {
     let names = try await store().database.pendingMigrations()
-    #expect(names.count == 1 && names[0].contains("makes the file"))
+    #expect(names.count == 1 && names[0].contains("creates the file"))
     #expect(!FileManager.default.fileExists(atPath: path))
     try makeFirstVersion()
     for _ in 1...2 { #expect(try await store().database.pendingMigrations().count == 3) }
   }
 
-  @Test func `with migrate false an old schema is refused and left, and a current one works`() async throws {
+  @Test func `with migrate false, an old schema is refused and unchanged, and a current one works`() async throws {
     func outdated() async -> StoreError? {
       do throws(StoreError) {
         try await store(.writable(mayMigrate: false)).open()
@@ -74,11 +74,11 @@ import Testing
     #expect(await outdated() == nil)
   }
 
-  @Test func `a step that fails leaves the file as it was`() async throws {
+  @Test func `a failed migration step leaves the file unchanged`() async throws {
     try makeFirstVersion()
     let connection = try SQLiteConnection(path: folder.file("b.db"))
     try connection.execute("DELETE FROM schema_migrations WHERE version = 4; DROP TABLE dashboard_widgets")
-    // An index takes the name too.
+    // An index also occupies the name.
     try connection.execute("CREATE INDEX dashboard_widgets ON objects (name)")
     let code = await storeErrorCode { () throws(StoreError) in
       try await SQLiteDatabase(path: folder.file("b.db")).open()
@@ -87,7 +87,7 @@ import Testing
     #expect(try connection.integer("SELECT max(version) FROM schema_migrations") == 3)
   }
 
-  @Test func `a table that is in the way of a step is another program's`() async throws {
+  @Test func `an unexpected table creates the file foreign`() async throws {
     try makeFirstVersion()
     let connection = try SQLiteConnection(path: folder.file("b.db"))
     try connection.execute("DELETE FROM schema_migrations WHERE version >= 3; DROP TABLE objects")

@@ -2,18 +2,18 @@ import Testing
 
 @testable import Host
 
-/// Imports: all or nothing.
+/// Imports write all objects or none.
 @Suite struct ObjectImportTests {
-  @Test("an import of nothing is written", arguments: StoreKind.allCases)
-  func nothing(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `import of an empty list succeeds`(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       #expect(try await store.importObjects([]) == [])
       #expect(try await codes(store) == [])
     }
   }
 
-  @Test("taken codes are named by their places, and nothing is written", arguments: StoreKind.allCases)
-  func taken(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `import with taken codes returns their indices and writes nothing`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       try await store.create(CatalogueObject(id: id(5001), code: "C1", name: "old"))
       try await store.create(CatalogueObject(id: id(5002), code: "C1200", name: "old"))
@@ -26,8 +26,8 @@ import Testing
     }
   }
 
-  @Test("a code that stands twice in the import is a conflict, and nothing is written", arguments: StoreKind.allCases)
-  func twice(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `import with a duplicate code is a conflict and writes nothing`(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       let objects = ["A", "B", "A"].enumerated().map {
         CatalogueObject(id: id($0.offset), code: $0.element, name: "")
@@ -38,8 +38,8 @@ import Testing
     }
   }
 
-  @Test("after a refused import the next one is written", arguments: StoreKind.allCases)
-  func again(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `import succeeds after a refused one`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let objects = (0..<3).map { CatalogueObject(id: id($0), code: "C\($0)", name: "") }
       try await store.create(CatalogueObject(id: id(9), code: "C2", name: ""))
@@ -50,8 +50,8 @@ import Testing
     }
   }
 
-  @Test("of two imports of the same codes at the same time one is written", arguments: StoreKind.allCases)
-  func race(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `of concurrent imports of the same codes, one is written`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let outcomes = try await withThrowingTaskGroup(of: [Int].self) { group in
         for turn in 0..<4 {

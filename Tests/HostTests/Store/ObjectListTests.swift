@@ -2,10 +2,10 @@ import Testing
 
 @testable import Host
 
-/// Pages of objects, and what is found in them.
+/// Pages, filters and searches of the object list.
 @Suite struct ObjectListTests {
-  @Test("a list is in the order of the codes' bytes", arguments: StoreKind.allCases)
-  func order(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `object lists are ordered by the bytes of the codes`(kind: StoreKind) async throws {
     let sorted = [" ", "-", "0", "10", "2", "A", "AA", "B", "Z", "_", "a", "a b", "ab", "z", "Ä", "ä", "Ω", "～", "🌡"]
     try await withStore(kind) { store in
       try await fill(store, sorted.shuffled())
@@ -16,8 +16,8 @@ import Testing
     }
   }
 
-  @Test("a page has as many as were asked for, and says whether there are more", arguments: StoreKind.allCases)
-  func pages(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a page has the requested length and says whether more objects follow`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       try await fill(store, (1...5).map { "C\($0)" })
       for limit in 1...6 {
@@ -31,8 +31,8 @@ import Testing
     }
   }
 
-  @Test("a page of more than a batch is whole", arguments: StoreKind.allCases)
-  func longPage(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a page longer than one batch is complete`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let all = (1000..<1000 + 2 * ObjectQuery.batch + 1).map { "C\($0)" }
       try await fill(store, all)
@@ -43,8 +43,8 @@ import Testing
     }
   }
 
-  @Test("a page of much metadata ends early, and the next one goes on", arguments: StoreKind.allCases)
-  func heavyPage(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a page with much metadata ends early, and the next one continues`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let metadata = #"{"text":""# + String(repeating: "x", count: 250_000) + #""}"#
       let objects = (100..<180).map {
@@ -60,8 +60,8 @@ import Testing
     }
   }
 
-  @Test("pages show each object once while others come and go", arguments: StoreKind.allCases)
-  func cursor(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `pages contain each object once while other objects are added and deleted`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let stable = (10..<40).map { "C\($0)" }
       try await fill(store, stable)
@@ -73,7 +73,7 @@ import Testing
         seen += page.items.map(\.code)
         guard page.hasMore, let last = page.items.last else { break }
         after = last.code
-        // One before, one right behind, and one that was seen goes.
+        // Adds one object before the page and one after it, and deletes one of the page.
         turn += 1
         try await store.create(CatalogueObject(id: id(1000 + turn), code: "A\(turn)", name: ""))
         try await store.create(CatalogueObject(id: id(2000 + turn), code: "\(last.code)+", name: ""))
@@ -85,8 +85,8 @@ import Testing
     }
   }
 
-  @Test("a type is matched as a whole, and pages go on within it", arguments: StoreKind.allCases)
-  func types(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a type filter matches the whole type, also across pages`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let types = ["sensor", "meter", "Sensor", "", "sensor", "sensors", "sensor"]
       let objects = types.enumerated().map {
@@ -103,7 +103,7 @@ import Testing
   }
 
   @Test(
-    "a search finds parts of code or name, with no special characters", arguments: StoreKind.allCases,
+    arguments: StoreKind.allCases,
     [
       ("", ["100%", "AB1", "A_1", "back\\slash", "o'clock", "straße", "ÜBER"]),
       ("a", ["AB1", "A_1", "back\\slash", "straße", "ÜBER"]),
@@ -112,7 +112,9 @@ import Testing
       ("\\s", ["back\\slash"]), ("'", ["o'clock"]), ("ß", ["straße"]), ("ü", []), ("Ü", ["ÜBER"]), ("ARIUM", ["ÜBER"]),
       ("no such", []), ("1\0", []), ("_1%", []), (String(repeating: "a", count: 100_000), []),
     ])
-  func search(kind: StoreKind, search: (text: String, found: [String])) async throws {
+  func `a search finds parts of code or name and has no special characters`(
+    kind: StoreKind, search: (text: String, found: [String])
+  ) async throws {
     try await withStore(kind) { store in
       let all = ["AB1", "A_1", "100%", "back\\slash", "o'clock", "straße"]
       try await fill(store, all)
@@ -121,8 +123,8 @@ import Testing
     }
   }
 
-  @Test("filters are all fulfilled", arguments: StoreKind.allCases)
-  func combined(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `several filters all apply`(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       let objects = (0..<20).map {
         CatalogueObject(id: id($0), code: "C\(10 + $0)", name: $0 % 2 == 0 ? "even" : "odd", type: "t\($0 % 3)")
@@ -134,15 +136,15 @@ import Testing
   }
 
   @Test(
-    "an index leads to the beginning of a page, and nothing is sorted", arguments: StoreKind.allCases,
+    arguments: StoreKind.allCases,
     [ObjectQuery(limit: 9), ObjectQuery(type: "meter", limit: 9), ObjectQuery(text: "x", limit: 9)])
-  func plan(kind: StoreKind, query: ObjectQuery) async throws {
+  func `a page is read by an index, without sorting`(kind: StoreKind, query: ObjectQuery) async throws {
     try await withStore(kind) { store in
       try await fill(store, ["A", "B"])
       let plan = try await store.database.transaction(.catalogue, .reading, limit: .seconds(10)) {
         (session) throws(StoreError) in
         if session.dialect == .postgres {
-          // Two rows are not worth an index; what matters is that there is one.
+          // PostgreSQL would not use an index for two rows; the test only checks that a suitable one exists.
           for way in ["seqscan", "bitmapscan", "sort"] { try session.run("SET LOCAL enable_\(way) = off") }
         }
         let (sql, filters) = query.statement(session.dialect)

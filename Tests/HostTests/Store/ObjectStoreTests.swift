@@ -2,10 +2,10 @@ import Testing
 
 @testable import Host
 
-/// What every store has to do with objects.
+/// The object operations, on every kind of store.
 @Suite struct ObjectStoreTests {
-  @Test("what was created is read again, all of it", arguments: StoreKind.allCases)
-  func roundTrip(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a created row is read back completely`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let object = CatalogueObject(
         id: id(1), code: "C_5001 ü'\"\\;--", name: "Zuluft 温度 🌡", type: "sensor", description: "",
@@ -19,8 +19,8 @@ import Testing
     }
   }
 
-  @Test("texts come back byte for byte, also where Unicode takes them for equal", arguments: StoreKind.allCases)
-  func bytes(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `texts keep their bytes, even when Unicode considers them equal`(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       let composed = CatalogueObject(id: id(1), code: "caf\u{e9}", name: "n\u{e9}")
       let decomposed = CatalogueObject(id: id(2), code: "cafe\u{301}", name: "ne\u{301}")
@@ -32,8 +32,8 @@ import Testing
     }
   }
 
-  @Test("nobody has an unknown id", arguments: StoreKind.allCases)
-  func unknown(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `operations on an unknown id find nothing`(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       #expect(try await store.object(id: id(1)) == nil)
       #expect(try await store.replace(id: id(1)) { .success($0) as Result<_, Never> } == nil)
@@ -41,8 +41,8 @@ import Testing
     }
   }
 
-  @Test("a code belongs to one object", arguments: StoreKind.allCases)
-  func uniqueCode(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a second object with the same code is a conflict`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let first = CatalogueObject(id: id(1), code: "A", name: "first")
       try await store.create(first)
@@ -61,8 +61,8 @@ import Testing
     }
   }
 
-  @Test("a deleted object is gone, and its code is free", arguments: StoreKind.allCases)
-  func delete(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a deleted object is gone and its code is free`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       try await store.create(CatalogueObject(id: id(1), code: "A", name: "A"))
       try await store.create(CatalogueObject(id: id(2), code: "B", name: "B"))
@@ -74,25 +74,25 @@ import Testing
     }
   }
 
-  @Test("a change replaces everything but the id", arguments: StoreKind.allCases)
-  func replace(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `replace changes everything except the id`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let old = CatalogueObject(id: id(1), code: "A", name: "A", type: "t", description: "d", metadata: #"{"a":1}"#)
       try await store.create(old)
       try await store.create(CatalogueObject(id: id(2), code: "B", name: "B"))
       let new = CatalogueObject(id: id(9), code: "C", name: "N", type: "", description: nil, metadata: #"{"a":1.0}"#)
-      let answer = try await store.replace(id: id(1)) { seen -> Result<CatalogueObject, Never> in
+      let response = try await store.replace(id: id(1)) { seen -> Result<CatalogueObject, Never> in
         #expect(seen == old)
         return .success(new)
       }
-      #expect(answer == .success(new.with(id: id(1))))
+      #expect(response == .success(new.with(id: id(1))))
       #expect(try await store.object(id: id(1)) == new.with(id: id(1)))
       #expect(try await store.object(id: id(2))?.name == "B")
     }
   }
 
-  @Test("a refused change changes nothing, and says why", arguments: StoreKind.allCases)
-  func refusal(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `replace with a failure changes nothing and returns the failure`(kind: StoreKind) async throws {
     struct Refused: Error, Equatable {}
     try await withStore(kind) { store in
       try await store.create(CatalogueObject(id: id(1), code: "A", name: "A"))
@@ -101,8 +101,8 @@ import Testing
     }
   }
 
-  @Test("changes of one object at the same time lose nothing", arguments: StoreKind.allCases)
-  func concurrentChanges(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `concurrent changes of one object lose no update`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let id = id(1)
       try await store.create(CatalogueObject(id: id, code: "A", name: ""))
@@ -124,25 +124,25 @@ import Testing
   }
 
   @Test(
-    "texts that look like SQL are texts", arguments: StoreKind.allCases,
+    arguments: StoreKind.allCases,
     [
       "'; DROP TABLE objects; --", "$1", "?", "x' OR '1'='1", "\\'; SELECT 1", "E'\\x00'", "\"objects\"", "\t\n\r",
       "\\.",
     ])
-  func injection(kind: StoreKind, text: String) async throws {
+  func `texts that look like SQL are stored as texts`(kind: StoreKind, text: String) async throws {
     try await withStore(kind) { store in
       let object = CatalogueObject(id: id(1), code: text, name: text, type: text, description: text)
       #expect(try await store.importObjects([object]) == [])
       #expect(try await store.object(id: id(1)) == object)
       #expect(try await codes(store, type: text, text: text) == [text])
       #expect(try await codes(store, after: text) == [])
-      let answer = try await store.replace(id: id(1)) { old -> Result<CatalogueObject, Never> in .success(old) }
-      #expect(answer == .success(object))
+      let response = try await store.replace(id: id(1)) { old -> Result<CatalogueObject, Never> in .success(old) }
+      #expect(response == .success(object))
     }
   }
 
-  @Test("a closed store says so", arguments: StoreKind.allCases)
-  func closed(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a closed store throws unavailable`(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       await store.close()
       #expect(
@@ -151,13 +151,13 @@ import Testing
   }
 }
 
-/// A UUID that tells its number.
+/// Returns a UUID that ends with the number.
 func id(_ number: Int) -> String {
   let digits = String(number)
   return "00000000-0000-4000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits
 }
 
-/// The codes of one page.
+/// Returns the codes of one page.
 func codes(
   _ store: Store, type: String? = nil, text: String? = nil, after: String? = nil, limit: Int = 1000
 ) async throws -> [String] {

@@ -2,24 +2,22 @@ import Testing
 
 @testable import Host
 
-/// What a sync reads and writes; what it makes of it is `SyncMerge`'s.
+/// The reads and writes of a sync. `SyncMergeTests` covers the merge itself.
 @Suite struct ObjectSyncStoreTests {
-  @Test(
-    "a sync sees what its adapter listed and the codes that are listed, and nothing else", arguments: StoreKind.allCases
-  )
-  func scope(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a sync reads the adapter's objects and the listed codes, and nothing else`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let mine = SyncedObject(object: object(1, "mine"), source: "main", synced: #"{"name":"1.10"}"#)
-      let others = SyncedObject(object: object(2, "others"), source: "annex", synced: "{}")
+      let listedByAnnex = SyncedObject(object: object(2, "listed"), source: "annex", synced: "{}")
       let third = SyncedObject(object: object(3, "third"), source: "annex", synced: "{}")
-      try await write(store, SyncChanges(created: [mine, others, third]))
+      try await write(store, SyncChanges(created: [mine, listedByAnnex, third]))
       try await store.create(object(4, "by hand"))
       try await store.create(object(5, "caf\u{e9}"))
       try await store.create(object(6, "cafe\u{301}"))
-      let seen = try await read(store, codes: ["mine", "others", "by hand", "caf\u{e9}", "cafe\u{301}", "new"])
+      let seen = try await read(store, codes: ["mine", "listed", "by hand", "caf\u{e9}", "cafe\u{301}", "new"])
       #expect(
         seen == [
-          ObjectCode("mine"): mine, ObjectCode("others"): others,
+          ObjectCode("mine"): mine, ObjectCode("listed"): listedByAnnex,
           ObjectCode("by hand"): SyncedObject(object: object(4, "by hand")),
           ObjectCode("caf\u{e9}"): SyncedObject(object: object(5, "caf\u{e9}")),
           ObjectCode("cafe\u{301}"): SyncedObject(object: object(6, "cafe\u{301}")),
@@ -28,8 +26,8 @@ import Testing
     }
   }
 
-  @Test("what a sync makes anew and anew writes is written, ids stay", arguments: StoreKind.allCases)
-  func writing(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a sync writes created and updated objects and keeps ids`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       for number in 1...3 { try await store.create(object(number, "C\(number)")) }
       let updated = SyncedObject(
@@ -45,8 +43,8 @@ import Testing
     }
   }
 
-  @Test("a change by hand leaves what the sync wrote beside it", arguments: StoreKind.allCases)
-  func handEdit(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a change by hand keeps the values of the last sync`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let row = SyncedObject(object: object(1, "C1"), source: "main", synced: #"{"name":"C1"}"#)
       try await write(store, SyncChanges(created: [row]))
@@ -59,8 +57,8 @@ import Testing
     }
   }
 
-  @Test("a dry run writes nothing, and reports", arguments: StoreKind.allCases)
-  func dryRun(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a dry run writes nothing and returns the summary`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let created = SyncedObject(object: object(1, "C1"), source: "main", synced: "{}")
       let report = try await store.sync("main", codes: ["C1"], writes: false) { _ in
@@ -71,8 +69,8 @@ import Testing
     }
   }
 
-  @Test("a sync that can't be written whole is not written at all", arguments: StoreKind.allCases)
-  func allOrNothing(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a sync with a conflict writes nothing`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       try await store.create(object(1, "C1"))
       let changes = SyncChanges(
@@ -86,8 +84,8 @@ import Testing
     }
   }
 
-  @Test("a sync and changes by hand at the same time lose nothing", arguments: StoreKind.allCases)
-  func concurrentEdits(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `concurrent syncs and changes by hand lose no update`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let count = 20
       try await write(

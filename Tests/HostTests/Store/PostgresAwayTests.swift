@@ -6,23 +6,23 @@ import Testing
 
 @testable import Host
 
-/// The server restarts, freezes, kills connections, or is not there.
-@Suite("PostgreSQL: a server in trouble", .blocking, .timeLimit(.minutes(2))) struct PostgresAwayTests {
+/// The server restarts, freezes, kills connections, or is down.
+@Suite(.blocking, .timeLimit(.minutes(2))) struct PostgresAwayTests {
   private static let ping = "SELECT 1"
 
-  @Test func `a restart between two transactions is not noticed`() async throws {
+  @Test func `a server restart between two transactions causes no error`() async throws {
     let server = try PostgresServer()
     let database = PostgresDatabase(try server.newDatabase())
     for mode in [PostgresServer.StopMode.fast, .immediate] {
-      for lane in StoreQueue.allCases { try await database.rows(Self.ping, [], lane) }
+      for queue in StoreQueue.allCases { try await database.rows(Self.ping, [], queue) }
       server.stop(mode)
       try server.start()
-      for lane in StoreQueue.allCases { try await database.rows(Self.ping, [], lane) }
+      for queue in StoreQueue.allCases { try await database.rows(Self.ping, [], queue) }
     }
     await database.close()
   }
 
-  @Test func `a server that is gone is said, and its return noticed`() async throws {
+  @Test func `callers fail while the server is down and succeed after its return`() async throws {
     let server = try PostgresServer()
     let database = PostgresDatabase(try server.newDatabase())
     try await database.rows(Self.ping)
@@ -32,7 +32,7 @@ import Testing
       #expect(error?.code == .unavailable)
     }
     try server.start()
-    // No restart of ours.
+    // Without restarting the gateway's side.
     try await until {
       await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) } == nil
     }
@@ -40,7 +40,7 @@ import Testing
     await database.close()
   }
 
-  @Test func `a frozen server costs the first caller its limit, and the others nothing`() async throws {
+  @Test func `a frozen server delays the first caller only, up to its limit`() async throws {
     let server = try PostgresServer()
     let database = PostgresDatabase(try server.newDatabase())
     try await database.rows(Self.ping, [], .tokens)
@@ -49,8 +49,8 @@ import Testing
       try await database.rows(Self.ping, [], .tokens, limit: .seconds(1))
     }
     #expect(first?.code == .unavailable)
-    // As long as its connection is not given up they may wait for it; afterwards nobody does, but for one at a time who
-    // tries to connect.
+    // Until the frozen connection is given up, callers wait for it. Afterwards they fail at once, except for one at a
+    // time that tries to connect.
     try await until {
       await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) } != nil
     }
@@ -71,7 +71,7 @@ import Testing
     await database.close()
   }
 
-  @Test func `a statement that takes too long is ended on the server too, and its connection lives on`() async throws {
+  @Test func `a statement over its limit is cancelled on the server, and its connection stays usable`() async throws {
     try await withPostgres { database, url in
       let pid = try await database.rows("SELECT pg_backend_pid()", [], .tokens).first?.text(0)
       let error = await storeError { () throws(StoreError) in
@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  @Test func `a connection that is killed in the middle is replaced, and the work done once`() async throws {
+  @Test func `a connection killed within a transaction is replaced, and the work is done once`() async throws {
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE notes (n bigint)")
       let turns = Mutex(0)
@@ -104,7 +104,7 @@ import Testing
     }
   }
 
-  @Test func `work that loses every connection fails, and harms nobody else`() async throws {
+  @Test func `work that loses every connection fails, and the next work succeeds`() async throws {
     try await withPostgres { database, _ in
       let turns = Mutex(0)
       let error = await storeError { () throws(StoreError) in
@@ -119,7 +119,7 @@ import Testing
     }
   }
 
-  @Test func `lanes do not wait for each other, and no caller beyond its limit`() async throws {
+  @Test func `queues do not wait for each other, and no caller waits beyond its limit`() async throws {
     try await withPostgres { database, url in
       let asleep = """
         SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
@@ -148,7 +148,7 @@ import Testing
         try await database.rows(Self.ping, limit: .milliseconds(200))
       }
       #expect(late?.message.contains("200 ms") == true)
-      // Six more than may wait; those are sent away at once.
+      // Six more than the queue admits, which are refused at once.
       let refused = Errors()
       var waiters: [Task<StoreError?, Never>] = []
       for _ in 0..<70 {
@@ -171,7 +171,7 @@ import Testing
     }
   }
 
-  @Test func `closing waits for what is under way, and not for a frozen server`() async throws {
+  @Test func `closing waits for work under way but not for a frozen server`() async throws {
     let server = try PostgresServer()
     let database = PostgresDatabase(try server.newDatabase())
     database.onTokenChange { _, _ in }
@@ -192,7 +192,7 @@ import Testing
 
     let other = PostgresDatabase(server.url(of: "test1"))
     other.onTokenChange { _, _ in }
-    for lane in StoreQueue.allCases { try await other.rows(Self.ping, [], lane) }
+    for queue in StoreQueue.allCases { try await other.rows(Self.ping, [], queue) }
     server.freeze()
     let callers = (0..<5).map { _ in
       Task {
@@ -201,13 +201,13 @@ import Testing
         }
       }
     }
-    // It does not wait for them: they have a day.
+    // Closing does not wait for the callers, whose limit is a day.
     await other.close()
     for caller in callers { #expect(await caller.value?.code == .unavailable) }
     server.thaw()
   }
 
-  @Test func `two hundred reconnects leak neither descriptors nor threads nor sessions`() async throws {
+  @Test func `two hundred reconnects leak no descriptors and no sessions`() async throws {
     let server = try PostgresServer()
     let url = try server.newDatabase()
     let kill = """
@@ -216,7 +216,7 @@ import Testing
       """
     let database = PostgresDatabase(url)
     for turn in 0..<200 {
-      // Each lane kills the other's connection.
+      // Each queue kills the other queue's connection.
       try await database.rows(kill, [], turn % 2 == 0 ? .tokens : .catalogue)
     }
     let sessions = try server.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = 'test1'", database: "postgres")
@@ -240,7 +240,7 @@ import Testing
     let list = Mutex<[StoreError?]>([])
   }
 
-  /// This process's open connections to a port of this machine.
+  /// Returns the number of this process's open connections to a local port.
   private static func sockets(to port: UInt16) -> Int {
     let own = Set(
       ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).compactMap { name in
@@ -254,7 +254,7 @@ import Testing
     }
   }
 
-  @Test func `tables that somebody dropped are made again without a restart`() async throws {
+  @Test func `dropped tables are created again without a restart`() async throws {
     let server = try PostgresServer.shared()
     let url = try server.newDatabase()
     let store = Store(PostgresDatabase(url, schema: "gateway"))

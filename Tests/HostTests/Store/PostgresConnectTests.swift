@@ -6,8 +6,8 @@ import Testing
 
 @testable import Host
 
-@Suite("PostgreSQL: connecting and hints", .blocking, .timeLimit(.minutes(2))) struct PostgresConnectTests {
-  @Test func `no error shows the password or the url`() async throws {
+@Suite(.blocking, .timeLimit(.minutes(2))) struct PostgresConnectTests {
+  @Test func `connection errors contain neither the password nor the url`() async throws {
     let server = try PostgresServer.shared()
     let url = try server.newDatabase()
     let name = try #require(url.split(separator: "/").last)
@@ -22,14 +22,14 @@ import Testing
       ("postgresql://u:open-sesame@127.0.0.1:\(port)/\(name)?sslmode=require", "can't be reached"),
       ("postgresql://u:open-sesame@open-sesame.invalid/\(name)", "can't be reached"),
       ("open-sesame", "store.url"), ("", "store.url"), ("host=127.0.0.1 password=open-sesame\u{0}", "store.url"),
-      ("postgresql://nobody:open-sesame@127.0.0.1:\(port)/\(name)", "28000"),
+      ("postgresql://stranger:open-sesame@127.0.0.1:\(port)/\(name)", "28000"),
       ("postgresql://poor:open-sesame@127.0.0.1:\(port)/open-sesame", "does not exist"),
       ("postgresql://poor:open-sesame@127.0.0.1:\(port)/\(name)", "GRANT USAGE, CREATE ON SCHEMA"),
     ]
     for (url, part) in cases {
       let database = PostgresDatabase(url)
       let error = await storeError { () throws(StoreError) in try await database.open() }
-      // A url that is none can't be waited for.
+      // Waiting does not help with an invalid url.
       #expect(error?.code == (part.hasPrefix("store.") ? .misconfigured : .unavailable), "\(part)")
       #expect(error?.message.contains(part) == true, "\(error?.message ?? "no error") \(part)")
       #expect(error?.description.contains("open-sesame") == false)
@@ -37,14 +37,14 @@ import Testing
     }
   }
 
-  @Test func `a server that accepts and says nothing is given up`() async throws {
+  @Test func `connecting to a server that never responds times out`() async throws {
     let silent = try SilentListener()
     let database = PostgresDatabase("postgresql://u:p@127.0.0.1:\(silent.port)/x")
     #expect(await storeError { () throws(StoreError) in try await database.open() } == .postgresSilent)
     await database.close()
   }
 
-  @Test func `opening makes the schema, and says beforehand what that would be`() async throws {
+  @Test func `opening creates the schema that pendingMigrations announced`() async throws {
     let url = try PostgresServer.shared().newDatabase()
     let careful = PostgresDatabase(url, schema: "mine", migrate: false)
     #expect(try await careful.pendingMigrations().count == Migration.all.count + 1)
@@ -59,7 +59,7 @@ import Testing
     for database in databases + [careful] { await database.close() }
   }
 
-  @Test func `hints come through, also after a restart, and none of another schema`() async throws {
+  @Test func `notifications arrive, also after a restart, and only those of the schema`() async throws {
     let server = try PostgresServer()
     let url = try server.newDatabase()
     let heard = Mutex<[String]>([])
@@ -74,7 +74,7 @@ import Testing
       .savedPair
     }
     for turn in 1...2 {
-      // Said until it is heard, since nobody knows when the listener is there.
+      // Repeated until it arrives, because the time at which the listener connects is unknown.
       try await until {
         _ = try await tell("elsewhere\(turn)", nil)
         try await database.rows(
@@ -90,7 +90,7 @@ import Testing
     await other.close()
   }
 
-  @Test func `a saved token is a hint for others`() async throws {
+  @Test func `saving a token notifies other processes`() async throws {
     let url = try PostgresServer.shared().newDatabase()
     let (database, writer) = (
       PostgresDatabase(url, schema: "own name"), Store(PostgresDatabase(url, schema: "own name"))
@@ -110,10 +110,10 @@ import Testing
   @Test(arguments: [
     ("public main 7", "main", 7), ("public a-b.c 9223372036854775807", "a-b.c", Int64.max),
   ])
-  func `a hint is understood`(payload: String, adapter: String, version: Int64) {
-    let hint = PostgresListener.parse(payload, schema: "public")
-    #expect(hint?.adapter == adapter)
-    #expect(hint?.version == version)
+  func `a valid notification is parsed`(payload: String, adapter: String, version: Int64) {
+    let notification = PostgresListener.parse(payload, schema: "public")
+    #expect(notification?.adapter == adapter)
+    #expect(notification?.version == version)
   }
 
   @Test(arguments: [
@@ -123,11 +123,11 @@ import Testing
     "Public main 7",
     "publicmain 7", "other main 7",
   ])
-  func `what is no hint is left alone`(payload: String) {
+  func `an invalid notification is ignored`(payload: String) {
     #expect(PostgresListener.parse(payload, schema: "public") == nil)
   }
 
-  /// Takes connections into its backlog and never reads.
+  /// Accepts connections into its backlog and never reads.
   private final class SilentListener: Sendable {
     let port: UInt16
     private let descriptor: Int32

@@ -6,24 +6,24 @@ import Testing
 @testable import Host
 
 extension PostgresDatabase {
-  /// On a fresh database of a server.
+  /// Opens a database of the test server.
   convenience init(_ url: String, schema: String = "public", migrate: Bool = true) {
     self.init(url: Secret(url), schema: schema, migrate: migrate)
   }
 
-  /// One statement in a transaction of its own.
+  /// Runs one statement in its own transaction.
   @discardableResult
   func rows(
-    _ sql: String, _ values: [SQLValue] = [], _ lane: StoreQueue = .catalogue, _ access: StoreAccess = .writing,
+    _ sql: String, _ values: [SQLValue] = [], _ queue: StoreQueue = .catalogue, _ access: StoreAccess = .writing,
     limit: Duration = .seconds(30)
   ) async throws(StoreError) -> [SQLRow] {
-    try await transaction(lane, access, limit: limit) { (session) throws(StoreError) in
+    try await transaction(queue, access, limit: limit) { (session) throws(StoreError) in
       try session.query(sql, values)
     }
   }
 }
 
-/// The error that `body` throws; nil when it throws none.
+/// Returns the error that `body` throws; nil when it throws none.
 func storeError<Value>(_ body: () async throws(StoreError) -> Value) async -> StoreError? {
   do throws(StoreError) {
     _ = try await body()
@@ -33,7 +33,7 @@ func storeError<Value>(_ body: () async throws(StoreError) -> Value) async -> St
   }
 }
 
-/// Gives a test a database of its own on the shared server.
+/// Runs a test with its own database on the shared server.
 func withPostgres(_ body: (PostgresDatabase, _ url: String) async throws -> Void) async throws {
   let url = try PostgresServer.shared().newDatabase()
   let database = PostgresDatabase(url)
@@ -41,7 +41,7 @@ func withPostgres(_ body: (PostgresDatabase, _ url: String) async throws -> Void
   await database.close()
 }
 
-/// Asks again until it is so; the time limit of the test ends it.
+/// Repeats until the condition is true or the test's time limit ends.
 func until(_ condition: () async throws -> Bool) async throws {
   while !(try await condition()) { try await Task.sleep(for: .milliseconds(20)) }
 }

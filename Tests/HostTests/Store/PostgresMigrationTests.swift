@@ -4,7 +4,7 @@ import Testing
 
 @testable import Host
 
-/// How a PostgreSQL schema comes up to date, and what it leaves alone.
+/// Migrations of PostgreSQL schemas, and the tables that they must not change.
 @Suite(.blocking, .serialized) struct PostgresMigrationTests {
   private let server: PostgresServer
   private let url: String
@@ -50,7 +50,7 @@ import Testing
     return lines
   }
 
-  /// All that is there, to see that nothing was touched.
+  /// Lists all schemas, tables and columns, to detect changes.
   private func everything() throws -> String {
     try sql(
       """
@@ -60,7 +60,7 @@ import Testing
       """) + sql("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1")
   }
 
-  @Test func `an empty database gets every step once, and tells before what it will be`() async throws {
+  @Test func `an empty database is migrated once, with the steps that were announced`() async throws {
     let lines = try await pending(database())
     #expect(lines == Migration.all.map(\.effect))
     #expect(try sql("SELECT count(*) FROM pg_class WHERE relname = 'schema_migrations'") == "0")
@@ -84,7 +84,7 @@ import Testing
     }
   }
 
-  @Test func `a schema that is missing is made`() async throws {
+  @Test func `a missing schema is created`() async throws {
     let name = "point \"gate\""
     #expect(try await pending(database(schema: name)).first == "creates schema \(name)")
     #expect(await error(opening: database(schema: name, migrate: false))?.code == .outdated)
@@ -94,7 +94,7 @@ import Testing
     #expect(try await pending(database(schema: name)) == [])
   }
 
-  @Test func `many that open the same empty database at once migrate it once`() async throws {
+  @Test func `concurrent opens of an empty database migrate it once`() async throws {
     let databases = (0..<4).map { _ in database(schema: "pointgate") }
     try await withThrowingTaskGroup(of: Void.self) { group in
       for database in databases { group.addTask { try await database.open() } }
@@ -108,14 +108,14 @@ import Testing
     "CREATE TABLE objects (id uuid)",
     "CREATE TABLE dashboard_widgets (x integer)",
     "CREATE VIEW objects AS SELECT 1 AS x",
-    // As Rails has it.
+    // Ruby on Rails' table.
     "CREATE TABLE schema_migrations (version varchar NOT NULL PRIMARY KEY)",
     "CREATE TABLE schema_migrations (version text, name text, applied_at bigint)",
     "CREATE TABLE iot_tokens (id serial PRIMARY KEY, token text)",
     "CREATE TABLE iot_tokens (id serial, access_token text, refresh_token text, expires_at timestamptz)",
     "CREATE TABLE iot_tokens (id serial, access_token text, refresh_token text, expires_at bigint, owner text)",
   ])
-  func `a table of another program is never touched, and the message names the mend`(table: String) async throws {
+  func `a table of another program is never changed, and the message names the remedy`(table: String) async throws {
     _ = try sql(table)
     let before = try everything()
     let error = await error(opening: database())
@@ -126,7 +126,7 @@ import Testing
     #expect(await self.error(opening: database(schema: "pointgate")) == nil)
   }
 
-  @Test func `nothing of EcoCtrl's is altered when one of its tables is in the way`() async throws {
+  @Test func `no EcoCtrl table is changed when one of them conflicts`() async throws {
     _ = try sql(Self.ecoCtrl)
     _ = try sql(Self.catalogue)
     let before = try everything()
@@ -134,19 +134,19 @@ import Testing
     #expect(try everything() == before)
   }
 
-  @Test func `EcoCtrl's table of tokens is extended and its row stays as it is`() async throws {
+  @Test func `EcoCtrl's token table is extended and its row stays unchanged`() async throws {
     _ = try sql(Self.ecoCtrl)
     #expect(try await pending(database()).first?.contains("extends table iot_tokens") == true)
     #expect(await error(opening: database()) == nil)
     #expect(
       try sql("SELECT id, access_token, refresh_token, expires_at, adapter IS NULL, version FROM iot_tokens")
         == "1|theirs|r1|1800000000000|t|1")
-    // EcoCtrl goes on as before.
+    // EcoCtrl can still write.
     _ = try sql("INSERT INTO iot_tokens (access_token, refresh_token, expires_at) VALUES ('b', 'c', 1)")
     #expect(try sql("SELECT id FROM iot_tokens WHERE access_token = 'b'") == "2")
   }
 
-  @Test func `a schema of our own takes EcoCtrl's pair over, once, and leaves it there`() async throws {
+  @Test func `a schema of the gateway copies EcoCtrl's pair once`() async throws {
     _ = try sql(Self.ecoCtrl)
     _ = try sql(Self.catalogue)
     let before = try everything()
@@ -170,7 +170,7 @@ import Testing
     #expect(try sql("SELECT count(*) FROM pointgate.iot_tokens") == "0")
   }
 
-  @Test func `with migrate false nothing is changed, and a current schema works`() async throws {
+  @Test func `with migrate false, nothing is changed, and a current schema works`() async throws {
     let before = try everything()
     let error = await error(opening: database(migrate: false))
     #expect(error?.code == .outdated && error?.message.contains("store: {migrate: false}") == true)
@@ -185,7 +185,7 @@ import Testing
     #expect(await error(opening: database())?.code == .newer)
   }
 
-  @Test func `a role that may make nothing works where nothing is pending`() async throws {
+  @Test func `a role without the right to create works when nothing is pending`() async throws {
     let role = "plain\(url.split(separator: "/").last ?? "")"
     _ = try sql("CREATE ROLE \(role) LOGIN")
     #expect(await error(opening: database()) == nil)
@@ -197,7 +197,7 @@ import Testing
     await store.close()
   }
 
-  @Test func `a right that is lacking is named with the statement that grants it, which then helps`() async throws {
+  @Test func `the message about a missing right contains the statement that grants it`() async throws {
     let role = "Weak\(url.split(separator: "/").last ?? "")"
     _ = try sql("CREATE ROLE \"\(role)\" LOGIN; CREATE SCHEMA theirs; CREATE SCHEMA ours")
     for (schema, wanted) in [("none", "CREATE SCHEMA"), ("theirs", "GRANT USAGE, CREATE ON SCHEMA")] {
@@ -216,7 +216,7 @@ import Testing
     #expect(await self.error(opening: database(schema: "ours", user: role)) == nil)
   }
 
-  @Test func `a table that another user owns is not extended, and the message says so`() async throws {
+  @Test func `a table of another owner is not extended, and the message says so`() async throws {
     _ = try sql(Self.ecoCtrl)
     let role = "guest\(url.split(separator: "/").last ?? "")"
     _ = try sql("CREATE ROLE \(role) LOGIN; GRANT CREATE ON SCHEMA public TO \(role)")
@@ -226,7 +226,7 @@ import Testing
     #expect(try everything() == before)
   }
 
-  @Test func `a role that may not read EcoCtrl's table gets an empty one of its own`() async throws {
+  @Test func `a role that can't read EcoCtrl's table gets an empty one`() async throws {
     _ = try sql(Self.ecoCtrl)
     let role = "maker\(url.split(separator: "/").last ?? "")"
     _ = try sql("CREATE ROLE \(role) LOGIN; CREATE SCHEMA pointgate AUTHORIZATION \(role)")

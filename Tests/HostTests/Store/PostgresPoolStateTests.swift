@@ -3,7 +3,7 @@ import Testing
 
 @testable import Host
 
-@Suite("PostgreSQL: who works for whom") struct PostgresPoolStateTests {
+@Suite struct PostgresPoolStateTests {
   private var state = PostgresPoolState<Int>(size: 2)
   private var now = Instant(nanoseconds: 0)
   private let away = StoreError(.unavailable, "away")
@@ -29,7 +29,7 @@ import Testing
     state.failed(index, away, isSilent: isSilent, at: now)
   }
 
-  /// Both workers have a connection and nothing to do.
+  /// Gives both workers a connection and no job.
   private mutating func connectBoth() {
     for index in 0...1 {
       _ = admit(index)
@@ -39,7 +39,7 @@ import Testing
     for index in 0...1 { #expect(step(index) == "wait") }
   }
 
-  @Test mutating func `workers are started when they are needed, and callers are served in turn`() {
+  @Test mutating func `workers start on demand, and jobs run in order of arrival`() {
     #expect(admit(1) == "start 0")
     #expect(step(0) == "1 fresh")
     state.connected(0)
@@ -52,19 +52,19 @@ import Testing
     #expect(admit(5) == "wake 0")
   }
 
-  @Test mutating func `who waits no longer is forgotten, and the queue is bounded`() {
+  @Test mutating func `a cancelled job leaves the queue, and the queue is bounded`() {
     connectBoth()
     #expect([admit(1), admit(2)] == ["wake 0", "wake 1"])
     for job in 100..<164 { #expect(admit(job) == "queued") }
     #expect(admit(164) == "refused " + StoreError.postgresBusy.message)
-    state.forget(130)
+    state.remove(130)
     #expect(admit(165) == "queued")
     #expect(step(0) == "1 again")
     for job in 100..<164 where job != 130 { #expect(step(0) == "\(job) again") }
     #expect(step(0) == "165 again")
   }
 
-  @Test mutating func `while the server is away one caller at a time tries, at growing distances`() {
+  @Test mutating func `while the server is unavailable, one caller at a time connects, at growing intervals`() {
     #expect(admit(1) == "start 0")
     #expect(step(0) == "1 fresh")
     #expect(admit(2) == "start 1")
@@ -94,7 +94,7 @@ import Testing
     #expect(admit(9) == "wake 1")
   }
 
-  @Test mutating func `a probe that ends without an answer makes room for the next`() {
+  @Test mutating func `a connection attempt without a result admits the next one`() {
     _ = admit(1)
     _ = step(0)
     _ = fail(0)
@@ -102,12 +102,12 @@ import Testing
     now = now + .seconds(1)
     #expect(admit(2) == "wake 0")
     #expect(step(0) == "2 fresh")
-    // Its work was taken back without a word about the server.
+    // The attempt ended without information about the server.
     #expect(step(0) == "wait")
     #expect(admit(3) == "wake 0")
   }
 
-  @Test mutating func `a connection that works keeps serving while no second one can be made`() {
+  @Test mutating func `a working connection serves the queue while a second one can't be made`() {
     _ = admit(1)
     _ = step(0)
     state.connected(0)
@@ -120,11 +120,11 @@ import Testing
     #expect(step(0) == "3 again")
     #expect(step(0) == "4 again")
     #expect(admit(5) == "queued")
-    // And when that one breaks off too, nobody is left waiting.
+    // When that connection breaks off too, no job is left waiting.
     #expect(state.disconnected(0) == [5])
   }
 
-  @Test mutating func `silence makes idle connections suspect, and not those at work`() {
+  @Test mutating func `a silent server makes idle connections suspect, but not busy ones`() {
     connectBoth()
     #expect(admit(1) == "wake 0")
     #expect(step(0) == "1 again")
@@ -136,7 +136,7 @@ import Testing
     #expect(step(0) == "3 fresh")
   }
 
-  @Test mutating func `when all workers hang, callers are not made to wait`() {
+  @Test mutating func `when all workers are blocked, callers are refused`() {
     #expect([admit(1), admit(2), admit(3)] == ["start 0", "start 1", "queued"])
     now = now + .seconds(9)
     #expect(admit(4) == "queued")
@@ -144,7 +144,7 @@ import Testing
     #expect(admit(5) == "refused " + StoreError.postgresSilent.message)
   }
 
-  @Test mutating func `closing serves who waits, and nobody else`() {
+  @Test mutating func `closing serves waiting jobs and refuses new ones`() {
     _ = admit(1)
     _ = admit(2)
     #expect(admit(3) == "queued")
@@ -155,7 +155,7 @@ import Testing
     #expect(step(0) == "end")
   }
 
-  @Test mutating func `a thread that can not be made leaves no work behind`() {
+  @Test mutating func `a thread that can't be created leaves no job behind`() {
     #expect(admit(1) == "start 0")
     #expect(state.ended(0) == [1])
     #expect(admit(2) == "start 0")

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Host
 
-@Suite("PostgreSQL: statements", .blocking) struct PostgresSessionTests {
+@Suite(.blocking) struct PostgresSessionTests {
   static let texts = [
     "", " ", "'", "\"", "\\", "\\N", "\\.", "$1", "%s", "'; DROP TABLE notes; --", "a\tb\nc\rd\u{8}\u{c}\u{b}e",
     "\u{1}\u{7f}",
@@ -12,7 +12,7 @@ import Testing
     String(repeating: "x\\", count: 2_000_000),
   ]
 
-  @Test func `every text comes back as it went in, by parameters and by COPY`() async throws {
+  @Test func `every text is stored unchanged, by parameters and by COPY`() async throws {
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE notes (id bigint, text text)")
       try await database.transaction(.catalogue, .writing, limit: .seconds(200)) { (session) throws(StoreError) in
@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  @Test func `numbers and NULL keep what they are`() async throws {
+  @Test func `integers and NULL are stored unchanged`() async throws {
     try await withPostgres { database, _ in
       let row = try #require(
         try await database.rows(
@@ -41,7 +41,7 @@ import Testing
     }
   }
 
-  @Test func `U+0000 is refused before it is sent, and COPY leaves nothing behind`() async throws {
+  @Test func `U+0000 is refused before it is sent, and COPY writes nothing`() async throws {
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE notes (text text)")
       #expect(
@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  @Test func `a hundred thousand rows go in by COPY, and one bad one keeps all out`() async throws {
+  @Test func `COPY writes a hundred thousand rows, or none when one is invalid`() async throws {
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE many (id bigint PRIMARY KEY, text text)")
       let rows = (0..<100_000).map { [SQLValue.integer(Int64($0)), .text("row\t\($0)\\\n'")] }
@@ -78,7 +78,7 @@ import Testing
     }
   }
 
-  @Test func `COPY quotes names, and a session goes on after it`() async throws {
+  @Test func `COPY quotes names, and the session is usable afterwards`() async throws {
     try await withPostgres { database, _ in
       let count = try await database.transaction(.catalogue, .writing, limit: .seconds(200)) {
         (session) throws(StoreError) -> Int in
@@ -91,7 +91,7 @@ import Testing
     }
   }
 
-  @Test func `what the body throws rolls everything back`() async throws {
+  @Test func `an error thrown by the body rolls the transaction back`() async throws {
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE notes (text text)")
       let thrown = StoreError(.full, "mine")
@@ -106,7 +106,7 @@ import Testing
     }
   }
 
-  @Test func `an error that the body swallows still fails the transaction`() async throws {
+  @Test func `an error that the body ignores still fails the transaction`() async throws {
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE notes (text text)")
       let error = await storeError { () throws(StoreError) in
@@ -120,7 +120,7 @@ import Testing
     }
   }
 
-  @Test func `a reading transaction is refused changes`() async throws {
+  @Test func `a reading transaction can't change data`() async throws {
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE notes (text text)")
       let error = await storeError { () throws(StoreError) in
@@ -130,7 +130,7 @@ import Testing
     }
   }
 
-  @Test func `errors have their code, and show neither statements nor values`() async throws {
+  @Test func `errors have a code and contain neither statements nor values`() async throws {
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE notes (text varchar(40) UNIQUE, n bigint CHECK (n < 5))")
       try await database.rows("INSERT INTO notes VALUES ('sesame', 1)")
@@ -154,7 +154,7 @@ import Testing
     }
   }
 
-  @Test func `the schema's name is quoted, and tables are looked for in it alone`() async throws {
+  @Test func `the schema's name is quoted, and tables are only found in that schema`() async throws {
     let url = try PostgresServer.shared().newDatabase()
     let name = "odd \"name'; DROP SCHEMA public --"
     let database = PostgresDatabase(url, schema: name)
@@ -165,7 +165,7 @@ import Testing
     await database.close()
   }
 
-  @Test func `nothing of a transaction stays with the connection`() async throws {
+  @Test func `a transaction leaves no settings in the connection`() async throws {
     try await withPostgres { database, _ in
       let sql =
         "SELECT pg_backend_pid(), current_setting('statement_timeout'), current_setting('transaction_isolation')"
@@ -179,12 +179,12 @@ import Testing
     }
   }
 
-  @Test func `transactions that exclude each other are run again`() async throws {
+  @Test func `deadlocked transactions are repeated`() async throws {
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE counters (id bigint PRIMARY KEY, n bigint)")
       try await database.rows("INSERT INTO counters VALUES (1, 0), (2, 0)")
-      // Each locks its own row first and then the other's: a deadlock, unless one is done before the other begins. Two,
-      // so that the one that has to begin again finds nobody in its way.
+      // Each transaction locks its own row first and then the other's, which is a deadlock unless one ends before the
+      // other begins. With only two, the repeated transaction meets no further conflict.
       try await withThrowingTaskGroup(of: Void.self) { group in
         for rows: [Int64] in [[1, 2], [2, 1]] {
           group.addTask {

@@ -5,12 +5,12 @@ import Testing
 
 @testable import Host
 
-/// What the SQLite engine does with transactions and statements.
+/// Transactions and statements of the SQLite engine.
 @Suite struct SQLiteSessionTests {
   private let folder = StoreFolder()
 
   private func database(_ mode: SQLiteConnection.Mode = .writable(mayMigrate: true)) -> SQLiteDatabase {
-    SQLiteDatabase(path: folder.file("a.db"), mode, patience: .milliseconds(50))
+    SQLiteDatabase(path: folder.file("a.db"), mode, lockTimeout: .milliseconds(50))
   }
 
   private func count(_ database: SQLiteDatabase) async throws(StoreError) -> Int64? {
@@ -25,14 +25,14 @@ import Testing
     }
   }
 
-  @Test func `parameters are numbered, in any order and more than once`() async throws {
+  @Test func `parameters may occur in any order and more than once`() async throws {
     let row = try await database().transaction(.tokens, .reading, limit: .seconds(5)) { (session) throws(StoreError) in
       try session.query("SELECT $2, $1, $2, $3", [.text("a"), .integer(.min), .null]).first
     }
     #expect(row?.values == [.integer(.min), .text("a"), .integer(.min), .null])
   }
 
-  @Test func `values that don't match the parameters are refused`() async throws {
+  @Test func `a wrong number of values is refused`() async throws {
     let database = database()
     for values in [[], [SQLValue.null], [.null, .null, .null]] {
       let code = await storeErrorCode { () throws(StoreError) in
@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  @Test func `what a value says is never SQL`() async throws {
+  @Test func `values are never interpreted as SQL`() async throws {
     let database = database()
     try await makeThings(database)
     let long = String(repeating: "x", count: 100_000)
@@ -58,7 +58,7 @@ import Testing
     #expect(names == hostile)
   }
 
-  @Test func `a transaction whose body throws leaves nothing`() async throws {
+  @Test func `a transaction whose body throws is rolled back`() async throws {
     let database = database()
     try await makeThings(database)
     let code = await storeErrorCode { () throws(StoreError) in
@@ -71,7 +71,7 @@ import Testing
     #expect(try await count(database) == 0)
   }
 
-  @Test func `a unique value that is taken is a conflict, and insert is all or nothing`() async throws {
+  @Test func `a duplicate value is a conflict, and nothing is inserted`() async throws {
     let database = database()
     try await makeThings(database)
     for rows in [[["a"], ["b"], ["a"]], [["c"], ["c"]]] {
@@ -85,7 +85,7 @@ import Testing
     #expect(try await count(database) == 0)
   }
 
-  @Test func `reading changes nothing, and writing works again afterwards`() async throws {
+  @Test func `a reading transaction can't change data, and a later writing one can`() async throws {
     let database = database()
     try await makeThings(database)
     let insert = { @Sendable (access: StoreAccess) async throws(StoreError) in
@@ -99,7 +99,7 @@ import Testing
     #expect(try await count(database) == 1)
   }
 
-  @Test func `a statement that takes too long is ended at the limit`() async throws {
+  @Test func `a statement over its limit is interrupted`() async throws {
     let database = database()
     let code = await storeErrorCode { () throws(StoreError) in
       _ = try await database.transaction(.catalogue, .reading, limit: .milliseconds(100)) {
@@ -114,7 +114,7 @@ import Testing
     #expect(next == 1)
   }
 
-  @Test func `more statements than are kept prepared all work`() async throws {
+  @Test func `more statements than the limit of prepared ones work`() async throws {
     let rows = try await database().transaction(.tokens, .reading, limit: .seconds(5)) { (session) throws(StoreError) in
       var sum: Int64 = 0
       for _ in 1...2 {
@@ -125,7 +125,7 @@ import Testing
     #expect(rows == 2 * (201 * 200 / 2 + 200))
   }
 
-  @Test(.timeLimit(.minutes(1))) func `the lanes don't wait for each other`() async throws {
+  @Test(.timeLimit(.minutes(1))) func `the queues do not wait for each other`() async throws {
     for database in [database(), SQLiteDatabase.inMemory()] {
       try await database.open()
       let busy = Flag()
@@ -134,7 +134,7 @@ import Testing
         (session) throws(StoreError) in
         _ = try session.query("SELECT 1")
         busy.raise()
-        // As a long query would, it keeps its thread until the other lane has done its work.
+        // Occupies its thread, like a long query, until the other queue has done its work.
         while !done.isRaised { usleep(1000) }
       }
       while !busy.isRaised { await Task.yield() }
@@ -144,7 +144,7 @@ import Testing
     }
   }
 
-  @Test func `memory outlives errors, and every lane has its tables`() async throws {
+  @Test func `a memory database survives errors, and every queue has its tables`() async throws {
     let store = Store(SQLiteDatabase.inMemory())
     let saved = try await store.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
     let code = await storeErrorCode { () throws(StoreError) in try await store.sql("SELECT nonsense") }
@@ -157,7 +157,7 @@ import Testing
     #expect(objects == 0)
   }
 
-  @Test func `what is opened for reading makes no file and changes none`() async throws {
+  @Test func `a read-only database neither creates nor changes a file`() async throws {
     let code = await storeErrorCode { () throws(StoreError) in _ = try await Store(database(.readOnly)).tokenRows() }
     #expect(code == .unavailable)
     #expect(!FileManager.default.fileExists(atPath: folder.file("a.db")))
@@ -167,19 +167,19 @@ import Testing
   }
 
   @Test(arguments: StoreError.Code.allCases)
-  func `a store that is away or can only be read does not keep the gateway from starting`(_ code: StoreError.Code) {
+  func `an unavailable or read-only store does not prevent the start`(_ code: StoreError.Code) {
     let goesOn: Set<StoreError.Code> = [.unavailable, .full, .conflict, .readOnly]
     #expect(StoreError(code, "").preventsStart != goesOn.contains(code))
   }
 
-  @Test func `a file that can't be written any more can still be read`() async throws {
+  @Test func `a file that became read-only can still be read`() async throws {
     let owner = Store(database())
     let saved = try await owner.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
     for name in ["a.db", "a.db-wal", "a.db-shm"] { chmod(folder.file(name), 0o444) }
     chmod(folder.path, 0o555)
     defer { chmod(folder.path, 0o755) }
-    // Root may write whatever the mode says: the store's thread, which is made here by the first job, becomes somebody
-    // else, as far as files go.
+    // Root may write regardless of the mode. So the queue's thread, which the first job creates here, changes its file
+    // user.
     let become = try #require(setFileUser())
     let other = Store(database())
     _ = become(getuid() == 0 ? 65534 : getuid())
@@ -195,12 +195,12 @@ import Testing
   }
 }
 
-/// setfsuid(2): of the calling thread alone, and of those that it makes.
+/// setfsuid(2), which affects the calling thread and the threads that it creates.
 private func setFileUser() -> (@convention(c) (uid_t) -> Int32)? {
   dlsym(nil, "setfsuid").map { unsafeBitCast($0, to: (@convention(c) (uid_t) -> Int32).self) }
 }
 
-/// Raised on one thread, seen on another.
+/// A flag that one thread raises and another reads.
 private final class Flag: Sendable {
   private let value = Mutex(false)
   var isRaised: Bool { value.withLock { $0 } }

@@ -12,7 +12,7 @@ import Testing
     await storeErrorCode { () throws(StoreError) in try await Store(SQLiteDatabase(path: path)).open() }
   }
 
-  /// The sentence of the error that opening gives.
+  /// Returns the message of the error that opening throws.
   private func message(opening path: String) async -> String {
     do throws(StoreError) {
       try await Store(SQLiteDatabase(path: path)).open()
@@ -20,7 +20,7 @@ import Testing
     } catch { return error.message }
   }
 
-  /// Runs SQL on the file as some other program would.
+  /// Runs SQL on the file like another program.
   private func foreign(_ sql: String, _ path: String) throws {
     var handle: OpaquePointer?
     defer { sqlite3_close_v2(handle) }
@@ -28,14 +28,14 @@ import Testing
     try #require(sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK)
   }
 
-  @Test func `a pair survives a process that never closed its store`() async throws {
+  @Test func `a pair survives a process that was killed`() async throws {
     let path = folder.file("a.db")
     let killed = Store(SQLiteDatabase(path: path))
     let saved = try await killed.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
-    // The first connection is still open: only what was committed can be seen.
+    // The first connection is still open, so only committed data are visible.
     let next = Store(SQLiteDatabase(path: path))
     #expect(try await next.load(.main) == saved)
-    // And the files as a kill leaves them, log included.
+    // The files as after a kill, log included.
     for suffix in ["", "-wal"] {
       try FileManager.default.copyItem(atPath: path + suffix, toPath: folder.file("b.db") + suffix)
     }
@@ -43,7 +43,7 @@ import Testing
     await killed.close()
   }
 
-  @Test func `the file and its log are the owner's alone and the folder is made`() async throws {
+  @Test func `the folder is created, and only the owner may read the file and its log`() async throws {
     let store = Store(SQLiteDatabase(path: folder.file("var/deep/a.db")))
     _ = try await store.save(storedToken(1), .main, holder: "me", replacing: nil)
     #expect(folder.mode("var") == 0o700)
@@ -51,7 +51,7 @@ import Testing
     for name in ["a.db", "a.db-wal", "a.db-shm"] { #expect(folder.mode("var/deep/" + name) == 0o600, "\(name)") }
   }
 
-  @Test func `a file that others may read is closed to them before it is used`() async throws {
+  @Test func `a file that other users can read is protected before use`() async throws {
     let path = folder.file("a.db")
     try await Store(SQLiteDatabase(path: path)).open()
     try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
@@ -59,7 +59,7 @@ import Testing
     #expect(folder.mode("a.db") == 0o600)
   }
 
-  @Test func `a database of another program is refused and left as it is`() async throws {
+  @Test func `a database of another program is refused and unchanged`() async throws {
     let path = folder.file("other.db")
     try foreign("CREATE TABLE iot_tokens (x)", path)
     try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
@@ -70,13 +70,13 @@ import Testing
     #expect(folder.mode("other.db") == 0o644)
   }
 
-  @Test func `another program's mark on an empty database is refused`() async throws {
+  @Test func `an empty database with another program's id is refused`() async throws {
     let path = folder.file("other.db")
     try foreign("PRAGMA application_id = 7", path)
     #expect(await code(opening: path) == .foreign)
   }
 
-  @Test func `a file that is no database is refused and left as it is`() async throws {
+  @Test func `a file that is not a database is refused and unchanged`() async throws {
     let path = folder.file("notes.txt")
     let text = Data(String(repeating: "these are my notes\n", count: 500).utf8)
     try text.write(to: URL(fileURLWithPath: path))
@@ -85,7 +85,7 @@ import Testing
     #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == text)
   }
 
-  @Test func `a damaged database is told from an unavailable one and mended by moving it away`() async throws {
+  @Test func `a damaged database is corrupt, and moving it away is the remedy`() async throws {
     let path = folder.file("a.db")
     let first = Store(SQLiteDatabase(path: path))
     _ = try await first.save(storedToken(1), .main, holder: "me", replacing: nil)
@@ -106,7 +106,7 @@ import Testing
     #expect(try await store.load(.main) == nil)
   }
 
-  @Test func `a file that was replaced under the open store is noticed`() async throws {
+  @Test func `a replaced file is detected by the open store`() async throws {
     let path = folder.file("a.db")
     let store = Store(SQLiteDatabase(path: path))
     let first = try await store.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
@@ -122,21 +122,21 @@ import Testing
     #expect(await code(opening: path) == .newer)
   }
 
-  @Test func `opening again migrates nothing twice`() async throws {
+  @Test func `opening again repeats no migration`() async throws {
     let path = folder.file("a.db")
     for _ in 1...3 { try await Store(SQLiteDatabase(path: path)).open() }
     let database = try SQLiteConnection(path: path)
     #expect(try database.integer("SELECT count(*) FROM schema_migrations") == Int64(Migration.all.count))
   }
 
-  @Test func `the log is written ahead and every commit is synchronous`() throws {
+  @Test func `the file uses a write-ahead log and synchronous commits`() throws {
     let database = try SQLiteConnection(path: folder.file("a.db"))
     #expect(try database.integer("PRAGMA synchronous") == 2)
     #expect(try database.integer("SELECT journal_mode = 'wal' FROM pragma_journal_mode") == 1)
     #expect(try database.integer("PRAGMA foreign_keys") == 1)
   }
 
-  @Test func `a database that may only be read is told so`() async throws {
+  @Test func `writing to a read-only database throws readOnly`() async throws {
     let path = folder.file("a.db")
     try await Store(SQLiteDatabase(path: path)).open()
     let code = await storeErrorCode { () throws(StoreError) in
@@ -145,7 +145,7 @@ import Testing
     #expect(code == .readOnly)
   }
 
-  @Test func `a full disk is told so`() async throws {
+  @Test func `a full disk throws full`() async throws {
     let database = try SQLiteConnection(path: folder.file("a.db"))
     try database.execute("PRAGMA max_page_count = 1")
     let code = await storeErrorCode { () throws(StoreError) in
@@ -154,15 +154,15 @@ import Testing
     #expect(code == .full)
   }
 
-  @Test func `a place that can't be is unavailable and the message says what to do`() async {
+  @Test func `an impossible path is unavailable, and the message names the remedy`() async {
     #expect(await code(opening: "/proc/nowhere/a.db") == .unavailable)
     #expect(await message(opening: "/proc/nowhere/a.db").contains("store.path"))
     #expect(await code(opening: folder.path) == .unavailable)
   }
 
-  @Test func `a file that another process has locked is unavailable and works when it lets go`() async throws {
+  @Test func `a locked file is unavailable until the lock is released`() async throws {
     let path = folder.file("a.db")
-    let store = Store(SQLiteDatabase(path: path, patience: .milliseconds(20)))
+    let store = Store(SQLiteDatabase(path: path, lockTimeout: .milliseconds(20)))
     try await store.open()
     let other = try SQLiteConnection(path: path)
     try other.execute("BEGIN IMMEDIATE")
@@ -176,7 +176,7 @@ import Testing
     #expect(await storeErrorCode(save) == nil)
   }
 
-  @Test func `of two connections that saw the same row exactly one wins`() async throws {
+  @Test func `of two connections that saw the same row, exactly one saves`() async throws {
     let path = folder.file("a.db")
     let stores = [Store(SQLiteDatabase(path: path)), Store(SQLiteDatabase(path: path))]
     var seen = try await stores[0].save(storedToken(0), .main, holder: "me", replacing: nil).savedPair
@@ -192,7 +192,7 @@ import Testing
     }
   }
 
-  @Test func `many that open the same new file at once all get a store`() async throws {
+  @Test func `concurrent opens of a new file all succeed`() async throws {
     let path = folder.file("a.db")
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 1...8 { group.addTask { try await Store(SQLiteDatabase(path: path)).open() } }
@@ -201,7 +201,7 @@ import Testing
     #expect(try SQLiteConnection(path: path).integer("SELECT count(*) FROM schema_migrations") == 4)
   }
 
-  @Test func `a row without a lifetime has what was left when it was written`() async throws {
+  @Test func `a row without a lifetime has the validity that remained when it was written`() async throws {
     let path = folder.file("a.db")
     let store = Store(SQLiteDatabase(path: path))
     try await store.open()
@@ -213,7 +213,7 @@ import Testing
     #expect(try await store.load(.main)?.token.lifetime == 7000)
   }
 
-  @Test func `a row whose access token could stand in no header counts as none`() async throws {
+  @Test func `a row with an invalid access token counts as empty`() async throws {
     let path = folder.file("a.db")
     let store = Store(SQLiteDatabase(path: path))
     try await store.open()
@@ -227,7 +227,7 @@ import Testing
     #expect(saved.savedPair?.version == 2)
   }
 
-  @Test func `no message holds what was to be stored`() async throws {
+  @Test func `no error contains the data to be stored`() async throws {
     let path = folder.file("a.db")
     let store = Store(SQLiteDatabase(path: path))
     try await store.open()
@@ -241,7 +241,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func `work runs on the store's own thread and the thread ends with it`() async throws {
+  @Test(.timeLimit(.minutes(1))) func `a worker runs its jobs on one thread, which ends with it`() async throws {
     var worker: WorkerThread? = WorkerThread()
     weak let gone = worker
     let threads = try await withThrowingTaskGroup(of: pthread_t.self) { group in

@@ -4,20 +4,20 @@ import Testing
 
 @testable import Host
 
-/// What every store has to do; the keeper relies on nothing else.
+/// The token operations, on every kind of store. `TokenKeeper` relies on nothing else.
 @Suite(.blocking, .serialized) struct StoreConformance {
-  @Test("an empty store has no pair", arguments: StoreKind.allCases)
-  func empty(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `an empty store has no pair`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       try await store.open()
       #expect(try await store.load(.main) == nil)
     }
   }
 
-  @Test("what was saved is loaded again, all of it", arguments: StoreKind.allCases)
-  func roundTrip(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a saved pair is loaded completely`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
-      // PostgreSQL has no text with U+0000 in it.
+      // PostgreSQL can't store U+0000 in texts.
       let refresh = (kind == .postgres ? "" : "\u{0}") + "ü💡 \"'; -- \\ \n $1 "
       let token = try Token(access: "a.b-c_d", refresh: refresh, expiresAt: .max, lifetime: -5)
       let saved = try await store.save(token, .main, holder: "me", replacing: nil)
@@ -26,8 +26,8 @@ import Testing
     }
   }
 
-  @Test("an empty refresh token stays an empty one", arguments: StoreKind.allCases)
-  func emptyRefresh(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `an empty refresh token stays empty`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let token = try Token(access: "a", refresh: "", expiresAt: 1, lifetime: 1)
       _ = try await store.save(token, .main, holder: "me", replacing: nil)
@@ -35,8 +35,8 @@ import Testing
     }
   }
 
-  @Test("every save counts the version up", arguments: StoreKind.allCases)
-  func versions(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `every save increments the version`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       var old: StoredPair?
       for n in 1...4 {
@@ -47,8 +47,8 @@ import Testing
     }
   }
 
-  @Test("adapters have a row each", arguments: StoreKind.allCases)
-  func adapters(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `each adapter has its own row`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.save(storedToken(1), .main, holder: "me", replacing: nil)
       _ = try await store.save(storedToken(2), .annex, holder: "me", replacing: nil)
@@ -57,8 +57,8 @@ import Testing
     }
   }
 
-  @Test("a pair of another upstream is not loaded, and is replaced", arguments: StoreKind.allCases)
-  func otherUpstream(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a pair of another upstream is not loaded but replaced`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.save(storedToken(1), .main, holder: "me", replacing: nil)
       #expect(try await store.load(.elsewhere) == nil)
@@ -69,8 +69,8 @@ import Testing
     }
   }
 
-  @Test("a writer who saw nothing loses against the row that is there", arguments: StoreKind.allCases)
-  func lostBlind(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `saving without having seen the row is lost`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let first = try await store.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
       let outcome = try await store.save(storedToken(2), .main, holder: "me", replacing: nil)
@@ -79,8 +79,8 @@ import Testing
     }
   }
 
-  @Test("a writer who saw an older row loses", arguments: StoreKind.allCases)
-  func lostStale(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `saving after having seen an older row is lost`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let first = try await store.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
       let second = try await store.save(storedToken(2), .main, holder: "me", replacing: first).savedPair
@@ -89,8 +89,8 @@ import Testing
     }
   }
 
-  @Test("the same version with another refresh token is a row that changed", arguments: StoreKind.allCases)
-  func lostByRefreshToken(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a row with the same version and another refresh token has changed`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let first = try await store.save(storedToken(1), .main, holder: "me", replacing: nil).savedPair
       let imagined = StoredPair(token: try storedToken(9), version: try #require(first).version)
@@ -99,8 +99,8 @@ import Testing
     }
   }
 
-  @Test("of many writers who saw the same row exactly one wins", arguments: StoreKind.allCases)
-  func race(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `of many writers that saw the same row, exactly one saves`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let first = try await store.save(storedToken(0), .main, holder: "me", replacing: nil).savedPair
       let outcomes = try await withThrowingTaskGroup(of: SaveOutcome.self) { group in
@@ -117,8 +117,8 @@ import Testing
     }
   }
 
-  @Test("a closed store says so", arguments: StoreKind.allCases)
-  func closed(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a closed store throws unavailable`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       await store.close()
       #expect(

@@ -5,15 +5,15 @@ import Testing
 
 @testable import Host
 
-/// Every kind of store, for tests that all of them have to pass.
+/// The kinds of store, for tests that all of them must pass.
 enum StoreKind: String, CaseIterable, Sendable {
   case memory, sqlite, postgres
 
-  /// Those whose tables several processes may use at once.
+  /// Stores whose tables several processes may use at once.
   static let shared: [StoreKind] = [.sqlite, .postgres]
 }
 
-/// A folder that is gone after the test.
+/// A temporary folder, deleted with the object.
 final class StoreFolder: Sendable {
   let path: String
 
@@ -31,12 +31,12 @@ final class StoreFolder: Sendable {
   }
 }
 
-/// Gives a test its store, and the file below it time to go.
+/// Runs a test with one store and closes it.
 func withStore(_ kind: StoreKind, _ body: (Store) async throws -> Void) async throws {
   try await withStores(kind, 1) { stores in try await body(stores[0]) }
 }
 
-/// Several stores over the same tables, as processes have them.
+/// Runs a test with several stores over the same tables, like several processes.
 func withStores(_ kind: StoreKind, _ count: Int, _ body: ([Store]) async throws -> Void) async throws {
   let place = try StorePlace(kind)
   let stores = try (0..<count).map { _ in Store(try place.database()) }
@@ -44,7 +44,7 @@ func withStores(_ kind: StoreKind, _ count: Int, _ body: ([Store]) async throws 
   for store in stores { await store.close() }
 }
 
-/// Where databases of one kind meet.
+/// The tables that several databases share.
 final class StorePlace: Sendable {
   private let kind: StoreKind
   private let folder = StoreFolder()
@@ -55,7 +55,7 @@ final class StorePlace: Sendable {
     url = kind == .postgres ? try PostgresServer.shared().newDatabase() : ""
   }
 
-  /// Another connection to the same tables; of memory, another memory.
+  /// Makes another connection to the same tables; for `memory`, a separate memory.
   func database() throws -> any Database {
     switch kind {
     case .memory: SQLiteDatabase.inMemory()
@@ -66,7 +66,7 @@ final class StorePlace: Sendable {
 }
 
 extension Store {
-  /// What some other program does to the tables.
+  /// Changes the tables like another program.
   @discardableResult
   func sql(_ text: String, _ values: [SQLValue] = []) async throws(StoreError) -> [SQLRow] {
     try await database.transaction(.tokens, .writing, limit: .seconds(10)) { (session) throws(StoreError) in
@@ -74,14 +74,14 @@ extension Store {
     }
   }
 
-  /// The first column of the first row.
+  /// Returns the first column of the first row.
   func number(_ text: String) async throws(StoreError) -> Int64? { try await sql(text).first?.integer(0) }
 }
 
 extension TokenKey {
   static let main = TokenKey(adapter: "main", upstream: "webtalk|http://10.0.0.1|ab12")
   static let annex = TokenKey(adapter: "annex", upstream: main.upstream)
-  /// The adapter's upstream was changed.
+  /// `main` after its upstream was changed.
   static let elsewhere = TokenKey(adapter: "main", upstream: "webtalk|http://10.0.0.2|ab12")
 
   var asDefault: TokenKey { TokenKey(adapter: adapter, upstream: upstream, isDefault: true, adopts: adopts) }
@@ -110,7 +110,7 @@ extension SaveOutcome {
   }
 }
 
-/// The code of the error that `body` throws; nil when it throws none.
+/// Returns the code of the error that `body` throws; nil when it throws none.
 func storeErrorCode(_ body: () async throws(StoreError) -> Void) async -> StoreError.Code? {
   do throws(StoreError) {
     try await body()

@@ -4,18 +4,18 @@ import Testing
 
 @testable import Host
 
-/// What the lease in a token's row promises, on every engine.
+/// Leases of token rows, on every engine.
 @Suite(.blocking, .serialized) struct StoreLeaseTests {
   private let long = Duration.seconds(30)
 
-  @Test("who claims first has the lease, and may take it again", arguments: StoreKind.allCases)
-  func first(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `the first claim gets the lease, and its holder may claim it again`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       #expect(try await store.claim(.main, holder: "a", seen: nil, for: long) == .granted)
       #expect(try await store.claim(.main, holder: "a", seen: nil, for: long) == .granted)
       let second = try await store.claim(.main, holder: "b", seen: nil, for: long)
       guard case .held(let left) = second else {
-        Issue.record("two have the lease: \(second)")
+        Issue.record("two holders have the lease: \(second)")
         return
       }
       #expect(left > .seconds(20) && left <= long)
@@ -23,8 +23,8 @@ import Testing
     }
   }
 
-  @Test("a lease that stands for no pair yet is no pair", arguments: StoreKind.allCases)
-  func placeholder(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a leased row without a pair loads as no pair`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.claim(.main, holder: "a", seen: nil, for: long)
       #expect(try await store.load(.main) == nil)
@@ -35,8 +35,8 @@ import Testing
     }
   }
 
-  @Test("a lease that is given back without a pair leaves no row", arguments: StoreKind.allCases)
-  func releasedPlaceholder(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `releasing a lease without a pair deletes the row`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.claim(.main, holder: "a", seen: nil, for: long)
       try await store.release(.main, holder: "b")
@@ -47,8 +47,8 @@ import Testing
     }
   }
 
-  @Test("giving the lease back leaves the pair and its version", arguments: StoreKind.allCases)
-  func released(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `releasing a lease keeps the pair and its version`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let pair = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
       #expect(try await store.claim(.main, holder: "a", seen: pair, for: long) == .granted)
@@ -60,8 +60,8 @@ import Testing
     }
   }
 
-  @Test("a program that renews the pair and keeps version and refresh token is noticed", arguments: StoreKind.allCases)
-  func sameRefreshToken(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `another program's new access token is detected`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let pair = try #require(try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair)
       try await store.sql("UPDATE iot_tokens SET access_token = 'theirs', expires_at = expires_at + 60000")
@@ -73,8 +73,8 @@ import Testing
     }
   }
 
-  @Test("a row that changed is told before anybody gets or is refused the lease", arguments: StoreKind.allCases)
-  func changed(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `claim reports a changed row before it decides on the lease`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let first = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
       let second = try #require(try await store.save(storedToken(2), .main, holder: "a", replacing: first).savedPair)
@@ -86,8 +86,8 @@ import Testing
     }
   }
 
-  @Test("somebody who writes without knowing versions is noticed", arguments: StoreKind.allCases)
-  func foreignWriter(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a write without a new version is detected`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let pair = try #require(try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair)
       try await store.sql("UPDATE iot_tokens SET access_token = 'theirs', refresh_token = 'r2', expires_at = 9000")
@@ -101,8 +101,8 @@ import Testing
     }
   }
 
-  @Test("saving gives the lease back, and is refused while somebody else has it", arguments: StoreKind.allCases)
-  func saving(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `saving releases the lease, and is refused while another holder has it`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let pair = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
       #expect(try await store.claim(.main, holder: "a", seen: pair, for: long) == .granted)
@@ -115,8 +115,8 @@ import Testing
     }
   }
 
-  @Test("a writer who lost against the row gives the lease back too", arguments: StoreKind.allCases)
-  func lostGivesBack(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a lost save releases the lease`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let pair = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
       _ = try await store.claim(.main, holder: "a", seen: pair, for: long)
@@ -127,8 +127,8 @@ import Testing
     }
   }
 
-  @Test("a lease ends by the database's clock, and its holder can't save any more", arguments: StoreKind.allCases)
-  func expiry(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a lease expires by the database's clock, and its former holder can't save`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let pair = try await store.save(storedToken(1), .main, holder: "frozen", replacing: nil).savedPair
       #expect(try await store.claim(.main, holder: "frozen", seen: pair, for: .milliseconds(300)) == .granted)
@@ -142,8 +142,8 @@ import Testing
     }
   }
 
-  @Test("the first lease of all ends as well", arguments: StoreKind.allCases)
-  func expiryOfPlaceholder(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `the lease of a row without a pair expires`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.claim(.main, holder: "killed", seen: nil, for: .milliseconds(200))
       try await granted(store, .main, holder: "next", seen: nil)
@@ -151,8 +151,8 @@ import Testing
     }
   }
 
-  @Test("a lease lasts as long as it is extended", arguments: StoreKind.allCases)
-  func extending(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `an extended lease stays valid`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.claim(.main, holder: "a", seen: nil, for: .milliseconds(50))
       #expect(try await store.extend(.main, holder: "a", for: long))
@@ -166,8 +166,8 @@ import Testing
     }
   }
 
-  @Test("a lease that ran out and that nobody took may go on", arguments: StoreKind.allCases)
-  func lateExtension(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `an expired lease that was not taken may be extended`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.claim(.main, holder: "a", seen: nil, for: .zero)
       #expect(try await store.extend(.main, holder: "a", for: long))
@@ -175,8 +175,8 @@ import Testing
     }
   }
 
-  @Test("a lease from before the clock was set back does not count", arguments: StoreKind.allCases)
-  func clockSetBack(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a lease from before the clock was set back is ignored`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.claim(.main, holder: "a", seen: nil, for: .seconds(100_000))
       #expect(try await store.claim(.main, holder: "b", seen: nil, for: long).isHeld)
@@ -185,8 +185,8 @@ import Testing
     }
   }
 
-  @Test("a row of another upstream is leased as it is and overwritten", arguments: StoreKind.allCases)
-  func otherUpstream(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a row of another upstream is leased unchanged and overwritten`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let old = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
       #expect(try await store.claim(.elsewhere, holder: "a", seen: nil, for: long) == .granted)
@@ -199,8 +199,8 @@ import Testing
     }
   }
 
-  @Test("a row that was deleted by hand is made again", arguments: StoreKind.allCases)
-  func deleted(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a row that was deleted by hand is created again`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       let pair = try await store.save(storedToken(1), .main, holder: "a", replacing: nil).savedPair
       try await store.sql("DELETE FROM iot_tokens")
@@ -210,8 +210,8 @@ import Testing
     }
   }
 
-  @Test("what a person sees of a row is never the token", arguments: StoreKind.allCases)
-  func rows(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `token rows for display never contain the token`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.save(storedToken(1), .main, holder: "host-1", replacing: nil)
       _ = try await store.claim(.annex, holder: "host-2", seen: nil, for: long)
@@ -229,8 +229,8 @@ import Testing
 
   // MARK: Several connections
 
-  @Test("of many who claim at once exactly one has the lease", arguments: StoreKind.shared)
-  func claimers(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.shared)
+  func `of concurrent claims exactly one gets the lease`(kind: StoreKind) async throws {
     try await withStores(kind, 4) { stores in
       let long = long
       var pair: StoredPair?
@@ -257,8 +257,8 @@ import Testing
     }
   }
 
-  @Test("of many who save the first pair at once exactly one wins", arguments: StoreKind.shared)
-  func firstSavers(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.shared)
+  func `of concurrent first saves exactly one succeeds`(kind: StoreKind) async throws {
     try await withStores(kind, 4) { stores in
       let outcomes = try await withThrowingTaskGroup(of: SaveOutcome.self) { group in
         for (index, store) in stores.enumerated() {
@@ -273,7 +273,7 @@ import Testing
     }
   }
 
-  /// Asks until the lease that is in the way has run out.
+  /// Claims repeatedly until the present lease has expired.
   private func granted(_ store: Store, _ key: TokenKey, holder: String, seen: StoredPair?) async throws {
     let deadline = ContinuousClock.now + .seconds(20)
     while ContinuousClock.now < deadline {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Host
 
-/// Which row is whose where EcoCtrl uses the table as well.
+/// The assignment of rows when EcoCtrl uses the same table.
 @Suite(.blocking, .serialized) struct TokenAdoptionTests {
   private let long = Duration.seconds(30)
 
@@ -13,8 +13,8 @@ import Testing
     return Dictionary(uniqueKeysWithValues: rows.map { ($0.text(0), $0.integer(1)) })
   }
 
-  @Test("the default adapter's row has the lowest id, whenever it is made", arguments: StoreKind.allCases)
-  func lowestID(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `the default adapter's row has the lowest id, whenever it is created`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.save(storedToken(1), .annex, holder: "a", replacing: nil)
       _ = try await store.claim(.main.asDefault, holder: "a", seen: nil, for: long)
@@ -26,8 +26,8 @@ import Testing
     }
   }
 
-  @Test("the row of what became the default adapter moves below the others", arguments: StoreKind.allCases)
-  func moves(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `the row of a new default adapter moves below the remaining rows`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.save(storedToken(1), .annex.asDefault, holder: "a", replacing: nil)
       let pair = try await store.save(storedToken(2), .main, holder: "a", replacing: nil).savedPair
@@ -44,8 +44,8 @@ import Testing
     }
   }
 
-  @Test("where there is no lower id a row stays where it is", arguments: StoreKind.allCases)
-  func lowestOfAll(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a row keeps its id when there is no lower one`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       _ = try await store.save(storedToken(1), .annex, holder: "a", replacing: nil)
       try await store.sql("UPDATE iot_tokens SET id = \(Int32.min)")
@@ -56,7 +56,7 @@ import Testing
 
   // MARK: EcoCtrl's own row
 
-  /// A database as EcoCtrl leaves it, but for what is in the gateway's way.
+  /// Runs a test on a database as EcoCtrl leaves it, without conflicting tables.
   private func withEcoCtrl(_ count: Int, _ body: ([Store], _ url: String) async throws -> Void) async throws {
     let server = try PostgresServer.shared()
     let url = try server.newDatabase()
@@ -74,7 +74,7 @@ import Testing
     for store in stores { await store.close() }
   }
 
-  @Test func `a row that names no adapter is taken once, as it is, by the adapter that may`() async throws {
+  @Test func `a row that names no adapter is adopted once, unchanged`() async throws {
     try await withEcoCtrl(1) { stores, _ in
       let store = stores[0]
       #expect(try await store.load(.main) == nil)
@@ -84,7 +84,7 @@ import Testing
       #expect(try await ids(store)["main"] == 2)
       let again = try await store.load(.main)
       #expect(again?.isUnchanged(since: pair) == true)
-      // The next one would be another adapter's: this one has its row.
+      // The remaining row stays for another adapter, because this one has its row.
       let saved = try await store.save(storedToken(1), .main.adopting, holder: "a", replacing: pair).savedPair
       #expect(saved?.version == 2)
       #expect(try await store.load(.main.adopting) == saved)
@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  @Test func `claiming and saving take EcoCtrl's row too`() async throws {
+  @Test func `claiming and saving also adopt EcoCtrl's row`() async throws {
     try await withEcoCtrl(1) { stores, _ in
       let store = stores[0]
       guard case .changed(let pair) = try await store.claim(.main.adopting, holder: "a", seen: nil, for: long) else {
@@ -106,7 +106,7 @@ import Testing
     }
   }
 
-  @Test func `many that adopt at once take one row`() async throws {
+  @Test func `concurrent adoptions take one row`() async throws {
     try await withEcoCtrl(4) { stores, _ in
       let pairs = try await withThrowingTaskGroup(of: String?.self) { group in
         for store in stores { group.addTask { try await store.load(.main.adopting)?.token.access } }
@@ -118,18 +118,18 @@ import Testing
     }
   }
 
-  @Test func `the default adapter's row goes below EcoCtrl's rows`() async throws {
+  @Test func `the default adapter's row gets an id below EcoCtrl's rows`() async throws {
     try await withEcoCtrl(1) { stores, url in
       #expect(try await stores[0].claim(.main.asDefault, holder: "a", seen: nil, for: long) == .granted)
       #expect(try await stores[0].save(storedToken(1), .main.asDefault, holder: "a", replacing: nil).savedPair != nil)
-      // As EcoCtrl asks.
+      // EcoCtrl's query.
       let access = try PostgresServer.shared().sql(
         "SELECT access_token FROM iot_tokens ORDER BY id LIMIT 1", database: url)
       #expect(access == "access-1")
     }
   }
 
-  @Test func `what EcoCtrl writes into an adopted row is a change`() async throws {
+  @Test func `EcoCtrl's write to an adopted row is detected`() async throws {
     try await withEcoCtrl(1) { stores, url in
       let pair = try await stores[0].load(.main.adopting)
       try PostgresServer.shared().sql(

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Host
 
-/// The rules on a row, with no database below.
+/// The rules for one row, without a database.
 @Suite struct TokenRecordTests {
   private let record = TokenRecord(
     id: 1, adapter: "main", upstream: TokenKey.main.upstream, access: "a", refresh: "r", expiresAt: 9000, version: 3,
@@ -15,7 +15,7 @@ import Testing
     return record
   }
 
-  @Test func `a lease counts until its very end, and no lease longer than the longest`() {
+  @Test func `a lease is valid until its end, and a longer one than allowed is ignored`() {
     #expect(leased(until: 10_001).leaseLeft == 1)
     #expect(leased(until: 10_000).leaseLeft == 0)
     #expect(leased(until: 10_000 + TokenRecord.longestLease).leaseLeft == TokenRecord.longestLease)
@@ -25,7 +25,7 @@ import Testing
     #expect(leased(until: 10_001, by: nil).leaseLeft == 0)
   }
 
-  @Test func `an extreme clock does not overflow`() {
+  @Test func `extreme clock values do not overflow`() {
     var record = leased(until: .max)
     record.now = .min
     #expect(record.leaseLeft == 0)
@@ -35,7 +35,7 @@ import Testing
     #expect(record.pair?.token.lifetime == 0)
   }
 
-  @Test func `a lifetime that is missing is what was left when it was written, else what is left now`() {
+  @Test func `a missing lifetime is the validity at the time of writing, or else the present one`() {
     var record = record
     record.lifetime = nil
     #expect(record.pair?.token.lifetime == 5000)
@@ -43,7 +43,7 @@ import Testing
     #expect(record.pair?.token.lifetime == -1000)
   }
 
-  @Test func `an empty access token is no pair, whatever else stands there`() {
+  @Test func `a row with an empty or invalid access token has no pair`() {
     var record = record
     record.access = ""
     #expect(record.pair == nil)
@@ -53,7 +53,7 @@ import Testing
     #expect(record.pair == nil)
   }
 
-  @Test func `what is claimed and saved depends on the pair, the lease and the upstream`() throws {
+  @Test func `claim and save depend on the pair, the lease and the upstream`() throws {
     let pair = try #require(record.pair)
     let older = StoredPair(token: pair.token, version: 2)
     #expect(record.claim(.main, holder: "a", seen: pair) == .granted)
@@ -72,7 +72,7 @@ import Testing
     #expect(held.refusal(.elsewhere, holder: "a", replacing: nil) == .leased(.milliseconds(700)))
   }
 
-  @Test func `versions only go up, and begin again where there is no higher one`() throws {
+  @Test func `versions increase, and restart after the largest number`() throws {
     let pair = try #require(record.pair)
     #expect(TokenRecord.version(after: nil, nil) == 1)
     #expect(TokenRecord.version(after: record, nil) == 4)

@@ -2,10 +2,10 @@ import Testing
 
 @testable import Host
 
-/// What every store has to do with widgets.
+/// The widget operations, on every kind of store.
 @Suite struct WidgetStoreTests {
-  @Test("what was created is read again, all of it", arguments: StoreKind.allCases)
-  func roundTrip(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a created row is read back completely`(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       let widget = full(1)
       #expect(try await store.create(widget) == .written)
@@ -19,8 +19,8 @@ import Testing
     }
   }
 
-  @Test("the list is by sort order, then title, then id", arguments: StoreKind.allCases)
-  func order(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `widgets are ordered by sort order, title and id`(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       let rows = [
         (5, -1, "z"), (4, 0, "A"), (3, 0, "B"), (1, 0, "a"), (2, 0, "a"), (7, 0, "ä"), (6, 2, "A"), (8, 10, "A"),
@@ -34,8 +34,8 @@ import Testing
     }
   }
 
-  @Test("nobody has an unknown id", arguments: StoreKind.allCases)
-  func unknown(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `operations on an unknown id find nothing`(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       #expect(try await store.widget(id: id(1)) == nil)
       #expect(try await store.replace(full(1)) == .unknown)
@@ -44,8 +44,8 @@ import Testing
     }
   }
 
-  @Test("a replaced widget is the new one, a deleted one is gone", arguments: StoreKind.allCases)
-  func replace(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a widget is replaced and deleted`(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       let other = full(2)
       #expect(try await store.create(full(1)) == .written)
@@ -60,8 +60,8 @@ import Testing
     }
   }
 
-  @Test("an id belongs to one widget", arguments: StoreKind.allCases)
-  func uniqueID(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `a second widget with the same id is a conflict`(kind: StoreKind) async throws {
     try await withStore(kind) { store async throws in
       #expect(try await store.create(full(1)) == .written)
       #expect(
@@ -72,8 +72,8 @@ import Testing
     }
   }
 
-  @Test("there are never more than there may be, however many are created at once", arguments: StoreKind.allCases)
-  func maximum(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `concurrent creations never exceed the number of widgets`(kind: StoreKind) async throws {
     try await withStore(kind) { store in
       try await fill(store, Store.maximumWidgets - 2)
       let created = try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -91,8 +91,8 @@ import Testing
     }
   }
 
-  @Test("what all of them say has a limit, whoever grows", arguments: StoreKind.allCases)
-  func maximumText(kind: StoreKind) async throws {
+  @Test(arguments: StoreKind.allCases)
+  func `the text of all widgets is limited, for new and replaced ones`(kind: StoreKind) async throws {
     func widget(_ number: Int, _ size: Int) -> DashboardWidget {
       let options = #"{"x":"\#(String(repeating: "ü", count: size - 8))"}"#
       return DashboardWidget(id: id(number), title: "w", kind: "value", options: options)

@@ -1,10 +1,10 @@
 import CLibPQ
 import Glibc
 
-/// PostgreSQL's client library, opened when a store needs it: it is not linked, because most gateways never use it.
+/// PostgreSQL's client library, loaded when a store needs it. It is not linked, because most gateways never use it.
 ///
-/// Only the functions that the store calls, under their names in `libpq-fe.h` without `PQ`. Their signatures are the
-/// same in every library that carries the name `libpq.so.5`.
+/// Contains the functions that the store calls, under their names in `libpq-fe.h` without `PQ`. Their signatures are
+/// the same in every library named `libpq.so.5`.
 final class LibPQ: Sendable {
   typealias Connection = OpaquePointer
   typealias Result = OpaquePointer
@@ -25,7 +25,7 @@ final class LibPQ: Sendable {
     @convention(c) @Sendable (Connection?, PQnoticeReceiver?, UnsafeMutableRawPointer?) -> PQnoticeReceiver?
   let finish: @convention(c) @Sendable (Connection?) -> Void
 
-  // What the connection is
+  // Connection state
   let status: @convention(c) @Sendable (Connection?) -> ConnStatusType
   let transactionStatus: @convention(c) @Sendable (Connection?) -> PGTransactionStatusType
   let socket: @convention(c) @Sendable (Connection?) -> Int32
@@ -63,7 +63,7 @@ final class LibPQ: Sendable {
   let clear: @convention(c) @Sendable (Result?) -> Void
 
   init() throws(StoreError) {
-    // Never closed again: TLS libraries leave handlers behind.
+    // Never unloaded: TLS libraries leave handlers behind.
     guard let library = dlopen("libpq.so.5", RTLD_NOW) else {
       throw StoreError(
         .unavailable, "PostgreSQL's client library libpq.so.5 can't be opened; install the package libpq5.")
@@ -113,7 +113,7 @@ final class LibPQ: Sendable {
     clear = try symbol("PQclear")
   }
 
-  /// `15.18`
+  /// For example `15.18`.
   var version: String {
     let number = libVersion()
     return "\(number / 10_000).\(number % 10_000)"

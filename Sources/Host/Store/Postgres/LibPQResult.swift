@@ -1,6 +1,6 @@
 import CLibPQ
 
-/// One result of libpq, freed with this object.
+/// A result of libpq, freed with this object.
 final class LibPQResult {
   private let libpq: LibPQ
   private let handle: LibPQ.Result
@@ -14,16 +14,16 @@ final class LibPQResult {
 
   var status: ExecStatusType { libpq.resultStatus(handle) }
 
-  /// `COMMIT`, `INSERT 0 1`
+  /// The command tag, for example `COMMIT` or `INSERT 0 1`.
   var command: String { libpq.cmdStatus(handle).map { String(cString: $0) } ?? "" }
 
-  /// How many rows the statement changed or gave; 0 where that makes no sense.
+  /// The number of rows that the statement changed or returned; 0 for other statements.
   var changes: Int { libpq.cmdTuples(handle).flatMap { Int(String(cString: $0)) } ?? 0 }
 
-  /// The five characters of SQLSTATE; nil when the error is libpq's own: the connection is lost.
+  /// The five characters of SQLSTATE. Nil for an error of libpq itself: the connection is lost.
   var state: String? { field(Int32(UInt8(ascii: "C"))) }
 
-  /// Names from the schema, which hold nothing that was to be stored (PG_DIAG_CONSTRAINT_NAME, PG_DIAG_TABLE_NAME).
+  /// Names from the schema, which contain no stored data (PG_DIAG_CONSTRAINT_NAME, PG_DIAG_TABLE_NAME).
   var constraint: String? { field(Int32(UInt8(ascii: "n"))) }
   var table: String? { field(Int32(UInt8(ascii: "t"))) }
 

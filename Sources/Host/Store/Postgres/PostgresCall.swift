@@ -1,16 +1,16 @@
 import Synchronization
 
-/// A caller's work on its way through a lane.
+/// A caller's transaction on its way through a pool.
 protocol PostgresJob: AnyObject, Sendable {
   var work: PostgresWork { get }
-  /// Runs the body; what it returned before is forgotten.
+  /// Runs the body. Its result replaces that of an earlier run.
   func run(_ session: any SQLSession) throws(StoreError)
-  /// Gives the caller what the body returned last.
+  /// Resumes the caller with the result of the last run.
   func succeed()
   func fail(_ error: StoreError)
 }
 
-/// The one caller's answer: what comes first counts, the end of the work or the deadline.
+/// Resumes the caller once: with the end of the work or at the deadline, whichever comes first.
 final class PostgresCall<Value: Sendable>: PostgresJob {
   private struct State {
     var continuation: CheckedContinuation<Result<Value, StoreError>, Never>?

@@ -11,7 +11,7 @@ extension PostgresConnection: SQLSession {
     try statement(sql, values)?.changes ?? 0
   }
 
-  /// Through COPY.
+  /// Uses COPY.
   func insert(into table: String, _ columns: [String], _ rows: [[SQLValue]]) throws(StoreError) {
     if rows.isEmpty { return }
     try checkTime()
@@ -22,14 +22,14 @@ extension PostgresConnection: SQLSession {
     for row in rows {
       guard lines.append(row) else {
         // The server ends the transaction with an error.
-        guard libpq.putCopyEnd(handle, "a value can't be kept") == 1 else { throw lost() }
+        guard libpq.putCopyEnd(handle, "a value can't be stored") == 1 else { throw lost() }
         _ = try? results()
         throw .postgresNUL
       }
       if lines.bytes.count >= 1 << 16 { try put(&lines) }
     }
     try put(&lines)
-    // 0: no room in line; there is always some, because `put` leaves the line empty.
+    // 0 would mean that the send buffer is full; `put` has emptied it.
     guard libpq.putCopyEnd(handle, nil) == 1 else { throw lost() }
     let result = try results()
     guard result?.status != PGRES_COPY_IN else { throw lost() }
@@ -44,12 +44,12 @@ extension PostgresConnection: SQLSession {
     try flush()
   }
 
-  /// The unnamed statement, everything as text: the server finds out the parameters' types.
+  /// Runs the unnamed statement with text parameters, whose types the server infers.
   private func statement(_ sql: String, _ values: [SQLValue]) throws(StoreError) -> LibPQResult? {
     try checkTime()
     // The protocol counts parameters in 16 bits.
     guard values.count <= Int(UInt16.max) else {
-      throw StoreError(.unavailable, "A statement has more parameters than PostgreSQL takes (65535).")
+      throw StoreError(.unavailable, "A statement has more parameters than PostgreSQL accepts (65535).")
     }
     guard !sql.holdsNUL, let parameters = PostgresParameters(values) else { throw .postgresNUL }
     let result = try exchange { connection in
@@ -59,7 +59,7 @@ extension PostgresConnection: SQLSession {
     return result
   }
 
-  /// Between two statements the time is looked at here; within one, by the server.
+  /// Checks the deadline between statements. Within a statement the server does.
   private func checkTime() throws(StoreError) {
     guard !isLost else { throw .postgresLost }
     guard .current < deadline else { throw .postgresSilent }

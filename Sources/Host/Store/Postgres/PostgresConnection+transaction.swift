@@ -2,35 +2,37 @@ import AdapterAPI
 import CLibPQ
 
 extension PostgresConnection {
-  /// What a transaction that failed left behind.
-  enum Remains {
-    /// The connection is as good as before.
-    case connection
-    /// Others changed the same rows: run all of it again.
+  /// The state after a failed transaction.
+  enum Aftermath {
+    /// The connection is as usable as before.
+    case usable
+    /// Another transaction changed the same rows: the whole transaction may be repeated.
     case conflict
-    /// The connection broke off before anything was committed.
-    case nothing
-    /// It is not known what was done, or there is no time to do it again.
+    /// The connection was lost before anything was committed.
+    case lost
+    /// The outcome is unknown, or there is no time for another attempt.
     case unknown
   }
 
-  /// How much longer than its caller a transaction may wait: the server's own timeouts come at the caller's deadline
-  /// and leave the connection whole.
+  /// The time that a transaction may run past its caller's deadline. The server's own timeouts fire at the deadline and
+  /// keep the connection usable.
   static let grace = Duration.milliseconds(250)
 
-  /// One transaction. The connection holds nothing of it afterwards, so a pooler may be in between
-  /// (`pool_mode = transaction`).
+  /// Runs one transaction. Leaves no state in the connection, so a pooler with `pool_mode = transaction` may be in
+  /// between.
+  ///
+  /// - Returns: nil when the transaction was committed.
   func transaction(
     _ access: StoreAccess, schema: String, until deadline: Instant,
     _ body: (any SQLSession) throws(StoreError) -> Void
-  ) -> (error: StoreError, remains: Remains)? {
+  ) -> (error: StoreError, aftermath: Aftermath)? {
     self.deadline = deadline + Self.grace
     firstState = nil
     var isCommitting = false
     do throws(StoreError) {
       try begin(access, schema: schema, until: deadline)
       try body(self)
-      // The body may have swallowed it; the server has not.
+      // The body may have ignored the error; the server has not.
       if isLost { throw .postgresLost }
       if let firstState { throw StoreError(sqlState: firstState) }
       guard Instant.current < deadline else { throw .postgresSilent }
@@ -39,21 +41,22 @@ extension PostgresConnection {
       guard result?.command == "COMMIT", isIdle else { throw lost() }
       return nil
     } catch {
-      if isLost { return (isCommitting ? .postgresUnknown : error, isSilent || isCommitting ? .unknown : .nothing) }
+      if isLost { return (isCommitting ? .postgresUnknown : error, isSilent || isCommitting ? .unknown : .lost) }
       let state = firstState
       if !isIdle {
-        // Not through the session: what fails here is no failure of the body's.
+        // Not through the session: this failure is not the body's.
         _ = try? simple("ROLLBACK")
-        guard !isLost, isIdle else { return (error, isSilent ? .unknown : .nothing) }
+        guard !isLost, isIdle else { return (error, isSilent ? .unknown : .lost) }
       }
       let isConflict = state == "40001" || state == "40P01"
-      return (error, isConflict ? .conflict : .connection)
+      return (error, isConflict ? .conflict : .usable)
     }
   }
 
   private func begin(_ access: StoreAccess, schema: String, until deadline: Instant) throws(StoreError) {
     let mode = access == .reading ? " READ ONLY" : ""
-    // 0 would mean without end. Idle: nobody may hold rows because this process was stopped between two statements.
+    // 0 would disable the timeout. The idle timeout releases locked rows when this process is stopped between two
+    // statements.
     let limit = min(max((deadline - .current).milliseconds, 1), Int64(Int32.max))
     _ = try simple(
       """
@@ -64,7 +67,7 @@ extension PostgresConnection {
       """)
   }
 
-  /// Statements without parameters, in one round trip.
+  /// Runs statements without parameters in one round trip.
   @discardableResult
   func simple(_ sql: String) throws(StoreError) -> LibPQResult? {
     try exchange { libpq.sendQuery($0, sql) }

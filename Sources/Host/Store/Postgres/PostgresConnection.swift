@@ -2,23 +2,23 @@ import AdapterAPI
 import CLibPQ
 import Glibc
 
-/// One connection to PostgreSQL, never waited for beyond a deadline. Not `Sendable`: it belongs to one thread.
+/// One connection to PostgreSQL that never waits beyond a deadline. Not `Sendable`: it belongs to one thread.
 ///
-/// libpq is kept from blocking; waiting is done here, in poll(2), where the store's end and the deadline interrupt it.
-/// A connection whose answer did not come is lost: nobody knows what it would say next.
+/// libpq never blocks. All waiting is done here, in poll(2), where the deadline and the closing of the store interrupt
+/// it. A connection without a response in time is lost: the state of its protocol is unknown.
 final class PostgresConnection {
   let libpq: LibPQ
   let handle: LibPQ.Connection
   private let stop: PostgresSignal
-  /// Of everything that waits.
+  /// The deadline of every wait.
   var deadline = Instant.distantFuture
-  /// Good for nothing any more.
+  /// The connection can't be used any more.
   private(set) var isLost = false
-  /// Lost because nothing came before the deadline: the server, or the way to it, is frozen.
+  /// Lost because nothing came before the deadline: the server, or the network, is frozen.
   private(set) var isSilent = false
-  /// Lost because the store ends.
+  /// Lost because the store is closing.
   private(set) var isStopped = false
-  /// SQLSTATE of the first error of the transaction.
+  /// SQLSTATE of the transaction's first error.
   var firstState: String?
 
   init(_ handle: LibPQ.Connection, _ libpq: LibPQ, stop: PostgresSignal) {
@@ -28,19 +28,22 @@ final class PostgresConnection {
   }
 
   deinit {
-    // So that not even the polite goodbye is sent into a dead network.
+    // Keeps libpq from sending its Terminate message into a dead network.
     if isLost { shutdown(libpq.socket(handle), Int32(SHUT_RDWR)) }
     libpq.finish(handle)
   }
 
   // MARK: Connecting
 
-  /// - Parameter hidden: what no error may show, beside the password.
+  /// Completes the connection.
+  ///
+  /// - Parameter hidden: texts that no error may show, beside the password.
   func establish(until deadline: Instant, hiding hidden: [String]) throws(StoreError) {
     self.deadline = deadline
-    // It would write to standard error.
+    // The default receiver would write to standard error.
     _ = libpq.setNoticeReceiver(handle, { _, _ in }, nil)
-    // Errors as "FATAL:  28P01": there is no other way to the code of one that ends the attempt.
+    // Makes errors end with the SQLSTATE, as in "FATAL:  28P01". libpq has no other way to the code of a failed
+    // connection.
     _ = libpq.setErrorVerbosity(handle, PQERRORS_SQLSTATE)
     var state = PGRES_POLLING_WRITING
     if libpq.status(handle) == CONNECTION_BAD { state = PGRES_POLLING_FAILED }
@@ -62,7 +65,7 @@ final class PostgresConnection {
     let lines = text.split(separator: "\n").filter { !$0.hasPrefix("\t") }
     if let state = lines.last.flatMap({ Self.sqlState(endOf: $0) }) { return StoreError(sqlState: state) }
     let password = libpq.pass(handle).map { String(cString: $0) } ?? ""
-    // What the url's parser let pass and the connection could not use.
+    // An error that the url's parser does not detect.
     if lines.first?.hasPrefix("invalid ") == true { return .postgresAddress }
     let secrets = (hidden + [password]).filter { !$0.isEmpty }
     let reason = lines.joined(separator: "; ")
@@ -77,14 +80,12 @@ final class PostgresConnection {
     return (0...(text.count - part.count)).contains { text[$0..<($0 + part.count)].elementsEqual(part) }
   }
 
-  /// `…failed: FATAL:  28P01`
+  /// Returns the code at the end of a line such as `…failed: FATAL:  28P01`.
   static func sqlState(endOf line: Substring) -> String? {
     let state = line.suffix(5)
     let before = line.dropLast(5)
     guard state.utf8.count == 5, before.hasSuffix(":  ") else { return nil }
-    return state.utf8.allSatisfy {
-      UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0
-    } ? String(state) : nil
+    return state.utf8.allSatisfy { $0.isDigit || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 } ? String(state) : nil
   }
 
   // MARK: Waiting
@@ -106,7 +107,7 @@ final class PostgresConnection {
     }
   }
 
-  /// Waits for input, taking it in.
+  /// Waits for input and takes it in.
   func receive() throws(StoreError) {
     try wait(for: POLLIN)
     guard libpq.consumeInput(handle) == 1 else { throw lost() }
@@ -117,9 +118,9 @@ final class PostgresConnection {
     return .postgresLost
   }
 
-  // MARK: One exchange
+  // MARK: Sending and receiving
 
-  /// Sends what `send` puts in line, and returns its last result; the first error, if there was one, is thrown.
+  /// Sends with `send` and returns the last result. Throws the first error, if there was one.
   func exchange(_ send: (LibPQ.Connection) -> Int32) throws(StoreError) -> LibPQResult? {
     guard !isLost, send(handle) == 1 else { throw lost() }
     return try results()
@@ -133,7 +134,7 @@ final class PostgresConnection {
       switch result.status {
       case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: last = result
       case PGRES_COPY_IN:
-        // Stays so until the data are there.
+        // The state lasts until the data are sent.
         return result
       case PGRES_FATAL_ERROR, PGRES_BAD_RESPONSE: if failed == nil { failed = result }
       default: throw lost()
@@ -149,8 +150,8 @@ final class PostgresConnection {
     throw StoreError(sqlState: state, constraint: failed.constraint, table: failed.table)
   }
 
-  /// Everything that is in line is with the kernel. Reads meanwhile: a server that can't get rid of its answers does
-  /// not read either.
+  /// Waits until everything is handed to the kernel. Reads in the meantime, because a server that can't send its
+  /// responses does not read either.
   func flush() throws(StoreError) {
     while true {
       switch libpq.flush(handle) {

@@ -3,9 +3,9 @@ import Synchronization
 
 /// PostgreSQL as the gateway's store, for any number of processes.
 ///
-/// Tokens have a connection of their own; the catalogue has up to three. Callers never wait beyond their limit, whatever
-/// state the server or the way to it is in: a timer gives them their answer, and a worker that hangs is not waited for.
-/// While the server is away, callers are told so at once, and one of them at a time finds out whether it is back.
+/// Tokens have one connection, the catalogue up to three. Callers never wait beyond their limit, whatever the state of
+/// the server or the network: a timer resumes them, even when a worker's thread is blocked. While the server is
+/// unavailable, callers fail at once, and one caller at a time tries to connect.
 final class PostgresDatabase: Database {
   private let schema: PostgresSchema
   private let tokens: PostgresPool
@@ -16,16 +16,17 @@ final class PostgresDatabase: Database {
   private let stop = PostgresSignal()
   private let number = Atomic<UInt64>(0)
 
-  /// For opening: connecting, and perhaps waiting for another process that migrates.
-  private static let openingTime = PostgresEndpoint.patience + PostgresSchema.patience
+  /// The time limit of opening: connecting, and possibly waiting for another process that migrates.
+  private static let openingTime = PostgresEndpoint.connectTimeout + PostgresSchema.migrationTimeout
   private static let lookingTime = Duration.seconds(10)
-  /// At the end, work under way has the first time to finish; then its connections are cut. The second is everybody's.
+  /// On closing, the work under way may finish within the first time; then its connections are cut. The second time
+  /// limits the whole of closing.
   private static let finishingTime = Duration.milliseconds(1200)
   private static let closingTime = Duration.milliseconds(1800)
 
   /// - Parameters:
-  ///   - url: in libpq's words: `postgresql://…`, or `host=… dbname=…`.
-  ///   - schema: of our tables; need not exist yet.
+  ///   - url: a connection string of libpq: `postgresql://…`, or `host=… dbname=…`.
+  ///   - schema: the schema of the gateway's tables; need not exist yet.
   ///   - migrate: whether the schema may be changed.
   init(url: Secret, schema: String, migrate: Bool) {
     let endpoint = PostgresEndpoint(url: url, schema: schema)
@@ -73,7 +74,7 @@ final class PostgresDatabase: Database {
       try timers.add(next(), at: now + Self.finishingTime) { [self] in cut() }
       try timers.add(next(), at: now + Self.closingTime) { [threads] in threads.giveUp() }
     } catch {
-      // Nobody keeps the time; so nothing may take any.
+      // Without the timers' thread there is no time limit, so nothing may wait.
       cut()
     }
     await threads.end()
@@ -81,7 +82,7 @@ final class PostgresDatabase: Database {
     timers.finish()
   }
 
-  // MARK: Pieces
+  // MARK: Private helpers
 
   private func next() -> UInt64 { number.wrappingAdd(1, ordering: .relaxed).newValue }
 
@@ -98,7 +99,7 @@ final class PostgresDatabase: Database {
       let call = PostgresCall(work, continuation, body)
       do throws(StoreError) {
         try timers.add(work.id, at: work.due) {
-          pool.forget(work.id)
+          pool.remove(work.id)
           call.fail(.postgresOverdue(limit))
         }
         pool.submit(call)
@@ -108,14 +109,14 @@ final class PostgresDatabase: Database {
     return try result.get()
   }
 
-  /// No new work.
+  /// Stops accepting work.
   private func end() {
     listener.close()
     tokens.close()
     catalogue.close()
   }
 
-  /// No more waiting for the server.
+  /// Stops waiting for the server.
   private func cut() {
     stop.raise()
     tokens.abandon()

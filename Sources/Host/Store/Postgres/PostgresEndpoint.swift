@@ -3,43 +3,43 @@ import CLibPQ
 import Glibc
 import Synchronization
 
-/// Where the database is, and how a connection to it is made.
+/// The address of the database. Makes connections to it.
 final class PostgresEndpoint: Sendable {
   let schema: String
   private let url: Secret
   private let library = Mutex<LibPQ?>(nil)
 
-  /// For connecting, names and TLS included.
-  static let patience = Duration.seconds(3)
+  /// The time limit of connecting, name resolution and TLS included.
+  static let connectTimeout = Duration.seconds(3)
 
   init(url: Secret, schema: String) {
     self.url = url
     self.schema = schema
   }
 
-  /// Blocks up to `patience`; while a name is being resolved, as long as the resolver does.
+  /// Connects. Blocks up to `connectTimeout`; during name resolution, as long as the resolver takes.
   ///
-  /// - Parameter stop: raised to end whatever the connection waits for.
+  /// - Parameter stop: when raised, ends every wait of the connection.
   func connect(_ stop: PostgresSignal) throws(StoreError) -> PostgresConnection {
     let libpq = try loaded()
     try checkURL(libpq)
     let url = self.url.exposed
     let parameters: [(String, String)] = [
-      // What the url says later wins over these.
+      // The url overrides these parameters.
       ("application_name", "pointgate"),
-      // A server, or a network, that died without a word; milliseconds here, seconds there.
+      // Detect a server or a network that died silently. The first is in milliseconds, the remaining ones in seconds.
       ("tcp_user_timeout", "10000"), ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
-      // Looking for Kerberos tickets blocks, and costs a look-up in the DNS.
+      // Looking for Kerberos tickets blocks, and costs a DNS query.
       ("gssencmode", "disable"),
       ("dbname", url),
-      // And this wins over the url.
+      // This parameter overrides the url.
       ("client_encoding", "UTF8"),
     ]
     guard let handle = start(parameters, libpq) else {
-      throw StoreError(.unavailable, "There is no memory for a connection to PostgreSQL.")
+      throw StoreError(.unavailable, "A connection to PostgreSQL can't be made: out of memory.")
     }
     let connection = PostgresConnection(handle, libpq, stop: stop)
-    try connection.establish(until: .current + Self.patience, hiding: [url])
+    try connection.establish(until: .current + Self.connectTimeout, hiding: [url])
     return connection
   }
 
@@ -52,8 +52,7 @@ final class PostgresEndpoint: Sendable {
     }
   }
 
-  /// libpq quotes a url that it does not understand, password and all; so it is asked beforehand and its words are not
-  /// passed on.
+  /// Checks the url before connecting: libpq quotes a url that it does not understand in its error, password included.
   private func checkURL(_ libpq: LibPQ) throws(StoreError) {
     guard !url.exposed.isEmpty, !url.exposed.holdsNUL, !schema.holdsNUL else { throw .postgresAddress }
     var message: LibPQ.MutableText?

@@ -1,42 +1,42 @@
 import AdapterAPI
 
 extension StoreError {
-  /// What the server said, by SQLSTATE (https://www.postgresql.org/docs/15/errcodes-appendix.html).
+  /// The error for an SQLSTATE (https://www.postgresql.org/docs/15/errcodes-appendix.html).
   ///
-  /// Never the server's own sentence: it quotes statements and values. Names of constraints and tables are the
-  /// schema's.
+  /// Omits the server's own message, which quotes statements and values. The names of constraints and tables come from
+  /// the schema.
   init(sqlState state: String, constraint: String? = nil, table: String? = nil) {
     let on = table.map { " on table '\($0)'" } ?? ""
     switch state {
     case "23505", "23P01":
-      self.init(.conflict, "That value is taken already (constraint '\(constraint ?? "unknown")'\(on)).")
+      self.init(.conflict, "The value is taken (constraint '\(constraint ?? "unknown")'\(on)).")
     case "42P01", "42703", "3F000":
       self.init(
         .outdated,
-        "The PostgreSQL schema lacks a table or a column that this version needs; "
-          + "let the gateway migrate it ('store.migrate: true'), look at 'store.schema', or restore what was dropped.")
+        "The PostgreSQL schema lacks a table or a column that this version needs. "
+          + "Let the gateway migrate it ('store.migrate: true'), check 'store.schema', or restore the dropped table.")
     case "25006":
       self.init(
         .readOnly,
-        "PostgreSQL takes no writes (a standby, or 'default_transaction_read_only'); "
-          + "give 'store.url' the primary server.")
+        "PostgreSQL accepts no writes (a standby, or 'default_transaction_read_only'). "
+          + "Use the primary server in 'store.url'.")
     case "53100":
-      self.init(.full, "PostgreSQL's disk is full; free some space on the server.")
+      self.init(.full, "PostgreSQL's disk is full. Free some space on the server.")
     case "3D000":
-      self.init(.unavailable, "The database that 'store.url' names does not exist; create it, or mend the url.")
+      self.init(.unavailable, "The database that 'store.url' names does not exist. Create it, or correct the url.")
     case "42501":
       self.init(
         .unavailable,
-        "PostgreSQL denies the user of 'store.url' a right to the gateway's schema, tables or sequences\(on); grant it, "
+        "PostgreSQL denies the user of 'store.url' a right to the gateway's schema, tables or sequences\(on). Grant it, "
           + "or make that user their owner.")
     case "53300":
-      self.init(.unavailable, "PostgreSQL has no connection left; raise 'max_connections', or run fewer replicas.")
+      self.init(.unavailable, "PostgreSQL has no free connection. Raise 'max_connections', or run fewer replicas.")
     case "57014":
-      self.init(.unavailable, "PostgreSQL gave up a statement that took too long.")
+      self.init(.unavailable, "PostgreSQL cancelled a statement that took too long.")
     case "40001", "40P01", "55P03":
-      self.init(.unavailable, "Others were changing the same rows all the time; try again.")
+      self.init(.unavailable, "Other transactions kept changing the same rows. Try again.")
     case "XX001", "XX002":
-      self.init(.corrupt, "PostgreSQL reports damaged data (SQLSTATE \(state)); restore the database from a backup.")
+      self.init(.corrupt, "PostgreSQL reports damaged data (SQLSTATE \(state)). Restore the database from a backup.")
     case _ where state.hasPrefix("28"):
       self.init(
         .unavailable,
@@ -52,32 +52,33 @@ extension StoreError {
 
   static let postgresAddress = StoreError(
     .misconfigured,
-    "'store.url' is no address of a PostgreSQL database; write postgresql://user:password@host:5432/database, "
-      + "with % escapes for what is special in a url.")
+    "'store.url' is not a valid address of a PostgreSQL database. Write postgresql://user:password@host:5432/database, "
+      + "with % escapes for special characters.")
   static let postgresParameter = StoreError(
     .misconfigured,
-    "'store.url' has a parameter that libpq does not know; take it off (in the place of '?schema=…' there is the key "
-      + "'store.schema').")
+    "'store.url' has a parameter that libpq does not know. Remove it; instead of '?schema=…' use the key "
+      + "'store.schema'.")
   static let postgresLost = StoreError(.unavailable, "The connection to PostgreSQL broke off.")
-  static let postgresSilent = StoreError(.unavailable, "PostgreSQL did not answer in time.")
+  static let postgresSilent = StoreError(.unavailable, "PostgreSQL did not respond in time.")
   static let postgresUnknown = StoreError(
-    .unavailable, "The connection to PostgreSQL broke off while it committed; whether it did is not known.")
+    .unavailable,
+    "The connection to PostgreSQL broke off during a commit. It is not known whether the data were committed.")
   static let postgresBusy = StoreError(
-    .unavailable, "Too many callers are waiting for PostgreSQL already; try again later.")
+    .unavailable, "Too many callers are waiting for PostgreSQL. Try again later.")
   static let postgresThread = StoreError(
-    .unavailable, "A thread for PostgreSQL could not be made; raise the limit of threads.")
+    .unavailable, "A thread for PostgreSQL could not be created. Raise the limit of threads.")
   static let postgresNUL = StoreError(
-    .unavailable, "A text holds the character U+0000, which PostgreSQL can't keep; leave it out.")
+    .unavailable, "A text contains the character U+0000, which PostgreSQL can't store. Leave it out.")
 
   static func postgresOverdue(_ limit: Duration) -> StoreError {
     let milliseconds = max(0, limit.milliseconds)
     let time =
       milliseconds % 1000 == 0 && milliseconds > 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
-    return StoreError(.unavailable, "PostgreSQL did not answer within \(time).")
+    return StoreError(.unavailable, "PostgreSQL did not respond within \(time).")
   }
 }
 
 extension String {
-  /// C's strings end at it; such a text must never get there.
+  /// C strings end at U+0000, so such a text must never reach libpq.
   var holdsNUL: Bool { utf8.contains(0) }
 }

@@ -1,10 +1,10 @@
 import AdapterAPI
 import Synchronization
 
-/// Hears what other processes say about tokens (NOTIFY), on a thread and a connection of its own.
+/// Receives token notifications of other processes (LISTEN), on its own thread and connection.
 ///
-/// It makes things faster and nothing more: hints get lost while it is not connected, and behind a pooler there may be
-/// none at all. So it fails in silence, and tries again.
+/// Notifications only save time: they get lost while the listener is not connected, and some poolers pass none on. So
+/// the listener reports no errors, and reconnects.
 final class PostgresListener: Sendable {
   typealias Handler = @Sendable (_ adapter: String, _ version: Int64) -> Void
 
@@ -44,7 +44,7 @@ final class PostgresListener: Sendable {
     repeat {
       do throws(StoreError) {
         let connection = try endpoint.connect(quit)
-        connection.deadline = .current + PostgresEndpoint.patience
+        connection.deadline = .current + PostgresEndpoint.connectTimeout
         try connection.simple("LISTEN \(TokenTable.channel)")
         delay = Self.firstDelay
         connection.deadline = .distantFuture
@@ -53,7 +53,7 @@ final class PostgresListener: Sendable {
           try connection.receive()
         }
       } catch {
-        // Said where it matters: by the lanes, to their callers.
+        // The pools report the error to their callers.
       }
       if quit.wait(until: .current + delay) { return }
       delay = min(delay * 2, Self.longestDelay)
@@ -61,11 +61,11 @@ final class PostgresListener: Sendable {
   }
 
   private func tell(_ payload: String) {
-    guard let hint = Self.parse(payload, schema: schema) else { return }
-    state.withLock { $0.handler }?(hint.adapter, hint.version)
+    guard let notification = Self.parse(payload, schema: schema) else { return }
+    state.withLock { $0.handler }?(notification.adapter, notification.version)
   }
 
-  /// `schema adapter version`; nil for what is not exactly that, or of another schema.
+  /// Parses `schema adapter version`. Returns nil for any other text, and for another schema.
   static func parse(_ payload: String, schema: String) -> (adapter: String, version: Int64)? {
     guard payload.hasPrefix(schema + " ") else { return nil }
     let words = payload.dropFirst(schema.count + 1).split(separator: " ", omittingEmptySubsequences: false)
@@ -76,7 +76,7 @@ final class PostgresListener: Sendable {
 }
 
 extension PostgresConnection {
-  /// What came in already.
+  /// Returns a notification that has already been received.
   func notification() -> String? {
     guard let notice = libpq.notifies(handle) else { return nil }
     defer { libpq.freemem(notice) }

@@ -1,11 +1,11 @@
-/// A statement's parameters as libpq takes them: C strings, NULL for NULL.
+/// A statement's parameters in libpq's form: C strings, and a null pointer for NULL.
 struct PostgresParameters {
-  /// One text behind the other, each with its zero.
+  /// The texts one after another, each with a terminating zero.
   private var bytes: [CChar] = []
-  /// Where each begins; nil is NULL.
+  /// The start of each text in `bytes`; nil for NULL.
   private var starts: [Int?] = []
 
-  /// Nil when a text holds U+0000.
+  /// Returns nil when a text contains U+0000.
   init?(_ values: [SQLValue]) {
     starts.reserveCapacity(values.count)
     for value in values {
@@ -37,7 +37,7 @@ struct PostgresParameters {
 struct PostgresCopyLines {
   var bytes: [UInt8] = []
 
-  /// - Returns: false when a text holds U+0000; then part of the row stands there.
+  /// - Returns: false when a text contains U+0000; then `bytes` ends with part of the row.
   mutating func append(_ row: [SQLValue]) -> Bool {
     for (index, value) in row.enumerated() {
       if index > 0 { bytes.append(UInt8(ascii: "\t")) }

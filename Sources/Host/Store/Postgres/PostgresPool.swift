@@ -1,31 +1,31 @@
 import AdapterAPI
 import Synchronization
 
-/// What a caller wants of a lane, beside its body.
+/// The parameters of a caller's transaction, without its body.
 struct PostgresWork: Sendable {
-  /// Distinct in the process's use of one database.
+  /// Unique within one `PostgresDatabase`.
   let id: UInt64
   let access: StoreAccess
   let due: Instant
-  /// The schema has to be up to date first.
+  /// The schema has to be up to date before the work runs.
   var needsSchema = true
 }
 
-/// One lane's workers: threads with a connection each, made when they are needed, and kept.
+/// A pool of workers: threads with one connection each, created on demand and reused.
 ///
-/// `PostgresPoolState` decides; here is what blocks.
+/// `PostgresPoolState` decides; this class does the blocking work.
 final class PostgresPool: Sendable {
   private let endpoint: PostgresEndpoint
   private let schema: PostgresSchema
   private let threads: PostgresThreads
-  /// Raised at the end: no connection is waited for any more.
+  /// Raised on closing: ends every wait for a connection.
   private let stop: PostgresSignal
   private let signals: [PostgresSignal]
   private let state: Mutex<PostgresPoolState<any PostgresJob>>
 
-  /// After that time without work a connection is given back to the server.
+  /// The idle time after which a connection is closed.
   private static let idleTime = Duration.seconds(60)
-  /// How often a transaction is run again that others' changes made impossible.
+  /// The number of times that a transaction is repeated after a conflict with another transaction.
   private static let repeats = 3
 
   init(
@@ -53,14 +53,14 @@ final class PostgresPool: Sendable {
     }
   }
 
-  /// The caller's time is over.
-  func forget(_ id: UInt64) { state.withLock { $0.forget(id) } }
+  /// Removes a waiting job whose caller's time is over.
+  func remove(_ id: UInt64) { state.withLock { $0.remove(id) } }
 
   func close() {
     for index in state.withLock({ $0.close() }) { signals[index].raise() }
   }
 
-  /// Sends away those who still wait.
+  /// Fails the jobs that still wait.
   func abandon() { refuse(state.withLock { $0.takeQueue() }, .closed) }
 
   private func refuse(_ jobs: [any PostgresJob], _ error: StoreError) {
@@ -103,19 +103,19 @@ final class PostgresPool: Sendable {
         return job.fail(error)
       }
       state.withLock { $0.connected(index) }
-      // Nobody waits for the answer.
+      // The caller has been resumed by its timer.
       guard .current < job.work.due else { return job.fail(.postgresSilent) }
       let failure = open.transaction(job.work.access, schema: schema.name, until: job.work.due) {
         (session) throws(StoreError) in
         try job.run(session)
       }
       guard let failure else { return job.succeed() }
-      if failure.error.code == .outdated { schema.distrust() }
+      if failure.error.code == .outdated { schema.invalidate() }
       if open.isLost { drop(&connection, index, failure.error) }
-      switch failure.remains {
+      switch failure.aftermath {
       case .conflict where repeats < Self.repeats: repeats += 1
-      case .nothing where mayReconnect && !open.isStopped: mayReconnect = false
-      case .connection, .conflict, .nothing, .unknown: return job.fail(failure.error)
+      case .lost where mayReconnect && !open.isStopped: mayReconnect = false
+      case .usable, .conflict, .lost, .unknown: return job.fail(failure.error)
       }
     }
   }

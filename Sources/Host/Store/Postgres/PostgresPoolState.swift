@@ -1,22 +1,22 @@
 import AdapterAPI
 
-/// Who works for whom in one lane, and when a server that is away is tried again. Decides; `PostgresPool` acts.
+/// Assigns jobs to the workers of one pool, and decides when to reconnect. `PostgresPool` acts on the decisions.
 ///
-/// A worker is a thread with at most one connection. While no connection works, one caller at a time tries to make one,
-/// at growing distances; everybody else is told at once what that one met.
+/// A worker is a thread with at most one connection. While no connection works, one caller at a time tries to connect,
+/// at growing intervals; the other callers fail at once with the last error.
 struct PostgresPoolState<Job> {
   enum Admission {
-    /// The worker has to be started.
+    /// Start the worker's thread.
     case start(Int)
-    /// The worker waits for work, and has some now.
+    /// Wake the worker, which has a job now.
     case wake(Int)
-    /// The next worker that comes free takes it.
+    /// The next free worker takes the job.
     case queued
     case refused(StoreError)
   }
 
   enum Step {
-    /// - Parameter reuse: the connection that the worker has may be used.
+    /// - Parameter reuse: whether the worker's present connection may be used.
     case work(Job, reuse: Bool)
     case wait
     case end
@@ -24,13 +24,13 @@ struct PostgresPoolState<Job> {
 
   private struct Worker {
     var isStarted = false
-    /// Has work, or is about to fetch it.
+    /// Has a job, or is about to fetch one.
     var isBusy = false
     var job: Job?
     var due = Instant.distantFuture
     /// Has a connection that is believed to work.
     var isConnected = false
-    /// Finds out whether the server is back.
+    /// Tries whether the server is available again.
     var isProbe = false
   }
 
@@ -49,7 +49,7 @@ struct PostgresPoolState<Job> {
   static var queueLimit: Int { 64 }
   static var firstDelay: Duration { .milliseconds(100) }
   static var longestDelay: Duration { .seconds(2) }
-  /// A worker that is that late hangs in something that knows no deadline, such as the resolver.
+  /// A worker that is overdue by this time is blocked in a call without a deadline, such as name resolution.
   static var stuckAfter: Duration { .seconds(4) }
 
   private var workers: [Worker]
@@ -85,8 +85,8 @@ struct PostgresPoolState<Job> {
     return .queued
   }
 
-  /// The caller waits no longer.
-  mutating func forget(_ id: UInt64) { queue.removeAll { $0.id == id } }
+  /// Removes a waiting job.
+  mutating func remove(_ id: UInt64) { queue.removeAll { $0.id == id } }
 
   private mutating func assign(_ job: Job, _ due: Instant, to index: Int) {
     workers[index].job = job
@@ -104,7 +104,7 @@ struct PostgresPoolState<Job> {
 
   // MARK: Workers
 
-  /// What the worker does now.
+  /// Returns the worker's next step.
   mutating func step(_ index: Int, at now: Instant) -> Step {
     if workers[index].job == nil, !queue.isEmpty, workers[index].isConnected || mayConnect(now) {
       let waiter = queue.removeFirst()
@@ -125,23 +125,23 @@ struct PostgresPoolState<Job> {
     failure = nil
   }
 
-  /// The worker's connection is gone, and that says nothing about the server.
+  /// The worker's connection was lost, which says nothing about the server.
   ///
-  /// - Returns: those for whom there is no other connection and none may be made now.
+  /// - Returns: the jobs to fail: no connection remains and none may be made now.
   mutating func disconnected(_ index: Int) -> [Job] {
     workers[index].isConnected = false
     return failure == nil || hasConnection ? [] : takeQueue()
   }
 
-  /// The worker could not connect, or the server left it without an answer.
+  /// The worker could not connect, or the server did not respond.
   ///
-  /// - Parameter isSilent: the connections that nobody uses now are as dead.
-  /// - Returns: those who are told so instead of waiting.
+  /// - Parameter isSilent: the server did not respond, so idle connections are suspect too.
+  /// - Returns: the waiting jobs to fail.
   mutating func failed(_ index: Int, _ error: StoreError, isSilent: Bool, at now: Instant) -> [Job] {
     workers[index].isConnected = false
     workers[index].isProbe = false
     if isSilent { for other in workers.indices where !workers[other].isBusy { workers[other].isConnected = false } }
-    // What failed during the delay began before it.
+    // A failure during the delay belongs to an attempt from before it.
     if let failure, now < failure.retryAt {
       self.failure = Failure(error: error, delay: failure.delay, retryAt: failure.retryAt)
     } else {
@@ -151,11 +151,11 @@ struct PostgresPoolState<Job> {
     return hasConnection ? [] : takeQueue()
   }
 
-  // MARK: The end
+  // MARK: Closing
 
-  /// No more callers; those who wait are still served.
+  /// Stops accepting jobs; waiting jobs still run.
   ///
-  /// - Returns: the workers that wait for work.
+  /// - Returns: the idle workers, which have to be woken.
   mutating func close() -> [Int] {
     isClosed = true
     return workers.indices.filter { workers[$0].isStarted && !workers[$0].isBusy }
@@ -166,9 +166,9 @@ struct PostgresPoolState<Job> {
     return queue.map(\.job)
   }
 
-  /// The thread that `start` asked for could not be made.
+  /// The thread that `start` asked for could not be created.
   ///
-  /// - Returns: whose work it would have been, and those for whom nobody is left.
+  /// - Returns: the jobs to fail: the worker's, and the waiting ones when no worker is left.
   mutating func ended(_ index: Int) -> [Job] {
     let job = workers[index].job
     workers[index] = Worker()

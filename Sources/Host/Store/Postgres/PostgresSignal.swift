@@ -1,7 +1,7 @@
 import AdapterAPI
 import Glibc
 
-/// Wakes a thread that waits in poll(2); stays raised until it is cleared.
+/// Wakes a thread that waits in poll(2). Stays raised until it is cleared.
 final class PostgresSignal: Sendable {
   let descriptor: Int32
 
@@ -11,7 +11,7 @@ final class PostgresSignal: Sendable {
 
   func raise() {
     var one: UInt64 = 1
-    // EAGAIN: it is raised as high as it can be.
+    // EAGAIN: the counter is at its maximum, so the signal is raised.
     _ = write(descriptor, &one, 8)
   }
 
@@ -20,7 +20,7 @@ final class PostgresSignal: Sendable {
     _ = read(descriptor, &count, 8)
   }
 
-  /// Waits until it is raised.
+  /// Waits until the signal is raised.
   ///
   /// - Returns: false when the deadline came first.
   func wait(until deadline: Instant) -> Bool {
@@ -28,7 +28,7 @@ final class PostgresSignal: Sendable {
     return Self.poll(&entries, until: deadline)
   }
 
-  /// poll(2) up to a point of time.
+  /// Calls poll(2) with a deadline.
   ///
   /// - Returns: false when the deadline came first.
   static func poll(_ entries: inout [pollfd], until deadline: Instant) -> Bool {

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The threads of one database, to know when the last has ended.
+/// Counts the threads of one database, to wait for the end of the last one.
 final class PostgresThreads: Sendable {
   private struct State {
     var count = 0
@@ -9,7 +9,7 @@ final class PostgresThreads: Sendable {
 
   private let state = Mutex(State())
 
-  /// - Returns: false when there is no thread to be had.
+  /// - Returns: false when the thread could not be created.
   func start(_ body: @escaping @Sendable () -> Void) -> Bool {
     state.withLock { $0.count += 1 }
     let status = DetachedThread.start { [self] in
@@ -30,7 +30,7 @@ final class PostgresThreads: Sendable {
     for continuation in waiting { continuation.resume() }
   }
 
-  /// Waits until no thread runs, or nobody wants to wait any more.
+  /// Waits until no thread runs, or until `giveUp`.
   func end() async {
     await withCheckedContinuation { continuation in
       let isOver = state.withLock { state in
@@ -41,7 +41,7 @@ final class PostgresThreads: Sendable {
     }
   }
 
-  /// Lets go who waits for the end; threads that hang end when they can.
+  /// Ends every wait in `end`. Blocked threads end later.
   func giveUp() {
     let waiting = state.withLock { state in
       defer { state.waiting = [] }

@@ -1,9 +1,10 @@
 import AdapterAPI
 import Synchronization
 
-/// Actions at points of time, on a thread of their own: what keeps callers' deadlines whatever the other threads hang in.
+/// Runs actions at points of time on its own thread. Enforces callers' deadlines whatever the other threads are blocked
+/// in.
 ///
-/// There are as many entries as callers wait, a few hundred at most.
+/// Holds one entry per waiting caller, a few hundred at most.
 final class PostgresTimers: Sendable {
   private struct Entry {
     let due: Instant
@@ -12,7 +13,7 @@ final class PostgresTimers: Sendable {
 
   private struct State {
     var entries: [UInt64: Entry] = [:]
-    /// When the thread wakes by itself.
+    /// The time at which the thread wakes by itself.
     var armed = Instant.distantFuture
     var isRunning = false
     var isOver = false
@@ -21,7 +22,7 @@ final class PostgresTimers: Sendable {
   private let state = Mutex(State())
   private let signal = PostgresSignal()
 
-  /// - Parameter id: what `cancel` takes.
+  /// - Parameter id: identifies the entry for `cancel`.
   func add(_ id: UInt64, at due: Instant, _ action: @escaping @Sendable () -> Void) throws(StoreError) {
     let isEarlier = try state.withLock { (state) throws(StoreError) -> Bool in
       if state.isOver { throw .closed }
@@ -39,7 +40,7 @@ final class PostgresTimers: Sendable {
     _ = state.withLock { $0.entries.removeValue(forKey: id) }
   }
 
-  /// Ends the thread; what is due later never happens.
+  /// Ends the thread. Entries that are not yet due are dropped.
   func finish() {
     state.withLock {
       $0.isOver = true
@@ -58,7 +59,7 @@ final class PostgresTimers: Sendable {
     }
   }
 
-  /// What is due now, and when to look again; nil at the end.
+  /// Returns the entries that are due and the time of the next one; nil at the end.
   private func take() -> ([Entry], Instant)? {
     let now = Instant.current
     return state.withLock { state in

@@ -1,34 +1,33 @@
 import CSQLite
 import Glibc
 
-/// One connection to a SQLite database of ours. Not `Sendable`: it belongs to the lane that opened it.
+/// One connection to a SQLite database of the gateway. Not `Sendable`: it belongs to the queue that opened it.
 ///
-/// Opening makes the folder (0700) and the file (0600) before anything secret can stand in it, refuses what is not
-/// ours, and sets durability: write-ahead log with `synchronous = FULL`, so that a commit that returned survives a
-/// power cut.
+/// Opening creates the folder (0700) and the file (0600) before secrets are written, refuses files of other programs,
+/// and sets durability: a write-ahead log with `synchronous = FULL`, so that a commit that returned survives a power
+/// failure.
 final class SQLiteConnection {
-  /// "PtGt", in the file's header: how we tell our files from other programs'
-  /// (https://sqlite.org/pragma.html#pragma_application_id).
+  /// "PtGt" in the file's header marks the gateway's files (https://sqlite.org/pragma.html#pragma_application_id).
   static let applicationID: Int64 = 0x5074_4774
-  /// How many statements stay prepared.
+  /// The number of statements that stay prepared.
   private static let statementLimit = 64
 
-  /// Nil: the connection's own memory.
+  /// Nil for a database in memory.
   let path: String?
   let handle: OpaquePointer
   /// An error has shown that a new connection is needed.
   private(set) var isBroken = false
-  /// Which file was opened, to notice that somebody put another one in its place.
+  /// The file that was opened, to detect its replacement.
   private let identity: SQLiteFile.Identity?
   private var statements: [String: SQLiteStatement] = [:]
   private var isQueryOnly = false
-  /// When the transaction under way has to be over.
+  /// The end of the time for the transaction under way.
   private var deadline = ContinuousClock.now
 
   enum Mode: Equatable {
-    /// Makes what is missing and brings the schema up to date, the latter only if it may.
+    /// Creates the file if it is missing, and migrates the schema if allowed.
     case writable(mayMigrate: Bool)
-    /// Makes and changes nothing.
+    /// Creates and changes nothing.
     case readOnly
   }
 
@@ -39,7 +38,7 @@ final class SQLiteConnection {
     let access = mode == .readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE
     let code = sqlite3_open_v2(
       path ?? ":memory:", &opened, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
-    guard let opened else { throw StoreError(.unavailable, "There is no memory for opening \(Self.name(path)).") }
+    guard let opened else { throw StoreError(.unavailable, "\(Self.name(path)) can't be opened: out of memory.") }
     handle = opened
     identity = path.flatMap { SQLiteFile.Identity($0) }
     guard code == SQLITE_OK else { throw error(code) }
@@ -48,24 +47,25 @@ final class SQLiteConnection {
     if case .writable(let mayMigrate) = mode { try prepare(mayMigrate) }
   }
 
-  /// `close_v2` waits for statements that are still alive.
+  /// `close_v2` waits for statements that still exist.
   deinit { sqlite3_close_v2(handle) }
 
-  /// The path still leads to the file that is open. SQLite itself would go on writing into a deleted one.
+  /// The path still leads to the open file. SQLite itself would continue to write to a deleted file.
   var isInPlace: Bool {
     guard let path else { return true }
     return identity != nil && SQLiteFile.Identity(path) == identity
   }
 
-  /// What may hold several statements and takes no values.
+  /// Runs one or more statements without values.
   func execute(_ sql: String) throws(StoreError) {
     let code = sqlite3_exec(handle, sql, nil, nil, nil)
     guard code == SQLITE_OK else { throw error(code) }
   }
 
-  /// Writing takes the write lock at once (`IMMEDIATE`), so that what `body` reads stays true until it has written.
+  /// Runs `body` in a transaction. A writing transaction takes the write lock at its start (`IMMEDIATE`), so that the
+  /// data that `body` reads stay valid until it has written.
   ///
-  /// - Parameter wait: how long another process's lock is waited for.
+  /// - Parameter wait: the longest wait for another process's lock.
   func transaction<Value>(
     _ access: StoreAccess, until deadline: ContinuousClock.Instant, wait: Duration,
     _ body: (any SQLSession) throws(StoreError) -> Value
@@ -78,7 +78,7 @@ final class SQLiteConnection {
       try run("COMMIT")
       return value
     } catch {
-      // Some errors have rolled back already, and then this one is an error itself.
+      // After some errors SQLite has rolled back already; another ROLLBACK would fail.
       if sqlite3_get_autocommit(handle) == 0 { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
       if sqlite3_get_autocommit(handle) == 0 { isBroken = true }
       throw error
@@ -93,7 +93,7 @@ final class SQLiteConnection {
     isQueryOnly = wanted
   }
 
-  /// Ends statements that run past the deadline, and waits for locks no longer than `wait`.
+  /// Interrupts statements at the deadline, and limits the wait for locks to `wait`.
   private func setDeadline(_ deadline: ContinuousClock.Instant, wait: Duration) {
     self.deadline = deadline
     let most = max(.zero, min(wait, deadline - .now, .seconds(600)))
@@ -108,22 +108,22 @@ final class SQLiteConnection {
   }
 
   private func refuseForeignFile() throws(StoreError) {
-    // In this order: whoever makes the tables sets the id in the same transaction.
+    // The tables are counted before the id is read: the creator of the tables sets the id in the same transaction.
     let tables = try integer("SELECT count(*) FROM sqlite_schema")
     let id = try integer("PRAGMA application_id")
     if id == Self.applicationID { return }
     guard id == 0, tables == 0 else {
       throw StoreError(
         .foreign,
-        "\(name) is a SQLite database of another program; "
-          + "give 'store.path' a file of the gateway's own.")
+        "\(name) is a SQLite database of another program. "
+          + "Use another file in 'store.path'.")
     }
   }
 
   private func prepare(_ mayMigrate: Bool) throws(StoreError) {
     if let path {
       guard sqlite3_db_readonly(handle, "main") == 0 else { throw SQLiteFile.readOnly(path) }
-      try SQLiteFile.closeToOthers(path)
+      try SQLiteFile.restrictToOwner(path)
       try writeAhead()
     }
     try execute(
@@ -133,12 +133,12 @@ final class SQLiteConnection {
       PRAGMA trusted_schema = OFF;
       PRAGMA secure_delete = ON;
       """)
-    // Whoever finds everything as it should be takes no lock.
+    // An up-to-date database is opened without a lock.
     let isMarked = try integer("PRAGMA application_id") == Self.applicationID
     if isMarked, try Migrations.pending(self, file: name).isEmpty { return }
     try execute("BEGIN IMMEDIATE")
     do throws(StoreError) {
-      // Again, now that nobody else can write: two processes may have met at an empty file.
+      // Checked again under the write lock: two processes may open an empty file at the same time.
       try refuseForeignFile()
       try Migrations.run(self, file: name, mayMigrate: mayMigrate)
       try execute("PRAGMA application_id = \(Self.applicationID); COMMIT")
@@ -148,8 +148,8 @@ final class SQLiteConnection {
     }
   }
 
-  /// Several that do this to a new file at once hold what the others wait for; SQLite tells one of them so at once,
-  /// whatever the busy timeout is. So it is tried again here, until the same time is over.
+  /// Sets the journal mode. Connections that do this to a new file at the same time block each other, and SQLite then
+  /// fails at once despite the busy timeout. So this repeats until the deadline.
   private func writeAhead() throws(StoreError) {
     while true {
       let code = sqlite3_exec(handle, "PRAGMA journal_mode = WAL", nil, nil, nil)
@@ -163,50 +163,53 @@ final class SQLiteConnection {
     if mode == .writable(mayMigrate: true) { return try SQLiteFile.make(path) }
     if SQLiteFile.exists(path) { return }
     if mode == .readOnly {
-      throw StoreError(.unavailable, "There is no database '\(path)'; the gateway makes it when it first runs.")
+      throw StoreError(.unavailable, "There is no database '\(path)'. The gateway creates it on its first run.")
     }
     throw StoreError(
-      .outdated, "There is no database '\(path)' and 'store: {migrate: false}' forbids to make it; remove that once.")
+      .outdated,
+      "There is no database '\(path)', and 'store: {migrate: false}' forbids creating it. Remove that key for one start."
+    )
   }
 
-  /// As sentences have it.
+  /// The database as messages name it.
   var name: String { Self.name(path) }
 
   private static func name(_ path: String?) -> String { path.map { "'\($0)'" } ?? "the memory store" }
 
   // MARK: Errors
 
-  /// SQLite's verdict as a sentence. Its own message is left out: it may quote SQL, and for the operator says less.
+  /// Converts a SQLite result code. SQLite's own message is omitted: it may quote SQL, and it tells the operator less.
   func error(_ code: Int32) -> StoreError {
     switch code & 0xff {
     case SQLITE_NOTADB:
       isBroken = true
-      return StoreError(.corrupt, "\(name) is not a SQLite database; move it away or give 'store.path' another file.")
+      return StoreError(
+        .corrupt, "\(name) is not a SQLite database. Move it away, or use another file in 'store.path'.")
     case SQLITE_CORRUPT:
       isBroken = true
       return StoreError(
         .corrupt,
-        "The database \(name) is damaged; move it away (with -wal and -shm) and the gateway makes a new one.")
+        "The database \(name) is damaged. Move it away (with -wal and -shm); the gateway then creates a new one.")
     case SQLITE_READONLY: return SQLiteFile.readOnly(path ?? ":memory:")
     case SQLITE_FULL:
-      return StoreError(.full, "The database \(name) can't grow: the disk is full; free some space.")
+      return StoreError(.full, "The database \(name) can't grow: the disk is full. Free some space.")
     case SQLITE_BUSY, SQLITE_LOCKED:
       return StoreError(
-        .unavailable, "Another process holds the database \(name) locked; find it with 'fuser' if this stays.")
+        .unavailable, "Another process has locked the database \(name). If this lasts, find the process with 'fuser'.")
     case SQLITE_INTERRUPT:
-      return StoreError(.unavailable, "The database \(name) took too long for an answer.")
+      return StoreError(.unavailable, "The database \(name) did not respond in time.")
     case SQLITE_CONSTRAINT where Self.conflicts.contains(code):
       return StoreError(.conflict, "The database \(name) has a row with this value already.")
     default:
       isBroken = true
       return StoreError(
         .unavailable,
-        "The database \(name) failed (SQLite \(code): \(String(cString: sqlite3_errstr(code)))); "
-          + "look at the disk and at the rights of the file and its folder.")
+        "The database \(name) failed (SQLite \(code): \(String(cString: sqlite3_errstr(code)))). "
+          + "Check the disk and the rights of the file and its folder.")
     }
   }
 
-  /// Extended codes (https://sqlite.org/rescode.html), whose macros Swift can't import.
+  /// Extended result codes (https://sqlite.org/rescode.html), whose macros Swift can't import.
   private static let conflicts: Set<Int32> = [
     SQLITE_CONSTRAINT | 6 << 8,  // PRIMARYKEY
     SQLITE_CONSTRAINT | 8 << 8,  // UNIQUE
@@ -238,7 +241,7 @@ extension SQLiteConnection: SQLSession {
   private func statement(_ sql: String) throws(StoreError) -> SQLiteStatement {
     if let statement = statements[sql] { return statement }
     let statement = try SQLiteStatement(sql, in: self)
-    // Statements are few and always the same; more of them come only from lists of values of many lengths.
+    // There are few different statements. Only value lists of many lengths add more.
     if statements.count >= Self.statementLimit { statements.removeAll(keepingCapacity: true) }
     statements[sql] = statement
     return statement

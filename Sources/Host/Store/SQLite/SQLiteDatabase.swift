@@ -1,37 +1,38 @@
-/// The embedded engine: one SQLite file, or memory that forgets.
+/// The embedded engine: one SQLite file, or memory.
 ///
-/// Every lane has a connection and a thread of its own; the file's write lock is the only thing that they share.
+/// Every queue has its own connection and thread. They share only the file's write lock.
 final class SQLiteDatabase: Database {
-  /// How long the tokens' lane waits for another process's lock: requests may wait for it.
-  static let patience = Duration.seconds(2)
+  /// The longest wait of the tokens queue for another process's lock: requests may wait for it.
+  static let lockTimeout = Duration.seconds(2)
 
   private let path: String?
   private let tokens: SQLiteQueue
   private let catalogue: SQLiteQueue
-  /// Reads of the catalogue wait for no import: with a write-ahead log the file can be read meanwhile. Memory has one
-  /// connection only.
+  /// Reads of the catalogue do not wait for imports: with a write-ahead log, reading and writing run at the same time.
+  /// A memory database has only one connection.
   private let reading: SQLiteQueue
 
   /// - Parameters:
-  ///   - mode: `readOnly` never makes or changes anything.
-  ///   - patience: how long the tokens' lane waits for another process's lock.
+  ///   - mode: `readOnly` never creates or changes anything.
+  ///   - lockTimeout: the longest wait of the tokens queue for another process's lock.
   convenience init(
-    path: String, _ mode: SQLiteConnection.Mode = .writable(mayMigrate: true), patience: Duration = patience
+    path: String, _ mode: SQLiteConnection.Mode = .writable(mayMigrate: true), lockTimeout: Duration = lockTimeout
   ) {
-    self.init(file: path, mode, patience: patience)
+    self.init(file: path, mode, lockTimeout: lockTimeout)
   }
 
-  /// For demos and tests: everything is gone with the object. The lanes share no table, so each has its own memory.
+  /// Creates a database for demos and tests, whose data end with the object. The queues share no table, so each has its
+  /// own memory.
   static func inMemory() -> SQLiteDatabase {
-    SQLiteDatabase(file: nil, .writable(mayMigrate: true), patience: patience)
+    SQLiteDatabase(file: nil, .writable(mayMigrate: true), lockTimeout: lockTimeout)
   }
 
-  private init(file: String?, _ mode: SQLiteConnection.Mode, patience: Duration) {
+  private init(file: String?, _ mode: SQLiteConnection.Mode, lockTimeout: Duration) {
     path = file
-    tokens = SQLiteQueue(path: file, mode, patience: patience)
-    // Its work has limits of its own.
-    catalogue = SQLiteQueue(path: file, mode, patience: .seconds(60))
-    reading = file == nil ? catalogue : SQLiteQueue(path: file, mode, patience: .seconds(60))
+    tokens = SQLiteQueue(path: file, mode, lockTimeout: lockTimeout)
+    // The catalogue's calls have their own time limits.
+    catalogue = SQLiteQueue(path: file, mode, lockTimeout: .seconds(60))
+    reading = file == nil ? catalogue : SQLiteQueue(path: file, mode, lockTimeout: .seconds(60))
   }
 
   var sharing: StoreSharing { path == nil ? .process : .machine }

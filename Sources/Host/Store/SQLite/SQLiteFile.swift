@@ -1,6 +1,6 @@
 import Glibc
 
-/// The file of a SQLite database: made for its owner alone, and known again.
+/// The file of a SQLite database: creation for its owner alone, and identity.
 enum SQLiteFile {
   /// Device and inode.
   struct Identity: Equatable {
@@ -17,35 +17,38 @@ enum SQLiteFile {
 
   static func exists(_ path: String) -> Bool { Identity(path) != nil }
 
-  /// Makes the folder (0700) and the file (0600) where they are missing.
+  /// Creates the folder (0700) and the file (0600) where they are missing.
   static func make(_ path: String) throws(StoreError) {
     try makeFolder(of: path)
-    // Only a file that is new is opened here: closing one drops all of this process's locks on it (fcntl(2)).
+    // `O_EXCL`: an existing file must not be opened here, because closing it would drop all of this process's locks on
+    // it (fcntl(2)).
     let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(0o600))
     if file >= 0 {
       close(file)
       return
     }
-    guard errno == EEXIST else { throw error(path, errno, "could not be made") }
+    guard errno == EEXIST else { throw error(path, errno, "could not be created") }
   }
 
-  /// Takes other users' rights away, in case the file was made by hand; not before it is known to be ours.
-  static func closeToOthers(_ path: String) throws(StoreError) {
-    // The log's files hold the same secrets; SQLite gives new ones the mode of the main file.
+  /// Removes the rights of other users, in case the file was created by hand. Called only when the file is known to be
+  /// the gateway's.
+  static func restrictToOwner(_ path: String) throws(StoreError) {
+    // The log's files contain the same secrets. SQLite gives new ones the mode of the main file.
     for name in [path, path + "-wal", path + "-shm"] {
       var info = stat()
       guard stat(name, &info) == 0, info.st_mode & 0o077 != 0, info.st_mode & S_IFMT == S_IFREG else { continue }
       guard chmod(name, info.st_mode & 0o700) == 0 else {
         throw StoreError(
           .unavailable,
-          "'\(name)' can be read by others and its mode can't be changed (\(message(errno))); "
-            + "make it the gateway's own file.")
+          "'\(name)' can be read by other users, and its mode can't be changed (\(message(errno))). "
+            + "Make the gateway's user its owner.")
       }
     }
   }
 
   static func readOnly(_ path: String) -> StoreError {
-    StoreError(.readOnly, "'\(path)' can't be written; give the gateway the right to, or 'store.path' another place.")
+    StoreError(
+      .readOnly, "'\(path)' can't be written. Grant the gateway the right to, or use another path in 'store.path'.")
   }
 
   private static func makeFolder(of path: String) throws(StoreError) {
@@ -54,19 +57,19 @@ enum SQLiteFile {
       end = slash
       let folder = String(path[..<slash])
       if exists(folder) { continue }
-      // EEXIST: another process was faster.
-      guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw error(folder, errno, "could not be made") }
+      // EEXIST: another process created it at the same time.
+      guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw error(folder, errno, "could not be created") }
     }
   }
 
   private static func error(_ path: String, _ number: Int32, _ what: String) -> StoreError {
     switch number {
     case EROFS: readOnly(path)
-    case ENOSPC, EDQUOT: StoreError(.full, "'\(path)' \(what): the disk is full; free some space.")
+    case ENOSPC, EDQUOT: StoreError(.full, "'\(path)' \(what): the disk is full. Free some space.")
     default:
       StoreError(
         .unavailable,
-        "'\(path)' \(what) (\(message(number))); give 'store.path' a place that the gateway may write to.")
+        "'\(path)' \(what) (\(message(number))). Use a path in 'store.path' that the gateway may write to.")
     }
   }
 

@@ -1,48 +1,47 @@
-/// One lane's connection to a SQLite database, on a thread of its own.
+/// One connection to a SQLite database with its own serial queue and thread.
 ///
-/// It opens the file when it is first needed, and again after an error that the connection did not survive, or when
-/// somebody put another file in its place; so a disk that comes back, or a damaged file that was moved away, needs no
-/// restart.
+/// Opens the file on first use, and again after an error that broke the connection or when the file was replaced. So a
+/// disk that returns, or a damaged file that was moved away, needs no restart.
 actor SQLiteQueue {
   private nonisolated let path: String?
   private nonisolated let mode: SQLiteConnection.Mode
-  /// How long another process's lock is waited for.
-  private nonisolated let patience: Duration
+  /// The longest wait for another process's lock.
+  private nonisolated let lockTimeout: Duration
   private nonisolated let worker = WorkerThread()
   private var connection: SQLiteConnection?
-  /// The connection may only read, because writing was not possible when it was opened.
+  /// The connection is read-only, because writing was not possible when it was opened.
   private var isFallback = false
   private var isClosed = false
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
 
-  init(path: String?, _ mode: SQLiteConnection.Mode, patience: Duration) {
+  init(path: String?, _ mode: SQLiteConnection.Mode, lockTimeout: Duration) {
     self.path = path
     self.mode = mode
-    self.patience = patience
+    self.lockTimeout = lockTimeout
   }
 
-  func open() throws(StoreError) { _ = try connected(for: .writing, wait: patience) }
+  func open() throws(StoreError) { _ = try connected(for: .writing, wait: lockTimeout) }
 
   func transaction<Value: Sendable>(
     _ access: StoreAccess, until deadline: ContinuousClock.Instant,
     _ body: @Sendable (any SQLSession) throws(StoreError) -> Value
   ) throws(StoreError) -> Value {
     if deadline <= .now {
-      throw StoreError(.unavailable, "The store has so much to do that this work's turn did not come in time.")
+      throw StoreError(.unavailable, "The store is busy; the work was not started in time.")
     }
-    let connection = try connected(for: access, wait: min(patience, deadline - .now))
-    // Memory has nobody to be damaged by, and would be lost with its connection.
+    let connection = try connected(for: access, wait: min(lockTimeout, deadline - .now))
+    // A memory database stays: no other process can damage it, and its data would end with its connection.
     defer { if connection.isBroken, path != nil { self.connection = nil } }
-    return try connection.transaction(access, until: deadline, wait: patience, body)
+    return try connection.transaction(access, until: deadline, wait: lockTimeout, body)
   }
 
   func pendingMigrations() throws(StoreError) -> [String] {
     guard let path else { return [] }
     if isClosed { throw .closed }
-    if !SQLiteFile.exists(path) { return ["'\(path)': makes the file"] }
-    let connection = try SQLiteConnection(path: path, .readOnly, wait: patience)
-    return try connection.transaction(.reading, until: .now + .seconds(5), wait: patience) {
+    if !SQLiteFile.exists(path) { return ["'\(path)': creates the file"] }
+    let connection = try SQLiteConnection(path: path, .readOnly, wait: lockTimeout)
+    return try connection.transaction(.reading, until: .now + .seconds(5), wait: lockTimeout) {
       (session) throws(StoreError) in
       try Migrations.pending(session, file: connection.name)
     }
@@ -61,7 +60,7 @@ actor SQLiteQueue {
     do throws(StoreError) {
       connection = try open(mode, wait: wait)
     } catch {
-      // What can't be written can still be read.
+      // A file that can't be written can still be read.
       guard access == .reading, error.code == .readOnly, let fallback = try? open(.readOnly, wait: wait) else {
         throw error
       }

@@ -1,11 +1,12 @@
 import CSQLite
 
-/// One prepared statement of a `SQLiteConnection`.
+/// A prepared statement of a `SQLiteConnection`.
 final class SQLiteStatement {
   private let handle: OpaquePointer
-  /// Keeps this statement, and so outlives it.
+  /// Owns this statement, and so outlives it.
   private unowned let connection: SQLiteConnection
-  /// Which value belongs to each of SQLite's parameters: it numbers them as they appear, `$2` before `$1` perhaps.
+  /// The index of the value for each of SQLite's parameters, which SQLite numbers by appearance: `$2` may come before
+  /// `$1`.
   private let order: [Int]
   private let valueCount: Int
 
@@ -24,8 +25,8 @@ final class SQLiteStatement {
 
   deinit { sqlite3_finalize(handle) }
 
-  /// Runs it; `row` sees every row. Whatever happens, afterwards the statement is ready for the next run and holds no
-  /// values.
+  /// Runs the statement and passes every row to `row`. Afterwards, also after an error, the statement is ready for the
+  /// next run and holds no values.
   func run(_ values: [SQLValue], row: (SQLRow) -> Void = { _ in }) throws(StoreError) {
     defer {
       sqlite3_reset(handle)
@@ -52,7 +53,7 @@ final class SQLiteStatement {
     case .null: code = sqlite3_bind_null(handle, index)
     case .text(var text):
       code = text.withUTF8 { bytes in
-        // A nil pointer would bind NULL; an empty string may have one.
+        // A nil pointer would bind NULL, and an empty string may have one.
         guard let start = bytes.baseAddress else { return pg_sqlite3_bind_text_copy(handle, index, "", 0) }
         return start.withMemoryRebound(to: CChar.self, capacity: bytes.count) {
           pg_sqlite3_bind_text_copy(handle, index, $0, Int32(clamping: bytes.count))

@@ -1,20 +1,20 @@
-/// A device or point of the catalogue, as people name it.
+/// A device or data point of the catalogue.
 struct CatalogueObject: Sendable, Equatable {
   /// A UUID in lower case.
   var id: String
-  /// Unique in the catalogue; what the adapters know it by.
+  /// Unique in the catalogue. Adapters identify the object by it.
   var code: String
   var name: String
-  /// Such as `sensor`, `actuator` or `meter`; empty when nobody said.
+  /// For example `sensor`, `actuator` or `meter`; empty when unspecified.
   var type = ""
   var description: String?
-  /// One JSON object as compact text, numbers as they were written.
+  /// A JSON object as compact text. Numbers keep their original text.
   var metadata = "{}"
 }
 
-/// A code as a key: the same only where the bytes are the same, as in the stores, and in the order of its bytes.
+/// An object's code as a dictionary key, compared and ordered by its bytes as in the stores.
 ///
-/// `String` takes for equal what Unicode calls canonically equivalent, such as "é" in one scalar and in two.
+/// `String` compares by Unicode canonical equivalence: "é" as one scalar equals "é" as two.
 struct ObjectCode: Sendable, Hashable, Comparable {
   let text: String
 
@@ -32,18 +32,18 @@ struct ObjectCode: Sendable, Hashable, Comparable {
   }
 }
 
-/// An object with what a sync knows about it.
+/// A catalogue object with its synchronisation state.
 struct SyncedObject: Sendable, Equatable {
   var object: CatalogueObject
-  /// The adapter whose sync listed it; nil for one that only people wrote.
+  /// The adapter whose sync listed the object; nil for an object that was only written by hand.
   var source: String?
-  /// What the last sync wrote, as one JSON object: what people changed since then is told by the difference.
+  /// The values that the last sync wrote, as a JSON object. A difference from them is a change made by hand.
   var synced: String?
 }
 
-/// What a sync writes; rows that stand in neither list stay as they are.
+/// The rows that a sync writes. Rows in neither list stay unchanged.
 struct SyncChanges: Sendable, Equatable {
   var created: [SyncedObject] = []
-  /// Found by their id. Also rows of which only `source` or `synced` changed.
+  /// Identified by their id. Includes rows of which only `source` or `synced` changed.
   var updated: [SyncedObject] = []
 }

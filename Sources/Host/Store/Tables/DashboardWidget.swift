@@ -1,6 +1,6 @@
 /// One tile of the dashboard that all users share.
 struct DashboardWidget: Sendable, Equatable {
-  /// Where it stands on the dashboard's grid, and how many cells it takes.
+  /// The position on the dashboard's grid and the size, in cells.
   struct Layout: Sendable, Equatable {
     var x = 0
     var y = 0
@@ -11,14 +11,14 @@ struct DashboardWidget: Sendable, Equatable {
   /// A UUID in lower case.
   var id: String
   var title: String
-  /// What it shows: `iot` binds it to points.
+  /// The kind of data: `iot` binds the widget to points.
   var dataType = "iot"
-  /// How it shows it: `value`, `gauge`, `switch`, `trend`, `state` or `alarms`.
+  /// The form of display: `value`, `gauge`, `switch`, `trend`, `state` or `alarms`.
   var kind: String
-  /// The objects it is bound to, which need not exist.
+  /// The codes of the objects that the widget shows. The objects need not exist.
   var codes: [String] = []
   var layout = Layout()
-  /// One JSON object as compact text, numbers as they were written.
+  /// A JSON object as compact text. Numbers keep their original text.
   var options = "{}"
   var sortOrder = 0
 }

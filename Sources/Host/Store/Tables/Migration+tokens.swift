@@ -1,6 +1,6 @@
 extension Migration {
-  /// EcoCtrl's four columns and what several adapters need. PostgreSQL: EcoCtrl's own table is extended, which leaves
-  /// its rows as they are.
+  /// EcoCtrl's four columns and the columns that several adapters need. In PostgreSQL, EcoCtrl's own table is extended,
+  /// which leaves its rows unchanged.
   static let tokens = Migration(version: 1, name: "tokens", table: "iot_tokens", creates: true) { dialect in
     switch dialect {
     case .sqlite:

@@ -2,22 +2,22 @@
 struct Migration: Sendable {
   let version: Int64
   let name: String
-  /// The table that it makes or extends.
+  /// The table that the step creates or extends.
   let table: String
-  /// It makes `table`: a table of that name that is there already is somebody else's.
+  /// The step creates `table`: an existing table of that name belongs to another program.
   let creates: Bool
-  /// The columns that it adds, where `creates` is false.
+  /// The columns that the step adds, when `creates` is false.
   var columns: [String] = []
-  /// Its statements, in order.
+  /// Returns the step's statements in order.
   let statements: @Sendable (SQLDialect) -> [String]
 
-  /// In words, for `check --live`.
+  /// A description for `check --live`.
   var effect: String {
     let what = creates ? "creates table \(table)" : "adds \(columns.joined(separator: ", ")) to table \(table)"
     return "\(version) \(name): \(what)"
   }
 
-  /// Every step, in order.
+  /// All steps in order.
   static let all = [tokens, tokenLeases, objects, widgets]
   static let newest = all.last?.version ?? 0
 }

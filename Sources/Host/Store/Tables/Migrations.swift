@@ -1,10 +1,10 @@
-/// Brings the schema of one database up to date, or says what that would change.
+/// Brings the schema of one database up to date, or describes the pending changes.
 ///
-/// Call it inside of a transaction that keeps others out who might do the same. What belongs to another program is found
-/// before anything is changed, and never touched.
+/// Must run in a transaction that excludes other migrations. Tables of another program are detected before anything is
+/// changed, and never touched.
 struct Migrations {
   private enum Home {
-    /// As sentences have it.
+    /// The database as messages name it.
     case file(String)
     case schema(String)
   }
@@ -12,18 +12,18 @@ struct Migrations {
   private let session: any SQLSession
   private let home: Home
 
-  /// - Parameter file: the database as sentences name it.
+  /// - Parameter file: the database as messages name it.
   static func run(_ session: any SQLSession, file: String, mayMigrate: Bool) throws(StoreError) {
     try Migrations(session: session, home: .file(file)).run(mayMigrate)
   }
 
-  /// - Parameter schema: need not exist. The session looks for unqualified names in it alone.
+  /// - Parameter schema: need not exist yet. The session resolves unqualified names in this schema only.
   static func run(_ session: any SQLSession, schema: String, mayMigrate: Bool) throws(StoreError) {
     try Migrations(session: session, home: .schema(schema)).run(mayMigrate)
   }
 
-  /// What `run` would do, a line each; changes nothing. Throws what `run` would throw for a database that is not ours,
-  /// or newer.
+  /// Returns the changes that `run` would make, one line each, and changes nothing. Throws what `run` would throw for a
+  /// database of another program or of a newer version.
   static func pending(_ session: any SQLSession, file: String) throws(StoreError) -> [String] {
     try Migrations(session: session, home: .file(file)).pending()
   }
@@ -39,10 +39,10 @@ struct Migrations {
   }
 
   private struct Plan {
-    /// For people, the step that makes the schema included.
+    /// Descriptions for the operator, including the creation of the schema.
     var lines: [String] = []
     var steps: [Migration] = []
-    /// The schema is missing: its name.
+    /// The name of the schema to create; nil when it exists.
     var newSchema: String?
     var hasBookkeeping = false
   }
@@ -54,7 +54,7 @@ struct Migrations {
       throw StoreError(
         .outdated,
         "\(place) is older than this version needs (\(plan.lines.joined(separator: "; "))) and "
-          + "'store: {migrate: false}' forbids to change it; allow it with 'store: {migrate: true}'.")
+          + "'store: {migrate: false}' forbids changing it. Allow it with 'store: {migrate: true}'.")
     }
     try checkRights(plan)
     if let schema = plan.newSchema { try session.run("CREATE SCHEMA IF NOT EXISTS \(Self.quoted(schema))") }
@@ -85,7 +85,7 @@ struct Migrations {
     return plan
   }
 
-  /// The newest step that has run, 0 for none.
+  /// Returns the version of the newest step that has run; 0 for none.
   private func doneVersion(_ plan: inout Plan) throws(StoreError) -> Int64 {
     let columns = try columns(of: "schema_migrations")
     if columns.isEmpty { return 0 }
@@ -97,7 +97,7 @@ struct Migrations {
     return try session.query("SELECT coalesce(max(version), 0) FROM schema_migrations").first?.integer(0) ?? 0
   }
 
-  /// What a step will do; throws when something of another program is in its way.
+  /// Describes the effect of a step. Throws when an object of another program has the table's name.
   private func line(of step: Migration) throws(StoreError) -> String {
     guard step.creates else { return step.effect }
     let columns = try columns(of: step.table)
@@ -106,8 +106,9 @@ struct Migrations {
     return "\(step.version) \(step.name): extends table \(step.table), whose rows stay as they are"
   }
 
-  /// In a schema of our own, the pair that EcoCtrl left in `public` is taken over once: the row names no adapter, as
-  /// EcoCtrl's don't. A table that a gateway in `public` has extended is that gateway's.
+  /// In a schema of its own, the gateway copies the pair that EcoCtrl left in `public`, once. The copied row names no
+  /// adapter, like EcoCtrl's. A table that a gateway in `public` has extended belongs to that gateway and is not
+  /// copied.
   private func copyPublicToken() throws(StoreError) {
     guard case .schema(let schema) = home, schema != "public" else { return }
     guard Self.isTokenTable(try columns(of: "iot_tokens", schema: "public"), mayBeExtended: false) else { return }
@@ -124,9 +125,10 @@ struct Migrations {
       """)
   }
 
-  // MARK: What is there
+  // MARK: Present tables
 
-  /// Name and type of every column; empty when there is nothing of that name. Also shows what this role may not read.
+  /// Returns name and type of every column; empty when no such table exists. Includes tables that this role may not
+  /// read.
   private func columns(of table: String, schema other: String? = nil) throws(StoreError) -> [String: String] {
     let rows =
       switch home {
@@ -144,7 +146,7 @@ struct Migrations {
     return Dictionary(rows.map { ($0.text(0), $0.text(1).lowercased()) }) { first, _ in first }
   }
 
-  /// EcoCtrl's four columns, and beside them at most ours.
+  /// Returns whether the table has EcoCtrl's four columns and, beside them, at most the gateway's.
   private static func isTokenTable(_ columns: [String: String], mayBeExtended: Bool) -> Bool {
     let ours = ["adapter", "upstream", "version", "lifetime_ms", "updated_at"] + Migration.tokenLeases.columns
     let others = Set(columns.keys).subtracting(["id", "access_token", "refresh_token", "expires_at"])
@@ -157,30 +159,30 @@ struct Migrations {
 
   // MARK: Rights
 
-  /// What is planned takes rights: better asked for here than missed by a statement.
+  /// Checks the rights that the plan needs, so that the message names the missing right instead of a failed statement.
   private func checkRights(_ plan: Plan) throws(StoreError) {
     guard case .schema(let schema) = home else { return }
     if plan.newSchema != nil {
       if try holds("SELECT has_database_privilege(current_database(), 'CREATE')") { return }
       throw lacking(
-        "make the schema '\(schema)'; an administrator may: "
+        "create the schema '\(schema)'. An administrator can allow it: "
           + "CREATE SCHEMA \(Self.quoted(schema)) AUTHORIZATION \(try user())")
     }
     if plan.steps.isEmpty { return }
     guard try holds("SELECT has_schema_privilege($1, 'USAGE') AND has_schema_privilege($1, 'CREATE')", [schema]) else {
       throw lacking(
-        "make tables in the schema '\(schema)'; its owner may allow it: "
+        "create tables in the schema '\(schema)'. Its owner can allow it: "
           + "GRANT USAGE, CREATE ON SCHEMA \(Self.quoted(schema)) TO \(try user())")
     }
     for table in Set(plan.steps.map(\.table)).sorted()
     where try holds(Self.tables + " AND c.relname = $2 AND NOT pg_has_role(c.relowner, 'USAGE')", [schema, table]) {
       throw lacking(
-        "extend the table '\(table)', which another user owns; give 'store.url' that user, "
-          + "or 'store.schema' a name of the gateway's own")
+        "extend the table '\(table)', which another user owns. Use that user in 'store.url', "
+          + "or another name in 'store.schema'")
     }
   }
 
-  /// The tables that are there may be used: asked before the first of them is read.
+  /// Checks, before the first table is read, that the existing tables may be used.
   private func checkUse() throws(StoreError) {
     guard case .schema(let schema) = home else { return }
     let names = Set(Migration.all.map(\.table) + ["schema_migrations"]).sorted().map { "'\($0)'" }
@@ -192,7 +194,7 @@ struct Migrations {
     guard try holds(question, [schema]) else { return }
     let (place, user) = (Self.quoted(schema), try user())
     throw lacking(
-      "use the tables of the schema '\(schema)'; their owner may allow it: GRANT USAGE ON SCHEMA \(place) TO \(user); "
+      "use the tables of the schema '\(schema)'. Their owner can allow it: GRANT USAGE ON SCHEMA \(place) TO \(user); "
         + "GRANT \(rights.joined(separator: ", ")) ON ALL TABLES IN SCHEMA \(place) TO \(user); "
         + "GRANT USAGE ON ALL SEQUENCES IN SCHEMA \(place) TO \(user)")
   }
@@ -209,14 +211,14 @@ struct Migrations {
     SELECT true FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1
     """
 
-  /// - Parameter question: its first row is true, or it has none.
+  /// Runs a query that returns one row with true, or no row.
   private func holds(_ question: String, _ values: [String] = []) throws(StoreError) -> Bool {
     try session.query(question, values.map { .text($0) }).first?.text(0) == "t"
   }
 
-  // MARK: Sentences and statements
+  // MARK: Messages and statements
 
-  /// A sentence's beginning.
+  /// The subject of a message.
   private var place: String {
     switch home {
     case .file(let name): name
@@ -228,26 +230,26 @@ struct Migrations {
     switch home {
     case .file(let name):
       StoreError(
-        .foreign, "\(name) has a table '\(table)' that is not the gateway's; give 'store.path' a file of its own.")
+        .foreign, "\(name) has a table '\(table)' that is not the gateway's. Use another file in 'store.path'.")
     case .schema(let schema):
       StoreError(
         .foreign,
-        "The PostgreSQL schema '\(schema)' has a table '\(table)' of another program, which is left as it is; give the "
-          + "gateway a schema of its own: store: {schema: \(schema == "pointgate" ? "pointgate_gateway" : "pointgate")}."
+        "The PostgreSQL schema '\(schema)' has a table '\(table)' of another program, which was not changed. Use "
+          + "another schema: store: {schema: \(schema == "pointgate" ? "pointgate_gateway" : "pointgate")}."
       )
     }
   }
 
   private func newer(_ done: Int64) -> StoreError {
-    let mend =
+    let remedy =
       switch home {
-      case .file: "give 'store.path' another file"
-      case .schema: "give 'store.schema' another name"
+      case .file: "use another file in 'store.path'"
+      case .schema: "use another name in 'store.schema'"
       }
     return StoreError(
       .newer,
-      "\(place) was written by a newer version of the gateway (schema \(done), this one knows \(Migration.newest)); "
-        + "run that version, or \(mend).")
+      "\(place) was written by a newer version of the gateway (schema \(done), this one knows \(Migration.newest)). "
+        + "Run that version, or \(remedy).")
   }
 
   private static func bookkeeping(_ dialect: SQLDialect) -> String {

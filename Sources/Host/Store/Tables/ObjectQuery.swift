@@ -1,28 +1,28 @@
-/// Which objects a list asks for.
+/// The filters and the page of an object list.
 struct ObjectQuery: Sendable {
-  /// Exactly this type.
+  /// Matches the whole type.
   var type: String?
-  /// A part of the code or the name; ASCII letters match in either case.
+  /// Matches a part of the code or the name. ASCII letters match in either case.
   var text: String?
-  /// The page begins behind this code.
+  /// The page starts after this code.
   var after: String?
   var limit: Int
 
-  /// A page ends early behind so many bytes of metadata, and then there is more: 1000 objects may have 256 MiB.
+  /// The number of metadata bytes after which a page ends early: 1000 objects may have 256 MiB.
   static let pageBytes = 16 << 20
-  /// How many objects are read at once.
+  /// The number of objects that one statement reads.
   static let batch = 250
 
-  /// Reads the page, a batch at a time, so that little is read that the page has no room for.
+  /// Reads the page in batches, so that few rows are read that do not fit into the page.
   func page(in session: any SQLSession) throws(StoreError) -> (items: [CatalogueObject], hasMore: Bool) {
-    // No text that is stored holds a NUL, and not every engine can be asked for one.
+    // Stored texts contain no NUL, and PostgreSQL does not take one as a parameter.
     for text in [type, text, after] where text?.utf8.contains(0) == true { return ([], false) }
     let (sql, filters) = statement(session.dialect)
     var items: [CatalogueObject] = []
     var bytes = 0
     while true {
       let wanted = min(limit - items.count, Self.batch)
-      // Codes are not empty, so all of them stand behind the empty one.
+      // Codes are not empty, so all of them sort after the empty text.
       let start = SQLValue.text(items.last?.code ?? after ?? "")
       let rows = try session.query(sql, [start] + filters + [.integer(Int64(wanted) + 1)])
       var count = 0
@@ -37,21 +37,21 @@ struct ObjectQuery: Sendable {
     }
   }
 
-  /// The statement for a batch. Its parameters are the code that the batch begins behind, the filters' values, and how
-  /// many objects to read.
+  /// Returns the statement for a batch. Its parameters are the code after which the batch starts, the filters' values,
+  /// and the number of objects to read.
   func statement(_ dialect: SQLDialect) -> (sql: String, filters: [SQLValue]) {
     var conditions = ["code > $1"]
     var order = "code"
     var filters: [SQLValue] = []
     if let type {
       filters.append(.text(type))
-      // Means `type = $2 AND code > $1`. But that PostgreSQL may read in the order of `code` alone, through all objects of
-      // other types on the way; in this order only the index over both leads.
+      // Equivalent to `type = $2 AND code > $1`. For that form PostgreSQL may choose the index over `code` alone and
+      // read through all objects of other types; this form can only use the index over both.
       conditions = ["(type, code) > ($2, $1)", "type <= $2"]
       order = "type, code"
     }
     if let text, !text.isEmpty {
-      // `lower` knows ASCII only, in SQLite and in PostgreSQL's collation "C".
+      // `lower` converts ASCII only, in SQLite and in PostgreSQL's collation "C".
       let lowered = text.utf8.map { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 ? $0 | 0x20 : $0 }
       filters.append(.text(String(decoding: lowered, as: UTF8.self)))
       let places = ["code", "name"].map { "\(dialect.position)(lower(\($0)), $\(filters.count + 1)) > 0" }
@@ -66,7 +66,7 @@ struct ObjectQuery: Sendable {
 }
 
 extension SQLDialect {
-  /// The function of a text and a part that tells where the part stands in it, 0 for nowhere.
+  /// The function that returns the position of a part in a text, 0 when absent.
   fileprivate var position: String {
     switch self {
     case .sqlite: "instr"

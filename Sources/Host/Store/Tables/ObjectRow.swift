@@ -1,12 +1,12 @@
-/// The columns of the table `objects`, to and from the model.
+/// Converts between rows of the table `objects` and the model.
 enum ObjectRow {
-  /// What `object` reads.
+  /// The columns that `object` reads.
   static let columns = "id, code, name, type, description, metadata"
-  /// What `synced` reads.
+  /// The columns that `synced` reads.
   static let syncedColumns = columns + ", source, synced"
-  /// The longest list that a condition `IN (…)` gets: more statements cost little, and no engine refuses so many.
+  /// The longest list in a condition `IN (…)`. More statements cost little, and every engine accepts this length.
   private static let listLength = 500
-  /// So many rows are handed over at once: as values they take more memory than as objects.
+  /// The number of rows per insert: as SQL values they take more memory than as objects.
   private static let insertLength = 10_000
 
   static func object(_ row: SQLRow) -> CatalogueObject {
@@ -22,8 +22,8 @@ enum ObjectRow {
   static func insert(_ objects: [SyncedObject], in session: any SQLSession) throws(StoreError) {
     if objects.isEmpty { return }
     let now = SQLValue.integer(try session.query("SELECT \(session.dialect.now)").first?.integer(0) ?? 0)
-    // In the order in which lists and searches read, whatever order they came in: SQLite keeps rows as they are inserted,
-    // and going from place to place makes the index over the codes, and every search, several times as slow.
+    // Sorted as lists and searches read: SQLite stores rows in insertion order, and random order makes the index over
+    // the codes, and every search, several times as slow.
     let sorted = objects.sorted { $0.object.code < $1.object.code }
     var start = 0
     while start < sorted.count {
@@ -44,7 +44,7 @@ enum ObjectRow {
     ]
   }
 
-  /// Runs `body` for some of `values` after the others, with the list `$1, $2 …` that stands for them in SQL.
+  /// Runs `body` for batches of `values`, with the list `$1, $2 …` that represents them in SQL.
   static func inBatches(
     _ values: [String], _ body: (_ list: String, _ values: [SQLValue]) throws(StoreError) -> Void
   ) throws(StoreError) {

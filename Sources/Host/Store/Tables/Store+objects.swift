@@ -1,9 +1,9 @@
-/// The catalogue's objects. Ids come as UUIDs in lower case, texts without NUL.
+/// The catalogue's objects. Ids are UUIDs in lower case; texts contain no NUL.
 extension Store {
-  /// How long work may take that may be about the whole catalogue.
+  /// The time limit of work on the whole catalogue.
   static let longWork = Duration.seconds(60)
 
-  /// One page, by code in the order of its bytes.
+  /// Returns one page, ordered by the bytes of the codes.
   func objects(_ query: ObjectQuery) async throws(StoreError) -> (items: [CatalogueObject], hasMore: Bool) {
     try await database.transaction(.catalogue, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
       try query.page(in: session)
@@ -17,19 +17,19 @@ extension Store {
     }
   }
 
-  /// Throws `.conflict` when the code is taken.
+  /// - Throws: `.conflict` when the code is taken.
   func create(_ object: CatalogueObject) async throws(StoreError) {
     try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
       try ObjectRow.insert([SyncedObject(object: object)], in: session)
     }
   }
 
-  /// Makes of an object what `change` says, with nobody changing it in between; nil when there is no such object.
-  /// Throws `.conflict` when its new code is taken.
+  /// Replaces an object with the result of `change` in one transaction. Returns nil when the object does not exist.
   ///
-  /// What the last sync wrote stays beside it, so that the next one tells this change from its own.
+  /// Leaves the values of the last sync unchanged, so that the next sync recognises this change.
   ///
-  /// - Parameter change: may run more than once; a refusal changes nothing.
+  /// - Parameter change: may run more than once; a failure changes nothing.
+  /// - Throws: `.conflict` when the new code is taken.
   func replace<Failure: Error>(
     id: String, _ change: @escaping @Sendable (CatalogueObject) -> Result<CatalogueObject, Failure>
   ) async throws(StoreError) -> Result<CatalogueObject, Failure>? {
@@ -57,19 +57,20 @@ extension Store {
     }
   }
 
-  /// - Returns: false when there was no such object.
+  /// - Returns: false when the object does not exist.
   func deleteObject(id: String) async throws(StoreError) -> Bool {
     try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
       try session.run("DELETE FROM objects WHERE id = $1", [.text(id)]) > 0
     }
   }
 
-  /// Writes all of them in one transaction, or none. Throws `.conflict` when two of them are in each other's way.
+  /// Writes all objects in one transaction, or none.
   ///
-  /// - Returns: the places of those whose code is taken; empty when all were written.
+  /// - Returns: the indices of the objects whose code is taken; empty when all were written.
+  /// - Throws: `.conflict` when two of the objects have the same code.
   func importObjects(_ objects: [CatalogueObject]) async throws(StoreError) -> [Int] {
     do throws(StoreError) {
-      // Not looked up first: nearly always there is nothing to find, and only the index knows it for certain.
+      // No look-up first: conflicts are rare, and only the unique index excludes them.
       try await database.transaction(.catalogue, .writing, limit: Self.longWork) { (session) throws(StoreError) in
         try ObjectRow.insert(objects.map { SyncedObject(object: $0) }, in: session)
       }
@@ -82,7 +83,7 @@ extension Store {
     }
   }
 
-  /// Those of the codes that objects have.
+  /// Returns the codes that existing objects have.
   private func taken(_ codes: [String]) async throws(StoreError) -> Set<ObjectCode> {
     try await database.transaction(.catalogue, .reading, limit: Self.longWork) { (session) throws(StoreError) in
       var taken: Set<ObjectCode> = []

@@ -1,23 +1,23 @@
-/// The sync of the catalogue with what an adapter lists.
+/// Synchronisation of the catalogue with an adapter's object list.
 extension Store {
-  /// Gives `merge` every object that the sync is about, by code, and writes what it answers, in one transaction in which
-  /// nobody else changes objects.
+  /// Passes the affected objects to `merge`, by code, and writes its changes, in one transaction that excludes other
+  /// writers of objects.
   ///
   /// - Parameters:
-  ///   - adapter: all objects that one of its syncs listed before are given to `merge` …
-  ///   - codes: … and those with one of these codes, whoever wrote them.
+  ///   - adapter: selects all objects that an earlier sync of this adapter listed.
+  ///   - codes: selects further objects by code, whatever their origin.
   ///   - writes: false for a dry run, which only reads.
-  ///   - merge: may run more than once; what it reports is handed through.
+  ///   - merge: may run more than once; its summary is returned.
   func sync<Summary: Sendable>(
     _ adapter: String, codes: [String], writes: Bool,
     _ merge: @escaping @Sendable ([ObjectCode: SyncedObject]) -> (changes: SyncChanges, summary: Summary)
   ) async throws(StoreError) -> Summary {
     try await database.transaction(.catalogue, writes ? .writing : .reading, limit: Self.longWork) {
       (session) throws(StoreError) -> Summary in
-      if writes { try session.keepOthersFromWriting("objects") }
+      if writes { try session.lockForWriting("objects") }
       let (changes, summary) = merge(try Self.objects(of: adapter, codes, in: session))
       if writes {
-        // Rows are written anew: many at once is the fast way, and only inserting has one.
+        // Deleting and inserting is faster than updating: only inserts have a bulk form.
         try ObjectRow.inBatches(changes.updated.map(\.object.id)) { (list, ids) throws(StoreError) in
           try session.run("DELETE FROM objects WHERE id IN (\(list))", ids)
         }
@@ -47,11 +47,11 @@ extension Store {
 }
 
 extension SQLSession {
-  /// Nobody else writes to the table before the transaction ends, reading goes on. Call it before anything else: who
-  /// has read rows for writing already may wait for a transaction that waits for these rows.
+  /// Excludes other writers of the table until the transaction ends; reading continues. Must be the first statement: a
+  /// transaction that already locked rows could deadlock with one that waits for them.
   ///
-  /// SQLite's writing transactions keep everybody else out anyway.
-  func keepOthersFromWriting(_ table: String) throws(StoreError) {
+  /// Does nothing in SQLite, whose writing transactions exclude each other.
+  func lockForWriting(_ table: String) throws(StoreError) {
     if dialect == .postgres { try run("LOCK TABLE \(table) IN EXCLUSIVE MODE") }
   }
 }

@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// The tokens' table. Every call is one short transaction: read the row, decide (`TokenRecord`), write.
+/// The token table. Every call is one short transaction: read the row, decide (`TokenRecord`), write.
 extension Store: TokenStore {
   func load(_ key: TokenKey) async throws(StoreError) -> StoredPair? {
     let (found, mayAdopt) = try await database.transaction(.tokens, .reading, limit: Self.shortWork) {
@@ -55,7 +55,8 @@ extension Store: TokenStore {
     }
   }
 
-  /// A row that two processes make at the same time is made by one of them; the other begins again and finds it.
+  /// Repeats on a conflict: when two processes create the same row at once, one of them fails, and finds the row on its
+  /// next attempt.
   private func writing<Value: Sendable>(
     _ body: @escaping @Sendable (TokenTable) throws(StoreError) -> Value
   ) async throws(StoreError) -> Value {

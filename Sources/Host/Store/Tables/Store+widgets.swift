@@ -1,22 +1,22 @@
 import AdapterAPI
 
-/// The dashboard's widgets. Ids come as UUIDs in lower case, texts without NUL.
+/// The dashboard's widgets. Ids are UUIDs in lower case; texts contain no NUL.
 extension Store {
-  /// So many widgets exist at most: they are listed in one piece.
+  /// The largest number of widgets. The list is not divided into pages.
   static let maximumWidgets = 1000
-  /// So many characters their options and codes may have together.
+  /// The largest number of characters of all options and codes together.
   static let maximumWidgetText = 4 << 20
 
-  /// What came of writing a widget.
-  enum WidgetWriting: Sendable {
+  /// The result of writing a widget.
+  enum WidgetWriteOutcome: Sendable {
     case written
-    /// There is no widget with this id.
+    /// No widget has this id.
     case unknown
-    /// With this one there would be more than there may be; nothing was written.
+    /// A limit would be exceeded; nothing was written.
     case full
   }
 
-  /// All of them, in the dashboard's order.
+  /// Returns all widgets in the dashboard's order.
   func widgets() async throws(StoreError) -> [DashboardWidget] {
     try await database.transaction(.catalogue, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
       let rows = try session.query(
@@ -32,7 +32,7 @@ extension Store {
     }
   }
 
-  func create(_ widget: DashboardWidget) async throws(StoreError) -> WidgetWriting {
+  func create(_ widget: DashboardWidget) async throws(StoreError) -> WidgetWriteOutcome {
     try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
       guard try Self.hasRoom(for: widget, in: session) else { return .full }
       try session.run(
@@ -44,8 +44,8 @@ extension Store {
     }
   }
 
-  /// Puts it in the place of the one with its id.
-  func replace(_ widget: DashboardWidget) async throws(StoreError) -> WidgetWriting {
+  /// Replaces the widget with the same id.
+  func replace(_ widget: DashboardWidget) async throws(StoreError) -> WidgetWriteOutcome {
     try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
       let hasRoom = try Self.hasRoom(for: widget, in: session)
       if try session.query("SELECT 1 FROM dashboard_widgets WHERE id = $1", [.text(widget.id)]).isEmpty {
@@ -62,23 +62,23 @@ extension Store {
     }
   }
 
-  /// Beside the others, which stay as they are until the transaction ends.
+  /// Returns whether the widget fits beside the remaining ones, which stay unchanged until the transaction ends.
   private static func hasRoom(
     for widget: DashboardWidget, in session: any SQLSession
   ) throws(StoreError) -> Bool {
-    try session.keepOthersFromWriting("dashboard_widgets")
-    let others = try session.query(
+    try session.lockForWriting("dashboard_widgets")
+    let rest = try session.query(
       """
       SELECT count(*), sum(length(CAST(options AS text)) + length(CAST(codes AS text)))
       FROM dashboard_widgets WHERE id <> $1
       """,
       [.text(widget.id)])
-    guard let others = others.first else { return true }
+    guard let rest = rest.first else { return true }
     let text = widget.codes.reduce(widget.options.unicodeScalars.count) { $0 + $1.unicodeScalars.count }
-    return others.integer(0) < Int64(maximumWidgets) && others.integer(1) + Int64(text) <= Int64(maximumWidgetText)
+    return rest.integer(0) < Int64(maximumWidgets) && rest.integer(1) + Int64(text) <= Int64(maximumWidgetText)
   }
 
-  /// - Returns: false when there was no such widget.
+  /// - Returns: false when the widget does not exist.
   func deleteWidget(id: String) async throws(StoreError) -> Bool {
     try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
       try session.run("DELETE FROM dashboard_widgets WHERE id = $1", [.text(id)]) > 0
@@ -86,7 +86,7 @@ extension Store {
   }
 }
 
-/// The columns of the table `dashboard_widgets`, to and from the model.
+/// Converts between rows of the table `dashboard_widgets` and the model.
 private enum WidgetRow {
   static let columns =
     "id, title, data_type, kind, codes, layout_x, layout_y, layout_w, layout_h, options, sort_order"

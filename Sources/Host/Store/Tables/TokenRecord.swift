@@ -1,11 +1,11 @@
 import AdapterAPI
 
-/// A row of `iot_tokens`, and what the rules say about it. Pure: no database, no clock.
+/// A row of `iot_tokens` with the rules for it. Uses no database and no clock.
 struct TokenRecord: Sendable, Equatable {
-  /// No lease is good for longer. One that claims to be was written before the database's clock was set back, or by
-  /// hand, and does not count.
+  /// The longest valid lease, in milliseconds. A longer one was written before the database's clock was set back, or by
+  /// hand, and is ignored.
   static let longestLease: Int64 = 60_000
-  /// Wall clocks that differ by less, in milliseconds, count as equal.
+  /// The difference, in milliseconds, below which two wall clocks count as equal.
   static let clockTolerance: Int64 = 5000
 
   var id: Int64
@@ -21,20 +21,21 @@ struct TokenRecord: Sendable, Equatable {
   var updatedBy: String?
   var leaseHolder: String?
   var leaseUntil: Int64?
-  /// The database's clock when the row was read.
+  /// The database's clock when the row was read, in milliseconds since the epoch.
   var now: Int64
 
-  /// Nil when the row holds no token that could be used; then it may be overwritten.
+  /// The stored pair; nil when the row has no usable token. Such a row may be overwritten.
   var pair: StoredPair? {
-    // Without a lifetime: what was left when it was written, as far as that is known.
+    // Without a lifetime, the remaining validity when the row was written is used, as far as it is known.
     let (rest, overflow) = expiresAt.subtractingReportingOverflow(updatedAt ?? now)
     let token = try? Token(
       access: access, refresh: refresh, expiresAt: expiresAt, lifetime: lifetime ?? (overflow ? 0 : rest))
     return token.map { StoredPair(token: $0, version: version, left: left) }
   }
 
-  /// `expires_at` is by the wall clock of whoever wrote it, and often cut to whole seconds. Who obtained the token knew
-  /// its whole life; where both agree, that and the store's clock say more.
+  /// The remaining validity by the database's clock. `expires_at` is by the writer's wall clock and often rounded to
+  /// seconds; the lifetime and the time of writing are more precise. They are used only when they agree with
+  /// `expires_at`.
   private var left: Duration? {
     guard let lifetime, lifetime > 0, let updatedAt else { return nil }
     let (end, overflow) = updatedAt.addingReportingOverflow(lifetime)
@@ -46,35 +47,36 @@ struct TokenRecord: Sendable, Equatable {
     return .milliseconds(rest)
   }
 
-  /// The pair, as far as it is this key's: a token never goes where it did not come from.
+  /// Returns the pair if it belongs to this key's upstream: a token is only sent to the upstream that issued it.
   func pair(for key: TokenKey) -> StoredPair? { upstream == key.upstream ? pair : nil }
 
-  /// How long the lease is still good, in milliseconds; 0 when there is none.
+  /// The remaining time of the lease in milliseconds; 0 when there is none.
   var leaseLeft: Int64 {
     guard let leaseUntil, leaseHolder != nil else { return 0 }
     let (left, overflow) = leaseUntil.subtractingReportingOverflow(now)
     return overflow || left <= 0 || left > Self.longestLease ? 0 : left
   }
 
-  /// How long somebody else's lease is still good; nil when there is none in the way.
+  /// Returns the remaining time of another holder's lease; nil when there is none.
   func held(against holder: String) -> Duration? {
     leaseHolder == holder || leaseLeft == 0 ? nil : .milliseconds(leaseLeft)
   }
 
-  /// What `claim` answers. First what changed: a newer pair may make the lease needless.
+  /// Returns the outcome of `claim`. A changed pair is reported first, because a newer pair may make the lease
+  /// needless.
   func claim(_ key: TokenKey, holder: String, seen: StoredPair?) -> ClaimOutcome {
     if let pair = pair(for: key), !pair.isUnchanged(since: seen) { return .changed(pair) }
     return held(against: holder).map { .held($0) } ?? .granted
   }
 
-  /// What `save` answers when it may not write; nil when it may.
+  /// Returns the reason why `save` may not write; nil when it may.
   func refusal(_ key: TokenKey, holder: String, replacing old: StoredPair?) -> SaveOutcome? {
     if let left = held(against: holder) { return .leased(left) }
     if let pair = pair(for: key), !pair.isUnchanged(since: old) { return .lost(pair) }
     return nil
   }
 
-  /// The version of the pair that comes after both.
+  /// Returns the version after both.
   static func version(after record: TokenRecord?, _ old: StoredPair?) -> Int64 {
     let last = max(record?.version ?? 0, old?.version ?? 0)
     return last == .max ? 1 : last + 1
@@ -82,7 +84,7 @@ struct TokenRecord: Sendable, Equatable {
 }
 
 extension TokenRecord {
-  /// Of a SELECT of these, in this order.
+  /// Returns the columns that `init` reads, in order.
   static func columns(_ dialect: SQLDialect) -> String {
     """
     id, adapter, upstream, access_token, refresh_token, expires_at, version, lifetime_ms, updated_at, updated_by, \

@@ -1,8 +1,8 @@
-/// A row of the tokens' table as a person may see it: never the token.
+/// A row of the token table as the operator may see it, without the token.
 struct TokenRow: Sendable, Equatable {
-  /// Nil for a row that names none, as EcoCtrl writes it.
+  /// Nil for a row that names no adapter, as EcoCtrl writes it.
   let adapter: String?
-  /// Type and address of the upstream that the pair came from; nil when the row does not say.
+  /// Type and address of the upstream that issued the pair; nil when the row does not say.
   let upstream: String?
   /// Milliseconds since the epoch; nil when there is no pair yet.
   let expiresAt: Int64?
@@ -11,9 +11,9 @@ struct TokenRow: Sendable, Equatable {
   /// The process that stored the pair.
   let updatedBy: String?
   let version: Int64
-  /// Somebody is renewing it now.
+  /// A process is renewing the pair.
   let isLeased: Bool
-  /// The first 8 hexadecimal digits of the access token's SHA-256; nil when there is no pair yet.
+  /// The access token's fingerprint; nil when there is no pair yet, or none was requested.
   let fingerprint: String?
 }
 
@@ -26,7 +26,9 @@ extension TokenRow {
       isLeased: record.leaseLeft > 0, fingerprint: token.flatMap { fingerprint?($0.access) })
   }
 
-  /// `type|address|hash of the account`, of which the last part is nobody's business.
+  /// Removes the last part of `type
+  /// address
+  /// hash of the account`, which is not for display.
   private static func withoutAccount(_ upstream: String) -> String {
     let parts = upstream.split(separator: "|", omittingEmptySubsequences: false)
     return parts.prefix(2).joined(separator: " ")
@@ -34,7 +36,9 @@ extension TokenRow {
 }
 
 extension Store {
-  /// Every row of the tokens' table, the lowest id first. Reads only.
+  /// Returns all rows of the token table, the lowest id first. Reads only.
+  ///
+  /// - Parameter fingerprint: maps an access token to text that identifies it without revealing it.
   func tokenRows(fingerprint: (@Sendable (String) -> String)? = nil) async throws(StoreError) -> [TokenRow] {
     try await database.transaction(.tokens, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
       try TokenTable(session).all().map { TokenRow($0, fingerprint: fingerprint) }

@@ -1,16 +1,16 @@
 import AdapterAPI
 
-/// The statements on `iot_tokens`, inside of one transaction.
+/// The statements on `iot_tokens` within one transaction.
 struct TokenTable {
   private let session: any SQLSession
   private var now: String { session.dialect.now }
   private var columns: String { TokenRecord.columns(session.dialect) }
 
-  /// A row without a pair, which stands for its lease only.
+  /// Selects a row without a pair, which exists for its lease only.
   private static let isPlaceholder = "access_token = '' AND expires_at = 0"
-  /// Of a row without an adapter, as EcoCtrl writes it.
+  /// Selects a row without an adapter, as EcoCtrl writes it.
   private static let isOrphan = "adapter IS NULL AND access_token <> ''"
-  /// Whom `pg_notify` tells.
+  /// The channel of `pg_notify`.
   static let channel = "pointgate_tokens"
 
   init(_ session: any SQLSession) { self.session = session }
@@ -30,11 +30,11 @@ struct TokenTable {
 
   // MARK: In a writing transaction
 
-  /// The adapter's row, locked; where it has none and may, it takes one that names no adapter.
+  /// Returns the adapter's row, locked. An adapter without a row adopts one that names no adapter, if it may.
   func adopted(_ key: TokenKey) throws(StoreError) -> TokenRecord? {
     if let record = try locked("adapter = $1", [.text(key.adapter)]) { return record }
     guard key.adopts, let orphan = try locked("\(Self.isOrphan) ORDER BY id LIMIT 1", []) else { return nil }
-    // While the lock was waited for, another process may have given this adapter a row.
+    // While this transaction waited for the lock, another process may have created the adapter's row.
     if let record = try locked("adapter = $1", [.text(key.adapter)]) { return record }
     try session.run(
       "UPDATE iot_tokens SET adapter = $1, upstream = $2 WHERE id = $3",
@@ -53,7 +53,7 @@ struct TokenTable {
   }
 
   func extend(_ key: TokenKey, holder: String, for time: Duration) throws(StoreError) -> Bool {
-    // One that has run out and that nobody took meanwhile may go on: who takes it writes another holder.
+    // An expired lease may be extended unless another holder took it, which replaces the holder.
     try session.run(
       "UPDATE iot_tokens SET lease_until = \(now) + $3 WHERE adapter = $1 AND lease_holder = $2",
       [.text(key.adapter), .text(holder), .integer(Self.milliseconds(time))]) > 0
@@ -68,7 +68,7 @@ struct TokenTable {
   }
 
   func insertPlaceholder(_ key: TokenKey, holder: String, for time: Duration) throws(StoreError) {
-    // Version 0: the first pair is number 1.
+    // Version 0: the first pair gets version 1.
     try insert(
       key,
       [("access_token", ""), ("refresh_token", ""), ("lease_holder", holder)].map { ($0.0, .text($0.1)) }
@@ -80,7 +80,7 @@ struct TokenTable {
     try insert(key, Self.columns(pair, key, holder: holder), clock: ("updated_at", 0))
   }
 
-  /// Writes the pair and takes the lease away.
+  /// Writes the pair and removes the lease.
   func update(_ record: TokenRecord, _ pair: StoredPair, _ key: TokenKey, holder: String) throws(StoreError) {
     let columns = Self.columns(pair, key, holder: holder)
     let list = columns.indices.map { "\(columns[$0].0) = $\($0 + 2)" }.joined(separator: ", ")
@@ -90,7 +90,7 @@ struct TokenTable {
       """, [.integer(record.id)] + columns.map(\.1))
   }
 
-  /// Tells the other processes when the transaction is committed.
+  /// Notifies the other processes when the transaction commits.
   func announce(_ pair: StoredPair, _ key: TokenKey) throws(StoreError) {
     guard session.dialect == .postgres else { return }
     _ = try session.query(
@@ -98,7 +98,7 @@ struct TokenTable {
       [.text("\(key.adapter) \(pair.version)")])
   }
 
-  // MARK: Pieces
+  // MARK: Private helpers
 
   private func locked(_ condition: String, _ values: [SQLValue]) throws(StoreError) -> TokenRecord? {
     try session.query(
@@ -115,7 +115,7 @@ struct TokenTable {
     ]
   }
 
-  /// - Parameter clock: a column that gets the database's time plus so many milliseconds.
+  /// - Parameter clock: a column that gets the database's time plus this number of milliseconds.
   private func insert(
     _ key: TokenKey, _ columns: [(String, SQLValue)], clock: (column: String, plus: Int64)
   ) throws(StoreError) {
@@ -129,14 +129,15 @@ struct TokenTable {
       INSERT INTO iot_tokens (\(names), \(clock.column)) VALUES (\(parameters), \(now) + $\(columns.count + 1))
       ON CONFLICT DO NOTHING
       """, columns.map(\.1) + [.integer(clock.plus)])
-    // Begin again and find what the other one has made.
-    if made == 0 { throw StoreError(.conflict, "Another process made the token's row at the same time.") }
+    // The caller repeats the transaction and finds the other process's row.
+    if made == 0 { throw StoreError(.conflict, "Another process created the token's row at the same time.") }
   }
 
-  /// Where EcoCtrl, which takes the row with the lowest id, finds the default adapter's pair. Nil in an empty table.
+  /// Returns the id at which EcoCtrl, which takes the row with the lowest id, finds the default adapter's pair; nil in
+  /// an empty table.
   private func idBelowAll() throws(StoreError) -> Int64? {
     guard let row = try session.query("SELECT min(id) FROM iot_tokens").first, !row.isNull(0) else { return nil }
-    // PostgreSQL's serial is 32 bits wide.
+    // PostgreSQL's `serial` has 32 bits.
     let lowest = row.integer(0)
     return lowest > Int64(Int32.min) ? lowest - 1 : nil
   }
