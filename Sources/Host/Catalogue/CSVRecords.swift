@@ -1,22 +1,22 @@
-/// Reads CSV (RFC 4180) record by record: commas, quotation marks doubled inside of quotation marks.
+/// Reads CSV (RFC 4180) record by record: fields separated by commas, quotation marks doubled within quotation marks.
 ///
-/// Lines end in CRLF, LF or CR. A byte order mark and empty lines at the end are skipped. What the grammar does not
-/// have (a quotation mark inside of a bare field, text behind a closing one) is a fault of its record; reading goes on
-/// with the next line.
+/// Lines end with CRLF, LF or CR. A byte order mark and empty lines at the end are skipped. A violation of the grammar
+/// (a quotation mark in an unquoted field, text after a closing one) is a fault of its record; reading continues with
+/// the next line.
 struct CSVRecords {
   enum Fault: Sendable, Equatable {
-    /// A quotation mark where none may stand.
+    /// A quotation mark where the grammar allows none.
     case strayQuote
     case openQuote
     case encoding
   }
 
   struct Record: Sendable, Equatable {
-    /// Those within the limit.
+    /// The fields up to the limit.
     var fields: [String] = []
-    /// All that are there.
+    /// The number of all fields.
     var count = 0
-    /// The line of the text that it begins in, counted from 1.
+    /// The line of the text in which the record begins, counted from 1.
     var line = 1
     var fault: Fault?
     /// The field with the fault, counted from 1.
@@ -36,7 +36,7 @@ struct CSVRecords {
     position = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
   }
 
-  /// - Parameter limit: fields beyond that are counted only.
+  /// - Parameter limit: further fields are only counted.
   mutating func next(limit: Int) -> Record? {
     guard position < end else { return nil }
     var record = Record(line: line)
@@ -73,7 +73,7 @@ struct CSVRecords {
     }
   }
 
-  /// From behind the opening quotation mark to behind the closing one.
+  /// Reads from after the opening quotation mark to after the closing one.
   private mutating func quoted(_ record: inout Record, isKept: Bool) -> [UInt8] {
     var content: [UInt8] = []
     var start = position
@@ -83,7 +83,7 @@ struct CSVRecords {
         if isKept { content.append(contentsOf: bytes[start..<position]) }
         position += 1
         guard position < end, bytes[position] == Self.quote else { return content }
-        // The second of two is the start of what comes next.
+        // The second of two quotation marks starts the following content.
         start = position
       case Self.lf: line += 1
       // CRLF is counted at its LF.

@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// `/api/objects`.
+/// The routes below `/api/objects`.
 extension Catalogue {
   func respondToObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     if request.action == .list { return try await listObjects(request) }
@@ -12,7 +12,7 @@ extension Catalogue {
     case .patch(let id): return try await patchObject(id, request)
     case .delete(let id): return try await deleteObject(id)
     case .importAll: return try await importObjects(request)
-    // The list was answered above, and a sync is not asked for here.
+    // `list` was handled above; the pipeline calls `sync` directly.
     case .list, .sync: throw .notFound
     }
   }
@@ -85,7 +85,8 @@ extension Catalogue {
         taken = try await store.importObjects(objects)
       } catch {
         guard error.code == .conflict else { throw GatewayError(error) }
-        throw .conflict("Somebody else wrote objects with the same codes meanwhile; nothing was imported. Try again.")
+        throw .conflict(
+          "Another writer stored objects with the same codes at the same time. Nothing was imported; try again.")
       }
       var problems = FieldProblems()
       for index in taken {
@@ -103,9 +104,9 @@ extension Catalogue {
     }
   }
 
-  // MARK: parts
+  // MARK: Private helpers
 
-  /// The body as a whole object.
+  /// Reads the body as a whole object.
   private func object(_ request: ResourceRequest, id: String) throws(GatewayError) -> CatalogueObject {
     var problems = FieldProblems()
     guard let object = ObjectDraft(try members(request)).object(id: id, into: &problems) else {
@@ -114,13 +115,13 @@ extension Catalogue {
     return object
   }
 
-  /// An id that can't be one is an unknown object's.
+  /// Returns the UUID; a malformed id is treated like the id of an unknown object.
   private func objectID(_ text: String) throws(GatewayError) -> String {
     guard let id = uuid(text) else { throw Self.noSuchObject }
     return id
   }
 
-  private static var noSuchObject: GatewayError { .notFound("There is no object with this id.") }
+  private static var noSuchObject: GatewayError { .notFound("No object has this id.") }
 
   private func refusal(_ error: StoreError, code: String) -> GatewayError {
     guard error.code == .conflict else { return GatewayError(error) }

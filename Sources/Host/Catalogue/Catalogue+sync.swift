@@ -1,13 +1,12 @@
 import AdapterAPI
 
-/// `POST /api/objects/sync`. The pipeline asks the adapter for its list in between.
+/// `POST /api/objects/sync`. The request pipeline gets the adapter's list before it calls `sync`.
 extension Catalogue {
-  /// Brings the adapter's whole list and the catalogue together, in one transaction; a dry run only says what it would
-  /// do.
+  /// Merges the adapter's whole list into the catalogue in one transaction. A dry run only reports the changes.
   func sync(
     adapter: String, listed: [ListedObject], dryRun: Bool
   ) async throws(GatewayError) -> ResourceResponse {
-    try await inTurn(atMost: Store.longWork) { () async throws(GatewayError) in
+    try await withPermit(within: Store.longWork) { () async throws(GatewayError) in
       try await self.merged(adapter, listed, dryRun: dryRun)
     }
   }
@@ -21,19 +20,19 @@ extension Catalogue {
       report = try await store.sync(adapter, codes: merge.codes, writes: !dryRun) { merge($0) }
     } catch {
       guard error.code == .conflict else { throw GatewayError(error) }
-      throw .conflict("Somebody else changed the same objects meanwhile; nothing was changed. Try again.")
+      throw .conflict("Another writer changed the same objects at the same time. Nothing was changed; try again.")
     }
     guard report.problems.isEmpty else { throw .invalidFields(report.problems) }
     return ResourceResponse(200) { report.write(to: &$0, isDryRun: dryRun) }
   }
 }
 
-/// What a sync was asked for.
+/// The query parameters of a sync.
 struct SyncQuery: Sendable {
   let adapter: String
   let isDryRun: Bool
 
-  /// - Parameter adapter: the one that is meant where none is named.
+  /// - Parameter adapter: the adapter of a request that names none.
   init(_ query: String, adapter: String) throws(GatewayError) {
     let query = try ResourceQuery(query, ["adapter", "dryRun"])
     self.adapter = query["adapter"] ?? adapter

@@ -1,35 +1,35 @@
 import AdapterAPI
 
-/// Answers the routes of what the host keeps: objects and widgets.
+/// Serves the routes of the stored resources: objects and widgets.
 ///
-/// An actor on a thread of its own: taking 64 MiB of JSON apart must not happen on an event loop. The tables' work is
-/// done on the store's thread.
+/// An actor on its own thread, because parsing 64 MiB of JSON must not block an event loop. The database work runs on
+/// the store's threads.
 ///
-/// Requests take turns: what one holds on its way to an answer may be a thousand times its own size, so as many are
-/// worked on at once as there are places, and a turn comes only where the memory for requests is not used up.
+/// A request may need a thousand times its own size while it is processed. So the number of concurrent requests is
+/// limited by permits, and a request is refused when the memory for requests is used up.
 actor Catalogue {
   let store: Store
   private let memory: MemoryBudget
   private let share: Int
   private let worker = WorkerThread()
-  private var turns: TurnQueue
+  private var permits: PermitQueue
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
 
   /// - Parameters:
-  ///   - memory: for requests and answers, the catalogue's and all others'.
-  ///   - share: nothing is begun beyond this part of it, so 2 is the half.
-  ///   - places: how many requests are worked on at once.
-  init(store: Store, memory: MemoryBudget, share: Int, places: Int) {
+  ///   - memory: the budget for all requests and responses of the gateway.
+  ///   - share: no request is started while more than the budget divided by this number is used.
+  ///   - permits: the number of permits.
+  init(store: Store, memory: MemoryBudget, share: Int, permits: Int) {
     self.store = store
     self.memory = memory
     self.share = share
-    turns = TurnQueue(places: places)
+    self.permits = PermitQueue(permits: permits)
   }
 
-  /// Every action but a sync, for which the adapter has to be asked first: `sync`.
-  func answer(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
-    try await inTurn(atMost: request.action == .importAll ? Store.longWork : Store.shortWork) {
+  /// Handles every action except `sync`, which needs the adapter's list.
+  func respond(to request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
+    try await withPermit(within: request.action == .importAll ? Store.longWork : Store.shortWork) {
       () async throws(GatewayError) in
       switch request.kind {
       case .objects: try await self.respondToObjects(request)
@@ -38,61 +38,63 @@ actor Catalogue {
     }
   }
 
-  /// Runs `work` when there is a place for it.
+  /// Runs `work` with a permit.
   ///
-  /// - Parameter patience: who has waited longer is sent away, so that a store that hangs keeps nobody for long.
-  func inTurn(
-    atMost patience: Duration, _ work: () async throws(GatewayError) -> ResourceResponse
+  /// - Parameter limit: the longest wait for the permit. It protects the callers from a store that does not respond.
+  func withPermit(
+    within limit: Duration, _ work: () async throws(GatewayError) -> ResourceResponse
   ) async throws(GatewayError) -> ResourceResponse {
     let began = ContinuousClock.now
-    if !turns.take() {
-      guard turns.hasRoom else { throw .overloaded("Too many requests wait for the catalogue; try again shortly.") }
-      await withUnsafeContinuation { turns.append($0) }
+    if !permits.take() {
+      guard permits.hasRoom else {
+        throw .overloaded("Too many requests are waiting for the catalogue. Try again shortly.")
+      }
+      await withUnsafeContinuation { permits.append($0) }
     }
-    defer { turns.giveBack()?.resume() }
-    guard began.duration(to: .now) < patience, !Task.isCancelled else {
-      throw .overloaded("The catalogue has so much to do that this request's turn did not come in time.")
+    defer { permits.release()?.resume() }
+    guard began.duration(to: .now) < limit, !Task.isCancelled else {
+      throw .overloaded("The catalogue is busy; the request was not started in time.")
     }
     guard memory.used <= memory.limit / share else {
-      throw .overloaded("The gateway's memory for requests is used up; try again shortly.")
+      throw .overloaded("The gateway's memory for requests is used up. Try again shortly.")
     }
-    var answer = try await work()
-    answer.charge(to: memory)
-    return answer
+    var response = try await work()
+    response.charge(to: memory)
+    return response
   }
 }
 
-/// The same catalogue twice, with a thread each: an import that is read for a second keeps no list waiting.
+/// Two catalogues over the same store, with one thread each, so that a long import does not delay short requests.
 struct Catalogues: Sendable {
-  /// For requests about a few objects or a page of them. No engine works on more at once.
+  /// For requests about single objects or pages. No database engine processes more of them at once.
   let rows: Catalogue
-  /// For imports and syncs, one after another: each may hold several times its body.
+  /// For imports and syncs, one at a time: each may need several times the size of its body.
   let bulk: Catalogue
 
   init(store: Store, memory: MemoryBudget) {
-    // Long pages that nobody takes must not shed the calls upstream.
-    rows = Catalogue(store: store, memory: memory, share: 2, places: 4)
-    bulk = Catalogue(store: store, memory: memory, share: 1, places: 1)
+    // Half of the memory stays free for upstream calls, even when slow clients do not read their pages.
+    rows = Catalogue(store: store, memory: memory, share: 2, permits: 4)
+    bulk = Catalogue(store: store, memory: memory, share: 1, permits: 1)
   }
 }
 
-/// Places, and who waits for one, in the order of their coming.
-struct TurnQueue {
+/// Permits with a queue of waiters in order of arrival.
+struct PermitQueue {
   private var free: Int
   private var waiters: [UnsafeContinuation<Void, Never>] = []
-  /// So many were served already.
+  /// The number of leading `waiters` that were resumed already.
   private var head = 0
   private let maximumWaiters: Int
 
-  init(places: Int, maximumWaiters: Int = 1000) {
-    free = places
+  init(permits: Int, maximumWaiters: Int = 1000) {
+    free = permits
     self.maximumWaiters = maximumWaiters
   }
 
-  /// Whether another one may wait.
+  /// Another waiter may be added.
   var hasRoom: Bool { waiters.count - head < maximumWaiters }
 
-  /// - Returns: whether there was a place.
+  /// - Returns: whether a permit was free.
   mutating func take() -> Bool {
     guard free > 0 else { return false }
     free -= 1
@@ -101,8 +103,10 @@ struct TurnQueue {
 
   mutating func append(_ waiter: UnsafeContinuation<Void, Never>) { waiters.append(waiter) }
 
-  /// - Returns: who has the place now.
-  mutating func giveBack() -> UnsafeContinuation<Void, Never>? {
+  /// Releases a permit.
+  ///
+  /// - Returns: the waiter that gets the permit.
+  mutating func release() -> UnsafeContinuation<Void, Never>? {
     guard head < waiters.count else {
       free += 1
       return nil

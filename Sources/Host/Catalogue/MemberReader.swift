@@ -2,12 +2,12 @@ import AdapterAPI
 
 /// Reads the members of one JSON object that is to be stored.
 ///
-/// Nothing is built, and no key remembered, of an object that is too large.
+/// An object over the limit is scanned without storing its values or keys.
 enum MemberReader {
-  /// How many bytes one object may have as it was sent: four times what `metadata` may have without spaces.
+  /// The size limit of one object in bytes, as sent: four times the limit of `metadata` without spaces.
   static let limit = 4 * ObjectDraft.maximumMetadata
 
-  /// - Returns: the members in their order; incomplete where there are problems.
+  /// - Returns: the members in their order; incomplete when there are problems.
   static func members(
     of bytes: UnsafeBufferPointer<UInt8>, row: Int? = nil, into problems: inout FieldProblems
   ) throws(JSONShape.Problem) -> [JSONValue.Member] {
@@ -23,7 +23,7 @@ enum MemberReader {
       guard let value = try? JSONValue(storing: content) else { return }
       if key.utf8.contains(0) || value.holdsNUL {
         found.add(
-          Spelling.printable(key), "holds \\u0000 or half of a surrogate pair, which can't be stored", row: row)
+          Spelling.printable(key), "contains \\u0000 or half of a surrogate pair, which can't be stored", row: row)
       }
       members.append(JSONValue.Member(key, value))
     }
@@ -41,7 +41,7 @@ enum MemberReader {
 }
 
 extension Catalogue {
-  /// The members of a body that is one object.
+  /// Reads a body that is one JSON object.
   func members(_ request: ResourceRequest) throws(GatewayError) -> [JSONValue.Member] {
     try request.checkJSON()
     var problems = FieldProblems()

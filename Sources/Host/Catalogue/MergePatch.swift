@@ -1,6 +1,7 @@
 import AdapterAPI
 
-/// JSON Merge Patch (RFC 7396): what stands in the patch replaces, `null` removes, the rest stays.
+/// JSON Merge Patch (RFC 7396): members of the patch replace those of the target, `null` removes them, the remaining
+/// ones stay.
 enum MergePatch {
   static func apply(_ patch: JSONValue, to target: JSONValue?) -> JSONValue {
     guard case .object(let changes) = patch else { return patch }
@@ -8,7 +9,7 @@ enum MergePatch {
     return .object(merge(changes, into: members))
   }
 
-  /// Members keep their places; new ones come behind them.
+  /// Merges `patch` into `members`. Existing members keep their positions; new ones are appended.
   static func merge(_ patch: [JSONValue.Member], into members: [JSONValue.Member]) -> [JSONValue.Member] {
     var places: [ObjectCode: Int] = [:]
     for (index, member) in members.enumerated() { places[ObjectCode(member.key)] = index }

@@ -1,14 +1,14 @@
 import AdapterAPI
 
-/// What somebody says an object is, before it is checked. Nil: nothing is said.
+/// The unchecked members of an object as received; nil for absent ones.
 struct ObjectDraft: Sendable {
   static let maximumCode = 255
   static let maximumName = 255
   static let maximumType = 64
   static let maximumDescription = 500
-  /// In bytes, as JSON without spaces.
+  /// The limit in bytes, as JSON without spaces.
   static let maximumMetadata = 256 << 10
-  /// With the object around it, as deep as a body may be: what was answered can be sent again.
+  /// With the enclosing object this is the limit of a body, so that every response can be sent back as a request.
   static let maximumDepth = JSONShape.maximumDepth - 1
 
   var code: JSONValue?
@@ -16,28 +16,28 @@ struct ObjectDraft: Sendable {
   var type: JSONValue?
   var description: JSONValue?
   var metadata: JSONValue?
-  /// Members that an object does not have: they are kept in its metadata.
-  var others: [JSONValue.Member] = []
+  /// Members without a column of their own, which are stored in the metadata.
+  var extras: [JSONValue.Member] = []
 
   init() {}
 
-  /// - Parameter members: each key once.
+  /// - Parameter members: without duplicate keys.
   init(_ members: [JSONValue.Member]) {
     for member in members {
       switch member.key {
-      // The gateway's own: from the path, or made here.
+      // Assigned by the gateway, or given in the path.
       case "id": break
       case "code": code = member.value
       case "name": name = member.value
       case "type": type = member.value
       case "description": description = member.value
       case "metadata": metadata = member.value
-      default: others.append(member)
+      default: extras.append(member)
       }
     }
   }
 
-  /// The object, or nil with at least one more problem.
+  /// Checks the draft and returns the object; nil when at least one problem was added.
   func object(id: String, row: Int? = nil, into problems: inout FieldProblems) -> CatalogueObject? {
     let before = problems.count
     let metadata = mergedMetadata(row, &problems)
@@ -69,7 +69,7 @@ struct ObjectDraft: Sendable {
       metadata: String(decoding: json, as: UTF8.self))
   }
 
-  /// Nil for null, for nothing, and for what is wrong.
+  /// Returns nil when the value is absent, null or wrong.
   private func text(
     _ value: JSONValue?, _ field: String, _ limit: Int, _ row: Int?, _ problems: inout FieldProblems
   ) -> String? {
@@ -78,7 +78,7 @@ struct ObjectDraft: Sendable {
       problems.add(field, "must be text", row: row)
       return nil
     }
-    // Characters as PostgreSQL counts them: Unicode scalars.
+    // PostgreSQL counts characters as Unicode scalars.
     if text.utf8.count > limit, text.unicodeScalars.count > limit {
       problems.add(field, "has more than \(limit) characters", row: row)
     }
@@ -92,14 +92,14 @@ struct ObjectDraft: Sendable {
     case .object(let given)?: members = given
     default: problems.add("metadata", "must be an object", row: row)
     }
-    guard !others.isEmpty else { return members }
+    guard !extras.isEmpty else { return members }
     var known: [ObjectCode: JSONValue] = [:]
     for member in members { known[ObjectCode(member.key)] = member.value }
-    for other in others {
-      if let value = known[ObjectCode(other.key)] {
-        if value != other.value { addContradiction(other.key, row, &problems) }
+    for extra in extras {
+      if let value = known[ObjectCode(extra.key)] {
+        if value != extra.value { addContradiction(extra.key, row, &problems) }
       } else {
-        members.append(other)
+        members.append(extra)
       }
     }
     return members
@@ -107,10 +107,10 @@ struct ObjectDraft: Sendable {
 
   private func addContradiction(_ key: String, _ row: Int?, _ problems: inout FieldProblems) {
     problems.add(
-      Spelling.printable(key), "stands in 'metadata' too, with another value; send it once", row: row)
+      Spelling.printable(key), "occurs in 'metadata' too, with another value; send it once", row: row)
   }
 
-  /// The object with these members merged into it (RFC 7396): null brings a member's default back.
+  /// Returns the object with these members merged into it (RFC 7396). Null restores a member's default.
   func patch(_ old: CatalogueObject) -> Result<CatalogueObject, FieldProblems> {
     var problems = FieldProblems()
     var draft = ObjectDraft()
@@ -127,28 +127,28 @@ struct ObjectDraft: Sendable {
       draft.metadata = metadata.map { MergePatch.apply($0, to: .object(stored)) } ?? .object(stored)
     }
     contradictions(&problems)
-    if !others.isEmpty { draft.mergeOthers(others) }
+    if !extras.isEmpty { draft.mergeExtras(extras) }
     guard let new = draft.object(id: old.id, into: &problems), problems.isEmpty else { return .failure(problems) }
     return .success(new)
   }
 
-  /// A name inside `metadata` and beside it, with two values.
+  /// Adds a problem for each name that occurs in `metadata` and beside it with different values.
   private func contradictions(_ problems: inout FieldProblems) {
-    guard !others.isEmpty, case .object(let given)? = metadata else { return }
+    guard !extras.isEmpty, case .object(let given)? = metadata else { return }
     var known: [ObjectCode: JSONValue] = [:]
     for member in given { known[ObjectCode(member.key)] = member.value }
-    for other in others {
-      if let value = known[ObjectCode(other.key)], value != other.value {
-        addContradiction(other.key, nil, &problems)
+    for extra in extras {
+      if let value = known[ObjectCode(extra.key)], value != extra.value {
+        addContradiction(extra.key, nil, &problems)
       }
     }
   }
 
-  private mutating func mergeOthers(_ others: [JSONValue.Member]) {
+  private mutating func mergeExtras(_ extras: [JSONValue.Member]) {
     switch metadata {
-    case nil, .null?: metadata = .object(MergePatch.merge(others, into: []))
-    case .object(let members)?: metadata = .object(MergePatch.merge(others, into: members))
-    // No object: the check says so.
+    case nil, .null?: metadata = .object(MergePatch.merge(extras, into: []))
+    case .object(let members)?: metadata = .object(MergePatch.merge(extras, into: members))
+    // `object` reports metadata that is not an object.
     default: break
     }
   }

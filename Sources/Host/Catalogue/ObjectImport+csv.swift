@@ -1,10 +1,10 @@
 import AdapterAPI
 
-/// CSV: a header line with the columns' names, then one object a line.
+/// CSV imports: a header line with the columns' names, then one object per line.
 extension ObjectImport {
   static let columns = ["code", "name", "type", "description", "metadata"]
   static let maximumColumns = 1000
-  /// Before the name of one member of the metadata, whose values are text.
+  /// The prefix of columns for single members of the metadata, whose values are text.
   private static let memberPrefix = "metadata."
 
   private enum Column {
@@ -40,7 +40,7 @@ extension ObjectImport {
     var columns: [Column] = []
     for name in header.fields {
       if !seen.insert(ObjectCode(name)).inserted {
-        add(Spelling.printable(name), "This column stands in the header twice.")
+        add(Spelling.printable(name), "The header has this column twice.")
       }
       columns.append(column(name))
     }
@@ -69,14 +69,14 @@ extension ObjectImport {
     return .ignored
   }
 
-  /// An empty field says nothing. Nil where something is wrong.
+  /// Returns nil when there is a problem. An empty field counts as absent.
   private mutating func draft(_ record: CSVRecords.Record, _ columns: [Column]) -> ObjectDraft? {
     var draft = ObjectDraft()
     var isGood = true
     for (column, text) in zip(columns, record.fields) where !text.isEmpty {
       if case .ignored = column { continue }
       if text.utf8.contains(0) {
-        add(name(column), "holds a NUL character, which can't be stored")
+        add(name(column), "contains a NUL character, which can't be stored")
         isGood = false
         continue
       }
@@ -88,7 +88,7 @@ extension ObjectImport {
       case .metadata:
         draft.metadata = metadata(text)
         if draft.metadata == nil { isGood = false }
-      case .member(let key): draft.others.append(JSONValue.Member(key, .string(text)))
+      case .member(let key): draft.extras.append(JSONValue.Member(key, .string(text)))
       case .ignored: break
       }
     }
@@ -111,7 +111,7 @@ extension ObjectImport {
       add("metadata", problem.message)
       return nil
     case .failure(let problem):
-      let reason = problem.fault == .duplicateKey ? "has a key twice" : "is not a JSON object"
+      let reason = problem.fault == .duplicateKey ? "has a duplicate key" : "is not a JSON object"
       add("metadata", "\(reason) (byte \(problem.offset) of the field)")
       return nil
     }
@@ -136,7 +136,7 @@ extension ObjectImport {
     case .strayQuote:
       add(
         field,
-        "has a '\"' where none may stand; put the field in quotation marks and double the inner ones "
+        "has a '\"' where none is allowed; put the field in quotation marks and double the inner ones "
           + "(line \(record.line))")
     case .openQuote: add(field, "has an opening '\"' without a closing one (line \(record.line))")
     case .encoding: add(field, "is not valid UTF-8 (line \(record.line)); save the file as UTF-8")

@@ -1,11 +1,11 @@
 import AdapterAPI
 
-/// Takes many objects out of one body; all of them, or every problem.
+/// Reads many objects from one body: either all of them or every problem.
 struct ObjectImport {
-  /// More objects than that come in several imports, so that one body can't fill the memory with small ones.
+  /// The largest number of objects in one import, so that a body of small objects can't fill the memory.
   static let maximum = 250_000
-  /// What the metadata of all of them may have together, in bytes as it is stored. A CSV's header stands once in the body
-  /// and in every object, so the body's own limit says nothing about that.
+  /// The limit of all metadata together, in bytes as stored. The limit of the body is not enough: a CSV header occurs
+  /// once in the body and in every object.
   static let maximumMetadata = 64 << 20
 
   private(set) var objects: [CatalogueObject] = []
@@ -39,8 +39,8 @@ struct ObjectImport {
       } catch {
         switch error.fault {
         case .notAnObject: found.add("", "must be an object", row: row)
-        case .duplicateKey: found.add("", "has the same key twice, at byte \(offset + error.offset)", row: row)
-        // The array was valid up to here.
+        case .duplicateKey: found.add("", "has a duplicate key at byte \(offset + error.offset)", row: row)
+        // The array was valid up to this element.
         default: found.add("", error.message, row: row)
         }
       }
@@ -49,7 +49,9 @@ struct ObjectImport {
     }
   }
 
-  /// Counts a row. False: there are too many, which is a problem of its own.
+  /// Counts a row.
+  ///
+  /// - Returns: false after adding a problem, when a limit is exceeded.
   mutating func nextRow() -> Bool {
     guard row < Self.maximum else {
       problems.add("", "There are more than \(Self.maximum) objects; import them in several parts.", row: row + 1)
@@ -66,20 +68,20 @@ struct ObjectImport {
     return true
   }
 
-  /// The object of this row, unless something is wrong with it.
+  /// Adds this row's object, or its problems.
   mutating func take(_ draft: ObjectDraft) {
     guard let object = draft.object(id: newUUID(), row: row, into: &problems) else { return }
     if let other = rows.updateValue(row, forKey: ObjectCode(object.code)) {
-      problems.add("code", "stands in row \(other) too: '\(Spelling.printable(object.code))'", row: row)
+      problems.add("code", "occurs in row \(other) too: '\(Spelling.printable(object.code))'", row: row)
     }
     metadata += object.metadata.utf8.count
-    // Nothing is imported any more; only what is wrong with the rest is of interest.
+    // After a problem nothing is imported, so the objects are not needed any more.
     if problems.isEmpty { objects.append(object) } else { objects = [] }
   }
 
   mutating func add(_ found: FieldProblems) { problems.add(found) }
 
-  /// Something that is wrong with this row.
+  /// Adds a problem of this row.
   mutating func add(_ field: String, _ message: @autoclosure () -> String) {
     problems.add(field, message(), row: row == 0 ? nil : row)
   }

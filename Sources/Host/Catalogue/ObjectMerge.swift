@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// The merge of one stored object with what an adapter lists for its code; `SyncMerge` has the rules.
+/// Merges one stored object with an adapter's object of the same code, by the rules of `SyncMerge`.
 struct ObjectMerge {
   private let old: SyncedObject
   private let upstream: CatalogueObject
@@ -8,10 +8,10 @@ struct ObjectMerge {
   private let ours: [JSONValue.Member]
   private let base: SyncBase
   private var newBase = SyncBase()
-  /// The object's fields that the merge changed, and keys as `metadata.unit`.
+  /// The changed fields, metadata keys as `metadata.unit`.
   private(set) var changed: [String] = []
 
-  /// Nil: the stored metadata is no JSON object.
+  /// Returns nil when the stored metadata is not a JSON object.
   init?(_ old: SyncedObject, _ upstream: CatalogueObject, _ metadata: [JSONValue.Member]) {
     guard case .object(let ours)? = try? JSONValue(parsing: Array(old.object.metadata.utf8)) else { return nil }
     self.old = old
@@ -34,16 +34,16 @@ struct ObjectMerge {
     object.description = text.value?.string
     newBase.description = text.base
     let metadata = mergeMetadata()
-    // What did not change keeps its bytes.
+    // Unchanged metadata keeps its bytes.
     if changed.contains(where: { $0.hasPrefix("metadata.") }) {
       object.metadata = String(decoding: JSONValue.object(metadata).serialized, as: UTF8.self)
     }
     return SyncedObject(object: object, source: source, synced: newBase.text)
   }
 
-  /// One value of three; nil: it is not there.
+  /// Merges one value of the three sides; nil for an absent value.
   ///
-  /// - Returns: what it is from now on, and what the next merge compares it with.
+  /// - Returns: the new value, and the base of the next merge.
   private mutating func merge(
     _ field: @autoclosure () -> String, _ ours: JSONValue?, _ base: JSONValue?, _ upstream: JSONValue?
   ) -> (value: JSONValue?, base: JSONValue?) {
@@ -53,7 +53,7 @@ struct ObjectMerge {
     return (upstream, upstream)
   }
 
-  /// Ours keep their places; new keys come behind them.
+  /// Merges the metadata. Stored keys keep their positions; new ones are appended.
   private mutating func mergeMetadata() -> [JSONValue.Member] {
     let mine = Self.table(ours)
     let theirs = Self.table(upstreamMetadata)

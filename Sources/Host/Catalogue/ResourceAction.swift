@@ -1,7 +1,7 @@
-/// What a method and the path below a resource's own ask for.
+/// The action that a method and the rest of the path select.
 ///
-/// Decided from the request line alone, before authentication: an unknown path or method is known without a token. An
-/// id that can't be one is an unknown object's, which only callers with a token learn.
+/// Decided from the request line alone, before authentication: an unknown path or method is reported without a token.
+/// Only authenticated callers learn whether an id is unknown or malformed.
 enum ResourceAction: Sendable, Equatable {
   case list, create
   case read(id: String)
@@ -10,14 +10,14 @@ enum ResourceAction: Sendable, Equatable {
   case delete(id: String)
   case importAll, sync
 
-  /// What a path and a method come to.
+  /// The result of matching a path and a method.
   enum Match: Sendable, Equatable {
     case action(ResourceAction)
     case notFound
     case methodNotAllowed(allow: String)
   }
 
-  /// The roles for writing are asked for.
+  /// The action requires the roles for writing.
   var isWrite: Bool {
     switch self {
     case .list, .read: false
@@ -25,7 +25,7 @@ enum ResourceAction: Sendable, Equatable {
     }
   }
 
-  /// - Parameter below: the path's bytes behind the resource's own path; empty, or they begin with `/`.
+  /// - Parameter below: the bytes of the path after the resource's own path; empty, or starting with `/`.
   static func match(
     _ kind: ResourceKind, method: RequestHead.Method, below: some BidirectionalCollection<UInt8>
   ) -> Match {

@@ -1,13 +1,13 @@
-/// What a body says it is (RFC 9110 §8.3). One that says nothing is JSON.
+/// Checks of the body's media type (RFC 9110 §8.3). A body without one is JSON.
 extension ResourceRequest {
-  /// Any JSON; a patch must be one that is merged (RFC 7396).
+  /// Accepts JSON; for a patch, plain JSON or JSON Merge Patch (RFC 7396).
   func checkJSON() throws(GatewayError) {
     guard let contentType else { return }
     if action.isPatch {
       let type = ContentType(contentType)
       guard type.essence == "application/json" || type.essence == "application/merge-patch+json" else {
         throw .unsupportedMediaType(
-          "A patch must be JSON that is merged: send 'Content-Type: application/merge-patch+json'.")
+          "A patch must be JSON Merge Patch: send 'Content-Type: application/merge-patch+json'.")
       }
       return
     }
@@ -15,7 +15,7 @@ extension ResourceRequest {
     guard text.withUTF8({ MediaType.isJSON($0) }) else { throw .unsupportedMediaType }
   }
 
-  /// An import is CSV (RFC 7111, RFC 4180) and not JSON.
+  /// Returns whether an import is CSV (RFC 7111, RFC 4180) instead of JSON.
   func isCSV() throws(GatewayError) -> Bool {
     guard let contentType else { return false }
     let type = ContentType(contentType)
@@ -28,10 +28,11 @@ extension ResourceRequest {
       return false
     }
     if let charset = type["charset"], charset != "utf-8", charset != "utf8" {
-      throw .unsupportedMediaType("CSV must be in UTF-8: save it so, and send 'Content-Type: text/csv; charset=utf-8'.")
+      throw .unsupportedMediaType(
+        "CSV must be in UTF-8: save it as UTF-8, and send 'Content-Type: text/csv; charset=utf-8'.")
     }
     if type["header"] == "absent" {
-      throw .unsupportedMediaType("CSV must have a header line: its columns are found by name.")
+      throw .unsupportedMediaType("CSV must have a header line, because columns are found by name.")
     }
     return true
   }

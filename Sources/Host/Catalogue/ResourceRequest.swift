@@ -1,26 +1,26 @@
 import AdapterAPI
 
-/// A request for something that the host keeps, after authentication and with its whole body.
+/// A request for a stored resource, after authentication and with its whole body.
 struct ResourceRequest: Sendable {
   let kind: ResourceKind
   let action: ResourceAction
-  /// The route's own path, for links.
+  /// The path of the route, for links.
   let path: String
-  /// What follows the `?`, as it was sent.
+  /// The part of the target after `?`, as sent.
   let query: String
-  /// Nil when none was sent.
+  /// Nil when the request has none.
   let contentType: String?
   let body: [UInt8]
 }
 
-/// What is answered, apart from what every answer has. HEAD gets the same without the body.
+/// The response without the fields that every response has. The host omits the body for HEAD.
 struct ResourceResponse: Sendable {
   let status: Int
   let fields: Fields
   let body: [UInt8]
   private var charge: MemoryCharge?
 
-  /// JSON.
+  /// A JSON response.
   init(_ status: Int, link: String? = nil, _ write: (inout JSONWriter) -> Void) {
     self.status = status
     var json = JSONWriter()
@@ -28,12 +28,12 @@ struct ResourceResponse: Sendable {
     body = json.line()
     var block: [UInt8] = []
     block.append("Content-Type: application/json\r\n")
-    // A link is made of percent-encoded text only (`ResourceQuery`).
+    // Links consist of percent-encoded text (`ResourceQuery`).
     if let link { block.append(text: "Link: \(link)\r\n") }
     fields = Fields(checkedBlock: block)
   }
 
-  /// The answer counts for its size until nobody has it any more; what a slow client does not take counts then.
+  /// Charges the body to the memory budget until the response is released, also while a slow client reads it.
   mutating func charge(to memory: MemoryBudget) { charge = MemoryCharge(body.count, to: memory) }
 
   static let deleted = ResourceResponse(200) { $0.object { $0.member("success", true) } }

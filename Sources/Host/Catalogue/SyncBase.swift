@@ -1,10 +1,10 @@
 import AdapterAPI
 
-/// What a sync wrote of an object last. A field that is nil was never written by one.
+/// The values that a sync wrote last. A field is nil when no sync wrote it.
 struct SyncBase: Sendable, Equatable {
   var name: String?
   var type: String?
-  /// `.null` for a description that was not there.
+  /// `.null` for an absent description.
   var description: JSONValue?
   var metadata: [JSONValue.Member] = []
 
@@ -17,7 +17,7 @@ struct SyncBase: Sendable, Equatable {
     self.metadata = metadata
   }
 
-  /// Nothing was written where the text says nothing.
+  /// Reads the stored text; a nil or unreadable text gives an empty base.
   init(_ text: String?) {
     guard let text, let value = try? JSONValue(parsing: Array(text.utf8)) else { return }
     name = value["name"]?.string
@@ -26,7 +26,7 @@ struct SyncBase: Sendable, Equatable {
     if case .object(let members)? = value["metadata"] { metadata = members }
   }
 
-  /// As it stands in the table.
+  /// The text to store.
   var text: String {
     var members: [JSONValue.Member] = []
     if let name { members.append(.init("name", .string(name))) }

@@ -1,18 +1,20 @@
 import AdapterAPI
 
-/// Brings what an adapter lists together with what is stored, and loses nothing that people wrote.
+/// Merges an adapter's list into the stored objects without losing changes made by hand.
 ///
-/// Three sides meet in each field and in each key of the metadata: the stored value (ours), the listed one (upstream's),
-/// and what a sync wrote last (the base). Where ours is still the base, upstream's is taken; where people changed or
-/// removed it, it stays theirs. Rows that no sync wrote have no base: they keep what they have and get the keys of
-/// metadata that they lack. Nothing is deleted.
+/// Each field and each metadata key has three sides: the stored value (ours), the listed value (upstream's), and the
+/// value that a sync wrote last (the base). If ours equals the base, upstream's is taken; otherwise the value was
+/// changed or removed by hand and stays. Rows that no sync wrote have no base: they keep their values and get the
+/// metadata keys that they lack. Nothing is deleted.
 struct SyncMerge: Sendable {
   private let adapter: String
   private let listed: [(object: CatalogueObject, metadata: [JSONValue.Member])]
 
   var codes: [String] { listed.map(\.object.code) }
 
-  /// Throws when something in the list can't be stored.
+  /// Checks the list.
+  ///
+  /// - Throws: `upstreamMalformed` when an object can't be stored.
   init(adapter: String, listed: [ListedObject]) throws(GatewayError) {
     self.adapter = adapter
     var seen: Set<ObjectCode> = []
@@ -53,16 +55,16 @@ struct SyncMerge: Sendable {
     let texts = [
       ("code", item.code), ("name", item.name), ("type", item.type), ("description", item.description ?? ""),
     ]
-    for (field, text) in texts where text.utf8.contains(0) { problems.add(field, "holds a NUL character") }
-    if metadata.holdsNUL { problems.add("metadata", "holds a NUL character") }
+    for (field, text) in texts where text.utf8.contains(0) { problems.add(field, "contains a NUL character") }
+    if metadata.holdsNUL { problems.add("metadata", "contains a NUL character") }
     if Set(item.metadata.map { ObjectCode($0.key) }).count < item.metadata.count {
-      problems.add("metadata", "has a key twice")
+      problems.add("metadata", "has a duplicate key")
     }
     guard problems.isEmpty else { return nil }
     return draft.object(id: "", into: &problems)
   }
 
-  /// What to write, and what to tell. Pure, apart from the new objects' ids.
+  /// Returns the rows to write and the report. Pure, except for the ids of new objects.
   func callAsFunction(_ stored: [ObjectCode: SyncedObject]) -> (changes: SyncChanges, report: SyncReport) {
     var changes = SyncChanges()
     var report = SyncReport()
@@ -84,7 +86,7 @@ struct SyncMerge: Sendable {
       if new.object.metadata.utf8.count > ObjectDraft.maximumMetadata {
         report.problems.add(
           "metadata",
-          "of '\(Spelling.printable(object.code))' and what the adapter lists would have more than "
+          "of '\(Spelling.printable(object.code))' and the adapter's metadata would have more than "
             + "\(ObjectDraft.maximumMetadata >> 10) KiB together; remove some of its keys")
         continue
       }
@@ -106,7 +108,7 @@ struct SyncMerge: Sendable {
     return SyncedObject(object: object, source: adapter, synced: SyncBase(object, metadata).text)
   }
 
-  /// What a new object has beside its code.
+  /// Returns the names of a new object's fields except its code.
   private static func fields(_ object: CatalogueObject, _ metadata: [JSONValue.Member]) -> [String] {
     var fields = ["name"]
     if !object.type.isEmpty { fields.append("type") }

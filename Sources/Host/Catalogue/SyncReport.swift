@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// What a sync did, or would do.
+/// The changes that a sync made, or would make in a dry run.
 struct SyncReport: Sendable, Equatable {
   struct Change: Sendable, Equatable {
     let code: String
@@ -8,16 +8,16 @@ struct SyncReport: Sendable, Equatable {
     let fields: [String]
   }
 
-  /// So many changes are shown at most, all of them are counted.
+  /// The number of changes that are listed; all are counted.
   static let maximumChanges = 1000
 
   private(set) var created = 0
   private(set) var updated = 0
   var unchanged = 0
   private(set) var changes: [Change] = []
-  /// Codes that this adapter listed once and lists no more, in order.
+  /// Codes that earlier syncs of this adapter listed and this one did not, in order.
   var missing: [String] = []
-  /// Why nothing can be written.
+  /// The reasons why nothing can be written.
   var problems = FieldProblems()
 
   mutating func add(_ change: Change) {

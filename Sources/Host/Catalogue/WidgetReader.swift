@@ -1,9 +1,9 @@
 import AdapterAPI
 
-/// Takes a widget out of what a caller sent, and finds everything that is wrong with it.
+/// Reads a widget from a request and collects all its problems.
 ///
-/// Members that are absent or null get their defaults. Codes are looked at for their shape only: a widget may wait for
-/// a point that is not there yet.
+/// Absent and null members get their defaults. Only the form of codes is checked: a widget may refer to points that do
+/// not exist yet.
 struct WidgetReader {
   private(set) var problems = FieldProblems()
 
@@ -13,14 +13,14 @@ struct WidgetReader {
   static let maximumCodes = 200
   static let maximumCode = 255
   static let maximumOptions = 64 << 10
-  /// Cells of the dashboard's grid, in either direction.
+  /// The number of grid cells in either direction.
   static let maximumCells = 10_000
 
-  /// What a caller may send; `id` is read from the path, or made here.
+  /// The members of a request; `id` is ignored, because the path or the gateway gives it.
   private static let members = ["id", "title", "dataType", "kind", "codes", "layout", "options", "sortOrder"]
   private static let sides = ["x", "y", "w", "h"]
 
-  /// - Returns: nil where there are `problems`.
+  /// - Returns: nil when there are `problems`.
   mutating func widget(_ members: [JSONValue.Member], id: String) -> DashboardWidget? {
     let before = problems.count
     var widget = DashboardWidget(id: id, title: "", kind: "")
@@ -139,7 +139,7 @@ struct WidgetReader {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// Digits only: what has a fraction or an exponent may stand for a whole number, but nobody writes one so.
+  /// Reads an integer written in digits only; fractions and exponents are refused.
   private mutating func whole(_ value: JSONValue, _ field: String, in range: ClosedRange<Int>) -> Int {
     if case .number(let text) = value, let number = Int(text), range.contains(number) { return number }
     problems.add(field, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
@@ -153,7 +153,7 @@ struct WidgetReader {
       "is unknown" + (hint.isEmpty ? "; there are \(known.joined(separator: ", "))" : hint))
   }
 
-  /// Characters as PostgreSQL counts them: Unicode scalars.
+  /// PostgreSQL counts characters as Unicode scalars.
   private func isLonger(_ text: String, than limit: Int) -> Bool {
     text.utf8.count > limit && text.unicodeScalars.count > limit
   }

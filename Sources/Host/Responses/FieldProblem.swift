@@ -1,14 +1,14 @@
-/// What is wrong with one field of what a caller sent.
+/// The reason why one field of a request was rejected.
 struct FieldProblem: Sendable, Equatable {
-  /// Counted from 1, where many objects came at once.
+  /// The object's number, counted from 1, in a request with many objects.
   let row: Int?
-  /// The member's name or path, such as `layout.w`; empty: all of the row.
+  /// The member's name or path, such as `layout.w`; empty for the whole object.
   let field: String
-  /// A sentence's end or a whole one, for a person: "must be text".
+  /// A message for the caller: a sentence, or the end of one after the field's name, such as "must be text".
   let message: String
 }
 
-/// Problems as they are found. Only the first ones are kept, so that a hostile body can't fill the memory; all count.
+/// Collects problems. Counts all of them but stores only the first ones, so that a hostile body can't fill the memory.
 struct FieldProblems: Error, Sendable, Equatable {
   static let limit = 1000
   private(set) var listed: [FieldProblem] = []
@@ -21,8 +21,8 @@ struct FieldProblems: Error, Sendable, Equatable {
     if listed.count < Self.limit { listed.append(FieldProblem(row: row, field: field, message: message())) }
   }
 
-  mutating func add(_ others: FieldProblems) {
-    listed.append(contentsOf: others.listed.prefix(Self.limit - listed.count))
-    count += others.count
+  mutating func add(_ more: FieldProblems) {
+    listed.append(contentsOf: more.listed.prefix(Self.limit - listed.count))
+    count += more.count
   }
 }

@@ -16,9 +16,9 @@ extension RequestPipeline {
     let body = try await read(exchange, limit: limit)
     if action == .sync { return try await sync(query, route, exchange, report) }
     let catalogue = action == .importAll ? catalogue.bulk : catalogue.rows
-    return try await catalogue.answer(
-      ResourceRequest(
-        kind: kind, action: action, path: route.configuration.path, query: query, contentType: contentType, body: body))
+    let resource = ResourceRequest(
+      kind: kind, action: action, path: route.configuration.path, query: query, contentType: contentType, body: body)
+    return try await catalogue.respond(to: resource)
   }
 
   // MARK: sync

@@ -1,4 +1,6 @@
-/// A new UUID of version 4 (RFC 9562 §5.4), in lower case.
+import AdapterAPI
+
+/// Returns a new UUID of version 4 (RFC 9562 §5.4) in lower case.
 func newUUID() -> String {
   let high = UInt64.random(in: 0 ... .max) & ~0xf000 | 0x4000
   let low = UInt64.random(in: 0 ... .max) & ~(0xc0 << 56) | 0x80 << 56
@@ -10,33 +12,21 @@ func newUUID() -> String {
         count += 1
       }
       let value = UInt8(truncatingIfNeeded: (digit < 16 ? high : low) >> UInt64((15 - digit & 15) * 4)) & 15
-      buffer[count] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
+      buffer[count] = HexDigit.lowercase(value)
       count += 1
     }
     return count
   }
 }
 
-/// The UUID that a text is, in lower case; nil for any other text.
+/// Returns the UUID in `text` in lower case; nil when the text is not a UUID.
 func uuid(_ text: String) -> String? {
   guard text.utf8.count == 36 else { return nil }
   for (index, byte) in text.utf8.enumerated() {
     switch index {
     case 8, 13, 18, 23: guard byte == UInt8(ascii: "-") else { return nil }
-    default: guard byte.hexadecimalValue != nil else { return nil }
+    default: guard HexDigit.value(byte) != nil else { return nil }
     }
   }
   return text.lowercased()
-}
-
-extension UInt8 {
-  /// The value of the hexadecimal digit that this ASCII code stands for; nil for any other character.
-  var hexadecimalValue: UInt8? {
-    switch self {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
-    default: nil
-    }
-  }
 }

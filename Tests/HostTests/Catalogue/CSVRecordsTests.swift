@@ -24,7 +24,7 @@ import Testing
     ("\u{feff}\"a\"\n", [["a"]]), (" a , b ", [[" a ", " b "]]), ("ä,😀", [["ä", "😀"]]),
   ]
 
-  @Test func `records are taken apart byte by byte`() {
+  @Test func `valid CSV is parsed into fields`() {
     for (text, expected) in Self.good {
       let records = read(Array(text.utf8))
       #expect(records.map(\.fields) == expected, "\(text.debugDescription)")
@@ -38,7 +38,7 @@ import Testing
     ("\"", .openQuote, 1, 1), ("\"\"\"", .openQuote, 1, 1), ("x\r\ny,\"a\nb", .openQuote, 2, 2),
   ]
 
-  @Test func `what the grammar does not have is a fault of its record`() {
+  @Test func `a grammar violation is a fault of its record`() {
     for (text, fault, field, line) in Self.bad {
       let last = read(Array(text.utf8)).last
       #expect(last?.fault == fault && last?.faultyField == field && last?.line == line, "\(text.debugDescription)")
@@ -48,14 +48,14 @@ import Testing
     #expect(read([34, 0xc3, 34]).map(\.fault) == [.encoding])
   }
 
-  @Test func `lines are those of the text, and fields beyond the limit are counted only`() {
+  @Test func `records have line numbers, and fields beyond the limit are only counted`() {
     let records = read(Array("a\r\n\"b\r\nc\"\r\nd\n\n\"e\re\"\nf".utf8))
     #expect(records.map(\.line) == [1, 2, 4, 5, 6, 8])
     let wide = read(Array("a,b,\"c\",d".utf8), limit: 2)
     #expect(wide.map(\.fields) == [["a", "b"]] && wide.map(\.count) == [4])
   }
 
-  @Test func `damage anywhere ends in records or faults`() {
+  @Test func `random damage yields records or faults`() {
     let alphabet = Array("a,\"\r\n\u{feff}é;".utf8)
     for _ in 0..<5000 {
       let bytes = (0..<Int.random(in: 0...24)).map { _ in alphabet.randomElement() ?? 0 }

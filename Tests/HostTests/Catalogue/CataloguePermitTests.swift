@@ -2,9 +2,9 @@ import Testing
 
 @testable import Host
 
-@Suite struct CatalogueTurnTests {
+@Suite struct CataloguePermitTests {
   @Test(arguments: [1, 2])
-  func `nothing is read for anybody while its share of the memory is used up`(share: Int) async throws {
+  func `requests are refused while the catalogue's share of the memory is used up`(share: Int) async throws {
     let rig = CatalogueRig(share: share)
     let id = try await rig.create(#"{"code":"a"}"#).id
     rig.memory.add(rig.memory.limit / share + 1)
@@ -16,24 +16,24 @@ import Testing
     #expect(try await rig.list().count == 1)
   }
 
-  @Test func `an answer counts as long as somebody has it`() async throws {
+  @Test func `a response is charged to the memory budget until it is released`() async throws {
     let rig = CatalogueRig()
     try await rig.create(#"{"code":"a"}"#)
     #expect(rig.memory.used == 0)
     do {
-      let answer = try await rig.ask(.list)
-      #expect(answer.body.count > 2 && rig.memory.used == answer.body.count)
+      let response = try await rig.ask(.list)
+      #expect(response.body.count > 2 && rig.memory.used == response.body.count)
     }
     #expect(rig.memory.used == 0)
   }
 
-  @Test func `all get their turn, more than there are places`() async throws {
-    let rig = CatalogueRig(places: 1)
+  @Test func `all requests are served when there are more than permits`() async throws {
+    let rig = CatalogueRig(permits: 1)
     let served = try await withThrowingTaskGroup(of: Int.self) { group in
       for _ in 0..<50 {
         group.addTask {
-          // Longer than any machine takes for this.
-          try await rig.catalogue.inTurn(atMost: .seconds(600)) { () async throws(GatewayError) in
+          // Longer than the test takes on any machine.
+          try await rig.catalogue.withPermit(within: .seconds(600)) { () async throws(GatewayError) in
             await Task.yield()
             return .deleted
           }.status
@@ -44,10 +44,10 @@ import Testing
     #expect(served == 50)
   }
 
-  @Test func `who waited too long, or has gone, is sent away at its turn, and the place is free again`() async throws {
-    let rig = CatalogueRig(places: 1)
+  @Test func `a request that waited too long or was cancelled is refused, and its permit is released`() async throws {
+    let rig = CatalogueRig(permits: 1)
     await #expect(throws: GatewayError.self) {
-      try await rig.catalogue.inTurn(atMost: .zero) { () async throws(GatewayError) in .deleted }
+      try await rig.catalogue.withPermit(within: .zero) { () async throws(GatewayError) in .deleted }
     }
     let gone = Task {
       withUnsafeCurrentTask { $0?.cancel() }
@@ -57,20 +57,20 @@ import Testing
     #expect(try await rig.list().isEmpty)
   }
 
-  @Test func `a place is given on to who waits, and only so many wait`() async {
-    var queue = TurnQueue(places: 1, maximumWaiters: 1)
+  @Test func `a released permit goes to the first waiter, and the number of waiters is limited`() async {
+    var queue = PermitQueue(permits: 1, maximumWaiters: 1)
     let isFirstServed = queue.take()
     let isSecondServed = queue.take()
     #expect(isFirstServed && !isSecondServed && queue.hasRoom)
     await withUnsafeContinuation { (second: UnsafeContinuation<Void, Never>) in
       queue.append(second)
       #expect(!queue.hasRoom)
-      queue.giveBack()?.resume()
+      queue.release()?.resume()
     }
     let isThirdServed = queue.take()
-    #expect(!isThirdServed && queue.hasRoom, "the place went to who waited")
-    let nobody = queue.giveBack() == nil
-    #expect(nobody)
+    #expect(!isThirdServed && queue.hasRoom, "the first waiter got the permit")
+    let isReleased = queue.release() == nil
+    #expect(isReleased)
     let isFree = queue.take()
     #expect(isFree)
   }

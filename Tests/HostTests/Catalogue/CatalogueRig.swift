@@ -4,13 +4,13 @@ import Testing
 
 @testable import Host
 
-/// A catalogue over a store in memory, asked as the pipeline asks it.
+/// A catalogue over a store in memory, called like the request pipeline does.
 struct CatalogueRig {
   let memory = MemoryBudget(limit: 256 << 20)
   let catalogue: Catalogue
 
-  init(share: Int = 1, places: Int = 4) {
-    catalogue = Catalogue(store: Store(SQLiteDatabase.inMemory()), memory: memory, share: share, places: places)
+  init(share: Int = 1, permits: Int = 4) {
+    catalogue = Catalogue(store: Store(SQLiteDatabase.inMemory()), memory: memory, share: share, permits: permits)
   }
 
   func ask(
@@ -22,18 +22,19 @@ struct CatalogueRig {
   func ask(
     _ action: ResourceAction, _ body: [UInt8], query: String = "", type: String? = "application/json"
   ) async throws(GatewayError) -> ResourceResponse {
-    try await catalogue.answer(
-      ResourceRequest(
-        kind: .objects, action: action, path: "/api/objects", query: query, contentType: type, body: body))
+    try await catalogue.respond(
+      to:
+        ResourceRequest(
+          kind: .objects, action: action, path: "/api/objects", query: query, contentType: type, body: body))
   }
 
-  /// The error that an action must end in.
+  /// Returns the error that the action must throw.
   func refusal(
     _ action: ResourceAction, _ body: String = "", query: String = "", type: String? = "application/json"
   ) async -> GatewayError? {
     do throws(GatewayError) {
-      let answer = try await ask(action, body, query: query, type: type)
-      Issue.record("taken: \(String(decoding: answer.body, as: UTF8.self).prefix(200))")
+      let response = try await ask(action, body, query: query, type: type)
+      Issue.record("accepted: \(String(decoding: response.body, as: UTF8.self).prefix(200))")
       return nil
     } catch {
       return error
@@ -49,11 +50,11 @@ struct CatalogueRig {
   }
 }
 
-/// An answered object.
+/// An object from a response.
 struct StoredObject {
   let value: JSONValue
   init(_ value: JSONValue) { self.value = value }
-  init(_ answer: ResourceResponse) { value = (try? JSONValue(parsing: answer.body)) ?? .null }
+  init(_ response: ResourceResponse) { value = (try? JSONValue(parsing: response.body)) ?? .null }
 
   var id: String { self["id"] }
   var metadata: String { value["metadata"].map { String(decoding: $0.serialized, as: UTF8.self) } ?? "" }

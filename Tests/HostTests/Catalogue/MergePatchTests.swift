@@ -23,13 +23,15 @@ import Testing
     (#"{}"#, #"{"a":{"bb":{"ccc":null}}}"#, #"{"a":{"bb":{}}}"#),
   ]
 
-  @Test(arguments: appendix) func `the examples of the RFC`(original: String, patch: String, result: String) throws {
+  @Test(arguments: appendix) func `the examples of RFC 7396 merge as specified`(
+    original: String, patch: String, result: String
+  ) throws {
     let merged = MergePatch.apply(
       try JSONValue(parsing: Array(patch.utf8)), to: try JSONValue(parsing: Array(original.utf8)))
     #expect(String(decoding: merged.serialized, as: UTF8.self) == result)
   }
 
-  @Test func `many keys merge without comparing each with each`() {
+  @Test func `merging many keys takes no quadratic time`() {
     let old = (0..<50_000).map { JSONValue.Member("k\($0)", .number("1")) }
     let patch = (25_000..<75_000).map { JSONValue.Member("k\($0)", $0 % 2 == 0 ? .null : .number("2")) }
     let merged = MergePatch.merge(patch, into: old)

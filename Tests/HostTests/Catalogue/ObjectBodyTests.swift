@@ -7,17 +7,17 @@ import Testing
 @Suite struct ObjectBodyTests {
   private let rig = CatalogueRig()
 
-  @Test func `an object comes back with its members in order and its defaults`() async throws {
-    let answer = try await rig.ask(.create, #"{"code":"A-1","id":"mine"}"#)
-    let object = StoredObject(answer)
-    let text = String(decoding: answer.body, as: UTF8.self)
-    #expect(answer.status == 201 && uuid(object.id) == object.id)
+  @Test func `a created object has its members in order and its defaults`() async throws {
+    let response = try await rig.ask(.create, #"{"code":"A-1","id":"mine"}"#)
+    let object = StoredObject(response)
+    let text = String(decoding: response.body, as: UTF8.self)
+    #expect(response.status == 201 && uuid(object.id) == object.id)
     #expect(
       text == #"{"id":"\#(object.id)","code":"A-1","name":"A-1","type":"","description":null,"metadata":{}}"# + "\n")
-    #expect(try await rig.ask(.read(id: object.id.uppercased())).body == answer.body)
+    #expect(try await rig.ask(.read(id: object.id.uppercased())).body == response.body)
   }
 
-  @Test func `numbers keep their text, and unknown members are kept in the metadata`() async throws {
+  @Test func `numbers keep their text, and unknown members go into the metadata`() async throws {
     let body = #"""
       {"code":"A","name":"\u00e9\ud83d\ude00","type":"sensor","description":"d'; DROP TABLE objects;--",
        "metadata":{"n":1.10,"big":12345678901234567890,"e":1e400,"s":{"b":[1.0,{"c":-0}]}},
@@ -31,7 +31,7 @@ import Testing
     #expect(StoredObject(try await rig.ask(.read(id: object.id))).value == object.value)
   }
 
-  /// What is sent, and the fields that are named.
+  /// Invalid bodies with the fields that are reported.
   private static let bad: [(String, [String])] = [
     (#"{}"#, ["code"]), (#"{"code":null}"#, ["code"]), (#"{"code":""}"#, ["code"]), (#"{"code":7}"#, ["code"]),
     (#"{"code":"a\nb"}"#, ["code"]), (#"{"code":"a\u007f"}"#, ["code"]), (#"{"code":"a\u0085"}"#, ["code"]),
@@ -54,7 +54,7 @@ import Testing
 
   private static func text(_ count: Int) -> String { String(repeating: "x", count: count) }
 
-  @Test func `each wrong field is named, and nothing is written`() async throws {
+  @Test func `every invalid field is reported, and nothing is written`() async throws {
     for (body, fields) in Self.bad {
       let error = await rig.refusal(.create, body)
       #expect(error?.status == 422 && error?.code == .invalidField, "\(body.prefix(80))")
@@ -63,7 +63,7 @@ import Testing
     #expect(try await rig.list().isEmpty)
   }
 
-  @Test func `the limits themselves are taken, counted in characters`() async throws {
+  @Test func `values at the limits are accepted, counted in characters`() async throws {
     let object = try await rig.create(
       #"{"code":"\#(String(repeating: "é", count: 255))","type":"\#(Self.text(64))","description":"\#(Self.text(500))"}"#
     )
@@ -78,12 +78,12 @@ import Testing
     "{\"code\":\"a\u{1}\"}", #"{"code":"\x"}"#, #"{"code":01}"#,
     #"{"code":"A","metadata":"# + String(repeating: "[", count: 64) + String(repeating: "]", count: 64) + "}",
   ])
-  func `what is no JSON object, or could be read in two ways, is refused`(body: String) async {
+  func `a body that is not an unambiguous JSON object is refused`(body: String) async {
     let error = await rig.refusal(.create, body)
     #expect(error?.status == 400 && error?.code == .badJSON, "\(body.prefix(60))")
   }
 
-  @Test func `an object is taken as deep as a body may be, and can be sent back as it was answered`() async throws {
+  @Test func `an object may be as deep as a body, and its response can be sent back`() async throws {
     func deep(_ levels: Int) -> String {
       String(repeating: "[", count: levels) + String(repeating: "]", count: levels)
     }
@@ -91,12 +91,12 @@ import Testing
     #expect(object.metadata == #"{"x":\#(deep(62))}"#)
     let patched = StoredObject(try await rig.ask(.patch(id: object.id), #"{"y":\#(deep(62))}"#))
     #expect(patched.metadata == #"{"x":\#(deep(62)),"y":\#(deep(62))}"#)
-    let answer = try await rig.ask(.read(id: object.id)).body
-    #expect(try await rig.ask(.replace(id: object.id), answer).body == answer)
+    let response = try await rig.ask(.read(id: object.id)).body
+    #expect(try await rig.ask(.replace(id: object.id), response).body == response)
     #expect(await rig.refusal(.create, #"{"code":"B","x":\#(deep(63))}"#)?.places == ["metadata"])
   }
 
-  @Test func `the body's type is looked at`() async throws {
+  @Test func `an unsupported media type is refused`() async throws {
     for type in ["text/plain", "application/x-www-form-urlencoded", "text/csv", "application/jsonp"] {
       #expect(await rig.refusal(.create, #"{"code":"A"}"#, type: type)?.status == 415, "\(type)")
     }
@@ -108,7 +108,7 @@ import Testing
     #expect(await rig.refusal(.importAll, "code", type: "text/csv; charset=iso-8859-1")?.status == 415)
   }
 
-  @Test func `damage anywhere in a body never does more than refuse it`() async throws {
+  @Test func `a randomly damaged body is parsed or refused`() async throws {
     let whole = Array(
       #"{"code":"A\u00e9","name":"n","metadata":{"a":[1.5,{"b":"\ud83d\ude00"}],"c":null},"modelId":"m"}"#.utf8)
     var random = SystemRandomNumberGenerator()

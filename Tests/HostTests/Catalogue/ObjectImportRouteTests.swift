@@ -8,24 +8,24 @@ import Testing
   private let rig = CatalogueRig()
 
   private func csv(_ text: String) async throws -> [StoredObject] {
-    let answer = try await rig.ask(.importAll, text, type: "text/csv; charset=\"UTF-8\"")
-    let value = try JSONValue(parsing: answer.body)
+    let response = try await rig.ask(.importAll, text, type: "text/csv; charset=\"UTF-8\"")
+    let value = try JSONValue(parsing: response.body)
     let items = value["items"]?.array ?? []
-    #expect(answer.status == 201 && value["count"]?.double == Double(items.count))
+    #expect(response.status == 201 && value["count"]?.double == Double(items.count))
     return items.map(StoredObject.init)
   }
 
-  @Test func `an array is imported in its order`() async throws {
-    let answer = try await rig.ask(
+  @Test func `an array is imported in order`() async throws {
+    let response = try await rig.ask(
       .importAll, #" [ {"code":"b","metadata":{"n":1.10}} , {"code":"a","status":"on"} ] "#)
-    let items = (try JSONValue(parsing: answer.body)["items"]?.array ?? []).map(StoredObject.init)
-    #expect(answer.status == 201 && items.map { $0["code"] } == ["b", "a"])
+    let items = (try JSONValue(parsing: response.body)["items"]?.array ?? []).map(StoredObject.init)
+    #expect(response.status == 201 && items.map { $0["code"] } == ["b", "a"])
     #expect(items.map(\.metadata) == [#"{"n":1.10}"#, #"{"status":"on"}"#])
     #expect(try await rig.list().map(\.value) == items.reversed().map(\.value))
     #expect(try await rig.ask(.importAll, "[]").body == Array("{\"count\":0,\"items\":[]}\n".utf8))
   }
 
-  @Test func `CSV is imported, quotes, byte order mark and line breaks and all`() async throws {
+  @Test func `CSV is imported with quotes, byte order mark and line breaks`() async throws {
     let items = try await csv(
       "\u{feff}id,code,name,metadata,metadata.unit,description\r\n"
         + "x,A-1,\"Pump \"\"1\"\"\",\"{\"\"range\"\":{\"\"min\"\":1.0}}\",°C,\"two\r\nlines\"\r\n"
@@ -36,7 +36,7 @@ import Testing
     #expect(items[0].id != "x")
   }
 
-  @Test func `every bad row is named, and nothing is written`() async throws {
+  @Test func `every invalid row is reported, and nothing is written`() async throws {
     try await rig.create(#"{"code":"taken"}"#)
     let error = await rig.refusal(
       .importAll,
@@ -60,7 +60,7 @@ import Testing
     ("code,name\na,\u{0}", ["1.name"]), ("code,metadata\na,\"{\"\"u\"\":\"\"\\ud800\"\"}\"", ["1.metadata"]),
   ]
 
-  @Test func `CSV that is not fully understood is refused, row and column named`() async throws {
+  @Test func `invalid CSV is refused with its rows and columns`() async throws {
     for (text, places) in Self.badCSV {
       let error = await rig.refusal(.importAll, text, type: "text/csv")
       #expect(error?.status == 422 && error?.places == places, "\(text.debugDescription)")
@@ -69,11 +69,11 @@ import Testing
   }
 
   @Test(arguments: ["", "{}", "null", "[", #"[{"code":"a"}"#, #"[{"code":"a"},]"#, "[] []", "\u{feff}[]"])
-  func `what is no array is refused`(body: String) async {
+  func `a body that is not an array is refused`(body: String) async {
     #expect(await rig.refusal(.importAll, body)?.code == .badJSON, "\(body)")
   }
 
-  @Test func `a hundred thousand objects are read, and a thousand problems of them listed`() throws {
+  @Test func `an import reads a hundred thousand objects and lists at most a thousand problems`() throws {
     var json = "["
     var csv = "code,name,metadata.unit\n"
     for row in 0..<100_000 {
@@ -86,17 +86,17 @@ import Testing
     do throws(GatewayError) {
       _ = try ObjectImport.objects(
         Array("[\([String](repeating: "1", count: 200_000).joined(separator: ","))]".utf8), isCSV: false)
-      Issue.record("taken")
+      Issue.record("accepted")
     } catch {
       #expect(error.problems.count == 1000 && error.message.contains("200000"))
     }
   }
 
-  @Test func `more objects than may be imported at once are refused before they cost memory`() {
+  @Test func `an import over the limit is refused before it uses memory`() {
     let body = "[" + String(repeating: "{},", count: ObjectImport.maximum + 5) + "{}]"
     do throws(GatewayError) {
       _ = try ObjectImport.objects(Array(body.utf8), isCSV: false)
-      Issue.record("taken")
+      Issue.record("accepted")
     } catch {
       #expect(error.status == 422 && error.message.contains("\(ObjectImport.maximum + 1)"))
     }
@@ -111,7 +111,7 @@ import Testing
     }
   }
 
-  @Test func `a CSV whose header makes much of little is refused`() {
+  @Test func `a CSV whose header multiplies the metadata is refused`() {
     let key = String(repeating: "k", count: 200)
     var csv = "code" + (0..<999).map { ",metadata.\(key)\($0)" }.joined()
     for row in 0..<400 { csv += "\n\(row)" + String(repeating: ",x", count: 999) }
@@ -122,7 +122,7 @@ import Testing
     #expect((300...400).contains(error?.problems.first?.row ?? 0))
   }
 
-  @Test func `an object that is too large is named with its longest member, and no key of it is remembered`() {
+  @Test func `an object over the size limit is reported with its longest member`() {
     let many = (0..<200_000).map { #""\#($0)":1"# }.joined(separator: ",")
     for object in [
       #"{"code":"b","metadata":{\#(many)}}"#, #"{"code":"b","metadata":{\#(many),\#(many)}}"#,

@@ -7,16 +7,16 @@ import Testing
 @Suite struct ObjectRouteTests {
   private let rig = CatalogueRig()
 
-  @Test func `a list goes page by page in the order of the codes' bytes`() async throws {
+  @Test func `a list has pages in the order of the codes' bytes`() async throws {
     for code in ["b", "a", "Z", "ä", "c"] { try await rig.create(#"{"code":"\#(code)","type":"t"}"#) }
     var codes: [String] = []
     var query: String? = "limit=2&type=t"
     while let asked = query {
-      let answer = try await rig.ask(.list, query: asked)
-      let page = try JSONValue(parsing: answer.body).array ?? []
+      let response = try await rig.ask(.list, query: asked)
+      let page = try JSONValue(parsing: response.body).array ?? []
       #expect(page.count <= 2)
       codes += page.compactMap { $0["code"]?.string }
-      let link = answer.fields["link"]
+      let link = response.fields["link"]
       query = link.flatMap { $0.split(separator: "?").last?.split(separator: ">").first }.map(String.init)
       if let link { #expect(link.hasPrefix("</api/objects?type=t&limit=2&cursor=")) }
     }
@@ -25,7 +25,7 @@ import Testing
     #expect(try await rig.ask(.list, query: "type=none").body == Array("[]\n".utf8))
   }
 
-  @Test func `unknown objects, and ids that can't be any, are 404 whatever is asked`() async throws {
+  @Test func `unknown and malformed ids are 404 for every method`() async throws {
     for id in ["", "7", "import2", newUUID(), newUUID() + "0", "%00", "../x", "zzzzzzzz-0000-4000-8000-000000000000"] {
       for action in [ResourceAction.read(id: id), .delete(id: id)] {
         #expect(await rig.refusal(action)?.status == 404, "\(action)")
@@ -36,7 +36,7 @@ import Testing
     #expect(try await rig.list().isEmpty, "PUT never creates")
   }
 
-  @Test func `PUT is the whole object, and what it does not say gets its default`() async throws {
+  @Test func `PUT replaces the whole object, and absent members get their defaults`() async throws {
     let old = try await rig.create(#"{"code":"A","name":"n","type":"t","description":"d","metadata":{"a":1}}"#)
     let new = StoredObject(try await rig.ask(.replace(id: old.id), #"{"code":"B","id":"other","status":"on"}"#))
     #expect(new.id == old.id && new["code"] == "B" && new["name"] == "B" && new["type"].isEmpty)
@@ -44,7 +44,7 @@ import Testing
     #expect(try await rig.list().map(\.value) == [new.value])
   }
 
-  @Test func `PATCH changes what it says, and null brings the default back`() async throws {
+  @Test func `PATCH changes the given members, and null restores the default`() async throws {
     let old = try await rig.create(
       #"{"code":"A","name":"n","type":"t","description":"d","metadata":{"a":1.50,"b":{"c":1,"d":2},"z":0}}"#)
     func patch(_ body: String) async throws -> StoredObject {
@@ -59,7 +59,7 @@ import Testing
     #expect(try await patch(#"{"metadata":null,"k":1}"#).metadata == #"{"k":1}"#)
   }
 
-  @Test func `a PATCH is checked as a whole object is, and refused whole`() async throws {
+  @Test func `an invalid PATCH changes nothing`() async throws {
     let old = try await rig.create(#"{"code":"A","metadata":{"a":1}}"#)
     let table = [
       (#"{"code":null,"name":7}"#, ["name", "code"]), (#"{"metadata":[]}"#, ["metadata"]),
@@ -73,7 +73,7 @@ import Testing
     #expect(StoredObject(try await rig.ask(.read(id: old.id))).value == old.value)
   }
 
-  @Test func `a taken code is a conflict, on every way to it`() async throws {
+  @Test func `a taken code is a conflict for POST, PUT and PATCH`() async throws {
     try await rig.create(#"{"code":"A"}"#)
     let other = try await rig.create(#"{"code":"B"}"#)
     for error in [
@@ -85,19 +85,19 @@ import Testing
     }
   }
 
-  @Test func `DELETE says so, once`() async throws {
+  @Test func `DELETE succeeds once`() async throws {
     let object = try await rig.create(#"{"code":"A"}"#)
-    let answer = try await rig.ask(.delete(id: object.id))
-    #expect(answer.status == 200 && answer.body == Array("{\"success\":true}\n".utf8))
+    let response = try await rig.ask(.delete(id: object.id))
+    #expect(response.status == 200 && response.body == Array("{\"success\":true}\n".utf8))
     #expect(await rig.refusal(.delete(id: object.id))?.status == 404)
   }
 
-  @Test func `query parameters are refused where there are none`() async throws {
+  @Test func `unknown query parameters are refused`() async throws {
     #expect(await rig.refusal(.create, #"{"code":"A"}"#, query: "dryRun=true")?.status == 400)
     #expect(try await rig.list().isEmpty)
   }
 
-  @Test func `a store that is closed is 503 with a time to come back`() async throws {
+  @Test func `a closed store gives 503 with Retry-After`() async throws {
     await rig.catalogue.store.close()
     for action in [ResourceAction.list, .read(id: newUUID()), .delete(id: newUUID())] {
       let error = await rig.refusal(action)

@@ -7,7 +7,7 @@ import Testing
     ResourceAction.match(kind, method: method, below: Array(below.utf8))
   }
 
-  @Test func `paths and methods of objects come to their actions`() {
+  @Test func `paths and methods of objects select their actions`() {
     let table: [(RequestHead.Method, String, ResourceAction)] = [
       (.get, "", .list), (.head, "", .list), (.post, "", .create),
       (.get, "/7", .read(id: "7")), (.head, "/7", .read(id: "7")), (.put, "/7", .replace(id: "7")),
@@ -19,7 +19,7 @@ import Testing
     }
   }
 
-  @Test func `other methods are refused with those that exist`() {
+  @Test func `other methods are refused with the allowed ones`() {
     #expect(match(.objects, .delete, "") == .methodNotAllowed(allow: "GET, HEAD, POST"))
     #expect(match(.objects, .post, "/7") == .methodNotAllowed(allow: "GET, HEAD, PUT, PATCH, DELETE"))
     #expect(match(.objects, .get, "/import") == .methodNotAllowed(allow: "POST"))
@@ -28,14 +28,14 @@ import Testing
     #expect(match(.widgets, .post, "/import") == .methodNotAllowed(allow: "GET, HEAD, PUT, DELETE"))
   }
 
-  @Test func `deeper paths, empty segments and trailing slashes are nowhere`() {
+  @Test func `deeper paths, empty segments and trailing slashes are not found`() {
     for below in ["/", "//", "/7/", "/7/8", "/import/", "//7", "x"] {
       #expect(match(.objects, .get, below) == .notFound, "\(below)")
       #expect(match(.widgets, .get, below) == .notFound, "\(below)")
     }
   }
 
-  @Test func `only reading is no write`() {
+  @Test func `only list and read are not writes`() {
     let reads: [ResourceAction] = [.list, .read(id: "")]
     let writes: [ResourceAction] = [
       .create, .replace(id: ""), .patch(id: ""), .delete(id: ""), .importAll, .sync,

@@ -6,14 +6,14 @@ import Testing
   private func refusal(_ query: String) -> GatewayError? {
     do throws(GatewayError) {
       _ = try ObjectListQuery(query)
-      Issue.record("taken: \(query)")
+      Issue.record("accepted: \(query)")
       return nil
     } catch {
       return error
     }
   }
 
-  @Test func `parameters are decoded, and empty ones are absent`() throws {
+  @Test func `query parameters are decoded, and empty ones are absent`() throws {
     let list = try ObjectListQuery("type=a%2Bb+c&q=%C3%A9%26&limit=7&cursor=").query
     #expect(list.type == "a+b c" && list.text == "é&" && list.limit == 7 && list.after == nil)
     let empty = try ObjectListQuery("type=&q=&&limit=&").query
@@ -25,17 +25,17 @@ import Testing
     "limit=1&limit=1", "Limit=1", "page=2", "=1", "q=%", "q=%4", "q=%zz", "q=%ff", "q=%00", "cursor=x", "cursor=MQ",
     "cursor=MgY", "cursor=%20", "cursor=Mf8", "cursor=MQA",
   ])
-  func `what says nothing is refused`(query: String) {
+  func `an invalid query is refused`(query: String) {
     let error = refusal(query)
     #expect(error?.status == 400 && error?.code == .badRequest, "\(query)")
   }
 
-  @Test func `an unknown parameter's refusal names those that exist`() {
+  @Test func `the message about an unknown parameter names the known ones`() {
     #expect(refusal("limt=1")?.message.hasSuffix("; did you mean 'limit'?") == true)
     #expect(refusal("x=1")?.message.hasSuffix("there are type, q, limit, cursor.") == true)
   }
 
-  @Test func `a link asks for the next page and keeps the filters`() throws {
+  @Test func `the link to the next page keeps the filters`() throws {
     let list = try ObjectListQuery("q=a%22%3E%20b%26c&limit=2&type=")
     let link = list.link("/api/objects", after: "Ä,>;\" 1")
     #expect(link.hasPrefix("</api/objects?q=a%22%3E%20b%26c&limit=2&cursor=") && link.hasSuffix(">; rel=\"next\""))
@@ -44,7 +44,7 @@ import Testing
     #expect(next.after == "Ä,>;\" 1" && next.text == "a\"> b&c" && next.limit == 2 && next.type == nil)
   }
 
-  @Test func `a sync is asked for by adapter and dryRun`() throws {
+  @Test func `SyncQuery reads adapter and dryRun`() throws {
     let plain = try SyncQuery("", adapter: "main")
     #expect(plain.adapter == "main" && !plain.isDryRun)
     let dry = try SyncQuery("adapter=annex&dryRun=true", adapter: "main")

@@ -15,8 +15,8 @@ import Testing
 
   @discardableResult
   private func sync(_ listed: ListedObject..., adapter: String = "main", dryRun: Bool = false) async throws -> String {
-    let answer = try await rig.catalogue.sync(adapter: adapter, listed: listed, dryRun: dryRun)
-    return String(decoding: answer.body.dropLast(), as: UTF8.self)
+    let response = try await rig.catalogue.sync(adapter: adapter, listed: listed, dryRun: dryRun)
+    return String(decoding: response.body.dropLast(), as: UTF8.self)
   }
 
   private func counts(_ created: Int, _ updated: Int, _ unchanged: Int, _ missing: String = "[]") -> String {
@@ -27,7 +27,7 @@ import Testing
     try #require(try await rig.list().first { $0["code"] == code })
   }
 
-  @Test func `a building's story: listed, edited by hand, changed upstream, gone`() async throws {
+  @Test func `objects listed, edited by hand, changed upstream and removed are merged`() async throws {
     #expect(
       try await sync(try point("A", "Fan", #"{"unit":"C","max":1.50}"#), try point("B", "Pump")) == counts(2, 0, 0))
     #expect(
@@ -36,7 +36,7 @@ import Testing
     _ = try await rig.ask(
       .patch(id: id), #"{"name":"Roof fan","metadata":{"max":2,"room":"7","unit":null}}"#)
 
-    // Upstream renames and changes what people edited, and something that they did not.
+    // Upstream renames the object, and changes edited and unedited values.
     #expect(
       try await sync(
         try point("A", "Fan 1", #"{"unit":"K","max":9,"min":0}"#, type: "meter", description: "d"),
@@ -46,15 +46,15 @@ import Testing
     #expect(fan["name"] == "Roof fan" && fan["type"] == "meter" && fan["description"] == "d" && fan.id == id)
     #expect(fan.metadata == #"{"max":2,"room":"7","min":0}"#)
 
-    // Taken back by hand: it is what a sync wrote last, and follows upstream again.
+    // The edit is undone: the value equals the last sync's, and follows upstream again.
     _ = try await rig.ask(.patch(id: id), #"{"name":"Fan"}"#)
     try await sync(
       try point("A", "Fan 2", #"{"unit":"K","max":9}"#, type: "meter", description: nil), try point("B", "Pump"))
     fan = try await stored("A")
     #expect(fan["name"] == "Fan 2" && fan.value["description"] == .null)
-    #expect(fan.metadata == #"{"max":2,"room":"7"}"#, "what upstream removed and nobody touched goes")
+    #expect(fan.metadata == #"{"max":2,"room":"7"}"#, "unedited keys that upstream removed are removed")
 
-    // People and upstream come to the same value: it is upstream's from then on.
+    // Edited to the same value as upstream's: it follows upstream from then on.
     _ = try await rig.ask(.patch(id: id), #"{"name":"Fan 3"}"#)
     #expect(try await sync(try point("A", "Fan 3", type: "meter")) == counts(0, 0, 1, #"["B"]"#))
     try await sync(try point("A", "Fan 4", type: "meter"))
@@ -62,7 +62,7 @@ import Testing
     #expect(try await rig.list().count == 2, "nothing is deleted")
   }
 
-  @Test func `rows that people wrote keep what they have, and get the keys that they lack`() async throws {
+  @Test func `rows written by hand keep their values and get missing metadata keys`() async throws {
     try await rig.create(#"{"code":"A","name":"Mine","metadata":{"unit":"F"}}"#)
     #expect(try await sync(try point("A", "Theirs", #"{"unit":"C","min":1}"#, description: "d")) == counts(0, 1, 0))
     let object = try await stored("A")
@@ -73,7 +73,7 @@ import Testing
     #expect(try await sync() == counts(0, 0, 0, #"["A"]"#), "it was listed once")
   }
 
-  @Test func `a dry run shows the difference and writes nothing`() async throws {
+  @Test func `a dry run reports the changes and writes nothing`() async throws {
     try await sync(try point("B", "b", #"{"u":1}"#), try point("gone", "g"))
     let before = try await rig.ask(.list).body
     #expect(
@@ -84,7 +84,7 @@ import Testing
     #expect(try await rig.ask(.list).body == before)
   }
 
-  @Test func `missing codes stand in the order of their bytes, and are each adapter's own`() async throws {
+  @Test func `missing codes are ordered by bytes and listed per adapter`() async throws {
     try await sync(try point("b", "1"), try point("ä", "1"), try point("B", "1"))
     try await sync(try point("other", "1"), adapter: "annex")
     #expect(try await sync() == counts(0, 0, 0, #"["B","b","ä"]"#))
@@ -92,7 +92,7 @@ import Testing
     #expect(try await sync() == counts(0, 0, 0, #"["B","ä"]"#), "the other adapter took it over")
   }
 
-  @Test func `a list that can't be stored is refused whole`() async throws {
+  @Test func `a list with an object that can't be stored is refused`() async throws {
     let long = String(repeating: "x", count: 300)
     let lists: [[ListedObject]] = [
       [try point("A", "a"), try point("A", "b")], [try point("A", "a"), try point("", "b")],
@@ -103,7 +103,7 @@ import Testing
     for (index, listed) in lists.enumerated() {
       do throws(GatewayError) {
         _ = try await rig.catalogue.sync(adapter: "main", listed: listed, dryRun: false)
-        Issue.record("taken: list \(index)")
+        Issue.record("accepted: list \(index)")
       } catch {
         #expect(error.status == 502 && error.code == .upstreamMalformed, "list \(index)")
       }
@@ -111,14 +111,14 @@ import Testing
     #expect(try await rig.list().isEmpty)
   }
 
-  @Test func `metadata that would grow too large together stops the sync`() async throws {
+  @Test func `a sync is refused when the merged metadata would be too large`() async throws {
     try await rig.create(#"{"code":"A","metadata":{"mine":"\#(String(repeating: "x", count: 200_000))"}}"#)
     do throws(GatewayError) {
       let big = ListedObject(
         code: "A", name: "a", type: "", metadata: [.init("k", .string(String(repeating: "y", count: 100_000)))])
       let new = ListedObject(code: "B", name: "b", type: "")
       _ = try await rig.catalogue.sync(adapter: "main", listed: [new, big], dryRun: false)
-      Issue.record("taken")
+      Issue.record("accepted")
     } catch {
       #expect(error.status == 422 && error.places == ["metadata"])
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Host
 
-@Suite("Widgets: what may stand in one")
+@Suite
 struct WidgetReaderTests {
   static let id = "00000000-0000-4000-8000-000000000001"
 
@@ -16,12 +16,12 @@ struct WidgetReaderTests {
     return (widget, reader.problems.listed)
   }
 
-  /// Members of a widget that is right but for what is added.
+  /// Reads a valid widget with additional members.
   private func readRight(with members: String) throws -> (widget: DashboardWidget?, problems: [FieldProblem]) {
     try read(#"{"title":"T","kind":"value",\#(members)}"#)
   }
 
-  @Test func `title and kind are enough`() throws {
+  @Test func `a widget needs only title and kind`() throws {
     let (widget, problems) = try read(#"{"title":"Supply air","kind":"gauge"}"#)
     #expect(problems.isEmpty)
     #expect(
@@ -31,7 +31,7 @@ struct WidgetReaderTests {
           layout: DashboardWidget.Layout(x: 0, y: 0, w: 1, h: 1), options: "{}", sortOrder: 0))
   }
 
-  @Test func `every member is taken, the id is not, numbers in options keep their text`() throws {
+  @Test func `every member except the id is read, and numbers keep their text`() throws {
     let (widget, problems) = try read(
       #"""
       {"id":"mine","title":"Ö \"1\"","dataType":"iot_2-x","kind":"trend","codes":["C_1","Ä"],
@@ -46,7 +46,7 @@ struct WidgetReaderTests {
           options: #"{"max":1.10,"big":12345678901234567890,"e":1e400}"#, sortOrder: -7))
   }
 
-  @Test func `null stands for what is absent`() throws {
+  @Test func `null members get their defaults`() throws {
     let members = #""dataType":null,"codes":null,"layout":null,"options":null,"sortOrder":null,"id":null"#
     #expect(try readRight(with: members).widget == readRight(with: #""sortOrder":0"#).widget)
     #expect(try read(#"{"title":null,"kind":null}"#).problems.map(\.field) == ["title", "kind"])
@@ -71,16 +71,16 @@ struct WidgetReaderTests {
     (#""sortOrder":1e3"#, "sortOrder"), (#""sortOrder":"1""#, "sortOrder"), (#""sortOrder":true"#, "sortOrder"),
     (#""colour":"red""#, "colour"), (#""Title":"x""#, "Title"),
   ])
-  func `what it can't be is refused and named`(_ member: String, _ field: String) throws {
+  func `an invalid member is refused and named`(_ member: String, _ field: String) throws {
     let key = member.prefix { $0 != ":" }
-    let others = [#""title":"T""#, #""kind":"value""#].filter { !$0.hasPrefix(key) }
-    let (widget, problems) = try read("{\((others + [member]).joined(separator: ","))}")
+    let required = [#""title":"T""#, #""kind":"value""#].filter { !$0.hasPrefix(key) }
+    let (widget, problems) = try read("{\((required + [member]).joined(separator: ","))}")
     #expect(widget == nil)
     #expect(problems.map(\.field) == [field])
     #expect(problems.first?.row == nil)
   }
 
-  @Test func `all problems are told at once`() throws {
+  @Test func `all problems are reported together`() throws {
     let (widget, problems) = try read(
       #"{"kind":"guage","codes":[1,"",2],"layout":{"x":"a","w":0},"options":null,"sortOrder":0.5,"sortOrdr":1}"#)
     #expect(widget == nil)
@@ -93,11 +93,11 @@ struct WidgetReaderTests {
     #expect(problems.first { $0.field == "sortOrdr" }?.message.hasSuffix("; did you mean 'sortOrder'?") == true)
   }
 
-  @Test func `lengths end where they should`() throws {
+  @Test func `length limits are exact`() throws {
     let title = String(repeating: "ö", count: 255)
     #expect(try read(#"{"title":"\#(title)","kind":"value"}"#).widget?.title == title)
     #expect(try read(#"{"title":"\#(title)x","kind":"value"}"#).problems.map(\.field) == ["title"])
-    // One character for the eye, two for the database.
+    // One visible character of two Unicode scalars.
     #expect(try read(#"{"title":"\#(title.dropLast())e\#u{301}","kind":"value"}"#).problems.map(\.field) == ["title"])
 
     let codes = Array(repeating: "\"C\"", count: 200).joined(separator: ",")
@@ -106,13 +106,13 @@ struct WidgetReaderTests {
     #expect(try readRight(with: #""codes":["\#(title)"]"#).problems.isEmpty)
     #expect(try readRight(with: #""codes":["\#(title)x"]"#).problems.map(\.field) == ["codes[0]"])
 
-    // {"a":"…"} with 64 KiB in all; spaces do not count.
+    // {"a":"…"} of exactly 64 KiB, not counting spaces.
     let text = String(repeating: "x", count: 65536 - 8)
     #expect(try readRight(with: #""options":  { "a" : "\#(text)" }"#).widget?.options.utf8.count == 65536)
     #expect(try readRight(with: #""options":{"a":"\#(text)x"}"#).problems.map(\.field) == ["options"])
   }
 
-  @Test func `an unknown name is shown in a bounded and harmless form`() throws {
+  @Test func `an unknown member's name is shortened and escaped`() throws {
     let problems = try readRight(with: #""\u001b[31m\#(String(repeating: "x", count: 5000))":1"#).problems
     #expect(problems.count == 1)
     #expect(problems.allSatisfy { $0.field.utf8.count < 64 && !$0.field.utf8.contains(27) })

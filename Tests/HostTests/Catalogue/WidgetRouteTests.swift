@@ -3,26 +3,27 @@ import Testing
 
 @testable import Host
 
-/// `/api/dashboard/widgets` between the request's body and the store.
-@Suite("Widgets: answers")
+/// The routes of `/api/dashboard/widgets`, from the request's body to the store.
+@Suite
 struct WidgetRouteTests {
   private let catalogue = CatalogueRig().catalogue
 
-  private func answer(
+  private func respond(
     _ action: ResourceAction, _ body: String = "", type: String? = "application/json", query: String = ""
   ) async throws(GatewayError) -> (status: Int, json: JSONValue?) {
-    let answer = try await catalogue.answer(
-      ResourceRequest(
-        kind: .widgets, action: action, path: "/api/dashboard/widgets", query: query, contentType: type,
-        body: Array(body.utf8)))
-    return (answer.status, try? JSONValue(parsing: answer.body))
+    let response = try await catalogue.respond(
+      to:
+        ResourceRequest(
+          kind: .widgets, action: action, path: "/api/dashboard/widgets", query: query, contentType: type,
+          body: Array(body.utf8)))
+    return (response.status, try? JSONValue(parsing: response.body))
   }
 
   private func refusal(
     _ action: ResourceAction, _ body: String = "", type: String? = "application/json", query: String = ""
   ) async -> GatewayError? {
     do throws(GatewayError) {
-      _ = try await answer(action, body, type: type, query: query)
+      _ = try await respond(action, body, type: type, query: query)
       return nil
     } catch {
       return error
@@ -30,56 +31,56 @@ struct WidgetRouteTests {
   }
 
   private func created(_ body: String) async throws -> String {
-    try #require(try await answer(.create, body).json?["id"]?.string)
+    try #require(try await respond(.create, body).json?["id"]?.string)
   }
 
   private static let plain = #"{"title":"T","kind":"value"}"#
-  private static let nobody = "00000000-0000-4000-8000-000000000000"
+  private static let unknownID = "00000000-0000-4000-8000-000000000000"
 
-  @Test func `what is created can be read, listed, replaced and deleted`() async throws {
-    let (status, widget) = try await answer(
-      .create, #"{"kind":"gauge","title":"A","codes":["C_1"],"options":{"max":1.10},"id":"\#(Self.nobody)"}"#)
+  @Test func `a widget can be created, read, listed, replaced and deleted`() async throws {
+    let (status, widget) = try await respond(
+      .create, #"{"kind":"gauge","title":"A","codes":["C_1"],"options":{"max":1.10},"id":"\#(Self.unknownID)"}"#)
     #expect(status == 201)
     let id = try #require(widget?["id"]?.string)
-    #expect(id != Self.nobody)
+    #expect(id != Self.unknownID)
     #expect(
       widget.map { String(decoding: $0.serialized, as: UTF8.self) }
         == #"{"id":"\#(id)","title":"A","dataType":"iot","kind":"gauge","codes":["C_1"],"#
         + #""layout":{"x":0,"y":0,"w":1,"h":1},"options":{"max":1.10},"sortOrder":0}"#)
-    #expect(try await answer(.read(id: id)) == (200, widget))
-    #expect(try await answer(.read(id: id.uppercased())).json == widget)
-    #expect(try await answer(.list) == (200, .array([try #require(widget)])))
+    #expect(try await respond(.read(id: id)) == (200, widget))
+    #expect(try await respond(.read(id: id.uppercased())).json == widget)
+    #expect(try await respond(.list) == (200, .array([try #require(widget)])))
 
-    let (replacedStatus, replaced) = try await answer(.replace(id: id), #"{"title":"B","kind":"state"}"#)
+    let (replacedStatus, replaced) = try await respond(.replace(id: id), #"{"title":"B","kind":"state"}"#)
     #expect(replacedStatus == 200)
     #expect(replaced?["id"]?.string == id)
-    #expect(replaced?["codes"] == .array([]), "what is left out gets its default")
-    #expect(try await answer(.read(id: id)).json == replaced)
+    #expect(replaced?["codes"] == .array([]), "an absent member gets its default")
+    #expect(try await respond(.read(id: id)).json == replaced)
 
-    #expect(try await answer(.delete(id: id)) == (200, .object([JSONValue.Member("success", .flag(true))])))
+    #expect(try await respond(.delete(id: id)) == (200, .object([JSONValue.Member("success", .flag(true))])))
     #expect(await refusal(.read(id: id))?.status == 404)
-    #expect(try await answer(.list).json == .array([]))
+    #expect(try await respond(.list).json == .array([]))
   }
 
-  @Test func `the list goes by sort order, then title`() async throws {
+  @Test func `the widget list is ordered by sort order, then title`() async throws {
     for (title, order) in [("c", 0), ("b", 1), ("a", 1), ("z", -1)] {
       _ = try await created(#"{"title":"\#(title)","kind":"value","sortOrder":\#(order)}"#)
     }
-    #expect(try await answer(.list).json?.array?.compactMap { $0["title"]?.string } == ["z", "c", "a", "b"])
+    #expect(try await respond(.list).json?.array?.compactMap { $0["title"]?.string } == ["z", "c", "a", "b"])
   }
 
-  @Test(arguments: ["", "x", "import", "sync", "../x", "00000000-0000-4000-8000-00000000000", nobody, "' OR 1=1 --"])
-  func `an unknown id is 404, whatever it looks like`(_ id: String) async throws {
+  @Test(arguments: ["", "x", "import", "sync", "../x", "00000000-0000-4000-8000-00000000000", unknownID, "' OR 1=1 --"])
+  func `unknown and malformed widget ids are 404`(_ id: String) async throws {
     _ = try await created(Self.plain)
     for (action, body) in [(ResourceAction.read(id: id), ""), (.replace(id: id), Self.plain), (.delete(id: id), "")] {
       let error = await refusal(action, body)
       #expect(error?.status == 404)
-      #expect(error?.message == "There is no widget with this id.")
+      #expect(error?.message == "No widget has this id.")
     }
-    #expect(try await answer(.list).json?.array?.count == 1)
+    #expect(try await respond(.list).json?.array?.count == 1)
   }
 
-  @Test func `what is wrong is 422 with every field, and nothing is written`() async throws {
+  @Test func `an invalid widget is 422 with every field, and nothing is written`() async throws {
     let body = #"{"title":"","kind":"dial","layout":{"x":0,"y":0,"w":0,"h":1}}"#
     let id = try await created(Self.plain)
     for action in [ResourceAction.create, .replace(id: id)] {
@@ -88,7 +89,7 @@ struct WidgetRouteTests {
       #expect(error?.code == .invalidField)
       #expect(error?.problems.map(\.field) == ["title", "kind", "layout.w"])
     }
-    #expect(try await answer(.list).json?.array?.compactMap { $0["title"]?.string } == ["T"])
+    #expect(try await respond(.list).json?.array?.compactMap { $0["title"]?.string } == ["T"])
   }
 
   @Test(arguments: [
@@ -96,7 +97,7 @@ struct WidgetRouteTests {
     #"{"title":"T","kind":"value","codes":["a\u0000"]}"#, #"{"title":"T","kind":"value","options":{"\u0000":1}}"#,
     #"{"title":"T","kind":"value","options":{"a":["\udc00"]}}"#,
   ])
-  func `text that no table can hold is 422`(_ body: String) async {
+  func `text that can't be stored is 422`(_ body: String) async {
     #expect(await refusal(.create, body)?.status == 422)
   }
 
@@ -105,7 +106,7 @@ struct WidgetRouteTests {
     #"{"title":"T","kind":"value","options":{"a":1,"a":2}}"#, #"{"title":"T","kind":"value"} {}"#,
     #"{"title":"T","kind":"value","layout":{"x":0,"y":0,"w":1,"h":1,"x":2}}"#,
   ])
-  func `what is not one object, or can be read in two ways, is refused`(_ body: String) async {
+  func `a body that is not an unambiguous JSON object is refused`(_ body: String) async {
     let error = await refusal(.create, body)
     #expect(error.map { [400, 422].contains($0.status) } == true)
   }
@@ -115,39 +116,39 @@ struct WidgetRouteTests {
     #expect(await refusal(.create, Self.plain, type: nil) == nil)
   }
 
-  @Test func `a query parameter is refused, for widgets have none`() async {
+  @Test func `widget routes refuse query parameters`() async {
     let error = await refusal(.list, query: "limit=10")
     #expect(error?.status == 400)
     #expect(error?.message.contains("limit") == true)
     #expect(await refusal(.create, Self.plain, query: "x")?.status == 400)
   }
 
-  @Test func `texts come back as they were sent`() async throws {
+  @Test func `texts are returned as they were sent`() async throws {
     for text in ["'; DROP TABLE dashboard_widgets; --", "\\ \" \u{7f} \u{2028} 😀", "<script>", "%s $1 ?"] {
       let body = JSONValue.object([
         JSONValue.Member("title", .string(text)), JSONValue.Member("kind", .string("value")),
         JSONValue.Member("options", .object([JSONValue.Member(text, .string(text))])),
       ])
       let id = try await created(String(decoding: body.serialized, as: UTF8.self))
-      let widget = try await answer(.read(id: id)).json
+      let widget = try await respond(.read(id: id)).json
       #expect(widget?["title"]?.string == text)
       #expect(widget?["options"]?[text]?.string == text)
     }
   }
 
-  @Test func `beyond the greatest number of widgets there is a conflict`() async throws {
+  @Test func `a widget beyond the limit is a conflict`() async throws {
     for _ in 0..<Store.maximumWidgets { _ = try await created(Self.plain) }
     let error = await refusal(.create, Self.plain)
     #expect(error?.status == 409)
     #expect(error?.code == .conflict)
-    let first = try #require(try await answer(.list).json?.array?.first?["id"]?.string)
-    _ = try await answer(.delete(id: first))
+    let first = try #require(try await respond(.list).json?.array?.first?["id"]?.string)
+    _ = try await respond(.delete(id: first))
     _ = try await created(Self.plain)
   }
 
-  @Test func `a store that is away is 503`() async throws {
+  @Test func `a closed store gives 503 for widgets`() async throws {
     await catalogue.store.close()
-    for action in [ResourceAction.list, .create, .read(id: Self.nobody), .delete(id: Self.nobody)] {
+    for action in [ResourceAction.list, .create, .read(id: Self.unknownID), .delete(id: Self.unknownID)] {
       let error = await refusal(action, Self.plain)
       #expect(error?.status == 503)
       #expect(error?.retryAfter != nil)
