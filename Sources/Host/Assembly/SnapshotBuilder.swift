@@ -104,7 +104,7 @@ struct SnapshotBuilder {
     return BudgetKeeper(limits)
   }
 
-  /// The epoch of the upstream's writes. It goes on over reloads, and all instances with the same upstream address share it: one
+  /// The epoch of the upstream's writes. It continues over reloads, and all instances with the same upstream address share it: one
   /// account reads what another one has written.
   private func writes(to adapter: any Adapter, among instances: [AdapterInstance]) -> WriteEpoch {
     let upstream = adapter.upstream

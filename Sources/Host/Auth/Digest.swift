@@ -7,7 +7,7 @@ func sha256Hex(_ bytes: some Collection<UInt8>) -> String {
     [UInt8](unsafeUninitializedCapacity: 32) { output, count in
       var length: UInt32 = 0
       let done = EVP_Digest(buffer.baseAddress, buffer.count, output.baseAddress, &length, EVP_sha256(), nil) == 1
-      // Fails only without memory, or when the library was built without SHA-256. The process cannot go on without it.
+      // Fails only without memory, or when the library was built without SHA-256. The process cannot run without it.
       precondition(done && length == 32, "OpenSSL has no SHA-256")
       count = 32
     }

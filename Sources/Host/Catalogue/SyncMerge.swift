@@ -65,7 +65,7 @@ struct SyncMerge: Sendable {
   }
 
   /// Returns the rows to write and the report. Pure, except for the ids of new objects.
-  func callAsFunction(_ stored: [ObjectCode: SyncedObject]) -> (changes: SyncChanges, report: SyncReport) {
+  func callAsFunction(_ stored: [ObjectCode: SyncedObject]) -> (changes: SyncChanges, summary: SyncReport) {
     var changes = SyncChanges()
     var report = SyncReport()
     var codes: Set<ObjectCode> = []

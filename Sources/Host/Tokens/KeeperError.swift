@@ -31,7 +31,7 @@ struct KeeperError: Error, Sendable, Equatable, CustomStringConvertible {
 /// An event of a token's life: an exchange, as `gateway_token_refresh_total` counts it, or a change of the store's state.
 enum TokenEvent: String, Sendable, CaseIterable {
   case refreshed, authorized, rejected, failed
-  /// Authorized without the lease while the store was away.
+  /// Authorized without the lease while the store was unavailable.
   case detached
   /// Another process has renewed the token, and its pair is used.
   case adopted

@@ -13,7 +13,7 @@ struct TimedToken: Sendable, Equatable {
   var isRejected = false
   /// The upstream has accepted the access token at least once.
   var isProven = false
-  /// Obtained without the lease while a shared store was away. Until it is stored, only this process uses it.
+  /// Obtained without the lease while a shared store was unavailable. Until it is stored, only this process uses it.
   var isDetached = false
 
   func isUsable(_ now: Instant) -> Bool { !isRejected && now < expires }

@@ -25,7 +25,7 @@ final class TokenKeeper: Sendable {
 
     /// Of the current token, in seconds since the epoch; nil while there is none.
     var expiresAtSeconds: Int64?
-    /// The token was obtained without the lease while the store was away, and only this process uses it.
+    /// The token was obtained without the lease while the store was unavailable, and only this process uses it.
     var isDetached = false
     var degraded: [Reason]
   }

@@ -25,7 +25,7 @@ struct TokenRefusals: Sendable {
   mutating func exchangeSucceeded() {
     failure = nil
     failingSince = nil
-    // After too many early refusals the doubling goes on: the next refusal is likely.
+    // After too many early refusals the doubling continues: the next refusal is likely.
     if earlyRefusals <= TokenTiming.toleratedRefusals { backoff.reset() }
   }
 

@@ -114,7 +114,7 @@ extension TokenState {
     use(new, at: time)
   }
 
-  /// Makes a token the current one. An exchange under way goes on.
+  /// Makes a token the current one. An exchange under way continues.
   mutating func use(_ new: TimedToken, at time: ClockReading) {
     current = new
     act(.publish)

@@ -6,7 +6,7 @@ extension TokenState {
     if case .claiming = exchange?.step { true } else { false }
   }
 
-  /// Until when an exchange waits for an absent store before it goes on without the lease.
+  /// Until when an exchange waits for an absent store before it continues without the lease.
   private var lastChance: Instant { current?.lastChance ?? Instant(nanoseconds: .min) }
 
   /// When a claiming exchange has to be looked at next; nil: when the store's response comes.
@@ -19,7 +19,7 @@ extension TokenState {
     guard isClaiming else { return }
     let now = time.now
     if work.isOverdue {
-      if lastChance <= now { storeIsAway(.unanswered, at: time) }
+      if lastChance <= now { storeIsUnavailable(.unanswered, at: time) }
     } else if !work.isIdle {
       // An earlier job must not use up the claim's time.
       work.limit(to: now + claimTimeout(now))
@@ -64,7 +64,7 @@ extension TokenState {
         // A failure from before a standstill tells nothing about the store now.
         work.claim(at: now)
       } else {
-        storeIsAway(error, at: time)
+        storeIsUnavailable(error, at: time)
       }
     }
   }
@@ -73,8 +73,8 @@ extension TokenState {
   func pause(_ rest: Duration) -> Duration { max(TokenTiming.shortestPoll, min(rest, TokenTiming.poll(sharing))) }
 
   /// A claim failed or is overdue. While the current token is good, the store is tried again, so that the shared refresh token is
-  /// used once. When half of the renewal window is left, the exchange goes on without the lease.
-  mutating func storeIsAway(_ error: StoreError, at time: ClockReading) {
+  /// used once. When half of the renewal window is left, the exchange continues without the lease.
+  mutating func storeIsUnavailable(_ error: StoreError, at time: ClockReading) {
     guard isClaiming else { return }
     serveWaiters(at: time)
     let now = time.now
@@ -98,10 +98,10 @@ extension TokenState {
     act(.extend)
   }
 
-  /// Not for a call that goes on after its cancellation: other processes must be able to renew.
+  /// Not for a call that continues after its cancellation: other processes must be able to renew.
   var mayExtend: Bool { work.isIdle && isCalling && exchange?.isCancelled == false }
 
-  /// The store's response to `.extend`. The exchange goes on in any case; its save decides.
+  /// The store's response to `.extend`. The exchange continues in any case; its save decides.
   mutating func extended(_ result: Result<Bool, StoreError>, at time: ClockReading) {
     defer { settle(at: time) }
     endJob(result, at: time)

@@ -50,7 +50,7 @@ extension TokenState {
   private mutating func storeIsOverdue(at time: ClockReading) {
     setStoreDown(.unanswered, at: time)
     if phase == .loading { phase = .running }
-    storeIsAway(.unanswered, at: time)
+    storeIsUnavailable(.unanswered, at: time)
     useUnsaved(at: time)
   }
 

@@ -17,8 +17,8 @@ import AdapterAPI
 /// | step of the exchange | next step |
 /// | -------------------- | --------- |
 /// | none        | claiming (a caller needs a token, or the renewal window begins; only while running and not in the back-off) |
-/// | claiming    | refreshing or authorizing (the lease is granted, or the store is away for too long); none (another process's pair is used, or the back-off or the stop forbids a call) |
-/// | refreshing  | saving (a new pair); claiming (refresh token refused; or failed after the lease ended); none (failed; or a new pair while the store is away) |
+/// | claiming    | refreshing or authorizing (the lease is granted, or the store is unavailable for too long); none (another process's pair is used, or the back-off or the stop forbids a call) |
+/// | refreshing  | saving (a new pair); claiming (refresh token refused; or failed after the lease ended); none (failed; or a new pair while the store is unavailable) |
 /// | authorizing | as refreshing |
 /// | saving      | none (saved, lost to another process's pair, or the store failed or is overdue) |
 ///
@@ -70,9 +70,9 @@ struct TokenState: Sendable {
     /// The deadline of the call to the upstream that is under way.
     var deadline = Instant.distantFuture
     var isCancelled = false
-    /// Without the lease, since a shared store is away.
+    /// Without the lease, since a shared store is unavailable.
     var isDetached = false
-    /// How often a claim found the row changed.
+    /// The number of claims that found the row changed.
     var changes = 0
   }
 
@@ -118,9 +118,9 @@ struct TokenState: Sendable {
     guard let current, current.isUsable(now) else { return wait(id, deadline: deadline, at: time) }
     if now < current.refreshAt { return .token(current.token) }
     if mayBegin(now) { begin(at: time) }
-    // No caller waits for a store that is known to be away.
-    let isStoreAway = isClaiming && work.downSince != nil
-    guard let exchange, now < exchange.started + TokenTiming.renewalWait, now < deadline, !isStoreAway else {
+    // No caller waits for a store that is known to be unavailable.
+    let isStoreUnavailable = isClaiming && work.downSince != nil
+    guard let exchange, now < exchange.started + TokenTiming.renewalWait, now < deadline, !isStoreUnavailable else {
       // The exchange may have found a better token in the store.
       return .token(self.current?.token ?? current.token)
     }

@@ -18,9 +18,9 @@ struct TokenTiming: Sendable {
   /// renews before a caller meets the renewal window.
   var jitter: @Sendable (Duration) -> Duration
 
-  /// How long a caller with a valid token waits for the next one, from the exchange's start.
+  /// The time that a caller with a valid token waits for the next one, from the exchange's start.
   static let renewalWait = Duration.seconds(1)
-  /// How long a new pair waits to be stored before it is used.
+  /// The time that a new pair waits to be stored before it is used.
   static let storeTimeout = Duration.seconds(2)
   /// The same while the store is known to fail, and the shortest timeout of a claim.
   static let storeDownTimeout = Duration.milliseconds(500)
@@ -31,10 +31,10 @@ struct TokenTiming: Sendable {
   static let storeRetryInterval = Duration.seconds(1)
   /// The shortest wait before the store is asked the same again.
   static let shortestPoll = Duration.milliseconds(10)
-  /// How often a late store is watched. An alarm that comes later than the threshold tells that the process stood still.
+  /// The interval at which a late store is watched. An alarm that comes later than the threshold tells that the process stood still.
   static let watchInterval = Duration.milliseconds(250)
   static let stallThreshold = Duration.milliseconds(100)
-  /// How long after its deadline an exchange is cancelled.
+  /// The time between the deadline of an exchange and its cancellation.
   static let exchangeGrace = Duration.seconds(1)
   /// A token that is refused before this age, and never was accepted, is refused early.
   static let earlyRefusalAge = Duration.seconds(1)

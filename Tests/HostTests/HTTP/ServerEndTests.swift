@@ -17,7 +17,7 @@ import Testing
         client.sendAndFinish(request)
         let (text, end) = client.receiveAll()
         #expect(
-          text.components(separatedBy: "\r\n\r\nanswer").count == request.components(separatedBy: "HTTP/1.1").count)
+          text.components(separatedBy: "\r\n\r\nresponse").count == request.components(separatedBy: "HTTP/1.1").count)
         #expect(end == .finished)
       }
       let slow = try await rig.connect()
@@ -25,7 +25,7 @@ import Testing
       #expect(await eventually { gate.arrived == 1 })
       gate.open()
       let (text, end) = slow.receiveAll()
-      #expect(text.components(separatedBy: "\r\n\r\nanswer").count == 3)
+      #expect(text.components(separatedBy: "\r\n\r\nresponse").count == 3)
       #expect(end == .finished)
       // Long before any timeout.
       #expect(await eventually { rig.connections.current == 0 })

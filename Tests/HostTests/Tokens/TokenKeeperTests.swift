@@ -105,7 +105,7 @@ import Testing
     #expect(try await next.access == "A2")
   }
 
-  @Test func `a cancelled caller fails at once, and the exchange goes on for the other callers`() async throws {
+  @Test func `a cancelled caller fails at once, and the exchange continues for the other callers`() async throws {
     let bench = TokenBench()
     bench.keeper.start()
     bench.adapter.hold()

@@ -143,7 +143,7 @@ final class TokenSimulation {
   private func thaw(_ process: Process) {
     guard process.isFrozen else { return }
     process.isFrozen = false
-    note("\(process.holder) goes on")
+    note("\(process.holder) continues")
     let inbox = process.inbox
     process.inbox.removeAll()
     // A real process may handle its alarm or its messages first.

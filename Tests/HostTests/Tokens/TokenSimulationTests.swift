@@ -64,7 +64,7 @@ import Testing
   }
 
   @Test(arguments: [TokenSimulation.Trouble.outages, .hangs, [.outages, .hangs, .lostResponses]])
-  func `every caller gets a token while the store is away`(trouble: TokenSimulation.Trouble) {
+  func `every caller gets a token while the store is unavailable`(trouble: TokenSimulation.Trouble) {
     for seed in Self.seeds { _ = simulate(seed, trouble) }
   }
 

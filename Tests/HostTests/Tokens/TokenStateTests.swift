@@ -87,7 +87,7 @@ import Testing
     #expect(keeper.lines() == ["refreshed", "save A2 over A1#1", "publish", "give A2 to 2"])
   }
 
-  @Test func `a caller whose old token expires during the wait goes on waiting until its deadline`() throws {
+  @Test func `a caller whose old token expires during the wait keeps waiting until its deadline`() throws {
     var keeper = try TokenTranscript.holding(life: 10, window: .milliseconds(500))
     keeper.pass(.milliseconds(9500))
     #expect(keeper.ask(within: .seconds(3)) == "wait")

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Host
 
-/// The keeper while the store is away, and afterwards.
-@Suite struct TokenAwayTests {
+/// The keeper while the store is unavailable, and afterwards.
+@Suite struct TokenStoreDownTests {
   private func pair(_ n: Int, life: Int64 = 7200, version: Int64 = 1) throws -> StoredPair {
     StoredPair(token: try TokenTranscript().token(n, life: life), version: version)
   }
@@ -40,7 +40,8 @@ import Testing
 
   // MARK: A shared store
 
-  @Test func `a good token is given without waiting while the store is away, and the store is tried each second`()
+  @Test
+  func `a good token is given without waiting while the store is unavailable, and the store is tried each second`()
     throws
   {
     var keeper = try away(after: .seconds(6900))
@@ -102,14 +103,14 @@ import Testing
     #expect(keeper.lines() == ["detached", "publish"])
   }
 
-  @Test func `a refused token is replaced at once while the store is away`() throws {
+  @Test func `a refused token is replaced at once while the store is unavailable`() throws {
     var keeper = try away(after: .seconds(60))
     #expect(try keeper.replace(1) == "wait")
     keeper.claim(nil)
     #expect(keeper.lines() == ["publish", "claim A1#1", "authorize"])
   }
 
-  @Test func `a token that is refused during a claim is replaced at once while the store is away`() throws {
+  @Test func `a token that is refused during a claim is replaced at once while the store is unavailable`() throws {
     var keeper = try away(after: .seconds(6900))
     _ = refusing(&keeper, .seconds(10))
     #expect(keeper.state.isClaiming)
@@ -139,7 +140,8 @@ import Testing
     #expect(keeper.lines() == ["claim A1#1", "storeUp", "refresh R1"])
   }
 
-  @Test func `a refused refresh token leads to authorizing in the window's second half when the store is away`() throws
+  @Test func `a refused refresh token leads to authorizing in the window's second half when the store is unavailable`()
+    throws
   {
     var keeper = try away(after: .seconds(6900))
     keeper.claim(.granted)
@@ -219,7 +221,7 @@ import Testing
   // MARK: A file that cannot be written
 
   @Test(arguments: [StoreError.Code.full, .readOnly])
-  func `a refresh goes on without the lease when the file cannot be written`(code: StoreError.Code) throws {
+  func `a refresh continues without the lease when the file cannot be written`(code: StoreError.Code) throws {
     var keeper = TokenTranscript(sharing: .machine)
     keeper.grants = false
     keeper.state.start(at: keeper.time)
