@@ -72,7 +72,7 @@ final class Gateway {
     services.metrics.setPresent(adapters: next.adapters.map(\.name))
     services.connections.limit = configuration.listen.maxConnections
     services.memory.limit = configuration.listen.maxMemory
-    services.sharing.keepWithinLimit()
+    services.sharing.evictToLimit()
   }
 
   /// The configuration has JWK sets in files, which other programs may replace at any time.

@@ -30,7 +30,7 @@ enum ErrorBody {
     out.append("]")
   }
 
-  /// How many bytes of one text of a problem are shown: parts of it are the caller's own.
+  /// The part of a text that is shown, in bytes: texts may hold parts of the request.
   private static let textLimit = 400
 
   static func fields(_ error: GatewayError) -> Fields {
@@ -44,7 +44,7 @@ enum ErrorBody {
 }
 
 extension Response {
-  /// The response that tells the caller of an error.
+  /// Makes the response for an error.
   ///
   /// - Parameter isWrite: the request was to change something at the upstream.
   init(_ error: GatewayError, requestID: String, isWrite: Bool = false) {

@@ -141,7 +141,7 @@ extension GatewayError {
       upstreamClass: UpstreamClass(error.code), mayHaveActed: error.mayHaveActed)
   }
 
-  /// What the store could not do. Waiting may help, or the operator, to whom the log and `/readyz` tell the reason.
+  /// An error of the store. Waiting may help, or the operator, who finds the reason in the log and in `/readyz`.
   convenience init(_ error: StoreError) {
     let message =
       switch error.code {

@@ -1,30 +1,30 @@
 import AdapterAPI
 
-/// Calls adapters on one loop: with a token that is good for the call, and with a new one once more where the upstream refuses
-/// ours. Counts each call.
+/// Calls adapters on one loop with a valid token, and once more with a new token when the upstream rejects it. Counts each call.
 ///
-/// A request, a call that several requests share, and a sync all go through it. Touched by its loop's thread only.
+/// Requests, shared calls and syncs all use it. Touched by its loop's thread only.
 final class AdapterCaller {
   private let loop: EventLoop
-  /// This loop's copies of the upstreams' tokens; a handful, so searched by hand.
+  /// This loop's copies of the upstreams' tokens. A handful, so a linear search is the fastest.
   private var tokens: [TokenCopy] = []
 
   private struct TokenCopy {
     let keeper: TokenKeeper
     var current: TokenKeeper.Current?
-    /// The generation that the upstream is known to take.
-    var proven = -1
+    /// The last generation that the upstream has accepted.
+    var accepted = -1
   }
 
   init(loop: EventLoop) { self.loop = loop }
 
-  /// Lets the copies go: their keepers may have ended.
+  /// Drops the copies, because their keepers may have ended.
   func forgetTokens() { tokens = [] }
 
-  /// The operation's answer. A write raises the upstream's epoch when it starts and when it ends, however it ends.
+  /// Returns the operation's response. A write moves the upstream's write epoch when it starts and when it ends, however it ends.
   ///
-  /// - Parameter isRenewal: There is an older answer that can be given instead: such calls go easy on the adapter's budget.
-  func answer(
+  /// - Parameter isRenewal: there is an older response that can be used instead, so the call leaves some of the budget to calls without
+  ///   one.
+  func response(
     to request: AdapterRequest, from adapter: AdapterInstance, deadline: Instant, requestID: String,
     isRenewal: Bool = false
   ) async throws(GatewayError) -> AdapterResponse {
@@ -35,14 +35,14 @@ final class AdapterCaller {
     }
   }
 
-  /// The same as a value, for an answer or error that may be several callers'. Inlined, as one step less on most requests' way.
+  /// Returns the response or error as a value, for several requests. Inlined, which saves most requests an async frame.
   @inline(__always)
   func result(
     of request: AdapterRequest, from adapter: AdapterInstance, deadline: Instant, requestID: String, isRenewal: Bool
   ) async -> Sharing.CallResult {
     do throws(GatewayError) {
       return .success(
-        try await answer(
+        try await response(
           to: request, from: adapter, deadline: deadline, requestID: requestID, isRenewal: isRenewal))
     } catch {
       return .failure(error)
@@ -51,8 +51,8 @@ final class AdapterCaller {
 
   // MARK: token
 
-  /// This loop's copy of the token, while it is fresh: no lock, no wait.
-  private func tokenAtHand(for adapter: AdapterInstance) -> Token? {
+  /// Returns this loop's copy of the token while it is outside the renewal window: no lock, no wait.
+  private func copiedToken(for adapter: AdapterInstance) -> Token? {
     guard let keeper = adapter.keeper, let copy = tokens[copy(of: keeper)].current,
       copy.generation == keeper.generation,
       loop.now < copy.refreshAt
@@ -60,7 +60,7 @@ final class AdapterCaller {
     return copy.token
   }
 
-  /// A token that is good for this call, from the keeper; nil for an adapter that uses none.
+  /// Returns a token that is valid for this call, from the keeper; nil for an adapter without tokens.
   func token(for adapter: AdapterInstance, deadline: Instant) async throws(GatewayError) -> Token? {
     guard let keeper = adapter.keeper else { return nil }
     do throws(KeeperError) {
@@ -72,8 +72,8 @@ final class AdapterCaller {
     }
   }
 
-  /// One new token where the upstream refused ours; any other error is thrown on. It refused before acting, so that a write may
-  /// be repeated too, once, here and nowhere else.
+  /// Returns a new token when the upstream rejected the old one; throws every other error on. The upstream rejects a token before it
+  /// acts, so a write may be repeated too: once, here and nowhere else.
   private func replacement(
     of token: Token?, after error: AdapterError, _ adapter: AdapterInstance, deadline: Instant
   ) async throws(GatewayError) -> Token {
@@ -85,13 +85,13 @@ final class AdapterCaller {
     }
   }
 
-  /// Runs `body` with a token of the adapter's upstream; once more with a new one where the upstream refuses ours. Inlined, for
-  /// every request comes through it.
+  /// Runs `body` with a token of the adapter's upstream, and once more with a new one when the upstream rejects it. Inlined, because
+  /// every request uses it.
   @inline(__always)
   func withToken<Value>(
     of adapter: AdapterInstance, deadline: Instant, _ body: (Token?) async throws(AdapterError) -> Value
   ) async throws(GatewayError) -> Value {
-    var token = tokenAtHand(for: adapter)
+    var token = copiedToken(for: adapter)
     if token == nil { token = try await self.token(for: adapter, deadline: deadline) }
     var isRepeated = false
     while true {
@@ -105,15 +105,16 @@ final class AdapterCaller {
     }
   }
 
-  /// Tells the keeper, once for each token, that the upstream takes it.
+  /// Tells the keeper that the upstream accepts a token, once for each token.
   func accepted(_ token: Token, _ adapter: AdapterInstance) {
     guard let keeper = adapter.keeper else { return }
     let index = copy(of: keeper)
-    guard tokens[index].proven != keeper.generation else { return }
-    tokens[index].proven = keeper.generation
+    guard tokens[index].accepted != keeper.generation else { return }
+    tokens[index].accepted = keeper.generation
     keeper.accepted(token)
   }
 
+  /// Returns the index of a keeper's copy.
   private func copy(of keeper: TokenKeeper) -> Int {
     if let index = tokens.firstIndex(where: { $0.keeper === keeper }) { return index }
     tokens.append(TokenCopy(keeper: keeper))
@@ -122,7 +123,7 @@ final class AdapterCaller {
 
   // MARK: adapter
 
-  /// One call to the adapter, counted.
+  /// Calls the adapter once, within its budget, and counts the call.
   private func call(
     _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, requestID: String,
     isRenewal: Bool
@@ -134,17 +135,17 @@ final class AdapterCaller {
     do throws(AdapterError) {
       try adapter.budget?.take(operation.isWrite ? .write : isRenewal ? .renewal : .read)
       let call = Call(token: token, deadline: deadline, requestID: requestID)
-      let answer: AdapterResponse
+      let response: AdapterResponse
       if let raw = adapter.raw {
         let outgoing = try raw.adapter.outgoing(request, call)
-        answer = try raw.adapter.response(
+        response = try raw.adapter.response(
           to: request, try await raw.client.send(outgoing, on: loop, deadline: deadline))
       } else {
-        answer = try await adapter.adapter.perform(request, call)
+        response = try await adapter.adapter.perform(request, call)
       }
-      adapter.metrics.count(answer, operation, nanoseconds: System.monotonic() - began)
+      adapter.metrics.count(response, operation, nanoseconds: System.monotonic() - began)
       if let token { accepted(token, adapter) }
-      return answer
+      return response
     } catch {
       adapter.budget?.failed(error)
       adapter.metrics.count(error, operation, nanoseconds: System.monotonic() - began)
@@ -154,7 +155,7 @@ final class AdapterCaller {
 }
 
 extension AdapterCaller {
-  /// One page of what the upstream has.
+  /// Returns one page of the upstream's objects.
   func objects(
     _ cursor: String?, of adapter: AdapterInstance, _ call: Call
   ) async throws(AdapterError) -> ObjectPage {
@@ -171,13 +172,11 @@ extension AdapterCaller {
 }
 
 extension AdapterMetrics {
-  /// An adapter answered.
-  fileprivate func count(_ answer: AdapterResponse, _ operation: Operation, nanoseconds: Int64) {
-    record(operation, UpstreamClass(answer.verdict), nanoseconds: nanoseconds)
-    if operation.isWrite { recordWrite(operation, answer.verdict == .ok ? .ok : .businessError) }
+  fileprivate func count(_ response: AdapterResponse, _ operation: Operation, nanoseconds: Int64) {
+    record(operation, UpstreamClass(response.verdict), nanoseconds: nanoseconds)
+    if operation.isWrite { recordWrite(operation, response.verdict == .ok ? .ok : .businessError) }
   }
 
-  /// An adapter did not.
   fileprivate func count(_ error: AdapterError, _ operation: Operation, nanoseconds: Int64) {
     if let outcome = UpstreamClass(error.code) {
       record(operation, outcome, nanoseconds: outcome == .shed ? nil : nanoseconds)

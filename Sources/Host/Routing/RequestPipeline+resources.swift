@@ -1,36 +1,40 @@
 import AdapterAPI
 
-/// What the host keeps itself: objects and widgets.
+/// The resources that the host stores itself: objects and widgets.
 extension RequestPipeline {
-  /// Reads the body, and has the catalogue answer; a sync asks the adapter first.
+  /// Reads the body and lets the catalogue respond; a sync asks the adapter first.
   @inline(never)
   func resource(
-    _ kind: ResourceKind, _ action: ResourceAction?, _ route: Route, _ exchange: Exchange, _ report: Report
-  ) async throws(GatewayError) -> ResourceResponse {
-    guard let action else { throw .notFound }
+    _ kind: ResourceKind, _ route: Route, _ exchange: Exchange, _ record: RequestRecord
+  ) async throws(GatewayError) -> Response {
+    guard let action = record.action else { throw .notFound }
     let head = exchange.head
-    // Copied now: the head is gone after the first wait.
+    // The head's bytes are gone after the first wait.
     let query = String(decoding: exchange.bytes(head.query), as: UTF8.self)
     let contentType = head.has(.contentType) ? String(decoding: exchange.bytes(head[.contentType]), as: UTF8.self) : nil
     let limit = action == .importAll ? route.configuration.maxImportSize : route.configuration.maxBodySize
     let body = try await read(exchange, limit: limit)
-    if action == .sync { return try await sync(query, route, exchange, report) }
-    let catalogue = action == .importAll ? catalogue.bulk : catalogue.rows
-    let resource = ResourceRequest(
+    let request = ResourceRequest(
       kind: kind, action: action, path: route.configuration.path, query: query, contentType: contentType, body: body)
-    return try await catalogue.respond(to: resource)
+    let resource =
+      switch action {
+      case .sync: try await sync(query, route, record)
+      case .importAll: try await catalogue.bulk.respond(to: request)
+      default: try await catalogue.rows.respond(to: request)
+      }
+    return Response(
+      status: resource.status, fields: resource.fields, body: .bytes(resource.body),
+      gateway: GatewayHeaders(requestID: record.requestID))
   }
 
   // MARK: sync
 
-  /// So many objects of one adapter are taken at most.
-  private static let maximumListed = ObjectImport.maximum
-
   private func sync(
-    _ query: String, _ route: Route, _ exchange: Exchange, _ report: Report
+    _ query: String, _ route: Route, _ record: RequestRecord
   ) async throws(GatewayError) -> ResourceResponse {
-    let wish = try SyncQuery(query, adapter: route.adapter.name)
-    guard let adapter = snapshot.adapters.first(where: { $0.name == wish.adapter }) else {
+    let query = try SyncQuery(query, adapter: route.adapter.name)
+    guard let adapter = snapshot.adapters.first(where: { $0.name == query.adapter }) else {
+      let names = snapshot.adapters.map(\.name).joined(separator: ", ")
       throw GatewayError(
         .invalidField, "No adapter of that name is in use; there are \(names).",
         problems: [FieldProblem(row: nil, field: "adapter", message: "must be one of \(names)")])
@@ -38,27 +42,24 @@ extension RequestPipeline {
     guard type(of: adapter.adapter).listsObjects else {
       throw .noListing(import: "\(route.configuration.path)/import")
     }
-    let deadline = exchange.began.advanced(byNanoseconds: route.timeout)
-    let listed = try await list(adapter, deadline: deadline, report)
-    return try await catalogue.bulk.sync(adapter: adapter.name, listed: listed, dryRun: wish.isDryRun)
+    let listed = try await objects(of: adapter, record)
+    return try await catalogue.bulk.sync(adapter: adapter.name, listed: listed, dryRun: query.isDryRun)
   }
 
-  private var names: String { snapshot.adapters.map(\.name).joined(separator: ", ") }
-
-  /// Everything that the adapter has, page by page.
-  private func list(
-    _ adapter: AdapterInstance, deadline: Instant, _ report: Report
+  /// Returns all objects of an adapter, asked for page by page.
+  private func objects(
+    of adapter: AdapterInstance, _ record: RequestRecord
   ) async throws(GatewayError) -> [ListedObject] {
     var listed: [ListedObject] = []
     var cursor: String?
     repeat {
-      let page = try await caller.withToken(of: adapter, deadline: deadline) { token throws(AdapterError) in
+      let page = try await caller.withToken(of: adapter, deadline: record.deadline) { token throws(AdapterError) in
         try await self.caller.objects(
-          cursor, of: adapter, Call(token: token, deadline: deadline, requestID: report.requestID))
+          cursor, of: adapter, Call(token: token, deadline: record.deadline, requestID: record.requestID))
       }
       listed += page.objects
-      let goesOn = page.next == nil || (!page.objects.isEmpty && page.next != cursor)
-      guard goesOn, listed.count <= Self.maximumListed else {
+      let makesProgress = page.next == nil || (!page.objects.isEmpty && page.next != cursor)
+      guard makesProgress, listed.count <= ObjectImport.maximum else {
         throw GatewayError(
           .upstreamMalformed, "The upstream's list of points does not end.",
           detail: "\(listed.count) objects so far")

@@ -2,8 +2,8 @@ import AdapterAPI
 
 /// The life of a request, on one loop. `serve` reads like the list in docs/ARCHITECTURE.md.
 ///
-/// What not every request needs is never inlined into it: it has a frame of its own, so that the one that each request has stays
-/// small. Touched by its loop's thread only.
+/// Steps that few requests take are not inlined: they have async frames of their own, so that the frame of each request stays small.
+/// Touched by its loop's thread only.
 final class RequestPipeline: ExchangeHandler {
   let loop: EventLoop
   let log: Log
@@ -13,7 +13,7 @@ final class RequestPipeline: ExchangeHandler {
   private var verifier: TokenVerifier
   let caller: AdapterCaller
   let sharing: Sharing
-  let waits: FlightWaits
+  let waits: Sharing.Waits
   private var random = IDNumbers()
   private let loops: Int
 
@@ -27,7 +27,7 @@ final class RequestPipeline: ExchangeHandler {
     self.snapshot = snapshot
     self.loops = loops
     self.sharing = sharing
-    waits = FlightWaits(loop: loop)
+    waits = Sharing.Waits(loop: loop)
     caller = AdapterCaller(loop: loop)
     verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
   }
@@ -37,7 +37,7 @@ final class RequestPipeline: ExchangeHandler {
     return TokenVerifier(keys: snapshot.keys, cacheCapacity: cache == 0 ? 0 : max(1, cache / loops))
   }
 
-  /// From now on requests begin with this snapshot; those in flight keep theirs. What was verified with the old keys is forgotten.
+  /// Uses a snapshot for new requests; requests in flight keep theirs. Forgets the callers' tokens that the old keys have verified.
   func use(_ snapshot: Snapshot) {
     self.snapshot = snapshot
     verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
@@ -45,68 +45,57 @@ final class RequestPipeline: ExchangeHandler {
   }
 
   func serve(_ exchange: Exchange) async {
-    let report = Report(exchange, wantsAccess: log.wantsAccess)
+    let record = RequestRecord(exchange, wantsAccess: log.wantsAccess)
+    let response: Response
     do throws(GatewayError) {
-      report.requestID = requestID(exchange)
-      let route = try route(exchange, report)
-      let action = try action(exchange, route)
-      let principal = try authenticate(exchange, route, action)
-      report.subject = principal?.subject
+      record.requestID = requestID(exchange)
+      let route = try route(exchange, record)
+      try authenticate(exchange, route, record)
       switch route.configuration.target {
       case .operation(let operation):
-        let (fields, identifyingCount) = forwardedFields(exchange, requestID: report.requestID)
-        let body = try await read(exchange, operation, limit: route.configuration.maxBodySize)
-        let request = AdapterRequest(
-          operation: operation, allFields: fields, identifyingCount: identifyingCount, body: body)
-        report.operation = operation
-        let answer =
-          if let policy = route.sharing {
-            try await share(request, policy, route, exchange, report)
-          } else if let batch = route.batch {
-            SharedRead(try await merge(request, batch, route, exchange, report))
-          } else {
-            SharedRead(try await perform(request, route, exchange, report))
-          }
-        await respond(answer, route, exchange, report)
-      case .token(let masked):
-        _ = try await read(exchange, limit: route.configuration.maxBodySize)
-        respond(try await tokenAnswer(route, exchange, masked: masked), exchange, report)
-      case .resource(let kind):
-        respond(try await resource(kind, action, route, exchange, report), exchange, report)
-      case .notImplemented(let name):
-        _ = try await read(exchange, limit: route.configuration.maxBodySize)
-        throw .unsupportedOperation(name)
+        let request = try await read(exchange, operation, route, record)
+        response = Response(try await answer(request, route, exchange, record), route, record)
+      case .token(let masked): response = try await token(masked, route, exchange, record)
+      case .resource(let kind): response = try await resource(kind, route, exchange, record)
+      case .notImplemented(let name): response = try await notImplemented(name, route, exchange)
       }
     } catch {
-      report.failed(error)
-      respond(error, exchange, report)
+      record.failed(error)
+      response = Response(error, requestID: record.requestID, isWrite: record.isWrite)
     }
-    finish(report, exchange)
+    await respond(response, exchange, record)
+    finish(record, exchange)
   }
+
+  /// Returns the response to bytes that are not a valid request.
+  func response(to fault: HTTPFault) -> Response { Response(GatewayError(fault), requestID: RequestID.make()) }
 
   // MARK: route
 
   private func requestID(_ exchange: Exchange) -> String {
     let own = exchange.bytes(exchange.head[.requestID])
-    return RequestID.isSane(own) ? String(decoding: own, as: UTF8.self) : RequestID.make(random.next())
+    return RequestID.isValid(own) ? String(decoding: own, as: UTF8.self) : RequestID.make(random.next())
   }
 
-  private func route(_ exchange: Exchange, _ report: Report) throws(GatewayError) -> Route {
+  private func route(_ exchange: Exchange, _ record: RequestRecord) throws(GatewayError) -> Route {
     let head = exchange.head
     switch snapshot.routes.match(
       method: head.method, name: exchange.bytes(head.methodRange), path: exchange.bytes(head.path))
     {
     case .route(let route):
-      report.route = route
+      record.route = route
+      record.deadline = exchange.began.advanced(byNanoseconds: route.timeout)
+      if case .resource(let kind) = route.configuration.target { record.action = try action(exchange, route, kind) }
       return route
     case .notFound: throw .notFound
     case .methodNotAllowed(let allow): throw .methodNotAllowed(allow)
     }
   }
 
-  /// What the method and the path below a resource's own ask for; nil on other routes.
-  private func action(_ exchange: Exchange, _ route: Route) throws(GatewayError) -> ResourceAction? {
-    guard case .resource(let kind) = route.configuration.target else { return nil }
+  /// Returns the action that the method and the rest of the path below a resource's route select.
+  private func action(
+    _ exchange: Exchange, _ route: Route, _ kind: ResourceKind
+  ) throws(GatewayError) -> ResourceAction {
     let below = route.rest(of: exchange.bytes(exchange.head.path))
     switch ResourceAction.match(kind, method: exchange.head.method, below: below) {
     case .action(let action): return action
@@ -117,25 +106,38 @@ final class RequestPipeline: ExchangeHandler {
 
   // MARK: authenticate
 
-  private func authenticate(
-    _ exchange: Exchange, _ route: Route, _ action: ResourceAction?
-  ) throws(GatewayError) -> Principal? {
-    guard route.configuration.requiresToken else { return nil }
+  private func authenticate(_ exchange: Exchange, _ route: Route, _ record: RequestRecord) throws(GatewayError) {
+    guard route.configuration.requiresToken else { return }
     switch verifier.authenticate(exchange.bytes(exchange.head[.authorization]), now: System.wall() / 1000) {
     case .refused(let refusal):
       throw .unauthorized(refusal.reason)
     case .principal(let principal):
-      let roles = action?.isWrite == true ? route.writeRoles : route.roles
+      let roles = record.action?.isWrite == true ? route.writeRoles : route.roles
       guard roles.isEmpty || principal.hasAny(of: roles) else { throw .forbidden }
-      return principal
+      record.subject = principal.subject
     }
   }
 
   // MARK: read
 
-  /// The fields that may go upstream: an allow-list, copied now because the head is gone after the first wait.
-  ///
-  /// - Returns: the fields, and how many bytes of them identify the request.
+  /// Returns an operation's request, with the whole body checked.
+  @inline(__always)
+  private func read(
+    _ exchange: Exchange, _ operation: Operation, _ route: Route, _ record: RequestRecord
+  ) async throws(GatewayError) -> AdapterRequest {
+    // The head's bytes are gone after the first wait.
+    let (fields, identifyingCount) = forwardedFields(exchange, requestID: record.requestID)
+    if exchange.head.has(.contentType), !MediaType.isJSON(exchange.bytes(exchange.head[.contentType])) {
+      throw .unsupportedMediaType
+    }
+    let body = try await read(exchange, limit: route.configuration.maxBodySize)
+    let mayBeEmpty = operation == .alarms || operation == .alarmConfigs
+    if !(body.isEmpty && mayBeEmpty), let problem = JSONShape.check(body) { throw .badJSON(problem.message) }
+    record.operation = operation
+    return AdapterRequest(operation: operation, allFields: fields, identifyingCount: identifyingCount, body: body)
+  }
+
+  /// Returns the fields that may go upstream, an allow-list, and the number of their bytes that identify the request.
   private func forwardedFields(_ exchange: Exchange, requestID: String) -> (Fields, identifyingCount: Int) {
     let head = exchange.head
     var block: [UInt8] = []
@@ -144,36 +146,25 @@ final class RequestPipeline: ExchangeHandler {
       guard !range.isEmpty else { return }
       name.withUTF8Buffer { block.append(contentsOf: $0) }
       block.append(contentsOf: exchange.bytes(range))
-      block.append(13)
-      block.append(10)
+      block.append(0x0D)
+      block.append(0x0A)
     }
     add("Content-Type: ", head[.contentType])
     add("Accept: ", head[.accept])
     add("prop: ", head[.property])
     let identifyingCount = block.count
-    if !head[.traceparent].isEmpty, TraceContext.isSane(exchange.bytes(head[.traceparent])) {
+    if !head[.traceparent].isEmpty, TraceContext.isValid(exchange.bytes(head[.traceparent])) {
       add("traceparent: ", head[.traceparent])
       add("tracestate: ", head[.tracestate])
     }
     block.append("X-Request-Id: ")
     block.append(text: requestID)
-    block.append(13)
-    block.append(10)
+    block.append(0x0D)
+    block.append(0x0A)
     return (Fields(checkedBlock: block), identifyingCount)
   }
 
-  /// An operation's body, whole and checked.
-  private func read(_ exchange: Exchange, _ operation: Operation, limit: Int) async throws(GatewayError) -> [UInt8] {
-    if exchange.head.has(.contentType), !MediaType.isJSON(exchange.bytes(exchange.head[.contentType])) {
-      throw .unsupportedMediaType
-    }
-    let body = try await read(exchange, limit: limit)
-    if body.isEmpty, operation == .alarms || operation == .alarmConfigs { return body }
-    if let problem = JSONShape.check(body) { throw .badJSON(problem.message) }
-    return body
-  }
-
-  /// The whole body. Inlined, for it is nearly always at hand: then no frame is needed to wait in.
+  /// Returns the whole body. Inlined, because most bodies have arrived already and then need no async frame.
   @inline(__always)
   func read(_ exchange: Exchange, limit: Int) async throws(GatewayError) -> [UInt8] {
     do throws(HTTPFault) {
@@ -184,74 +175,89 @@ final class RequestPipeline: ExchangeHandler {
     }
   }
 
-  // MARK: adapter
+  // MARK: answer
 
-  /// The operation's answer, with a call of this request's own.
-  func perform(
-    _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ report: Report
-  ) async throws(GatewayError) -> AdapterResponse {
-    let answer = try await caller.answer(
-      to: request, from: route.adapter, deadline: exchange.began.advanced(byNanoseconds: route.timeout),
-      requestID: report.requestID)
-    report.upstream(answer)
-    return answer
-  }
-
-  // MARK: respond
-
+  /// Returns an operation's response: shared where the route shares calls, else from a call of the request's own.
   @inline(__always)
-  private func respond(_ read: SharedRead, _ route: Route, _ exchange: Exchange, _ report: Report) async {
-    do throws(AdapterError) {
-      try await exchange.respond(
-        Response(
-          status: read.response.status, fields: read.response.fields, body: read.response.body, charge: read.charge,
-          gateway: GatewayHeaders(
-            requestID: report.requestID, source: read.source(of: route.adapter), age: read.kept?.age)))
-    } catch {
-      log.warning("a response broke off", [("requestId", "\(report.requestID)"), ("detail", "\(error.detail)")])
+  private func answer(
+    _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ record: RequestRecord
+  ) async throws(GatewayError) -> SharedResponse {
+    if let policy = route.sharing { return try await share(request, policy, route, exchange, record) }
+    if let batch = route.batch { return SharedResponse(try await merge(request, batch, route, record)) }
+    return SharedResponse(try await perform(request, route, exchange, record))
+  }
+
+  /// Makes a call of the request's own.
+  func perform(
+    _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ record: RequestRecord
+  ) async throws(GatewayError) -> AdapterResponse {
+    // A write continues when its client leaves, so that it never ends half-way: the task is not cancelled.
+    if request.operation.isWrite { exchange.onGone = {} }
+    defer { exchange.onGone = nil }
+    let response = try await caller.response(
+      to: request, from: route.adapter, deadline: record.deadline, requestID: record.requestID)
+    record.upstreamResponded(response)
+    return response
+  }
+
+  /// `GET /api/iot/token`: the upstream's token, for clients that need it.
+  @inline(never)
+  private func token(
+    _ masked: Bool, _ route: Route, _ exchange: Exchange, _ record: RequestRecord
+  ) async throws(GatewayError) -> Response {
+    _ = try await read(exchange, limit: route.configuration.maxBodySize)
+    let token = try await caller.token(for: route.adapter, deadline: record.deadline)
+    var json = JSONWriter()
+    json.beginObject()
+    json.key("token")
+    if let token {
+      json.string(masked ? String(token.access.prefix(8)) + "..." : token.access)
+      json.key("expiresAt")
+      json.integer(Int(token.expiresAt))
+    } else {
+      json.null()
+      json.key("expiresAt")
+      json.null()
     }
-  }
-
-  private func respond(_ answer: ResourceResponse, _ exchange: Exchange, _ report: Report) {
-    exchange.respondAtOnce(
-      Response(
-        status: answer.status, fields: answer.fields, body: .bytes(answer.body),
-        gateway: GatewayHeaders(requestID: report.requestID)))
-  }
-
-  private func respond(_ error: GatewayError, _ exchange: Exchange, _ report: Report) {
-    exchange.respondAtOnce(
-      Response(error, requestID: report.requestID, isWrite: report.operation?.isWrite == true))
-  }
-
-  func response(to fault: HTTPFault) -> Response { Response(GatewayError(fault), requestID: RequestID.make()) }
-
-  private func respond(_ json: [UInt8], _ exchange: Exchange, _ report: Report) {
-    exchange.respondAtOnce(
-      Response(
-        status: 200, fields: RequestPipeline.privateJSON, body: .bytes(json),
-        gateway: GatewayHeaders(requestID: report.requestID, source: report.route?.adapter.source ?? "")))
+    json.key("active")
+    json.flag(token != nil)
+    json.key("adapter")
+    json.string(route.adapter.name)
+    json.endObject()
+    return Response(
+      status: 200, fields: RequestPipeline.privateJSON, body: .bytes(json.bytes),
+      gateway: GatewayHeaders(requestID: record.requestID, source: route.adapter.source))
   }
 
   private static let privateJSON = Fields(
     checkedBlock: Array("Content-Type: application/json\r\nCache-Control: no-store\r\n".utf8))
 
-  /// `GET /api/iot/token`: what the upstream's clients may need to see.
   @inline(never)
-  private func tokenAnswer(_ route: Route, _ exchange: Exchange, masked: Bool) async throws(GatewayError) -> [UInt8] {
-    let adapter = route.adapter
-    let token = try await caller.token(for: adapter, deadline: exchange.began.advanced(byNanoseconds: route.timeout))
-    var out: [UInt8] = []
-    out.append(contentsOf: "{\"token\":".utf8)
-    if let token {
-      Escaping.appendQuoted(masked ? String(token.access.prefix(8)) + "..." : token.access, to: &out)
-      out.append(contentsOf: ",\"expiresAt\":\(token.expiresAt),\"active\":true".utf8)
-    } else {
-      out.append(contentsOf: "null,\"expiresAt\":null,\"active\":false".utf8)
+  private func notImplemented(_ name: String, _ route: Route, _ exchange: Exchange) async throws(GatewayError)
+    -> Response
+  {
+    _ = try await read(exchange, limit: route.configuration.maxBodySize)
+    throw .unsupportedOperation(name)
+  }
+
+  // MARK: respond
+
+  @inline(__always)
+  private func respond(_ response: Response, _ exchange: Exchange, _ record: RequestRecord) async {
+    do throws(AdapterError) {
+      try await exchange.respond(response)
+    } catch {
+      log.warning("a response broke off", [("requestId", "\(record.requestID)"), ("detail", "\(error.detail)")])
     }
-    out.append(contentsOf: ",\"adapter\":".utf8)
-    Escaping.appendQuoted(adapter.name, to: &out)
-    out.append(125)
-    return out
+  }
+}
+
+extension Response {
+  fileprivate init(_ shared: SharedResponse, _ route: Route, _ record: RequestRecord) {
+    self.init(
+      status: shared.response.status, fields: shared.response.fields, body: shared.response.body,
+      charge: shared.charge,
+      gateway: GatewayHeaders(
+        requestID: record.requestID, source: shared.source(route.adapter.source), age: shared.cached?.age))
   }
 }

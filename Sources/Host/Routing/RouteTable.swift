@@ -1,29 +1,28 @@
 import AdapterAPI
 import Glibc
 
-/// One entry of the route table, ready to serve.
+/// One entry of the route table.
 final class Route: Sendable {
   let configuration: Configuration.Route
   let adapter: AdapterInstance
   let metrics: RouteMetrics
-  /// The roles that this route's operation asks for, reading requests where it has both kinds; empty: any valid token.
+  /// The roles that the route's operation requires, for a resource those of reading requests; empty: any valid token.
   let roles: [String]
-  /// What a writing request to a resource asks for.
+  /// The roles that a writing request to a resource requires.
   let writeRoles: [String]
-  /// Nanoseconds.
+  /// In nanoseconds.
   let timeout: Int64
-  /// Nil: every request has an upstream call of its own.
+  /// Nil: each request makes an upstream call of its own.
   let sharing: SharingPolicy?
-  /// Nil: no call is made for several callers' codes.
+  /// Nil: no call is made for the codes of several requests.
   let batch: Batch?
   /// Nil: every method.
   fileprivate let method: RequestHead.Method?
   fileprivate let path: [UInt8]
 
-  /// What merges this route's requests with others, and how.
-  typealias Batch = (merger: BatchMerger, policy: BatchMerger.Policy)
+  typealias Batch = (merger: BatchMerger, policy: Configuration.Batch)
 
-  /// - Parameter merger: the adapter's; it is used where the configuration says so.
+  /// - Parameter merger: the adapter's; used if the route has `batch`.
   init(
     _ configuration: Configuration.Route, adapter: AdapterInstance, metrics: RouteMetrics, merger: BatchMerger? = nil
   ) {
@@ -36,23 +35,19 @@ final class Route: Sendable {
     sharing = SharingPolicy(configuration, hasBudget: adapter.budget != nil)
     if let merger, let policy = configuration.batch { batch = (merger, policy) } else { batch = nil }
     writeRoles = configuration.writeRoles
-    if case .operation(let operation) = configuration.target, operation.isWrite {
-      roles = configuration.writeRoles
-    } else {
-      roles = configuration.roles
-    }
+    roles = configuration.isWrite ? configuration.writeRoles : configuration.roles
   }
 
-  /// What follows this route's own path; empty, or begun with a slash.
+  /// Returns the part of a path after this route's own: empty, or with a slash at its start.
   func rest(of candidate: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
     UnsafeBufferPointer(rebasing: candidate.dropFirst(path.count))
   }
 
-  /// The path is this route's, byte for byte: no decoding, no dot segments, no second spelling.
+  /// Whether a path is this route's, byte for byte: no decoding, no dot segments, no second spelling.
   fileprivate func matches(_ candidate: UnsafeBufferPointer<UInt8>) -> Bool {
     if candidate.count == path.count { return isPrefix(of: candidate) }
-    // A resource has everything below its path.
-    return configuration.method == nil && candidate.count > path.count && candidate[path.count] == 47
+    // A resource includes every path below its own.
+    return configuration.method == nil && candidate.count > path.count && candidate[path.count] == UInt8(ascii: "/")
       && isPrefix(of: candidate)
   }
 
@@ -62,7 +57,7 @@ final class Route: Sendable {
   }
 }
 
-/// Method and path → route. A handful of entries: a loop over them is faster than a dictionary would be.
+/// Finds a route by method and path. With a handful of entries a loop is faster than a dictionary.
 struct RouteTable: Sendable {
   enum Match {
     case route(Route)
@@ -74,19 +69,19 @@ struct RouteTable: Sendable {
 
   init(_ routes: [Route]) { self.routes = routes }
 
-  /// - Parameter name: the method as it was sent, for those that have no case of their own.
+  /// - Parameter name: the method as it was sent, for methods without a case of their own.
   func match(method: RequestHead.Method, name: UnsafeBufferPointer<UInt8>, path: UnsafeBufferPointer<UInt8>) -> Match {
-    var others: [String] = []
+    var allowed: [String] = []
     for route in routes where route.matches(path) {
       guard let wanted = route.method, let word = route.configuration.method else { return .route(route) }
       // HEAD is GET without the body (RFC 9110 §9.3.2).
       if wanted == method || (wanted == .get && method == .head), wanted != .other || word.utf8.elementsEqual(name) {
         return .route(route)
       }
-      others.append(word)
-      if wanted == .get { others.append("HEAD") }
+      allowed.append(word)
+      if wanted == .get { allowed.append("HEAD") }
     }
-    return others.isEmpty ? .notFound : .methodNotAllowed(allow: others.joined(separator: ", "))
+    return allowed.isEmpty ? .notFound : .methodNotAllowed(allow: allowed.joined(separator: ", "))
   }
 }
 

@@ -1,51 +1,44 @@
 import AdapterAPI
 import Synchronization
 
-/// Makes one upstream call of the codes that different callers ask for within a few milliseconds, for one adapter instance.
+/// Makes one upstream call for the codes that different requests ask for within a few milliseconds; one for each adapter instance.
 ///
-/// The first caller opens a window; it closes after the policy's time, or when its call has as many codes as one may have. The
-/// call is a task of nobody: a caller that leaves ends nothing for the others. Somebody who was alone in his window makes his
-/// own call, with his own body. What comes of a call is decided by `BatchCourse`.
+/// The first request opens a window, which closes after the route's time, or when its call has as many codes as a call may have. The
+/// call's task belongs to no request, so a caller that leaves ends nothing for the rest. A request that was alone in its window makes
+/// its own call with its own body. `BatchPlan` decides what is called.
 final class BatchMerger: Sendable {
-  typealias Policy = Configuration.Batch
-
-  /// One call to the adapter; made on the loop whose caller brought it.
+  /// One call to the adapter, on the loop of the request that brought it.
   ///
-  /// - Parameter isRenewal: Everybody it is for has an older answer that can be given instead.
+  /// - Parameter isRenewal: every request that the call is for has an older response that can be used instead.
   typealias UpstreamCall =
     @Sendable (_ request: AdapterRequest, _ deadline: Instant, _ isRenewal: Bool) async -> Sharing.CallResult
 
-  /// Only requests that are alike in everything but their codes share a call.
-  private struct Key: Hashable {
-    let policy: Policy
-    /// A read that begins after a write sees nothing that was asked for before it.
-    let epoch: UInt64
-    /// The caller's fields that may change an answer.
-    let fields: ArraySlice<UInt8>
-  }
+  private typealias Wait = LoopBound<LoopWait<BatchPlan.Share>>
 
-  private struct Caller {
-    /// The places of his codes.
-    let list: [Int]
-    let wait: LoopBound<LoopWait<BatchCourse.Share>>
+  /// Only requests that differ in nothing but their codes share a call.
+  private struct Key: Hashable {
+    let policy: Configuration.Batch
+    /// A read that begins after a write must not get what was read before it.
+    let epoch: UInt64
+    let fields: ArraySlice<UInt8>
   }
 
   private struct Window {
     let number: UInt64
-    /// The first caller's.
     let first: AdapterRequest
-    var union = CodeUnion()
-    var callers: [Caller] = []
-    /// The bytes of the callers' bodies. They count until the window's calls are over: a caller may have left long before.
+    var merged = MergedCodes()
+    /// For each request, the indices of its codes.
+    var requests: [[Int]] = []
+    var waits: [Wait] = []
+    /// The bytes of the requests' bodies. They count until the window's calls are over, even when the callers have left.
     var size = 0
     var isRenewal = true
 
-    /// False where the list does not fit.
-    mutating func add(
-      _ list: CodeList, _ wait: LoopBound<LoopWait<BatchCourse.Share>>, isRenewal: Bool, max: Int
-    ) -> Bool {
-      guard let places = union.add(list, max: max) else { return false }
-      callers.append(Caller(list: places, wait: wait))
+    /// Adds a request; false where its codes do not fit.
+    mutating func add(_ list: CodeList, _ wait: Wait, isRenewal: Bool, max: Int) -> Bool {
+      guard let indices = merged.add(list, max: max) else { return false }
+      requests.append(indices)
+      waits.append(wait)
       size += list.size
       if !isRenewal { self.isRenewal = false }
       return true
@@ -58,14 +51,14 @@ final class BatchMerger: Sendable {
   }
 
   private let merging: PointMerging
-  /// Nanoseconds that all calls of one window may take.
+  /// The time for all calls of one window, in nanoseconds.
   private let timeout: Int64
   private let metrics: AdapterMetrics
-  /// What is held of an answer until it is whole counts here, and the bodies in windows.
+  /// Counts the bodies of the windows, and the parts of responses that are still arriving.
   private let memory: MemoryBudget
   private let log: any AdapterLog
   private let state = Mutex(State())
-  /// The adapter's answers turned out to have another form than it says; until a reload.
+  /// The adapter's responses have another form than it declares. Until a reload.
   private let isOff = Atomic<Bool>(false)
 
   init(
@@ -78,20 +71,20 @@ final class BatchMerger: Sendable {
     self.log = log
   }
 
-  /// The answer to a request for values.
+  /// Returns the result of a request for values.
   ///
   /// - Parameters:
-  ///   - epoch: the adapter's count of writes when the request came.
-  ///   - deadline: when the caller's patience ends.
-  ///   - isRenewal: there is an older answer that can be given instead.
-  func answer(
-    to request: AdapterRequest, _ policy: Policy, epoch: UInt64, deadline: Instant, isRenewal: Bool = false,
-    call: @escaping UpstreamCall
+  ///   - epoch: the adapter's write epoch when the request came in.
+  ///   - deadline: the end of the request's own wait.
+  ///   - isRenewal: there is an older response that can be used instead.
+  func result(
+    of request: AdapterRequest, _ policy: Configuration.Batch, epoch: UInt64, deadline: Instant,
+    isRenewal: Bool = false, call: @escaping UpstreamCall
   ) async -> Sharing.CallResult {
     guard !isOff.load(ordering: .relaxed), let loop = EventLoop.current,
       let list = CodeList(request.body, member: merging.codes, max: policy.max)
     else { return await call(request, deadline, isRenewal) }
-    let wait = LoopWait<BatchCourse.Share>(loop: loop)
+    let wait = LoopWait<BatchPlan.Share>(loop: loop)
     let key = Key(policy: policy, epoch: epoch, fields: request.identifyingFields)
     memory.add(list.size)
     let entry = enter(key, list, request, LoopBound(wait, on: loop), isRenewal: isRenewal)
@@ -102,28 +95,27 @@ final class BatchMerger: Sendable {
       let end = loop.now + policy.window
       Task.immediate(executorPreference: loop) {
         _ = await LoopWait<Never>(loop: loop).wait(until: end)
-        if let window = self.take(key, number) { await self.run(window, on: loop, call) }
+        if let window = self.close(key, number) { await self.run(window, on: loop, call) }
       }
     }
     switch await wait.wait(until: deadline) {
-    case .value(.whole(let answer)): return answer
-    case .value(.cut(let cut, var response)):
-      response.body = .bytes(cut.answer(for: list.codes))
+    case .value(.whole(let result)): return result
+    case .value(.part(let splitter, var response)):
+      response.body = .bytes(splitter.body(for: list.codes))
       return .success(response)
-    case .value(.alone): return await call(request, deadline, isRenewal)
-    case .timedOut:
-      return .failure(.upstreamTimeout("the merged call took too long"))
-    case .cancelled:
-      return .failure(.cancelled("left before the response of the merged call"))
+    case .value(.ownCall): return await call(request, deadline, isRenewal)
+    case .timedOut: return .failure(.upstreamTimeout("the merged call took too long"))
+    case .cancelled: return .failure(.cancelled("left before the response of the merged call"))
     }
   }
 
   // MARK: windows
 
-  /// - Returns: windows that closed by this; the number of the one that was opened.
+  /// Adds a request to the open window of its key, or to a new one.
+  ///
+  /// - Returns: the windows that this has closed; the number of the window that it has opened.
   private func enter(
-    _ key: Key, _ list: CodeList, _ request: AdapterRequest, _ wait: LoopBound<LoopWait<BatchCourse.Share>>,
-    isRenewal: Bool
+    _ key: Key, _ list: CodeList, _ request: AdapterRequest, _ wait: Wait, isRenewal: Bool
   ) -> (full: [Window], opened: UInt64?) {
     state.withLock { state in
       var full: [Window] = []
@@ -136,7 +128,7 @@ final class BatchMerger: Sendable {
         _ = window.add(list, wait, isRenewal: isRenewal, max: key.policy.max)
         state.open[key] = window
       }
-      if let count = state.open[key]?.union.codes.count, count >= key.policy.max {
+      if let count = state.open[key]?.merged.codes.count, count >= key.policy.max {
         if let window = state.open.removeValue(forKey: key) { full.append(window) }
         opened = nil
       }
@@ -145,42 +137,39 @@ final class BatchMerger: Sendable {
   }
 
   /// Closes a window whose time is over; nil when it was full before.
-  private func take(_ key: Key, _ number: UInt64) -> Window? {
+  private func close(_ key: Key, _ number: UInt64) -> Window? {
     state.withLock { state in
       state.open[key]?.number == number ? state.open.removeValue(forKey: key) : nil
     }
   }
 
-  // MARK: the call
+  // MARK: the calls of a window
 
   private func run(_ window: Window, on loop: EventLoop, _ call: UpstreamCall) async {
     defer { memory.add(-window.size) }
-    let callers = window.callers
-    var course = BatchCourse(window.union.codes, lists: callers.map(\.list), merging)
+    var plan = BatchPlan(window.merged.codes, requests: window.requests, merging)
     let deadline = loop.now.advanced(byNanoseconds: timeout)
     var served = 0
-    while let codes = course.next() {
-      give(course.takeSettled(), to: callers, &served)
-      let body = CodeUnion.body(of: codes, member: merging.codes)
-      let request = window.first.withBody(body)
-      let answer = await call(request, deadline, window.isRenewal)
-      course.answered(await outcome(of: answer))
-      if let form = course.unknownForm { switchOff(form) }
-      give(course.takeSettled(), to: callers, &served)
+    while let codes = plan.nextCall() {
+      resume(window, plan.takeShares(), &served)
+      let request = window.first.withBody(MergedCodes.body(of: codes, member: merging.codes))
+      plan.callEnded(await outcome(of: await call(request, deadline, window.isRenewal)))
+      if let form = plan.unknownForm { switchOff(form) }
+      resume(window, plan.takeShares(), &served)
     }
-    give(course.takeSettled(), to: callers, &served)
+    resume(window, plan.takeShares(), &served)
   }
 
-  private func outcome(of answer: Sharing.CallResult) async -> BatchCourse.Outcome {
+  private func outcome(of result: Sharing.CallResult) async -> BatchPlan.Outcome {
     var response: AdapterResponse
-    switch answer {
-    case .failure(let error): return error.mayBeAPoints ? .refused(answer) : .failed(answer)
+    switch result {
+    case .failure(let error): return error.mayBeCausedByCode ? .rejected(result) : .failed(result)
     case .success(let success): response = success
     }
     let body: [UInt8]
     do throws(AdapterError) {
-      guard let whole = try await response.body.gathered(upTo: Sharing.largestAnswer, memory) else {
-        return .uncuttable
+      guard let whole = try await response.body.gathered(upTo: Sharing.largestResponse, memory) else {
+        return .unsplittable
       }
       body = whole
     } catch {
@@ -189,37 +178,36 @@ final class BatchMerger: Sendable {
     response.body = .bytes(body)
     switch response.status {
     case 200..<300 where response.verdict == .ok:
-      return response.fields["Content-Encoding"] == nil ? .good(response, body) : .uncuttable
-    // Too many requests (RFC 6585 §4), or a server that can't serve now (RFC 9110 §15.6): said of no point.
+      return response.fields["Content-Encoding"] == nil ? .good(response, body) : .unsplittable
+    // Too many requests (RFC 6585 §4), or a server that is unavailable (RFC 9110 §15.6): no code is the reason.
     case 429, 502, 503, 504: return .failed(.success(response))
-    default: return .refused(.success(response))
+    default: return .rejected(.success(response))
     }
   }
 
   private func switchOff(_ form: String) {
     guard !isOff.exchange(true, ordering: .relaxed) else { return }
     log.log(
-      .warning, "requests are no longer merged: the upstream's answer has a form that the adapter does not know",
-      [("detail", "the answer \(form); remove 'batch' from the routes of this adapter, or reload to try again")])
+      .warning,
+      "requests are no longer merged: the upstream's response has a form that the adapter does not know",
+      [("detail", "the response \(form); remove 'batch' from the routes of this adapter, or reload to try again")])
   }
 
-  /// Each on his own loop, with one message for each loop. Counted is who did without a call: all who were served but one.
-  private func give(
-    _ settled: [(caller: Int, share: BatchCourse.Share)], to callers: [Caller], _ served: inout Int
-  ) {
+  /// Resumes the requests that have their share, with one message for each loop. Counts the requests that needed no call: all that
+  /// were served but one.
+  private func resume(_ window: Window, _ shares: [(request: Int, share: BatchPlan.Share)], _ served: inout Int) {
     let before = served
-    for case (_, .whole) in settled { served += 1 }
-    for case (_, .cut) in settled { served += 1 }
-    metrics.recordCoalesced(.merged, requests: max(served - 1, 0) - max(before - 1, 0))
-    var loops: [(loop: EventLoop, ends: [(LoopBound<LoopWait<BatchCourse.Share>>, BatchCourse.Share)])] = []
-    for (caller, share) in settled {
-      let wait = callers[caller].wait
-      if let place = loops.firstIndex(where: { $0.loop === wait.loop }) {
-        loops[place].ends.append((wait, share))
+    var loops: [(loop: EventLoop, ends: [(Wait, BatchPlan.Share)])] = []
+    for (request, share) in shares {
+      if case .ownCall = share {} else { served += 1 }
+      let wait = window.waits[request]
+      if let index = loops.firstIndex(where: { $0.loop === wait.loop }) {
+        loops[index].ends.append((wait, share))
       } else {
         loops.append((wait.loop, [(wait, share)]))
       }
     }
+    metrics.recordCoalesced(.merged, requests: max(served - 1, 0) - max(before - 1, 0))
     for (loop, ends) in loops {
       loop.execute { for (wait, share) in ends { wait.value.end(.value(share)) } }
     }
@@ -227,12 +215,12 @@ final class BatchMerger: Sendable {
 }
 
 extension GatewayError {
-  /// Something that was asked for may be the reason: the adapter refused the request, or the upstream answered with no answer.
-  fileprivate var mayBeAPoints: Bool { code == .badRequest || code == .upstreamMalformed }
+  /// A code in the request may be the reason: the adapter rejected the request, or the upstream's response is not one.
+  fileprivate var mayBeCausedByCode: Bool { code == .badRequest || code == .upstreamMalformed }
 }
 
 extension Body {
-  /// All of it; nil, and the rest is not read, where it is longer or memory is short.
+  /// Returns the whole body; nil, without reading the rest, when it is longer than the limit or memory is short.
   fileprivate func gathered(upTo limit: Int, _ memory: MemoryBudget) async throws(AdapterError) -> [UInt8]? {
     guard case .stream(var bytes, let rest) = self else { return prefix.count <= limit ? prefix : nil }
     memory.add(bytes.count)

@@ -1,32 +1,32 @@
 import AdapterAPI
 
-/// A point's code or id: its bytes, for two spellings that Unicode calls equal may be two points.
+/// A point's code or id, compared by its bytes: two spellings that Unicode calls equal may be two points.
 struct PointCode: Hashable, Sendable {
   let bytes: ArraySlice<UInt8>
 
   static func == (a: PointCode, b: PointCode) -> Bool { a.bytes.elementsEqual(b.bytes) }
 
-  /// `Hasher` is seeded per process, so nobody can choose codes that collide.
+  /// `Hasher` is seeded per process, so a caller can't choose codes that collide.
   func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
 }
 
-/// The codes that one caller asks for, where his body says nothing else.
+/// The codes in the body of a request that can be merged.
 ///
-/// Merged is a body only if it is exactly `{"codes":["…",…]}`: one member, texts without escapes, none empty, none twice. Of
-/// any other nobody knows what the upstream would make of it; it goes upstream by itself, as it came.
+/// The body must be exactly `{"codes":["…",…]}`: one member, strings without escapes, none empty, none twice. The meaning of any
+/// other body is the upstream's affair, so it goes upstream by itself and unchanged.
 struct CodeList: Sendable {
   /// In the caller's order.
   let codes: [PointCode]
-  /// The bytes of the body, which stays in memory with them.
+  /// The size of the body, which stays in memory with the codes.
   let size: Int
 
-  /// No longer body is merged, and no merged one is longer: the default of what one caller may send.
+  /// The largest body that is merged, and the largest merged body, in bytes: the default limit of a caller's body.
   static let largestBody = 1 << 20
 
   /// - Parameters:
-  ///   - body: one JSON object (`JSONShape`).
-  ///   - member: what the array of codes is called.
-  ///   - max: how many codes one call may have.
+  ///   - body: one JSON object that `JSONShape` has accepted.
+  ///   - member: the name of the array of codes.
+  ///   - max: the largest number of codes in one call.
   init?(_ body: [UInt8], member: String, max: Int) {
     guard body.count <= CodeList.largestBody else { return nil }
     var scan = Scan(body)
@@ -46,7 +46,7 @@ struct CodeList: Sendable {
     size = body.count
   }
 
-  /// Moves over JSON that is known to be well-formed.
+  /// Matches tokens of well-formed JSON. Returns slices of the body, so that the codes are not copied.
   private struct Scan {
     let body: [UInt8]
     var position = 0
@@ -54,7 +54,7 @@ struct CodeList: Sendable {
     init(_ body: [UInt8]) { self.body = body }
 
     private mutating func skipSpace() {
-      while position < body.count, [0x20, 0x0a, 0x0d, 0x09].contains(body[position]) { position += 1 }
+      while position < body.count, [0x20, 0x0A, 0x0D, 0x09].contains(body[position]) { position += 1 }
     }
 
     var isAtEnd: Bool {
@@ -64,7 +64,7 @@ struct CodeList: Sendable {
       }
     }
 
-    /// False, and no step, where another byte comes next.
+    /// Skips a byte; false where another one comes next.
     mutating func skip(_ byte: UInt8) -> Bool {
       skipSpace()
       guard position < body.count, body[position] == byte else { return false }
@@ -72,7 +72,7 @@ struct CodeList: Sendable {
       return true
     }
 
-    /// What stands between two quotes; nil where no text comes next, or one with an escape.
+    /// Returns the inside of a string; nil where none comes next, or one with an escape.
     mutating func text() -> ArraySlice<UInt8>? {
       guard skip(UInt8(ascii: "\"")) else { return nil }
       let start = position

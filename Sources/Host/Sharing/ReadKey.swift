@@ -1,42 +1,35 @@
 import AdapterAPI
 
-/// What makes two reading requests the same: adapter, operation, the fields that may change the answer, and the body, byte for byte.
+/// Identifies a reading request: adapter, operation, identifying fields and body. Two requests with equal keys get the same response.
 ///
-/// An adapter instance has one upstream identity, and its token, so that the token needs no place of its own here. The bytes are
-/// those of the request, not copied. Compared whole; the hash is seeded, so that nobody can choose bodies that collide.
+/// An adapter instance has one upstream identity and one token, so the token is no part of the key. The bytes are those of the
+/// request, not copied, and compared whole. The hash is seeded, so that a caller can't choose bodies that collide.
 struct ReadKey: Hashable, Sendable {
   let adapter: Int
-  let operation: Operation
-  private let fields: [UInt8]
-  /// So many of the fields' bytes count: what follows names one request, not a kind.
-  private let meaning: Int
-  private let body: [UInt8]
-  private let hash: Int
+  private let request: AdapterRequest
+  let hash: UInt64
 
   init(adapter: Int, _ request: AdapterRequest) {
     self.adapter = adapter
-    operation = request.operation
-    fields = request.allFields.bytes
-    body = request.body
-    let meaning = request.identifyingFields.count
-    self.meaning = meaning
+    self.request = request
+    let fields = request.identifyingFields
     var hasher = Hasher()
     hasher.combine(adapter)
-    hasher.combine(meaning)
-    fields.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[..<meaning])) }
-    body.withUnsafeBytes { hasher.combine(bytes: $0) }
-    hash = hasher.finalize()
+    hasher.combine(fields.count)
+    fields.withUnsafeBytes { hasher.combine(bytes: $0) }
+    request.body.withUnsafeBytes { hasher.combine(bytes: $0) }
+    hash = UInt64(bitPattern: Int64(hasher.finalize()))
   }
 
-  /// One of a number of places for this key.
-  func place(among count: Int) -> Int { Int(UInt(bitPattern: hash) % UInt(count)) }
+  /// The index of this key's stripe. Uses other bits than the stripe's tables do.
+  func stripe(among count: Int) -> Int { Int((hash >> 32) % UInt64(count)) }
 
-  /// The bytes that it keeps in memory.
-  var size: Int { fields.capacity + body.capacity }
+  /// The memory that the key holds, in bytes.
+  var size: Int { request.allFields.bytes.capacity + request.body.capacity }
 
   static func == (a: ReadKey, b: ReadKey) -> Bool {
-    a.hash == b.hash && a.adapter == b.adapter && a.operation == b.operation && a.meaning == b.meaning
-      && a.body == b.body && a.fields[..<a.meaning] == b.fields[..<b.meaning]
+    a.hash == b.hash && a.adapter == b.adapter && a.request.operation == b.request.operation
+      && a.request.body == b.request.body && a.request.identifyingFields == b.request.identifyingFields
   }
 
   func hash(into hasher: inout Hasher) { hasher.combine(hash) }

@@ -1,17 +1,17 @@
 import AdapterAPI
 
-/// How a route's reading requests share upstream calls. Spans are nanoseconds, a day at the most.
+/// How the reading requests of a route share upstream calls. All times are in nanoseconds.
 struct SharingPolicy: Sendable {
-  /// How long an answer is reused.
+  /// The age up to which a cached response is fresh.
   var cache: Int64
-  /// How much longer it is given while one request fetches the next.
+  /// The time after that for which it is used while one request fetches the next.
   var stale: Int64
-  /// How long after a write the upstream may still show what was before.
+  /// The time after a write for which the upstream may still show the value before.
   var settle: Int64
-  /// How much longer an answer is kept for times in which the upstream may not be asked.
+  /// The time after that for which it is stored, because the upstream's budget may allow no call.
   var reserve: Int64
 
-  /// How long that is where the adapter has a budget: as long as the longest that a budget may refuse.
+  /// The reserve where the adapter has a budget: the longest time for which a budget may refuse calls.
   static let budgetReserve: Int64 = 86_400_000_000_000
 
   /// Nil for a route that shares nothing, as one that writes never does.
@@ -29,46 +29,10 @@ struct SharingPolicy: Sendable {
     self.reserve = reserve
   }
 
-  /// Answers are kept.
-  var keeps: Bool { cache > 0 }
-  /// How long an answer is given without asking whether the upstream may be called.
-  var life: Int64 { cache + stale }
-  /// How long an answer stays in memory.
-  var kept: Int64 { life + reserve }
-}
-
-/// An answer that several may hold at once. It counts in the server's memory once, until the last of them has let it go.
-struct HeldAnswer: Sendable {
-  var response: AdapterResponse
-  /// Nil: it is still arriving, or counts where it is sent from.
-  var charge: MemoryCharge?
-}
-
-/// A reading request's answer, and what the caller is told of where it came from.
-struct SharedRead: Sendable {
-  var response: AdapterResponse
-  /// Nil: the answer is this request's alone.
-  var charge: MemoryCharge?
-  /// Nil: from a call to the upstream, this request's own or one that it joined.
-  var kept: Kept?
-
-  struct Kept: Sendable {
-    var isStale: Bool
-    /// Whole seconds.
-    var age: Int
-  }
-
-  init(_ response: AdapterResponse) { self.response = response }
-
-  init(_ answer: HeldAnswer, kept: Kept? = nil) {
-    response = answer.response
-    charge = answer.charge
-    self.kept = kept
-  }
-
-  /// `X-Gateway-Source`. That nothing real stands behind an answer is said of a kept one too: only `live` is replaced.
-  func source(of adapter: AdapterInstance) -> String {
-    guard let kept, adapter.source == "live" else { return adapter.source }
-    return kept.isStale ? "stale" : "cache"
-  }
+  /// Responses are cached.
+  var usesCache: Bool { cache > 0 }
+  /// The age up to which a response is used although the upstream may be called.
+  var usableTime: Int64 { cache + stale }
+  /// The age up to which a response stays in memory.
+  var storageTime: Int64 { usableTime + reserve }
 }

@@ -1,34 +1,35 @@
 import AdapterAPI
 import Synchronization
 
-/// Counts the writes to one upstream, so that no reader is given what was read before a write that he may know of.
+/// Counts the writes to one upstream, so that a reader never gets a response from before a write that it may know of.
 ///
-/// The number moves when a write starts and when it ends. Who has seen a write's answer sees the number that its end left behind,
-/// and with it knows every answer that is older. It outlives a reload: it belongs to the upstream, not to a configuration.
+/// The number moves when a write starts and when it ends. A caller that has seen a write's response sees the number that the write's
+/// end left behind, and so recognizes every older response. It belongs to the upstream, not to a configuration, and outlives a reload.
 final class WriteEpoch: Sendable {
   private let number = Atomic<UInt64>(0)
-  private let underWay = Atomic<Int>(0)
-  /// Monotonic nanoseconds; of the write that ended last.
+  private let inProgress = Atomic<Int>(0)
+  /// The end of the last write, in monotonic nanoseconds.
   private let lastEnd = Atomic<Int64>(.min)
 
-  // Sequentially consistent throughout: what a reader concludes rests on the order of the three.
+  // Sequentially consistent throughout: a reader relies on the order of the three.
 
   var current: UInt64 { number.load(ordering: .sequentiallyConsistent) }
 
-  /// Before the first byte of a write may leave.
+  /// Must be called before the first byte of a write may leave.
   func writeBegins() {
-    underWay.add(1, ordering: .sequentiallyConsistent)
+    inProgress.add(1, ordering: .sequentiallyConsistent)
     number.add(1, ordering: .sequentiallyConsistent)
   }
 
-  /// The write has its answer, or never will; before anybody is told. The time is read here, where it can't be too early.
+  /// Must be called when the write has its response, or will never have one, before the caller is told. The clock is read here, where
+  /// the time can't be too early.
   func writeEnds(at now: Instant = Instant(nanoseconds: System.monotonic())) {
     raiseLastEnd(to: now.nanoseconds)
-    underWay.subtract(1, ordering: .sequentiallyConsistent)
+    inProgress.subtract(1, ordering: .sequentiallyConsistent)
     number.add(1, ordering: .sequentiallyConsistent)
   }
 
-  /// Two writes may end at once on two loops; the later one counts.
+  /// Two writes may end at once on two loops; the later end counts.
   private func raiseLastEnd(to time: Int64) {
     var seen = lastEnd.load(ordering: .sequentiallyConsistent)
     while seen < time {
@@ -39,18 +40,18 @@ final class WriteEpoch: Sendable {
     }
   }
 
-  /// What a reader goes by.
+  /// The state of the writes when a reader comes in.
   struct View: Sendable {
     var number: UInt64
-    /// From then on the upstream shows every write that has ended; never, while one is under way.
+    /// From this time on the upstream shows every write that has ended. `distantFuture` while a write is in progress.
     var settledFrom: Instant
   }
 
-  /// - Parameter settle: how many nanoseconds after a write's end the upstream may still show what was before.
+  /// - Parameter settle: how long after a write's end the upstream may still show the value before, in nanoseconds.
   func view(settle: Int64) -> View {
-    // The number first: a write that begins after this look moves it, and is noticed by whoever looks again.
+    // The number is read first: a write that begins after this moves it, and the next view shows that.
     let number = current
-    guard underWay.load(ordering: .sequentiallyConsistent) == 0 else {
+    guard inProgress.load(ordering: .sequentiallyConsistent) == 0 else {
       return View(number: number, settledFrom: .distantFuture)
     }
     let end = Instant(nanoseconds: lastEnd.load(ordering: .sequentiallyConsistent))

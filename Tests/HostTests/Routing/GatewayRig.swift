@@ -3,7 +3,7 @@ import Foundation
 
 @testable import Host
 
-/// A gateway over the mock adapter, in this process.
+/// The configuration of a gateway with the mock adapter, in this process.
 struct GatewayRig: Sendable {
   static let secret = "0123456789abcdef0123456789abcdef"
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Host
 
-/// One gateway for all requests of the suite; it ends with the process.
+/// One gateway serves all tests of the suite. It ends with the process.
 @Suite(.blocking) struct GatewayTests {
   private static let started = Result { try start() }
 
@@ -15,7 +15,7 @@ import Testing
     let drain: @Sendable () -> Void
   }
 
-  /// A gateway belongs to the thread that made it.
+  /// Starts a gateway on a thread of its own, to which it belongs.
   private static func start() throws -> Running {
     let box = Collected<Running>()
     let failures = Collected<String>()
@@ -23,7 +23,7 @@ import Testing
     let drained = ThreadSignal()
     Thread.detachNewThread {
       let source = GatewayRig.source()
-      guard let checked = source.load().checked else { return failures.add("the configuration is bad") }
+      guard let checked = source.load().checked else { return failures.add("the configuration is not valid") }
       do throws(Gateway.StartError) {
         let gateway = try Gateway(checked, from: source, log: GatewayRig.quietLog())
         box.add(
@@ -45,79 +45,79 @@ import Testing
     return box.all[0]
   }
 
-  private func ask(_ request: String) throws -> TestMessage {
+  private func send(_ request: String) throws -> TestMessage {
     let running = try GatewayTests.started.get()
     let client = try #require(TestSocket.connect(to: running.address))
     return try #require(client.ask(request))
   }
 
-  private func code(_ answer: TestMessage) -> String? {
-    let object = try? JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: String]
-    #expect(object?["requestId"] == answer["X-Request-Id"])
+  private func code(_ response: TestMessage) -> String? {
+    let object = try? JSONSerialization.jsonObject(with: Data(response.body)) as? [String: String]
+    #expect(object?["requestId"] == response["X-Request-Id"])
     return object?["code"]
   }
 
   private let json = "Content-Type: application/json\r\n"
   private let values = "/api/iot/codes/values"
 
-  @Test func `values of the mock come back, and say that they are the mock's`() throws {
-    let answer = try ask(
+  @Test func `values of the mock adapter are responded with their source and request id`() throws {
+    let response = try send(
       post(values, #"{"codes":["C_5001_AV_0001"]}"#, json + GatewayRig.token() + "X-Request-Id: mine\r\n"))
-    #expect(answer.status == 200)
-    #expect(answer["X-Gateway-Source"] == "mock" && answer["X-Request-Id"] == "mine")
-    #expect(answer.text.contains("C_5001_AV_0001"))
+    #expect(response.status == 200)
+    #expect(response["X-Gateway-Source"] == "mock" && response["X-Request-Id"] == "mine")
+    #expect(response.text.contains("C_5001_AV_0001"))
   }
 
-  @Test func `first the route, then the token, then the roles, then the body`() throws {
-    let nobody = try ask(post("/nowhere", "not JSON"))
-    #expect(nobody.status == 404 && code(nobody) == "not_found")
-    let method = try ask(get(values))
+  @Test func `a request is checked in the order route, token, roles, body`() throws {
+    let unknown = try send(post("/nowhere", "not JSON"))
+    #expect(unknown.status == 404 && code(unknown) == "not_found")
+    let method = try send(get(values))
     #expect(method.status == 405 && method["Allow"] == "POST" && code(method) == "method_not_allowed")
     for token in [
       "", "Authorization: Bearer x.y.z\r\n", "Authorization: Basic eDp5\r\n",
       GatewayRig.token(lifetime: .seconds(-3600)),
     ] {
-      let refused = try ask(post(values, "not JSON", token))
+      let refused = try send(post(values, "not JSON", token))
       #expect(refused.status == 401 && refused["WWW-Authenticate"] == "Bearer" && code(refused) == "unauthorized")
     }
     let set = "/api/iot/codes/set"
-    let forbidden = try ask(post(set, "not JSON", GatewayRig.token(roles: ["reader"])))
+    let forbidden = try send(post(set, "not JSON", GatewayRig.token(roles: ["reader"])))
     #expect(forbidden.status == 403 && code(forbidden) == "forbidden")
-    let bad = try ask(post(set, "not JSON", GatewayRig.token(roles: ["writer"])))
+    let bad = try send(post(set, "not JSON", GatewayRig.token(roles: ["writer"])))
     #expect(bad.status == 400 && code(bad) == "bad_json")
-    #expect(try ask(post("/open", #"{"codes":[]}"#)).status != 401)
+    #expect(try send(post("/open", #"{"codes":[]}"#)).status != 401)
   }
 
   @Test(arguments: [
     "", "[]", "{", #"{"a":1,"a":2}"#, #"{"a":1} x"#, "{\"a\":\"\u{1}\"}", String(repeating: "[", count: 100),
   ])
-  func `a body that is not one good JSON object is refused`(_ body: String) throws {
-    let answer = try ask(post(values, body, json + GatewayRig.token()))
-    #expect(answer.status == 400 && code(answer) == "bad_json")
+  func `a body that is not one valid JSON object is refused`(_ body: String) throws {
+    let response = try send(post(values, body, json + GatewayRig.token()))
+    #expect(response.status == 400 && code(response) == "bad_json")
   }
 
-  @Test func `an empty body is one for alarms, another type is none anywhere, a long one is too long`() throws {
-    #expect(try ask(post("/api/iot/alarms", "", GatewayRig.token())).status == 200)
-    let text = try ask(post(values, "{}", "Content-Type: text/plain\r\n" + GatewayRig.token()))
+  @Test func `body limits: empty for alarms only, JSON types only, up to the maximum size`() throws {
+    #expect(try send(post("/api/iot/alarms", "", GatewayRig.token())).status == 200)
+    let text = try send(post(values, "{}", "Content-Type: text/plain\r\n" + GatewayRig.token()))
     #expect(text.status == 415 && code(text) == "unsupported_media_type")
-    let long = try ask(post(values, "{\"x\":\"\(String(repeating: "x", count: 70_000))\"}", GatewayRig.token()))
+    let long = try send(post(values, "{\"x\":\"\(String(repeating: "x", count: 70_000))\"}", GatewayRig.token()))
     #expect(long.status == 413 && code(long) == "body_too_large")
-    let later = try ask(get("/api/status", GatewayRig.token()))
+    let later = try send(get("/api/status", GatewayRig.token()))
     #expect(later.status == 501 && code(later) == "unsupported_operation")
   }
 
-  @Test func `the token route answers, to HEAD too, and is not stored anywhere`() throws {
-    let answer = try ask(get("/api/iot/token", GatewayRig.token()))
-    #expect(answer.status == 200 && answer["Cache-Control"] == "no-store")
-    #expect(answer.text.contains("\"adapter\":\"demo\""))
+  @Test func `the token route serves GET and HEAD, and forbids storing`() throws {
+    let response = try send(get("/api/iot/token", GatewayRig.token()))
+    #expect(response.status == 200 && response["Cache-Control"] == "no-store")
+    #expect(response.text.contains("\"adapter\":\"demo\""))
     let running = try GatewayTests.started.get()
     let client = try #require(TestSocket.connect(to: running.address))
     client.send("HEAD /api/iot/token HTTP/1.1\r\nHost: h\r\n\(GatewayRig.token())\r\n")
     #expect(client.receiveMessage(hasBody: false)?.status == 200)
-    #expect(client.ask(get("/nowhere"))?.status == 404, "the connection goes on")
+    #expect(client.ask(get("/nowhere"))?.status == 404, "the connection continues")
   }
 
-  @Test func `the admin pages live on their own listener`() throws {
+  @Test func `the admin pages are served on their own listener only`() throws {
     let running = try GatewayTests.started.get()
     let client = try #require(TestSocket.connect(to: running.admin))
     #expect(client.ask(get("/livez"))?.text == "ok\n")
@@ -125,10 +125,10 @@ import Testing
     #expect(client.ask(get("/metrics"))?.text.contains("gateway_http_requests_total") == true)
     #expect(client.ask(post("/livez", ""))?.status == 405)
     #expect(client.ask(get(values))?.status == 404)
-    #expect(try ask(get("/metrics")).status == 404)
+    #expect(try send(get("/metrics")).status == 404)
   }
 
-  @Test func `a draining gateway ends what is in flight, and refuses new connections at once`() throws {
+  @Test func `a draining gateway finishes requests in flight, and refuses new connections at once`() throws {
     let running = try GatewayTests.start()
     let idle = try #require(TestSocket.connect(to: running.address))
     #expect(idle.ask(get("/nowhere"))?.status == 404)
@@ -142,12 +142,12 @@ import Testing
     }
     #expect(idle.receiveAll().end == .finished)
     idle.close()
-    // The listener is closed before the wait for what is in flight: a connection is refused, not left waiting.
+    // The listener is closed before the wait for requests in flight: a connection is refused, not left waiting.
     #expect(TestSocket.connect(to: running.address) == nil)
     #expect(isDrained.count == 0)
     busy.send(#"{"codes":[]}"#)
-    let answer = busy.receiveMessage()
-    #expect(answer?.status != nil && answer?.keepsAlive == false)
+    let response = busy.receiveMessage()
+    #expect(response?.status != nil && response?.keepsAlive == false)
     busy.close()
     let end = System.monotonic() + 10_000_000_000
     while isDrained.count == 0, System.monotonic() < end { usleep(1_000) }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Host
 
-/// A merger before an upstream in memory.
+/// A merger and its upstream in memory.
 private final class MergerRig: Sendable {
   let merger: BatchMerger
   let metrics = AdapterMetrics(adapter: "main")
@@ -14,10 +14,10 @@ private final class MergerRig: Sendable {
   let gate: Gate?
   private let model: Mutex<ModelUpstream>
   private let seen = Mutex<[AdapterRequest]>([])
-  /// Of each call, whether everybody it is for could do without.
+  /// `isRenewal` of each call.
   let renewals = Mutex<[Bool]>([])
 
-  /// - Parameter gate: the upstream answers when it is open.
+  /// - Parameter gate: the upstream responds when it is open.
   init(_ model: ModelUpstream = ModelUpstream(), gate: Gate? = nil) {
     self.model = Mutex(model)
     self.gate = gate
@@ -30,7 +30,7 @@ private final class MergerRig: Sendable {
 
   func change(_ change: (inout ModelUpstream) -> Void) { model.withLock { change(&$0) } }
 
-  /// One caller, on that loop.
+  /// Sends a request on that loop.
   func ask(
     _ codes: [String], on loop: EventLoop, body: [UInt8]? = nil, fields: String = "", traceFields: String = "",
     epoch: UInt64 = 0,
@@ -40,14 +40,14 @@ private final class MergerRig: Sendable {
       operation: .values, fields: Fields(checkedBlock: Array(fields.utf8)),
       traceFields: Fields(checkedBlock: Array(traceFields.utf8)), body: body ?? ModelUpstream.body(codes))
     return task(on: loop) {
-      let answer = await self.merger.answer(
-        to: request, BatchMerger.Policy(window: window, max: max), epoch: epoch, deadline: deadline,
+      let result = await self.merger.result(
+        of: request, Configuration.Batch(window: window, max: max), epoch: epoch, deadline: deadline,
         isRenewal: isRenewal
       ) { request, _, isRenewal in
         self.renewals.withLock { $0.append(isRenewal) }
         return await self.upstream(request, on: loop)
       }
-      return answer.map { String(decoding: $0.body.prefix, as: UTF8.self) }
+      return result.map { String(decoding: $0.body.prefix, as: UTF8.self) }
     }
   }
 
@@ -75,12 +75,12 @@ private final class CollectedLog: AdapterLog {
   var all: [String] { lines.withLock { $0 } }
 }
 
-/// Starts tasks that run in one turn of their loop: no window closes between the first and the last of them.
+/// Starts tasks in one turn of their loop, so that no window closes between them.
 private func inOneTurn<T: Sendable>(of loop: EventLoop, _ start: @escaping @Sendable () -> T) async -> T {
   await onLoop(loop, start)
 }
 
-/// What a caller got, or the word of his error.
+/// The response's body, or the error's code.
 private func text(of task: Task<Result<String, GatewayError>, Never>) async -> String {
   switch await task.value {
   case .success(let text): text
@@ -88,17 +88,16 @@ private func text(of task: Task<Result<String, GatewayError>, Never>) async -> S
   }
 }
 
-@Suite("Merging requests of different callers", .blocking)
-struct BatchMergerTests {
+@Suite(.blocking) struct BatchMergerTests {
   private static let long = Duration.seconds(60)
 
-  @Test func `callers on two loops within the window become one call, and each gets his own`() async {
+  @Test func `requests on two loops within a window become one call, and each gets its own elements`() async {
     await withLoops(2) { group in
       var model = ModelUpstream()
       model.sorts = true
       let rig = MergerRig(model)
       let lists = (0..<20).map { ["C_\($0)", "shared", "D_\($0)"] }
-      // It closes when the last of them has come.
+      // The window closes when the last of them has come in.
       let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 41) }
       for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
       #expect(rig.calls.count == 1)
@@ -106,7 +105,7 @@ struct BatchMergerTests {
     }
   }
 
-  @Test func `somebody who is alone in his window sends his own body, byte for byte`() async {
+  @Test func `a request that is alone in its window is sent with its own body`() async {
     await withLoops { group in
       let rig = MergerRig()
       let body = " { \"codes\" : [ \"a\" ] } "
@@ -117,7 +116,7 @@ struct BatchMergerTests {
     }
   }
 
-  @Test func `a body of another form does not wait for a window`() async {
+  @Test func `a request with a body of another form does not wait for a window`() async {
     await withLoops { group in
       let rig = MergerRig()
       let body = #"{"codes":["a"],"more":1}"#
@@ -126,18 +125,18 @@ struct BatchMergerTests {
     }
   }
 
-  @Test func `a full window closes at once, and no call has more codes than one may have`() async {
+  @Test func `a full window closes at once, and no call has more codes than the maximum`() async {
     await withLoops(2) { group in
       let rig = MergerRig()
       let lists = (0..<9).map { caller in (0..<4).map { "C_\(caller)_\($0)" } }
-      // Twelve codes a call: three callers each, and nobody waits for the minute to pass.
+      // Twelve codes a call: three requests each, and none waits for the minute to pass.
       let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 12) }
       for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
       #expect(rig.calls.count == 3)
     }
   }
 
-  @Test func `a list that no longer fits closes the window and opens the next`() async {
+  @Test func `a list that does not fit closes the window and opens the next`() async {
     await withLoops { group in
       let rig = MergerRig()
       let loop = group.loops[0]
@@ -156,7 +155,7 @@ struct BatchMergerTests {
     }
   }
 
-  @Test func `another property, another Accept and another epoch are other windows`() async {
+  @Test func `requests with another property, Accept or epoch have another window`() async {
     await withLoops { group in
       let rig = MergerRig()
       let loop = group.loops[0]
@@ -174,17 +173,17 @@ struct BatchMergerTests {
     }
   }
 
-  @Test func `a caller that leaves ends nothing for the others, and one without patience waits no longer`() async {
+  @Test func `a request that is cancelled or out of time ends nothing for the rest`() async {
     await withLoops(2) { group in
       let gate = Gate()
       let rig = MergerRig(gate: gate)
       let first = rig.ask(["a"], on: group.loops[0], window: Self.long, max: 3)
-      let hasty = rig.ask(["b"], on: group.loops[0], window: Self.long, max: 3, deadline: inMilliseconds(60))
+      let short = rig.ask(["b"], on: group.loops[0], window: Self.long, max: 3, deadline: inMilliseconds(60))
       let other = rig.ask(["c"], on: group.loops[1], window: Self.long, max: 3)
       #expect(await eventually { gate.arrived == 1 })
       first.cancel()
-      guard case .failure = await first.value, case .failure(let error) = await hasty.value else {
-        Issue.record("an answer before the upstream's")
+      guard case .failure = await first.value, case .failure(let error) = await short.value else {
+        Issue.record("a response before the upstream's")
         return
       }
       #expect(error.status == 504)
@@ -194,7 +193,7 @@ struct BatchMergerTests {
     }
   }
 
-  @Test func `bodies count in the server's memory until their call is over, though their callers have left`() async {
+  @Test func `bodies count in the server's memory until their call is over, also after their callers left`() async {
     await withLoops(2) { group in
       let gate = Gate()
       let rig = MergerRig(gate: gate)
@@ -211,10 +210,8 @@ struct BatchMergerTests {
     }
   }
 
-  @Test(
-    "a call for somebody who has no older answer is no renewal, whoever opened its window",
-    arguments: [([true, true], true), ([true, false], false), ([false, true], false)])
-  func renewal(callers: [Bool], isRenewal: Bool) async {
+  @Test(arguments: [([true, true], true), ([true, false], false), ([false, true], false)])
+  func `a call is a renewal only if each of its requests is`(callers: [Bool], isRenewal: Bool) async {
     await withLoops { group in
       let rig = MergerRig()
       let loop = group.loops[0]
@@ -226,10 +223,10 @@ struct BatchMergerTests {
     }
   }
 
-  @Test func `only the asker of a poison sees it`() async {
+  @Test func `only the request for a rejected code sees the rejection`() async {
     await withLoops(2) { group in
       var model = ModelUpstream()
-      model.poisons = ["C_5"]
+      model.rejected = ["C_5"]
       let rig = MergerRig(model)
       let lists = (0..<16).map { ["C_\($0)"] }
       let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 16) }
@@ -238,7 +235,7 @@ struct BatchMergerTests {
     }
   }
 
-  @Test func `a member that the adapter does not know switches merging off, and the log says so once`() async {
+  @Test func `an unknown member switches merging off, and the log says so once`() async {
     await withLoops { group in
       var model = ModelUpstream()
       model.unknown = #""total":2"#
@@ -254,7 +251,7 @@ struct BatchMergerTests {
     }
   }
 
-  @Test func `many callers with many codes are one call, and soon done`() async {
+  @Test func `three hundred requests with two hundred codes are one call, soon done`() async {
     await withLoops(2) { group in
       let rig = MergerRig()
       let lists = (0..<300).map { caller in (0..<199).map { "C_\(($0 + caller) % 200)" } }

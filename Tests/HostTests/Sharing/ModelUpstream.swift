@@ -2,7 +2,7 @@ import AdapterAPI
 
 @testable import Host
 
-/// Random numbers that a seed decides, so that a case that failed can be run again.
+/// Random numbers from a seed, so that a failed case can be repeated.
 struct SeededNumbers: RandomNumberGenerator {
   private var state: UInt64
   init(_ seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1 }
@@ -15,30 +15,30 @@ struct SeededNumbers: RandomNumberGenerator {
   }
 }
 
-/// An upstream in memory: the answer to a list of codes, as text, with whatever JSON allows in it.
+/// An upstream in memory, whose responses to a list of codes use all that JSON allows.
 struct ModelUpstream {
   static let merging = PointMerging(
     codes: "codes",
     arrays: [PointMerging.Elements("ResultPointObjArr"), PointMerging.Elements("errors", isLeftOutWhenEmpty: true)],
     id: "pointId", common: ["code", "msg"])
 
-  /// Points that make any request fail that asks for them.
-  var poisons: Set<String> = []
-  /// Points that the upstream leaves out.
+  /// Codes for which every request is rejected.
+  var rejected: Set<String> = []
+  /// Points that a response leaves out.
   var missing: Set<String> = []
   /// Points that stand in `errors`.
   var broken: Set<String> = []
-  /// Answers in its own order instead of the caller's.
+  /// Responses have the upstream's order instead of the request's.
   var sorts = false
-  /// White space between everything.
+  /// White space stands between all tokens.
   var isSpaced = false
-  /// Ids in answers have their characters escaped.
+  /// Ids in responses are escaped.
   var escapesIDs = false
-  /// The envelope's other members stand behind the array.
+  /// The envelope's other members stand after the array.
   var isReversed = false
-  /// Some points have two elements.
+  /// Points with two elements.
   var doubles: Set<String> = []
-  /// Members that no adapter knows.
+  /// A member that the adapter does not declare.
   var unknown = ""
   private(set) var calls: [[String]] = []
 
@@ -66,7 +66,7 @@ struct ModelUpstream {
     Array("{\"codes\":[\(codes.map { "\"\($0)\"" }.joined(separator: ","))]}".utf8)
   }
 
-  /// The answer, and whether it is a good one.
+  /// Records a call. Returns the response, and whether it is a good one.
   mutating func answer(_ codes: [String]) -> (text: [UInt8], isGood: Bool) {
     calls.append(codes)
     return Self.answer(codes, self)
@@ -75,7 +75,7 @@ struct ModelUpstream {
   func unmerged(_ codes: [String]) -> (text: [UInt8], isGood: Bool) { Self.answer(codes, self) }
 
   private static func answer(_ asked: [String], _ model: ModelUpstream) -> (text: [UInt8], isGood: Bool) {
-    guard model.poisons.isDisjoint(with: asked) else {
+    guard model.rejected.isDisjoint(with: asked) else {
       return (Array(#"{"code":500,"error":"a point of \#(asked.count) is bad"}"#.utf8), false)
     }
     let space = model.isSpaced ? " \n\t" : ""
@@ -116,7 +116,7 @@ struct ModelUpstream {
   private static func hash(_ text: String) -> Int { text.utf8.reduce(7) { ($0 * 31 + Int($1)) % 10_007 } }
 }
 
-/// An answer's members, its arrays as their elements: what has to be the same, whatever space stands between.
+/// Returns a response's members, with arrays as their elements: everything but white space.
 func pieces(_ text: [UInt8]) throws -> [String] {
   var found: [String] = []
   try text.withUnsafeBufferPointer { bytes in

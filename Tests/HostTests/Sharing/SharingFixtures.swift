@@ -2,7 +2,7 @@ import AdapterAPI
 
 @testable import Host
 
-/// Requests, answers and policies of the sharing tests.
+/// Requests, responses and policies of the sharing tests.
 enum Shared {
   static func request(
     _ body: String = #"{"codes":["P"]}"#, _ operation: AdapterAPI.Operation = .values, fields: String = "",
@@ -15,9 +15,9 @@ enum Shared {
 
   static func key(_ body: String = "{}", adapter: Int = 1) -> ReadKey { ReadKey(adapter: adapter, request(body)) }
 
-  static func answer(_ text: String = #"{"code":200}"#) -> AdapterResponse { AdapterResponse(json: Array(text.utf8)) }
+  static func response(_ text: String = #"{"code":200}"#) -> AdapterResponse { AdapterResponse(json: Array(text.utf8)) }
 
-  /// Spans in seconds.
+  /// Times are in seconds.
   static func policy(cache: Int64 = 0, stale: Int64 = 0, settle: Int64 = 1) -> SharingPolicy {
     SharingPolicy(cache: cache * second, stale: stale * second, settle: settle * second)
   }
@@ -26,13 +26,13 @@ enum Shared {
 
   static func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
 
-  /// Never written to.
+  /// Of an upstream without writes.
   static let untouched = WriteEpoch.View(number: 0, settledFrom: Instant(nanoseconds: .min))
 
-  static func flight(
+  static func call(
     _ key: ReadKey, epoch: UInt64 = 0, began: Double = 0, _ policy: SharingPolicy = Shared.policy()
-  ) -> Flight {
-    Flight(key, epoch: epoch, began: at(began), policy: policy)
+  ) -> InFlightCall {
+    InFlightCall(key, epoch: epoch, began: at(began), policy: policy)
   }
 }
 
@@ -40,7 +40,7 @@ extension AdapterResponse {
   var text: String { String(decoding: body.prefix, as: UTF8.self) }
 }
 
-extension Seats {
+extension Waiters {
   var all: [Waiter] {
     var list: [Waiter] = []
     forEach { list.append($0) }

@@ -11,8 +11,8 @@ final class SharingRig: Sendable {
   let sharing: Sharing
   let writes = WriteEpoch()
   /// One for each loop.
-  private let waits: [LoopBound<FlightWaits>]
-  /// How many calls were begun.
+  private let waits: [LoopBound<Sharing.Waits>]
+  /// The number of calls that were begun.
   let calls = Atomic<Int>(0)
   /// Every call waits here.
   let gate = Gate()
@@ -20,60 +20,71 @@ final class SharingRig: Sendable {
   init(_ group: EventLoopGroup, memory limit: Int = 64 << 20) {
     self.group = group
     memory = MemoryBudget(limit: limit)
-    waits = group.loops.map { LoopBound(FlightWaits(loop: $0), on: $0) }
+    waits = group.loops.map { LoopBound(Sharing.Waits(loop: $0), on: $0) }
     sharing = Sharing(memory: memory, home: group.loops[0])
   }
 
   enum Outcome: Sendable, Equatable {
-    case answer(String)
+    case response(String)
     case streamed(String)
-    case kept(String, isStale: Bool)
+    case cached(String, isStale: Bool)
     case failed(String)
-    case alone, timedOut, cancelled
+    case notShared
+
+    static let timedOut = Outcome.failed("upstream_timeout")
+    static let cancelled = Outcome.failed("overloaded")
   }
+
+  typealias Response = @Sendable () -> Sharing.CallResult
 
   var callCount: Int { calls.load(ordering: .sequentiallyConsistent) }
 
-  /// A request on that loop, as the pipeline makes it.
+  /// Sends a request on that loop, as the pipeline does.
   func ask(
     _ body: String = "{}", on loop: Int = 0, by policy: SharingPolicy = Shared.policy(),
-    until deadline: Instant = .distantFuture, mayRenew: Bool = true,
-    answer: @escaping @Sendable () -> Sharing.CallResult = { .success(Shared.answer()) }
+    until deadline: Instant = .distantFuture, leads: Bool = false, mayRenew: Bool = true,
+    response: @escaping Response = { .success(Shared.response()) }
   ) -> Task<Outcome, Never> {
     let waits = waits[loop % group.loops.count]
     let loop = waits.loop
     return task(on: loop) { [self] in
-      switch sharing.look(Shared.key(body), policy, writes, waits.value, mayRenew: { mayRenew }) {
-      case .kept(let read, let refresh):
-        if let refresh { start(refresh, on: loop, answer) }
-        return .kept(read.response.text, isStale: read.kept?.isStale ?? false)
-      case .seat(let seat):
-        if seat.begins { start(seat.flight, on: loop, answer) }
-        switch await sharing.wait(seat, until: deadline, waits.value) {
-        case .landed(.answer(let held)):
-          let answer = held.response
-          return answer.body.isWhole ? .answer(answer.text) : await read(answer)
-        case .landed(.failed(let error)): return .failed(error.code.rawValue)
-        case .landed(.alone): return .alone
-        case .timedOut: return .timedOut
-        case .cancelled: return .cancelled
-        }
+      let found = sharing.find(Shared.key(body), policy, writes, waits.value, leads: leads, mayRenew: { mayRenew })
+      switch found {
+      case .cached(let cached, let refresh):
+        if let refresh { start(refresh, on: loop, response) }
+        return .cached(cached.response.text, isStale: cached.cached?.isStale ?? false)
+      case .inFlight(let own) where own.isLeader:
+        let result = await result(on: loop, response)
+        return await outcome(await sharing.finish(own.call, result, writes, on: loop))
+      case .inFlight(let own):
+        if own.begins { start(own.call, on: loop, response) }
+        return await outcome(await sharing.wait(own, until: deadline, waits.value))
       }
     }
   }
 
-  private func start(
-    _ flight: Flight, on loop: EventLoop, _ answer: @escaping @Sendable () -> Sharing.CallResult
-  ) {
-    sharing.start(flight, writes, on: loop) { [self] in
-      calls.add(1, ordering: .sequentiallyConsistent)
-      guard await gate.pass(on: loop) else { return .failure(GatewayError(.overloaded, "cancelled")) }
-      return answer()
+  private func outcome(_ outcome: Sharing.Outcome?) async -> Outcome {
+    switch outcome {
+    case .response(let shared):
+      shared.response.body.isWhole ? .response(shared.response.text) : await read(shared.response)
+    case .failed(let error): .failed(error.code.rawValue)
+    case .notShared: .notShared
+    case nil: .cancelled
     }
   }
 
-  private func read(_ answer: AdapterResponse) async -> Outcome {
-    guard case .stream(var bytes, let rest) = answer.body else { return .answer(answer.text) }
+  private func start(_ call: InFlightCall, on loop: EventLoop, _ response: @escaping Response) {
+    sharing.start(call, writes, on: loop) { await self.result(on: loop, response) }
+  }
+
+  private func result(on loop: EventLoop, _ response: Response) async -> Sharing.CallResult {
+    calls.add(1, ordering: .sequentiallyConsistent)
+    guard await gate.pass(on: loop) else { return .failure(GatewayError(.overloaded, "cancelled")) }
+    return response()
+  }
+
+  private func read(_ response: AdapterResponse) async -> Outcome {
+    guard case .stream(var bytes, let rest) = response.body else { return .response(response.text) }
     do {
       while let piece = try await rest.next() { bytes += piece }
       return .streamed("\(bytes.count)")
@@ -85,9 +96,11 @@ final class SharingRig: Sendable {
   /// Takes the waits off the loops, which hold them.
   deinit { for waits in waits { waits.loop.post { waits.value.removeAll() } } }
 
-  /// So many wait for an answer.
+  /// Returns when so many requests wait for the call.
   func waits(_ count: Int, for body: String = "{}") async -> Bool {
-    await eventually { sharing.withStripe(of: Shared.key(body)) { $0.flights.waiting(for: Shared.key(body)) == count } }
+    await eventually {
+      sharing.withStripe(of: Shared.key(body)) { $0.calls.waiterCount(for: Shared.key(body)) == count }
+    }
   }
 
   func write(_ body: () async -> Void = {}) async {
@@ -123,13 +136,13 @@ final class PieceStream: BodyStream {
 
   func cancel() { isCancelled.store(true, ordering: .relaxed) }
 
-  /// An answer that begins with `{"code":200,`.
-  func answer(prefix: String = #"{"code":200,"#) -> AdapterResponse {
+  /// A response that begins with `{"code":200,`.
+  func response(prefix: String = #"{"code":200,"#) -> AdapterResponse {
     AdapterResponse(status: 200, fields: Fields(), body: .stream(prefix: Array(prefix.utf8), rest: self))
   }
 }
 
-extension FlightTable {
-  /// How many wait for the flight that can be joined.
-  func waiting(for key: ReadKey) -> Int { flight(for: key).map { waiting(for: $0) } ?? 0 }
+extension InFlightCalls {
+  /// The number of requests that wait for the newest call of a key.
+  func waiterCount(for key: ReadKey) -> Int { call(for: key).map { waiterCount(of: $0) } ?? 0 }
 }

@@ -4,19 +4,31 @@ import Testing
 
 @testable import Host
 
-@Suite("Calls that several requests share")
-struct SharingTests {
-  @Test func `fifty on two loops are one call, and one answer in memory`() async {
+@Suite struct SharingTests {
+  @Test func `fifty identical requests on two loops are one call`() async {
     await withLoops(2) { group in
       let rig = SharingRig(group)
       let asked = (0..<50).map { rig.ask(on: $0) }
       #expect(await rig.waits(50))
       rig.gate.open()
-      for task in asked { #expect(await task.value == .answer(#"{"code":200}"#)) }
+      for task in asked { #expect(await task.value == .response(#"{"code":200}"#)) }
       #expect(rig.callCount == 1)
       #expect(rig.sharing.isEmpty)
-      #expect(await rig.ask().value == .answer(#"{"code":200}"#))
-      #expect(rig.callCount == 2, "nothing was kept")
+      #expect(await rig.ask().value == .response(#"{"code":200}"#))
+      #expect(rig.callCount == 2, "the response is not cached")
+    }
+  }
+
+  @Test func `a leader gets its own call's outcome, like the waiters`() async {
+    await withLoops(2) { group in
+      let rig = SharingRig(group)
+      let leader = rig.ask(leads: true)
+      #expect(await rig.waits(1))
+      let waiters = (0..<3).map { rig.ask(on: $0, leads: true) }
+      #expect(await rig.waits(4))
+      rig.gate.open()
+      for task in [leader] + waiters { #expect(await task.value == .response(#"{"code":200}"#)) }
+      #expect(rig.callCount == 1 && rig.sharing.isEmpty)
     }
   }
 
@@ -25,31 +37,31 @@ struct SharingTests {
       let rig = SharingRig(group)
       rig.gate.open()
       for number in 0..<20 {
-        #expect(await rig.ask("{\(number)}", on: number).value == .answer(#"{"code":200}"#))
+        #expect(await rig.ask("{\(number)}", on: number).value == .response(#"{"code":200}"#))
       }
       #expect(rig.callCount == 20)
       #expect(rig.sharing.isEmpty)
     }
   }
 
-  @Test func `the first caller's leaving ends nothing for the others`() async {
+  @Test func `the first request is cancelled, the call continues for the rest`() async {
     await withLoops(2) { group in
       let rig = SharingRig(group)
       let first = rig.ask()
       #expect(await rig.waits(1))
-      let others = (0..<4).map { rig.ask(on: $0) }
+      let later = (0..<4).map { rig.ask(on: $0) }
       #expect(await rig.waits(5))
       first.cancel()
       #expect(await first.value == .cancelled)
       #expect(await rig.waits(4))
       rig.gate.open()
-      for task in others { #expect(await task.value == .answer(#"{"code":200}"#)) }
+      for task in later { #expect(await task.value == .response(#"{"code":200}"#)) }
       #expect(rig.callCount == 1)
       #expect(rig.gate.cancelled == 0)
     }
   }
 
-  @Test func `when all have left the call is given up, and the next one begins anew`() async {
+  @Test func `all requests are cancelled, the call is cancelled, and the next request begins a new one`() async {
     await withLoops(2) { group in
       let rig = SharingRig(group)
       let asked = (0..<6).map { rig.ask(on: $0) }
@@ -59,12 +71,12 @@ struct SharingTests {
       #expect(await eventually { rig.gate.cancelled == 1 })
       #expect(await eventually { rig.sharing.isEmpty })
       rig.gate.open()
-      #expect(await rig.ask().value == .answer(#"{"code":200}"#))
+      #expect(await rig.ask().value == .response(#"{"code":200}"#))
       #expect(rig.callCount == 2)
     }
   }
 
-  @Test func `who comes right after the only caller has left gets the same call`() async {
+  @Test func `a request right after the only one was cancelled joins the same call`() async {
     await withLoops(2) { group in
       let rig = SharingRig(group)
       for number in 1...50 {
@@ -80,26 +92,26 @@ struct SharingTests {
         #expect(await rig.waits(1, for: body))
         #expect(rig.callCount == number)
         rig.gate.open()
-        #expect(await second.value == .answer(#"{"code":200}"#))
+        #expect(await second.value == .response(#"{"code":200}"#))
         rig.gate.close()
       }
     }
   }
 
-  @Test func `each waits until his own deadline`() async {
+  @Test func `each request waits until its own deadline`() async {
     await withLoops(2) { group in
       let rig = SharingRig(group)
-      let patient = rig.ask()
+      let long = rig.ask()
       #expect(await rig.waits(1))
       #expect(await rig.ask(on: 1, until: inMilliseconds(20)).value == .timedOut)
       #expect(await rig.waits(1))
       rig.gate.open()
-      #expect(await patient.value == .answer(#"{"code":200}"#))
+      #expect(await long.value == .response(#"{"code":200}"#))
       #expect(rig.callCount == 1)
     }
   }
 
-  @Test func `an error is everybody's, and not repeated for anybody`() async {
+  @Test func `an error is the outcome of every request, without further calls`() async {
     await withLoops(2) { group in
       let rig = SharingRig(group)
       let asked = (0..<8).map { number in
@@ -113,27 +125,27 @@ struct SharingTests {
     }
   }
 
-  @Test func `nobody who comes after a write gets the answer of a call from before it`() async {
+  @Test func `a request after a write does not join a call from before it`() async {
     await withLoops(2) { group in
       let rig = SharingRig(group)
-      let before = rig.ask { .success(Shared.answer("old")) }
+      let before = rig.ask { .success(Shared.response("old")) }
       #expect(await rig.waits(1))
       var during: Task<SharingRig.Outcome, Never>?
       await rig.write {
-        during = rig.ask(on: 1) { .success(Shared.answer("meanwhile")) }
+        during = rig.ask(on: 1) { .success(Shared.response("during")) }
         #expect(await eventually { rig.gate.arrived == 2 })
       }
-      let after = rig.ask { .success(Shared.answer("new")) }
+      let after = rig.ask { .success(Shared.response("new")) }
       #expect(await eventually { rig.gate.arrived == 3 })
       rig.gate.open()
-      #expect(await before.value == .answer("old"))
-      #expect(await during?.value == .answer("meanwhile"))
-      #expect(await after.value == .answer("new"))
+      #expect(await before.value == .response("old"))
+      #expect(await during?.value == .response("during"))
+      #expect(await after.value == .response("new"))
       #expect(rig.sharing.isEmpty)
     }
   }
 
-  @Test func `many that come and go at random leave nothing behind`() async {
+  @Test func `two thousand requests, cancelled at random, leave nothing behind`() async {
     await withLoops(4) { group in
       let rig = SharingRig(group)
       var asked: [Task<SharingRig.Outcome, Never>] = []
@@ -144,18 +156,17 @@ struct SharingTests {
         if number % 100 == 50 { await rig.write() }
         if number == 1500 { rig.gate.open() }
       }
-      var answers = 0
+      var responses = 0
       for task in asked {
         switch await task.value {
-        case .answer(let text), .kept(let text, false):
+        case .response(let text), .cached(let text, false):
           #expect(text == #"{"code":200}"#)
-          answers += 1
+          responses += 1
         case .cancelled: break
-        // A call that was given up has ended; nobody is told of it but who had left.
         case let other: Issue.record("\(other)")
         }
       }
-      #expect(answers >= 1600)
+      #expect(responses >= 1600)
       rig.sharing.forget(adapter: 1)
       #expect(await eventually { rig.sharing.isEmpty })
       #expect(await eventually { rig.memory.used == 0 })

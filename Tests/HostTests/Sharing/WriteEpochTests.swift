@@ -3,9 +3,8 @@ import Testing
 
 @testable import Host
 
-@Suite("The epoch of an upstream's writes")
-struct WriteEpochTests {
-  @Test func `the number moves when a write starts and when it ends`() {
+@Suite struct WriteEpochTests {
+  @Test func `current moves when a write starts and when it ends`() {
     let epoch = WriteEpoch()
     let before = epoch.current
     epoch.writeBegins()
@@ -15,24 +14,24 @@ struct WriteEpochTests {
     #expect(during < epoch.current)
   }
 
-  @Test func `before the first write everything is settled`() {
+  @Test func `view before the first write is settled`() {
     let view = WriteEpoch().view(settle: 3600 * Shared.second)
     #expect(view.settledFrom <= Instant(nanoseconds: 0))
   }
 
-  @Test func `while a write is under way nothing is settled, and afterwards from its end and settle on`() {
+  @Test func `view is not settled during a write, and is settled from its end plus settle on`() {
     let epoch = WriteEpoch()
     epoch.writeBegins()
     #expect(epoch.view(settle: 0).settledFrom == .distantFuture)
     epoch.writeBegins()
     epoch.writeEnds(at: Shared.at(5))
-    #expect(epoch.view(settle: 0).settledFrom == .distantFuture, "the other one is still under way")
+    #expect(epoch.view(settle: 0).settledFrom == .distantFuture, "the other write is still in progress")
     epoch.writeEnds(at: Shared.at(7))
     #expect(epoch.view(settle: 2 * Shared.second).settledFrom == Shared.at(9))
     #expect(epoch.view(settle: 0).settledFrom == Shared.at(7))
   }
 
-  @Test func `the later of two ends counts, whichever is told first`() {
+  @Test func `view uses the later of two ends, in any order of the calls`() {
     let epoch = WriteEpoch()
     epoch.writeBegins()
     epoch.writeBegins()
@@ -41,7 +40,7 @@ struct WriteEpochTests {
     #expect(epoch.view(settle: 0).settledFrom == Shared.at(7))
   }
 
-  @Test func `a settle beyond all bounds is never over`() {
+  @Test func `view with the largest settle is never settled after a write`() {
     let epoch = WriteEpoch()
     epoch.writeBegins()
     epoch.writeEnds(at: Shared.at(7))

@@ -1,71 +1,71 @@
 import AdapterAPI
 
-/// Finds a merged answer's members and elements in its text, and refuses what is not fully understood.
-struct AnswerReader {
+/// Finds the members and elements of a merged call's response in its text, and refuses a text that is not fully understood.
+struct BatchScanner {
   /// A member of the envelope.
   struct Member: Sendable {
-    /// Where the value before it ends; 0 for the first.
+    /// The end of the value before it; 0 for the first member.
     let separator: Int
-    /// From its key to its value's end.
+    /// From the key to the end of the value.
     let text: Range<Int>
-    /// Nil: the same for everybody.
-    let array: Elements?
+    /// Nil: the same for every request.
+    var array: Elements?
   }
 
   struct Elements: Sendable {
-    /// Behind the opening bracket.
+    /// After the opening bracket.
     let open: Int
     /// The closing bracket.
     let close: Int
     let isLeftOutWhenEmpty: Bool
-    var holdsElements = false
+    var hasElements = false
   }
 
-  /// An element of one of the arrays.
+  /// An element of an array.
   struct Element: Sendable {
     let text: Range<Int>
-    /// The place of the member it stands in.
+    /// The index of its array's member.
     let member: Int
-    /// The point it is of.
+    /// The code of its point.
     let code: PointCode
   }
 
   private let text: [UInt8]
   private let merging: PointMerging
-  private let asked: Set<PointCode>
+  private let codes: Set<PointCode>
   private(set) var members: [Member] = []
-  /// The members' names.
-  private var seen: [String] = []
+  private var names: [String] = []
   private(set) var elements: [Element] = []
 
-  init(_ text: [UInt8], _ merging: PointMerging, asked: Set<PointCode>) {
+  /// - Parameter codes: the codes of the call.
+  init(_ text: [UInt8], _ merging: PointMerging, codes: Set<PointCode>) {
     self.text = text
     self.merging = merging
-    self.asked = asked
+    self.codes = codes
   }
 
-  mutating func read() throws(AnswerCut.Refusal) {
+  mutating func scan() throws(BatchSplitter.Refusal) {
     // Typed errors do not pass through `withUnsafeBufferPointer` in every toolchain; a result does.
     let text = text
     try text.withUnsafeBufferPointer { bytes in
-      Result { () throws(AnswerCut.Refusal) in
-        try readMembers(bytes)
+      Result { () throws(BatchSplitter.Refusal) in
+        try scanMembers(bytes)
         try checkHasPoints()
-        for index in members.indices { try readElements(bytes, of: index) }
+        for index in members.indices { try scanElements(bytes, of: index) }
       }
     }.get()
   }
 
-  private mutating func readMembers(_ bytes: UnsafeBufferPointer<UInt8>) throws(AnswerCut.Refusal) {
+  private mutating func scanMembers(_ bytes: UnsafeBufferPointer<UInt8>) throws(BatchSplitter.Refusal) {
     guard let base = bytes.baseAddress else { throw .form("is empty") }
-    var refusal: AnswerCut.Refusal?
+    var refusal: BatchSplitter.Refusal?
     var end = 0
     do throws(JSONShape.Problem) {
       try JSONPieces.members(of: bytes, uniqueKeys: false) { key, value in
         guard refusal == nil, let open = value.baseAddress.map({ $0 - base }) else { return }
         refusal = objection(to: key, value.first)
-        seen.append(key)
-        // Before a key there are a comma or the opening brace, and white space.
+        names.append(key)
+        // Before a key stand the opening brace or a comma, and white space.
         let separator = end
         var start = separator
         while start < open, bytes[start] != UInt8(ascii: "\"") { start += 1 }
@@ -77,56 +77,55 @@ struct AnswerReader {
         members.append(Member(separator: separator, text: start..<end, array: array))
       }
     } catch {
-      throw .form("is no JSON object")
+      throw .form("is not a JSON object")
     }
     if let refusal { throw refusal }
   }
 
-  /// An answer without the array of points says nothing of any of them; one point may be why.
-  private func checkHasPoints() throws(AnswerCut.Refusal) {
-    let names = merging.arrays.filter { !$0.isLeftOutWhenEmpty }.map(\.member)
-    if names.contains(where: { !seen.contains($0) }) { throw .once }
+  /// Refuses a response without the array of points. One of the points may be the reason.
+  private func checkHasPoints() throws(BatchSplitter.Refusal) {
+    for array in merging.arrays where !array.isLeftOutWhenEmpty && !names.contains(array.member) { throw .once }
   }
 
+  /// Returns the reason why a member is not understood; nil when it is.
+  ///
   /// - Parameter first: the value's first byte.
-  private func objection(to key: String, _ first: UInt8?) -> AnswerCut.Refusal? {
-    // Two members of one name are two answers. Nothing is read behind an unknown name, so the list is short.
-    if seen.contains(key) { return .form("has the member '\(Spelling.printable(key))' twice") }
+  private func objection(to key: String, _ first: UInt8?) -> BatchSplitter.Refusal? {
+    // Nothing is read after an unknown name, so the list of names is short.
+    if names.contains(key) { return .form("has the member '\(Spelling.printable(key))' twice") }
     if merging.common.contains(key) { return nil }
     guard merging.arrays.contains(where: { $0.member == key }) else {
       return .form("has a member that the adapter does not know: '\(Spelling.printable(key))'")
     }
-    // Null: nobody has an element.
+    // Null: no point has an element.
     if first == UInt8(ascii: "[") || first == UInt8(ascii: "n") { return nil }
-    return .form("has something else than an array in '\(Spelling.printable(key))'")
+    return .form("does not have an array in '\(Spelling.printable(key))'")
   }
 
-  private mutating func readElements(
+  private mutating func scanElements(
     _ bytes: UnsafeBufferPointer<UInt8>, of index: Int
-  ) throws(AnswerCut.Refusal) {
-    guard var array = members[index].array else { return }
+  ) throws(BatchSplitter.Refusal) {
+    guard let array = members[index].array else { return }
     let start = array.open - 1
     var isUnderstood = true
     do throws(JSONShape.Problem) {
       try JSONPieces.elements(of: UnsafeBufferPointer(rebasing: bytes[start...array.close])) { element, offset in
         let range = start + offset..<start + offset + element.count
-        guard let code = code(of: element, at: range.lowerBound), asked.contains(code) else {
+        guard let code = code(of: element, at: range.lowerBound), codes.contains(code) else {
           isUnderstood = false
           return false
         }
         elements.append(Element(text: range, member: index, code: code))
-        array.holdsElements = true
+        members[index].array?.hasElements = true
         return true
       }
     } catch {
       throw .once
     }
     guard isUnderstood else { throw .once }
-    let member = members[index]
-    members[index] = Member(separator: member.separator, text: member.text, array: array)
   }
 
-  /// The point that an element is of; nil where it does not say so exactly once, as a text.
+  /// Returns the code of an element's point; nil unless the element has it exactly once, as a string.
   private func code(of element: UnsafeBufferPointer<UInt8>, at offset: Int) -> PointCode? {
     var ids: [PointCode?] = []
     let isObject: Void? = try? JSONPieces.members(of: element, uniqueKeys: false) { key, value in

@@ -1,0 +1,119 @@
+import AdapterAPI
+
+/// The facts about one request for metrics and the access log, gathered on its way. Touched by its loop's thread only.
+final class RequestRecord {
+  var requestID = ""
+  var route: Route?
+  /// The end of the time that the route gives the request.
+  var deadline = Instant.distantFuture
+  /// The action on a resource; nil on other routes.
+  var action: ResourceAction?
+  var subject: String?
+  var operation: Operation?
+  /// The `X-Gateway-Source` of a cached response.
+  var source: String?
+  var upstreamStatus: Int?
+  var upstreamClass: UpstreamClass?
+  var error: GatewayError?
+  /// Copies of the request's head for the access log; empty without one.
+  let path: [UInt8]
+  let method: String
+  let remote: String
+  let wantsAccess: Bool
+
+  init(_ exchange: Exchange, wantsAccess: Bool) {
+    self.wantsAccess = wantsAccess
+    if wantsAccess {
+      path = Array(exchange.bytes(exchange.head.path).prefix(AccessRecord.pathLimit + 1))
+      method = String(decoding: exchange.bytes(exchange.head.methodRange), as: UTF8.self)
+      remote = exchange.remote
+    } else {
+      path = []
+      method = ""
+      remote = ""
+    }
+  }
+
+  var isWrite: Bool { operation?.isWrite == true }
+
+  /// Records the response of a call, of this request alone or of several.
+  func upstreamResponded(_ response: AdapterResponse) {
+    upstreamStatus = response.status
+    upstreamClass = UpstreamClass(response.verdict)
+  }
+
+  /// Records that the gateway itself responds.
+  func failed(_ error: GatewayError) {
+    self.error = error
+    if let outcome = error.upstreamClass { upstreamClass = outcome }
+  }
+}
+
+extension RequestPipeline {
+  /// Counts and logs a request that has its response.
+  func finish(_ record: RequestRecord, _ exchange: Exchange) {
+    let nanoseconds = System.monotonic() - exchange.began.nanoseconds
+    let status = exchange.isGone && exchange.status == 0 ? 499 : exchange.status
+    (record.route?.metrics ?? metrics.unmatched).record(
+      RouteMetrics.Method(exchange.head.method), status: status, nanoseconds: nanoseconds)
+    if let error = record.error { logError(error, record) }
+    if record.isWrite, exchange.isGone || record.error != nil { logWrite(record) }
+    if record.wantsAccess { log.access(accessEntry(record, exchange, status: status, nanoseconds: nanoseconds)) }
+  }
+
+  private func logError(_ error: GatewayError, _ record: RequestRecord) {
+    // Refusing load must not make more of it: such requests are counted, and stand in the access log.
+    let level: LogLevel = error.status >= 500 && !error.isShed ? .warning : .debug
+    log.write(level, "a request was not served") {
+      [
+        ("requestId", "\(record.requestID)"), ("status", .int(error.status)), ("code", "\(error.code.rawValue)"),
+        ("detail", "\(error.detail)"),
+      ]
+    }
+  }
+
+  /// Logs a write that failed, or whose client has not waited for the response.
+  private func logWrite(_ record: RequestRecord) {
+    var fields: [LogField] = [
+      ("requestId", "\(record.requestID)"), ("operation", "\(record.operation?.rawValue ?? "")"),
+      ("upstream", "\(record.upstreamClass?.rawValue ?? "not sent")"),
+    ]
+    guard let error = record.error else {
+      return log.warning("client left before the response of its write", fields)
+    }
+    fields.append(("outcome", error.mayHaveActed ? "unknown" : "not carried out"))
+    log.warning("write failed", fields)
+  }
+
+  private func accessEntry(
+    _ record: RequestRecord, _ exchange: Exchange, status: Int, nanoseconds: Int64
+  ) -> AccessRecord {
+    let adapter = record.route?.adapter
+    var entry = AccessRecord(
+      requestID: record.requestID, method: record.method, route: record.route?.configuration.path ?? "unmatched",
+      path: record.path, status: status, bytes: exchange.bytesSent, nanoseconds: nanoseconds, remote: record.remote)
+    entry.adapter = adapter?.name
+    entry.operation = record.operation?.rawValue
+    entry.subject = record.subject
+    entry.source = record.source ?? (record.upstreamStatus == nil ? nil : adapter?.source)
+    entry.upstreamStatus = record.upstreamStatus
+    entry.upstreamClass = record.upstreamClass
+    return entry
+  }
+}
+
+extension RouteMetrics.Method {
+  init(_ method: RequestHead.Method) {
+    self =
+      switch method {
+      case .get: .get
+      case .head: .head
+      case .post: .post
+      case .put: .put
+      case .patch: .patch
+      case .delete: .delete
+      case .options: .options
+      case .other: .other
+      }
+  }
+}

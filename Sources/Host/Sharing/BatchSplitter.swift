@@ -1,0 +1,87 @@
+import AdapterAPI
+
+/// Splits the response of a merged call, so that each request gets the envelope with its own elements.
+///
+/// Nothing is decoded and encoded again: a request gets slices of the upstream's text in the upstream's order, so numbers keep every
+/// digit. A response that is not fully understood is refused.
+struct BatchSplitter: Sendable {
+  enum Refusal: Error, Equatable {
+    /// The upstream's responses have another form than the adapter declares. The end of a sentence.
+    case form(String)
+    /// This response can't be split; the next one may be.
+    case once
+  }
+
+  private let text: [UInt8]
+  private let members: [BatchScanner.Member]
+  private let elements: [BatchScanner.Element]
+  /// The index of the first element of each point.
+  private let first: [PointCode: Int]
+  /// The index of the next element of the same point, or -1.
+  private let next: [Int]
+
+  /// - Parameters:
+  ///   - text: the whole body of a good response.
+  ///   - codes: the codes of the call.
+  init(_ text: [UInt8], codes: [PointCode], _ merging: PointMerging) throws(Refusal) {
+    var scanner = BatchScanner(text, merging, codes: Set(codes))
+    try scanner.scan()
+    var first: [PointCode: Int] = [:]
+    var next = [Int](repeating: -1, count: scanner.elements.count)
+    // From the last to the first, so that each chain goes forward.
+    for index in scanner.elements.indices.reversed() {
+      next[index] = first.updateValue(index, forKey: scanner.elements[index].code) ?? -1
+    }
+    self.text = text
+    members = scanner.members
+    elements = scanner.elements
+    self.first = first
+    self.next = next
+  }
+
+  /// Returns the body for a request whose codes are among those of the call.
+  func body(for codes: [PointCode]) -> [UInt8] {
+    var own: [Int] = []
+    own.reserveCapacity(codes.count)
+    for code in codes {
+      var index = first[code] ?? -1
+      while index >= 0 {
+        own.append(index)
+        index = next[index]
+      }
+    }
+    own.sort()
+    var rest = own[...]
+    var out: [UInt8] = []
+    out.reserveCapacity(own.reduce(256) { $0 + elements[$1].text.count + 1 })
+    var isFirst = true
+    for (index, member) in members.enumerated() {
+      // The elements are in the order of the text, so those of one array follow each other.
+      let ours = rest.prefix { elements[$0].member == index }
+      rest = rest.dropFirst(ours.count)
+      guard let array = member.array else {
+        append(member, upTo: member.text.upperBound, isFirst: isFirst, to: &out)
+        isFirst = false
+        continue
+      }
+      if ours.isEmpty, array.isLeftOutWhenEmpty, array.hasElements { continue }
+      append(member, upTo: array.open, isFirst: isFirst, to: &out)
+      isFirst = false
+      for (number, element) in ours.enumerated() {
+        if number > 0 { out.append(UInt8(ascii: ",")) }
+        out.append(contentsOf: text[elements[element].text])
+      }
+      out.append(UInt8(ascii: "]"))
+    }
+    let end = members.last?.text.upperBound ?? 0
+    out.append(contentsOf: isFirst ? [UInt8(ascii: "{"), UInt8(ascii: "}")] : text[end...])
+    return out
+  }
+
+  /// Appends a member after the opening brace or comma, with the upstream's white space.
+  private func append(_ member: BatchScanner.Member, upTo end: Int, isFirst: Bool, to out: inout [UInt8]) {
+    let before = isFirst ? 0..<members[0].text.lowerBound : member.separator..<member.text.lowerBound
+    out.append(contentsOf: text[before])
+    out.append(contentsOf: text[member.text.lowerBound..<end])
+  }
+}
