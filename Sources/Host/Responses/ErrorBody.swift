@@ -5,29 +5,23 @@ import AdapterAPI
 enum ErrorBody {
   /// - Parameter isWrite: the request was to change something at the upstream.
   static func body(_ error: GatewayError, requestID: String, isWrite: Bool = false) -> [UInt8] {
-    var out: [UInt8] = []
-    out.append("{\"error\":")
-    Escaping.appendQuoted(error.message, to: &out)
-    out.append(contentsOf: ",\"code\":\"\(error.code.rawValue)\",\"requestId\":".utf8)
-    Escaping.appendQuoted(requestID, to: &out)
-    if isWrite, error.mayHaveActed { out.append(",\"outcome\":\"unknown\"") }
-    if !error.problems.isEmpty { append(error.problems, to: &out) }
-    out.append("}\n")
-    return out
+    var json = JSONWriter()
+    json.object { json in
+      json.member("error", error.message)
+      json.member("code", error.code.rawValue)
+      json.member("requestId", requestID)
+      if isWrite, error.mayHaveActed { json.member("outcome", "unknown") }
+      if !error.problems.isEmpty {
+        json.member("errors", arrayOf: error.problems) { json, problem in json.object { append(problem, to: &$0) } }
+      }
+    }
+    return json.line()
   }
 
-  private static func append(_ problems: [FieldProblem], to out: inout [UInt8]) {
-    out.append(",\"errors\":")
-    for (index, problem) in problems.enumerated() {
-      out.append(index == 0 ? "[{" : ",{")
-      if let row = problem.row { out.append(text: "\"row\":\(row),") }
-      out.append("\"field\":")
-      Escaping.appendQuoted(problem.field, limit: textLimit, to: &out)
-      out.append(",\"message\":")
-      Escaping.appendQuoted(problem.message, limit: textLimit, to: &out)
-      out.append("}")
-    }
-    out.append("]")
+  private static func append(_ problem: FieldProblem, to json: inout JSONWriter) {
+    if let row = problem.row { json.member("row", row) }
+    json.member("field", problem.field, limit: textLimit)
+    json.member("message", problem.message, limit: textLimit)
   }
 
   /// The part of a text that is shown, in bytes: texts may hold parts of the request.

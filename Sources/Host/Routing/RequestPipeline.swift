@@ -207,25 +207,14 @@ final class RequestPipeline: ExchangeHandler {
   ) async throws(GatewayError) -> Response {
     _ = try await read(exchange, limit: route.configuration.maxBodySize)
     let token = try await caller.token(for: route.adapter, deadline: record.deadline)
-    var json = JSONWriter()
-    json.beginObject()
-    json.key("token")
-    if let token {
-      json.string(masked ? String(token.access.prefix(8)) + "..." : token.access)
-      json.key("expiresAt")
-      json.integer(Int(token.expiresAt))
-    } else {
-      json.null()
-      json.key("expiresAt")
-      json.null()
+    let json = JSONWriter.object {
+      $0.member("token", token.map { masked ? String($0.access.prefix(8)) + "..." : $0.access })
+      $0.member("expiresAt", token.map { Int($0.expiresAt) })
+      $0.member("active", token != nil)
+      $0.member("adapter", route.adapter.name)
     }
-    json.key("active")
-    json.flag(token != nil)
-    json.key("adapter")
-    json.string(route.adapter.name)
-    json.endObject()
     return Response(
-      status: 200, fields: RequestPipeline.privateJSON, body: .bytes(json.bytes),
+      status: 200, fields: RequestPipeline.privateJSON, body: .bytes(json),
       gateway: GatewayHeaders(requestID: record.requestID, source: route.adapter.source))
   }
 
