@@ -214,11 +214,11 @@ extension GatewayError {
 
   /// The deadline of the request or of the call passed while it waited.
   static func upstreamTimeout(_ detail: String) -> GatewayError {
-    GatewayError(AdapterError(.timeout, "The upstream did not answer in time.", detail: detail))
+    GatewayError(AdapterError(UpstreamFailure.unsent(.timeout, detail)))
   }
 
   /// The client left. No caller sees this; the log does.
   static func cancelled(_ detail: String) -> GatewayError {
-    GatewayError(AdapterError(.cancelled, "The caller left.", detail: detail))
+    GatewayError(AdapterError.cancelled(detail))
   }
 }
