@@ -41,7 +41,7 @@ struct TokenCache: ~Copyable {
   }
 
   /// The principal at an index that `find` returned.
-  borrowing func principal(at index: Int) -> Principal? { index < count ? entries[index].principal : nil }
+  borrowing func principal(at index: Int) -> Principal? { index < count ? entries.read(index, \.principal) : nil }
 
   /// Adds a token, which must not be here yet.
   mutating func insert(_ token: UnsafeBufferPointer<UInt8>, _ principal: Principal) {

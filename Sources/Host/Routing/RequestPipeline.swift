@@ -46,7 +46,13 @@ final class RequestPipeline: ExchangeHandler {
 
   func serve(_ exchange: Exchange) async {
     let record = RequestRecord(exchange, wantsAccess: log.wantsAccess)
-    let response: Response
+    await respond(await response(to: exchange, record), exchange, record)
+    finish(record, exchange)
+  }
+
+  /// Returns the response to a request: an upstream's, the catalogue's, or an error of the gateway's.
+  @inline(__always)
+  private func response(to exchange: Exchange, _ record: RequestRecord) async -> Response {
     do throws(GatewayError) {
       record.requestID = requestID(exchange)
       let route = try route(exchange, record)
@@ -54,17 +60,15 @@ final class RequestPipeline: ExchangeHandler {
       switch route.configuration.target {
       case .operation(let operation):
         let request = try await read(exchange, operation, route, record)
-        response = Response(try await answer(request, route, exchange, record), route, record)
-      case .token(let masked): response = try await token(masked, route, exchange, record)
-      case .resource(let kind): response = try await resource(kind, route, exchange, record)
-      case .notImplemented(let name): response = try await notImplemented(name, route, exchange)
+        return try await answer(request, route, exchange, record)
+      case .token(let masked): return try await token(masked, route, exchange, record)
+      case .resource(let kind): return try await resource(kind, route, exchange, record)
+      case .notImplemented(let name): return try await notImplemented(name, route, exchange)
       }
     } catch {
       record.failed(error)
-      response = Response(error, requestID: record.requestID, isWrite: record.isWrite)
+      return Response(error, requestID: record.requestID, isWrite: record.isWrite)
     }
-    await respond(response, exchange, record)
-    finish(record, exchange)
   }
 
   /// Returns the response to bytes that are not a valid request.
@@ -114,7 +118,7 @@ final class RequestPipeline: ExchangeHandler {
     case .principal(let principal):
       let roles = record.action?.isWrite == true ? route.writeRoles : route.roles
       guard roles.isEmpty || principal.hasAny(of: roles) else { throw .forbidden }
-      record.subject = principal.subject
+      record.subject = principal.subject ?? ""
     }
   }
 
@@ -181,10 +185,16 @@ final class RequestPipeline: ExchangeHandler {
   @inline(__always)
   private func answer(
     _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ record: RequestRecord
-  ) async throws(GatewayError) -> SharedResponse {
-    if let policy = route.sharing { return try await share(request, policy, route, exchange, record) }
-    if let batch = route.batch { return SharedResponse(try await merge(request, batch, route, record)) }
-    return SharedResponse(try await perform(request, route, exchange, record))
+  ) async throws(GatewayError) -> Response {
+    if let policy = route.sharing {
+      let shared = try await share(request, policy, route, exchange, record)
+      let headers = GatewayHeaders(
+        requestID: record.requestID, source: shared.source(route.adapter.source), age: shared.cached?.age)
+      return Response(shared.response, charge: shared.charge, headers)
+    }
+    let headers = GatewayHeaders(requestID: record.requestID, source: route.adapter.source)
+    if let batch = route.batch { return Response(try await merge(request, batch, route, record), headers) }
+    return Response(try await perform(request, route, exchange, record), headers)
   }
 
   /// Makes a call of the request's own.
@@ -232,21 +242,23 @@ final class RequestPipeline: ExchangeHandler {
   // MARK: respond
 
   @inline(__always)
-  private func respond(_ response: Response, _ exchange: Exchange, _ record: RequestRecord) async {
+  private func respond(_ response: borrowing Response, _ exchange: Exchange, _ record: RequestRecord) async {
     do throws(AdapterError) {
       try await exchange.respond(response)
     } catch {
-      log.warning("a response broke off", [("requestId", "\(record.requestID)"), ("detail", "\(error.detail)")])
+      logBroken(error, record)
     }
+  }
+
+  private func logBroken(_ error: AdapterError, _ record: RequestRecord) {
+    log.warning("a response broke off", [("requestId", "\(record.requestID)"), ("detail", "\(error.detail)")])
   }
 }
 
 extension Response {
-  fileprivate init(_ shared: SharedResponse, _ route: Route, _ record: RequestRecord) {
+  @inline(__always)
+  fileprivate init(_ response: AdapterResponse, charge: MemoryCharge? = nil, _ headers: GatewayHeaders) {
     self.init(
-      status: shared.response.status, fields: shared.response.fields, body: shared.response.body,
-      charge: shared.charge,
-      gateway: GatewayHeaders(
-        requestID: record.requestID, source: shared.source(route.adapter.source), age: shared.cached?.age))
+      status: response.status, fields: response.fields, body: response.body, charge: charge, gateway: headers)
   }
 }

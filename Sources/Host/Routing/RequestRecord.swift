@@ -8,7 +8,8 @@ final class RequestRecord {
   var deadline = Instant.distantFuture
   /// The action on a resource; nil on other routes.
   var action: ResourceAction?
-  var subject: String?
+  /// The subject of the caller's token; empty without one.
+  var subject = ""
   var operation: Operation?
   /// The `X-Gateway-Source` of a cached response.
   var source: String?
@@ -94,7 +95,7 @@ extension RequestPipeline {
       path: record.path, status: status, bytes: exchange.bytesSent, nanoseconds: nanoseconds, remote: record.remote)
     entry.adapter = adapter?.name
     entry.operation = record.operation?.rawValue
-    entry.subject = record.subject
+    entry.subject = record.subject.isEmpty ? nil : record.subject
     entry.source = record.source ?? (record.upstreamStatus == nil ? nil : adapter?.source)
     entry.upstreamStatus = record.upstreamStatus
     entry.upstreamClass = record.upstreamClass

@@ -52,6 +52,13 @@ struct ClockCache<Element>: ~Copyable {
     return nil
   }
 
+  /// Returns a part of the entry at an index that `find` returned, without a copy of the whole entry.
+  @inline(__always)
+  borrowing func read<Part>(_ index: Int, _ part: KeyPath<Element, Part>) -> Part {
+    precondition(index < count)
+    return slots.unsafelyUnwrapped[index].element[keyPath: part]
+  }
+
   /// The entry at an index that `find` returned, or below `count`.
   subscript(index: Int) -> Element {
     @inline(__always) borrowing get {

@@ -102,13 +102,13 @@ final class Exchange {
   /// Only the first response of an exchange is sent. Inlined: nearly every response is sent at once, without an async frame.
   /// - Throws: The error of a stream that broke off. The connection was reset, so that the client notices.
   @inline(__always)
-  func respond(_ response: Response) async throws(AdapterError) {
+  func respond(_ response: borrowing Response) async throws(AdapterError) {
     if !respondAtOnce(response) { try await respondPaced(response) }
   }
 
   /// Sends a response that need not wait for the client. Returns false, and does nothing, for a stream or a long shared body.
   @discardableResult
-  func respondAtOnce(_ response: Response) -> Bool {
+  func respondAtOnce(_ response: borrowing Response) -> Bool {
     guard case .bytes(let body) = response.body, response.charge == nil || body.count <= Exchange.shortBody else {
       return false
     }
@@ -123,7 +123,7 @@ final class Exchange {
 
   /// Sends a stream or a long shared body, no faster than the client reads.
   @inline(never)
-  private func respondPaced(_ response: Response) async throws(AdapterError) {
+  private func respondPaced(_ response: borrowing Response) async throws(AdapterError) {
     defer { withExtendedLifetime(response.charge) {} }
     switch response.body {
     case .bytes(let body):
@@ -145,7 +145,7 @@ final class Exchange {
   /// Sends the head with the first piece of the body; false when the client has left.
   ///
   /// - Parameter length: The body's length in bytes; nil when only its end will tell.
-  private func start(_ response: Response, length: Int?, first: [UInt8]) async -> Bool {
+  private func start(_ response: borrowing Response, length: Int?, first: [UInt8]) async -> Bool {
     guard begin(response.status) else { return false }
     let start = loop.outgoing.count
     if length == nil {
@@ -208,7 +208,7 @@ final class Exchange {
   }
 
   /// Appends the whole head to the loop's outgoing bytes.
-  private func appendHead(_ response: Response, length: Int?) {
+  private func appendHead(_ response: borrowing Response, length: Int?) {
     let loop = loop
     connection.server.appendHead(of: response)
     if connection.willClose(after: self) {

@@ -1,7 +1,9 @@
 import AdapterAPI
 
 /// Everything that leaves for a client in answer to one request. `Exchange.respond` adds framing, `Date` and `Connection`.
-struct Response {
+///
+/// Not copyable: each one is sent once, and on its way it costs no reference count.
+struct Response: ~Copyable {
   var status: Int
   var fields: Fields
   var body: Body
@@ -9,6 +11,7 @@ struct Response {
   var charge: MemoryCharge?
   var gateway: GatewayHeaders
 
+  @inline(__always)
   init(
     status: Int, fields: Fields, body: Body, charge: MemoryCharge? = nil, gateway: GatewayHeaders = GatewayHeaders()
   ) {

@@ -103,7 +103,10 @@ final class ServerConnection: LoopObject {
     perform(state.expired(waitsForClient: waitsForClient, waitsForBody: waitsForBody))
   }
 
-  func perform(_ action: ServerConnectionState.Action) {
+  @inline(__always)
+  func perform(_ action: ServerConnectionState.Action) { if action != .wait { act(action) } }
+
+  private func act(_ action: ServerConnectionState.Action) {
     switch action {
     case .wait: break
     case .read: if !flags.contains(.consuming) { receive() }

@@ -35,7 +35,7 @@ final class ServerContext {
   }
 
   /// Appends the response's status line and fields to the loop's outgoing bytes, without framing and `Connection`.
-  func appendHead(of response: Response) {
+  func appendHead(of response: borrowing Response) {
     let loop = loop
     StatusLine.append(response.status, to: &loop.outgoing)
     loop.outgoing.append(contentsOf: response.fields.bytes)

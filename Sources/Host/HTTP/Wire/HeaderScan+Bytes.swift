@@ -60,8 +60,12 @@ extension HeaderScan {
   /// makes no other byte equal to a letter, a digit or `-`.
   @inline(__always)
   static func matches(_ name: UnsafePointer<UInt8>, _ count: Int, _ lowercase: StaticString) -> Bool {
-    guard count == lowercase.utf8CodeUnitCount else { return false }
-    let other = lowercase.utf8Start
+    count == lowercase.utf8CodeUnitCount && matches(name, count, lowercase.utf8Start)
+  }
+
+  /// - Parameter other: `count` bytes in lower case.
+  @inline(__always)
+  static func matches(_ name: UnsafePointer<UInt8>, _ count: Int, _ other: UnsafePointer<UInt8>) -> Bool {
     if count < 8 {
       var at = 0
       while at < count {

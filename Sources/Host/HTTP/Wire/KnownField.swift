@@ -39,36 +39,56 @@ enum KnownField: UInt8, CaseIterable {
     }
   }
 
-  @inline(__always) var repetition: Repetition { row.repetition }
+  var repetition: Repetition { row.repetition }
   /// The field goes to the upstream, unless `Connection` names it.
   var isPassedOn: Bool { row.isPassedOn }
 
   // MARK: lookup
 
   private static let longestName = 31
-  private static let none = UInt8.max
-  private static let names = allCases.map { $0.row.name }
-  /// For each length, the first field whose name has it.
-  private static let firstOfLength: [UInt8] = (0...longestName).map { length in
-    names.firstIndex { $0.utf8CodeUnitCount == length }.map { UInt8($0) } ?? none
-  }
-  /// For each field, the next one whose name is as long.
-  private static let nextOfLength: [UInt8] = names.indices.map { index in
-    names.indices.first { $0 > index && names[$0].utf8CodeUnitCount == names[index].utf8CodeUnitCount }
-      .map { UInt8($0) } ?? none
+
+  /// Finds known fields by name. Made once and never freed, so that a lookup needs no bounds check and no reference count.
+  ///
+  /// `@unchecked Sendable`: the memory is written by `init` only.
+  struct Table: @unchecked Sendable {
+    private struct Entry {
+      let name: UnsafePointer<UInt8>
+      let field: KnownField
+    }
+    /// In the order of the names' lengths.
+    private let entries: UnsafeMutablePointer<Entry>
+    /// The index of the first entry whose name is at least that long.
+    private let starts: UnsafeMutablePointer<UInt8>
+
+    fileprivate init() {
+      let sorted = allCases.sorted { $0.row.name.utf8CodeUnitCount < $1.row.name.utf8CodeUnitCount }
+      entries = .allocate(capacity: sorted.count)
+      for (index, field) in sorted.enumerated() {
+        (entries + index).initialize(to: Entry(name: field.row.name.utf8Start, field: field))
+      }
+      starts = .allocate(capacity: longestName + 2)
+      for length in 0...longestName + 1 {
+        let start = sorted.firstIndex { $0.row.name.utf8CodeUnitCount >= length } ?? sorted.count
+        (starts + length).initialize(to: UInt8(start))
+      }
+    }
+
+    /// Returns the field of that name, without regard to case (RFC 9110 §5.1).
+    @inline(__always)
+    func find(_ name: UnsafePointer<UInt8>, _ count: Int) -> KnownField? {
+      guard count <= longestName else { return nil }
+      var index = starts[count]
+      let end = starts[count &+ 1]
+      while index < end {
+        let entry = entries + Int(index)
+        if HeaderScan.matches(name, count, entry.pointee.name) { return entry.pointee.field }
+        index &+= 1
+      }
+      return nil
+    }
   }
 
-  /// Returns the field of that name, without regard to case (RFC 9110 §5.1).
-  @inline(__always)
-  static func find(_ name: UnsafePointer<UInt8>, _ count: Int) -> KnownField? {
-    guard count <= longestName else { return nil }
-    var index = firstOfLength[count]
-    while index != none {
-      if HeaderScan.matches(name, count, names[Int(index)]) { return KnownField(rawValue: index) }
-      index = nextOfLength[Int(index)]
-    }
-    return nil
-  }
+  static let table = Table()
 
   /// A set of known fields.
   struct Set {

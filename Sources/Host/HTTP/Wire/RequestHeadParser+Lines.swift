@@ -137,16 +137,17 @@ extension RequestHeadParser {
   mutating func field(
     _ bytes: UnsafePointer<UInt8>, from: Int, to: Int, _ value: ByteRange, _ head: inout RequestHead
   ) -> HTTPFault? {
-    guard let known = KnownField.find(bytes + from, to - from) else {
+    guard let known = KnownField.table.find(bytes + from, to - from) else {
       return HeaderScan.isToken(bytes + from, to - from)
         ? nil : .bad("A field name has a character that is not allowed in field names.")
     }
-    let isFirst = seen.insert(known)
-    switch known.repetition {
-    case .refused(let sentence): guard isFirst else { return .bad(sentence) }
-    case .firstCounts: guard isFirst else { return nil }
-    case .noneCounts: if !isFirst { withheld.insert(known) }
-    case .allCount: break
+    if !seen.insert(known) {
+      switch known.repetition {
+      case .refused(let sentence): return .bad(sentence)
+      case .firstCounts: return nil
+      case .noneCounts: withheld.insert(known)
+      case .allCount: break
+      }
     }
     switch known {
     case .host:
@@ -198,7 +199,7 @@ extension RequestHeadParser {
         options.insert(.close)
       } else if HeaderScan.matches(option, count, "keep-alive") {
         options.insert(.keepAlive)
-      } else if let field = KnownField.find(option, count), field.isPassedOn {
+      } else if let field = KnownField.table.find(option, count), field.isPassedOn {
         named.insert(field)
       }
       return true

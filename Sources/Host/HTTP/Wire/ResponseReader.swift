@@ -52,7 +52,16 @@ struct ResponseReader {
 
   /// Starts over for the next response.
   mutating func reset() {
-    self = ResponseReader(maxHead: maxHead, maxBody: maxBody, credentialFields: credentialFields)
+    head = ResponseHead()
+    body = []
+    fields = []
+    parser.reset()
+    framing = .head
+    input = []
+    interimCount = 0
+    received = 0
+    hasBegun = false
+    hasSurplus = false
   }
 
   var isHeadComplete: Bool { if case .head = framing { false } else { true } }
