@@ -30,8 +30,7 @@ extension AdapterConformance {
   func refusesUndeclaredOperations(_ subject: Subject) async {
     let call = try? await call(subject)
     for operation in Operation.allCases where !type(of: subject.adapter).operations.contains(operation) {
-      let error = await error(
-        subject, operation, Array("{}".utf8), call ?? Call(token: nil, deadline: .distantFuture))
+      let error = await error(subject, operation, "{}", call ?? Call(token: nil, deadline: .distantFuture))
       #expect(error?.code == .unsupported, "\(operation.rawValue)")
       #expect(error?.message.contains(operation.rawValue) == true, "the message names \(operation.rawValue)")
     }
@@ -49,33 +48,35 @@ extension AdapterConformance {
     guard let (operation, body) = samples(subject).first else { return }
     for token in [first, second] {
       let call = Call(token: token, deadline: .distantFuture)
-      #expect(await error(subject, operation, Array(body.utf8), call) == nil)
+      #expect(await error(subject, operation, body, call) == nil)
     }
   }
 
   func reportsRejectedTokens(_ subject: Subject) async throws {
     guard subject.adapter.usesToken else { return }
     _ = try await call(subject)
-    let unknown = try Token(access: "unknown-token", refresh: "", expiresAt: .max, lifetime: .max)
-    for token in [unknown, nil] {
+    for token in [try Self.unknownToken, nil] {
+      let call = Call(token: token, deadline: .distantFuture)
       for (operation, body) in samples(subject) {
-        let error = await error(subject, operation, Array(body.utf8), Call(token: token, deadline: .distantFuture))
+        let error = await error(subject, operation, body, call)
         #expect(error?.code == .tokenRejected, "\(operation.rawValue)")
         // The host repeats a write after this error, so nothing may have been done.
         #expect(error?.mayHaveActed == false, "\(operation.rawValue)")
       }
       guard type(of: subject.adapter).listsObjects else { continue }
-      let call = Call(token: token, deadline: .distantFuture)
       #expect(await listingError(subject, nil, call)?.code == .tokenRejected, "objects")
     }
   }
 
   func reportsRejectedRefreshTokens(_ subject: Subject) async throws {
     guard subject.adapter.usesToken else { return }
-    let unknown = try Token(access: "unknown-token", refresh: "unknown-token", expiresAt: .max, lifetime: .max)
-    await #expect {
-      _ = try await subject.adapter.refresh(unknown, deadline: .distantFuture)
-    } throws: { ($0 as? AdapterError)?.code == .refreshRejected }
+    let unknown = try Self.unknownToken
+    let error = await adapterError { try await subject.adapter.refresh(unknown, deadline: .distantFuture) }
+    #expect(error?.code == .refreshRejected)
+  }
+
+  private static var unknownToken: Token {
+    get throws { try Token(access: "unknown-token", refresh: "unknown-token", expiresAt: .max, lifetime: .max) }
   }
 
   func servesConcurrentCalls(_ subject: Subject) async throws {
@@ -84,7 +85,7 @@ extension AdapterConformance {
     let responses = await withTaskGroup(of: Bool.self) { group in
       for number in 0..<100 {
         let (operation, body) = samples[number % samples.count]
-        group.addTask { await error(subject, operation, Array(body.utf8), call) == nil }
+        group.addTask { await error(subject, operation, body, call) == nil }
       }
       return await group.reduce(into: 0) { count, hasResponse in count += hasResponse ? 1 : 0 }
     }
@@ -95,7 +96,7 @@ extension AdapterConformance {
     let call = try await call(subject)
     for (operation, _) in samples(subject) {
       for body in HostileBodies.objects {
-        let error = await error(subject, operation, Array(body.utf8), call)
+        let error = await error(subject, operation, body, call)
         if isRaw {
           #expect(error == nil, "\(operation.rawValue): \(body.prefix(60)) passes to the upstream")
         } else if let error {
@@ -108,7 +109,7 @@ extension AdapterConformance {
     // These operations need members that an empty object does not have.
     for operation in [Operation.values, .history, .set, .forceSet]
     where type(of: subject.adapter).operations.contains(operation) {
-      let error = await error(subject, operation, Array("{}".utf8), call)
+      let error = await error(subject, operation, "{}", call)
       #expect(error?.code == .badRequest, "\(operation.rawValue)")
     }
   }
@@ -119,18 +120,16 @@ extension AdapterConformance {
     let odd = "  {\"code\" : 200,\"n\":9007199254740993.10,\"e\":1e400, \"s\":\"\\u0050\\/é😀\",\"a\":[{}]}\n"
     for (operation, _) in samples(subject) {
       client.script { _ in .whole(odd) }
-      let response = try await subject.adapter.perform(
-        AdapterRequest(operation: operation, body: Array(odd.utf8)), call)
+      let request = AdapterRequest(operation: operation, body: Array(odd.utf8))
+      let response = try await subject.adapter.perform(request, call)
       #expect(client.requests.last?.body == Array(odd.utf8), "\(operation.rawValue): request")
       #expect(response.body.prefix == Array(odd.utf8), "\(operation.rawValue): response")
       let rest = ScriptedStream([[1, 2, 3]])
       client.script { _ in
         HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: Array(odd.utf8), rest: rest))
       }
-      let long = try await subject.adapter.perform(AdapterRequest(operation: operation, body: Array(odd.utf8)), call)
-      #expect(
-        try await AdapterConformance.bytes(of: long.body) == Array(odd.utf8) + [1, 2, 3],
-        "\(operation.rawValue): stream")
+      let long = try await Self.bytes(of: try await subject.adapter.perform(request, call).body)
+      #expect(long == Array(odd.utf8) + [1, 2, 3], "\(operation.rawValue): stream")
       #expect(!rest.isCancelled)
     }
   }
@@ -139,20 +138,19 @@ extension AdapterConformance {
     let call = try await call(subject)
     let hidden = secrets + [call.token?.access, call.token?.refresh].compactMap { $0 }.filter { !$0.isEmpty }
     var shown: [String] = ["\(subject.adapter.upstream)", "\(call)"]
-    let unknown = try Token(access: "unknown-token", refresh: "unknown-token", expiresAt: .max, lifetime: .max)
+    func show(_ error: AdapterError?) {
+      if let error { shown += [error.message, error.detail, "\(error)"] }
+    }
+    let unknown = try Self.unknownToken
     let rejected = Call(token: unknown, deadline: .distantFuture)
     for (operation, body) in samples(subject) {
       for (text, call) in [(body, rejected), ("{\"codes\":7,\"aryPoints\":7,\"starttime\":7}", call)] {
-        if let error = await error(subject, operation, Array(text.utf8), call) {
-          shown += [error.message, error.detail, "\(error)"]
-        }
+        show(await error(subject, operation, text, call))
       }
       if let client = subject.client {
         for response in [HTTPResponse.whole("<html>\(hidden)</html>", type: "text/html"), .whole("", status: 302)] {
           client.script { _ in response }
-          if let error = await error(subject, operation, Array(body.utf8), call) {
-            shown += [error.message, error.detail, "\(error)"]
-          }
+          show(await error(subject, operation, body, call))
         }
       }
     }
@@ -160,11 +158,7 @@ extension AdapterConformance {
       shown.append("\(token)")
       for current in [token, unknown, nil] {
         subject.client?.script { _ in .whole("{\"code\":500,\"error\":\"\(hidden)\"}") }
-        do {
-          _ = try await subject.adapter.refresh(current, deadline: .distantFuture)
-        } catch {
-          shown += [error.message, error.detail, "\(error)"]
-        }
+        show(await adapterError { try await subject.adapter.refresh(current, deadline: .distantFuture) })
       }
     }
     for text in shown + subject.log.lines {

@@ -68,11 +68,6 @@ extension AdapterConformance {
 
   /// Returns the error of a request for a page; nil when there was a page.
   func listingError(_ subject: Subject, _ cursor: String?, _ call: Call) async -> AdapterError? {
-    do throws(AdapterError) {
-      _ = try await subject.adapter.objects(cursor, call)
-      return nil
-    } catch {
-      return error
-    }
+    await adapterError { try await subject.adapter.objects(cursor, call) }
   }
 }

@@ -105,14 +105,21 @@ public struct AdapterConformance: Sendable {
   }
 
   /// Returns the error of a call; nil when there was a response.
-  func error(
-    _ subject: Subject, _ operation: Operation, _ body: [UInt8], _ call: Call
-  ) async -> AdapterError? {
-    do throws(AdapterError) {
-      _ = try await subject.adapter.perform(AdapterRequest(operation: operation, body: body), call)
-      return nil
-    } catch {
-      return error
+  func error(_ subject: Subject, _ operation: Operation, _ body: String, _ call: Call) async -> AdapterError? {
+    await adapterError {
+      try await subject.adapter.perform(AdapterRequest(operation: operation, body: Array(body.utf8)), call)
     }
   }
+}
+
+/// Returns the error of an adapter's call; nil when it succeeds.
+public func adapterError<Result>(_ call: () async throws -> Result) async -> AdapterError? {
+  do {
+    _ = try await call()
+  } catch let error as AdapterError {
+    return error
+  } catch {
+    Issue.record(error)
+  }
+  return nil
 }

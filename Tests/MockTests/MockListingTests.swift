@@ -42,9 +42,7 @@ struct MockListingTests {
   func `a cursor that no page gave is refused`(_ cursor: String) async throws {
     let house = try House([("points", "1000")])
     let call = try await house.call()
-    await #expect { _ = try await house.adapter.objects(cursor, call) } throws: {
-      ($0 as? AdapterError)?.code == .badRequest
-    }
+    #expect(await adapterError { try await house.adapter.objects(cursor, call) }?.code == .badRequest)
   }
 
   @Test func `the listing has the latency and the error rate of every call`() async throws {
@@ -57,8 +55,7 @@ struct MockListingTests {
 
     let failing = try House([("error_rate", "100%")])
     let token = try Token(access: "x", refresh: "", expiresAt: .max, lifetime: .max)
-    await #expect {
-      _ = try await failing.adapter.objects(nil, Call(token: token, deadline: .distantFuture))
-    } throws: { ($0 as? AdapterError)?.code == .unreachable }
+    let known = Call(token: token, deadline: .distantFuture)
+    #expect(await adapterError { try await failing.adapter.objects(nil, known) }?.code == .unreachable)
   }
 }

@@ -26,8 +26,7 @@ struct MockWritingTests {
     house.clock.advance(by: .seconds(60))
     let body =
       #"{"codes":["C_5001_AV_0001"],"starttime":"2026-06-17T10:30:00Z","endtime":"2026-06-17T10:32:00Z","interval":60}"#
-    let data = try await house.json(.history, body)["ResultPointObjArr"]?.array?.first?["data"]?.array
-    #expect(data?.compactMap { $0["value"]?.double } == [18, 20, 20])
+    #expect(try await house.history(body).compactMap { $0["value"]?.double } == [18, 20, 20])
   }
 
   @Test func `a room follows its setpoint`() async throws {
@@ -103,10 +102,8 @@ struct MockWritingTests {
   @Test func `prop reads another property of the same points`() async throws {
     let house = try House()
     let body = #"{"codes":["C_5001_AV_0001"]}"#
-    let units = try await house.json(.values, body, prop: "units")
-    #expect(units["ResultPointObjArr"]?.array?.first?["value"]?.string == "°C")
-    let present = try await house.json(.values, body, prop: "presentValue")
-    #expect(present["ResultPointObjArr"]?.array?.first?["value"]?.double == 18)
+    #expect(try await house.first(.values, body, prop: "units")?["value"]?.string == "°C")
+    #expect(try await house.first(.values, body, prop: "presentValue")?["value"]?.double == 18)
     let unknown = try await house.json(.values, body, prop: "x")
     #expect(unknown["ResultPointObjArr"] == .array([]))
     #expect(unknown["errors"]?.array?.first?["code"]?.double == 400)

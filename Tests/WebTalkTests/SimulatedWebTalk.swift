@@ -99,11 +99,20 @@ struct Bench {
 
   /// Returns the error that the response became; nil when it was passed on.
   func error(_ operation: AdapterAPI.Operation = .values, response: HTTPResponse) async throws -> AdapterError? {
-    do {
-      _ = try await perform(operation, response: response)
-      return nil
-    } catch let error as AdapterError {
-      return error
-    }
+    client.script { _ in response }
+    return try await error(operation)
+  }
+
+  /// Returns the error of a call; nil when there was a response.
+  func error(_ operation: AdapterAPI.Operation) async throws -> AdapterError? {
+    let call = try call()
+    let request = AdapterRequest(operation: operation, body: Array(#"{"codes":["P"]}"#.utf8))
+    return await adapterError { try await adapter.perform(request, call) }
+  }
+
+  /// Returns the error that the response to a token request became; nil when it was a pair.
+  func refreshError(_ current: Token?, response: HTTPResponse) async -> AdapterError? {
+    client.script { _ in response }
+    return await adapterError { try await adapter.refresh(current, deadline: .distantFuture) }
   }
 }

@@ -11,14 +11,7 @@ struct WebTalkTokenTests {
   static let assumed: (Int64, Int64) = (now + 7_200_000, 7_200_000)
 
   private func error(_ body: String, status: Int = 200, current: Token?) async throws -> AdapterError? {
-    let bench = try Bench()
-    bench.client.script { _ in .whole(body, status: status) }
-    do throws(AdapterError) {
-      _ = try await bench.adapter.refresh(current, deadline: .distantFuture)
-      return nil
-    } catch {
-      return error
-    }
+    try await Bench().refreshError(current, response: .whole(body, status: status))
   }
 
   private func pair(refresh: String = "r") throws -> Token {
@@ -99,14 +92,9 @@ struct WebTalkTokenTests {
   }
 
   @Test func `a token response with a long body is cancelled`() async throws {
-    let bench = try Bench()
     let rest = ScriptedStream([])
-    bench.client.script { _ in
-      HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: Array("{".utf8), rest: rest))
-    }
-    await #expect { _ = try await bench.adapter.refresh(nil, deadline: .distantFuture) } throws: {
-      ($0 as? AdapterError)?.code == .malformed
-    }
+    let long = HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: Array("{".utf8), rest: rest))
+    #expect(try await Bench().refreshError(nil, response: long)?.code == .malformed)
     #expect(rest.isCancelled)
   }
 }
