@@ -61,7 +61,7 @@ let package = Package(
       .testTarget(
         name: "LampTests", dependencies: ["Lamp", "AdapterTestKit"], path: "Tests/Readme/LampTests",
         swiftSettings: settings),
-      .testTarget(name: "Integration", dependencies: ["TestSupport"], swiftSettings: settings),
+      .testTarget(name: "Integration", dependencies: ["TestSupport", "COpenSSL"], swiftSettings: settings),
     ],
   swiftLanguageModes: [.v6]
 )

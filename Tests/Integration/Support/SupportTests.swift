@@ -4,23 +4,18 @@ import Testing
 struct SupportTests {
   @Test(
     arguments: [
-      ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-      ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
       (
-        "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+        Array("Jefe".utf8), "what do ya want for nothing?",
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+      ),
+      (
+        [UInt8](repeating: 0xAA, count: 131), "Test Using Larger Than Block-Size Key - Hash Key First",
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
       ),
     ])
-  func `SHA-256 gives the values of FIPS 180-4`(_ message: String, _ digest: String) {
-    #expect(hex(SHA256.hash(Array(message.utf8))) == digest)
-  }
-
-  @Test func `HMAC gives the values of RFC 4231`() {
-    let short = SHA256.hmac(key: Array("Jefe".utf8), Array("what do ya want for nothing?".utf8))
-    #expect(hex(short) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
-    let longKey = SHA256.hmac(
-      key: [UInt8](repeating: 0xAA, count: 131), Array("Test Using Larger Than Block-Size Key - Hash Key First".utf8))
-    #expect(hex(longKey) == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
+  func `HMAC gives the values of RFC 4231`(_ key: [UInt8], _ message: String, _ code: String) {
+    let digits = JWT.hmac(key: key, Array(message.utf8)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+    #expect(digits.joined() == code)
   }
 
   @Test func `the scripted upstream issues tokens, refuses a used refresh token and serves a valid token`() throws {
@@ -46,8 +41,4 @@ struct SupportTests {
   }
 
   private func get(_ target: String) -> String { "GET \(target) HTTP/1.1\r\nHost: u\r\n\r\n" }
-
-  private func hex(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-  }
 }
