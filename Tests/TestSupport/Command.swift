@@ -69,14 +69,10 @@ public struct Command: Sendable {
     var command = self
     command.output = .descriptor(writing)
     command.errors = .descriptor(writing)
-    let pid: pid_t
-    do {
-      pid = try command.spawn()
-    } catch {
-      close(writing)
-      throw error
-    }
-    close(writing)
+    let pid = try {
+      defer { close(writing) }
+      return try command.spawn()
+    }()
     var text: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
@@ -93,13 +89,19 @@ public struct Command: Sendable {
   }
 
   /// Returns the exit status, or the negative signal number.
-  static func wait(for pid: pid_t) -> Int32 {
+  public static func wait(for pid: pid_t) -> Int32 {
     var raw: Int32 = 0
     while waitpid(pid, &raw, 0) < 0, errno == EINTR {}
     return exitStatus(raw)
   }
 
-  static func exitStatus(_ raw: Int32) -> Int32 { raw & 0x7F == 0 ? raw >> 8 & 0xFF : -(raw & 0x7F) }
+  /// Returns the same without waiting; nil while the process runs.
+  public static func statusIfEnded(_ pid: pid_t) -> Int32? {
+    var raw: Int32 = 0
+    return waitpid(pid, &raw, WNOHANG) == pid ? exitStatus(raw) : nil
+  }
+
+  private static func exitStatus(_ raw: Int32) -> Int32 { raw & 0x7F == 0 ? raw >> 8 & 0xFF : -(raw & 0x7F) }
 
   /// Returns two connected descriptors that are closed in children. They are sockets, because a pipe cannot be opened
   /// and marked close-on-exec in one step here.

@@ -138,12 +138,10 @@ public final class PostgresServer: Sendable {
         (try? String(contentsOfFile: "\(data)/postmaster.pid", encoding: .utf8))?
         .split(separator: "\n", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) } ?? []
       if lines.count >= 8, lines[0] == "\(pid)", lines[7] == "ready" { return }
-      var raw: Int32 = 0
-      if waitpid(pid, &raw, WNOHANG) == pid {
+      if let status = Command.statusIfEnded(pid) {
         let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
         if text.contains("Address already in use") { throw PortTaken() }
-        throw Command.Failure(
-          "PostgreSQL ended at its start, status \(Command.exitStatus(raw)): \(text.suffix(2000))")
+        throw Command.Failure("PostgreSQL ended at its start, status \(status): \(text.suffix(2000))")
       }
       usleep(5000)
     }

@@ -18,7 +18,7 @@ final class GatewayProcess: @unchecked Sendable {
   private let ports = Mutex<(public: UInt16, admin: UInt16)>((0, 0))
   var port: UInt16 { ports.withLock { $0.public } }
   var adminPort: UInt16 { ports.withLock { $0.admin } }
-  /// The status from waitpid, once the process has ended.
+  /// The result of `exitStatus`, once the process has ended.
   private var status: Int32?
 
   /// Writes the configuration, without starting the binary.
@@ -72,6 +72,12 @@ final class GatewayProcess: @unchecked Sendable {
     pid = try command.spawn()
   }
 
+  /// Runs a command of one word on the configuration and returns the exit status.
+  func run(_ command: String) throws -> Int32 { try run([command, "--config", configFile.path]) }
+
+  /// Runs a command that may wait for a store or an upstream.
+  func runOnConfiguration(_ words: [String]) throws -> Int32 { try run(words + ["-c", configFile.path], within: 60) }
+
   /// Runs the binary to its end and returns the exit status.
   func run(_ arguments: [String], within seconds: Double = 15) throws -> Int32 {
     try spawn(arguments)
@@ -83,28 +89,23 @@ final class GatewayProcess: @unchecked Sendable {
   func kill() {
     guard pid > 0, !hasEnded else { return }
     Glibc.kill(pid, SIGKILL)
-    var raw: Int32 = 0
-    while waitpid(pid, &raw, 0) < 0, errno == EINTR {}
-    status = raw
+    status = Command.wait(for: pid)
   }
 
-  var hasEnded: Bool {
-    if status != nil { return true }
-    var raw: Int32 = 0
-    if pid > 0, waitpid(pid, &raw, WNOHANG) == pid { status = raw }
-    return status != nil
-  }
+  var hasEnded: Bool { exitStatus != nil }
 
   /// The exit status, or the negative signal number; nil while the process runs.
   var exitStatus: Int32? {
-    guard hasEnded, let status else { return nil }
-    return status & 0x7F == 0 ? status >> 8 & 0xFF : -(status & 0x7F)
+    if status == nil, pid > 0 { status = Command.statusIfEnded(pid) }
+    return status
   }
 
   func waitForExit(within seconds: Double = 15) throws -> Int32 {
     try firstValue("the end of the gateway", within: seconds) { exitStatus }
   }
 
+  /// The JSON on stdout; nil when it is not JSON.
+  var json: Any? { try? JSONSerialization.jsonObject(with: Data(standardOutput.utf8)) }
   var standardOutput: String { text(of: outputFile) }
   /// The text on stderr since the first start.
   var log: String { text(of: logFile) }
