@@ -4,22 +4,19 @@ import TestSupport
 /// A gateway with an empty catalogue, and the calls that tests make of it.
 struct CatalogueLab {
   let lab: Lab
+  let configuration: GatewayConfiguration
 
   init(on engine: Engine, configure: (inout GatewayConfiguration) -> Void = { _ in }) throws {
-    var configuration = GatewayConfiguration()
-    configuration.hasCatalogue = true
-    var environment: [String: String] = [:]
-    if engine == .postgres {
-      configuration.usePostgres()
-      environment["DATABASE_URL"] = try PostgresServer.shared().newDatabase()
+    configuration = GatewayConfiguration {
+      $0.hasCatalogue = true
+      if engine == .postgres { $0.usePostgres() }
+      configure(&$0)
     }
-    configure(&configuration)
-    lab = try Lab(configuration, environment: environment)
+    let url = engine == .postgres ? try PostgresServer.shared().newDatabase() : nil
+    lab = try Lab(configuration, environment: url.map { ["DATABASE_URL": $0] } ?? [:])
   }
 
-  func get(_ path: String, token: String? = JWT.caller()) throws -> Response {
-    try lab.call(Request.make("GET", path, body: nil, token: token), to: "GET")
-  }
+  func get(_ path: String, token: String? = JWT.caller()) throws -> Response { try lab.get(path, token: token) }
 
   func send(
     _ method: String, _ path: String, _ body: String?, token: String? = JWT.caller(),

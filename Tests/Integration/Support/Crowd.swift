@@ -1,6 +1,7 @@
 import Foundation
 import Synchronization
 import TestSupport
+import Testing
 
 /// Concurrent callers on threads of their own, until `end`.
 final class Crowd: Sendable {
@@ -49,6 +50,14 @@ final class Crowd: Sendable {
   func end() {
     state.withLock { $0.isOver = true }
     group.wait()
+  }
+
+  /// Stops all callers and expects that no request failed.
+  func expectSuccess(sourceLocation: SourceLocation = #_sourceLocation) {
+    end()
+    #expect(
+      failures.isEmpty, "\(failures.count) of \(responses), first: \(failures.first ?? "")",
+      sourceLocation: sourceLocation)
   }
 
   /// The failed requests: status and body.

@@ -22,7 +22,7 @@ final class Fleet: Sendable {
   ) throws {
     let upstream = try ScriptedUpstream()
     upstream.tokenLife = tokenLife
-    var configuration = GatewayConfiguration.upstream(["max_in_flight": "64", "queue": "{size: 1000, wait: 10s}"])
+    var configuration = GatewayConfiguration.busy
     var environment: [String: String] = [:]
     if engine == .postgres {
       configuration.usePostgres()

@@ -33,12 +33,16 @@ struct GatewayConfiguration {
     ("POST", "/api/iot/alarm-configs", "alarm-configs"),
   ]
 
+  /// The default configuration with this change.
+  init(_ change: (inout GatewayConfiguration) -> Void = { _ in }) { change(&self) }
+
   /// The default configuration with these settings of the upstream.
   static func upstream(_ settings: [String: String]) -> GatewayConfiguration {
-    var configuration = GatewayConfiguration()
-    configuration.adapters["main"]?.settings.merge(settings) { $1 }
-    return configuration
+    GatewayConfiguration { $0.adapters["main"]?.settings.merge(settings) { $1 } }
   }
+
+  /// For tests with many concurrent callers.
+  static let busy = upstream(["max_in_flight": "64", "queue": "{size: 1000, wait: 10s}"])
 
   /// Uses the PostgreSQL database that the environment names.
   mutating func usePostgres(_ more: [String: String] = [:]) {
@@ -58,10 +62,8 @@ struct GatewayConfiguration {
     for (method, path, operation) in Self.table {
       lines.append("  - {method: \(method), path: \(path), operation: \(operation)\(options(of: operation))}")
     }
-    if hasCatalogue {
-      for (path, operation) in [(Request.objects, "objects"), (Request.widgets, "widgets")] {
-        lines.append("  - {path: \(path), operation: \(operation)\(options(of: operation))}")
-      }
+    for (path, operation) in [(Request.objects, "objects"), (Request.widgets, "widgets")] where hasCatalogue {
+      lines.append("  - {path: \(path), operation: \(operation)\(options(of: operation))}")
     }
     return lines.joined(separator: "\n") + "\n"
   }

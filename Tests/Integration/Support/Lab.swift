@@ -8,15 +8,19 @@ final class Lab: Sendable {
   let gateway: GatewayProcess
   private let ownsUpstream: Bool
 
-  /// - Parameter upstream: an upstream shared with other gateways; nil creates one.
+  /// - Parameters:
+  ///   - upstream: an upstream shared with other gateways; nil creates one.
+  ///   - change: changes the configuration.
   init(
     _ configuration: GatewayConfiguration = GatewayConfiguration(), upstream: ScriptedUpstream? = nil,
-    environment: [String: String] = [:], isStarted: Bool = true
+    environment: [String: String] = [:], isStarted: Bool = true, change: (inout GatewayConfiguration) -> Void = { _ in }
   ) throws {
+    var configuration = configuration
+    change(&configuration)
     ownsUpstream = upstream == nil
     let upstream = try upstream ?? ScriptedUpstream()
     self.upstream = upstream
-    gateway = try GatewayProcess(configuration.text, environment: Lab.environment(upstream).merging(environment) { $1 })
+    gateway = try GatewayProcess(configuration.text, environment: Lab.environment(upstream, environment))
     if isStarted { try gateway.start() }
   }
 
@@ -25,11 +29,11 @@ final class Lab: Sendable {
     if ownsUpstream { upstream.stop() }
   }
 
-  static func environment(_ upstream: ScriptedUpstream?) -> [String: String] {
+  static func environment(_ upstream: ScriptedUpstream?, _ more: [String: String] = [:]) -> [String: String] {
     [
       "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "", "JWT_SECRET": Secrets.jwt, "APP_ID": Secrets.appID,
       "BASE_URL": upstream?.url ?? "http://127.0.0.1:9",
-    ]
+    ].merging(more) { $1 }
   }
 
   func connect(receiveBuffer: Int32? = nil) throws -> RawConnection {
@@ -41,6 +45,33 @@ final class Lab: Sendable {
     -> Response
   {
     try living { try connect() }.send(request).receive(to: method, within: seconds)
+  }
+
+  /// Sends a GET with a caller's token on a new connection and returns the response.
+  func get(_ path: String, token: String? = JWT.caller()) throws -> Response {
+    try call(Request.make("GET", path, body: nil, token: token), to: "GET")
+  }
+
+  /// Sends a request on a new connection and waits until its call, which takes this step, is at the upstream.
+  func begin(_ step: UpstreamStep, _ request: [UInt8] = Request.make()) throws -> RawConnection {
+    let calls = upstream.dataCalls.count
+    upstream.script(step)
+    let connection = try connect().send(request)
+    try eventually("the call at the upstream") { upstream.dataCalls.count == calls + 1 }
+    return connection
+  }
+
+  /// Makes the gateway fetch a token and forgets the calls, so that only later calls are counted.
+  @discardableResult
+  func withToken() throws -> Lab {
+    try expectHealthy()
+    upstream.forgetCalls()
+    return self
+  }
+
+  /// Waits until the number of the gateway's client connections is `count`.
+  func awaitConnections(_ count: Double) throws {
+    try eventually("\(count) connections") { try metric("gateway_http_connections") == count }
   }
 
   /// Connects. If the gateway has ended, the error contains its log.
@@ -73,7 +104,7 @@ final class Lab: Sendable {
 
   /// The upstream's token that this gateway uses.
   func shownToken() throws -> String? {
-    try call(Request.make("GET", Request.token, body: nil), to: "GET").json?["token"] as? String
+    try get(Request.token).json?["token"] as? String
   }
 
   /// The sum of the samples with this name and these labels; nil without a sample.

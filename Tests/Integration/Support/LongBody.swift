@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 /// A long body whose bytes follow from their position: an open brace, then a pattern whose period is a prime number. So
 /// a lost, repeated or moved piece is noticed.
@@ -75,6 +76,13 @@ struct LongBody {
         rest = rest.dropFirst(expected.count)
       }
     }
+  }
+
+  /// Expects this body next on a connection whose response has begun.
+  func expectArrival(on connection: RawConnection, within seconds: Double) throws {
+    var check = Check()
+    try connection.receive(count, within: seconds) { check.take($0) }
+    #expect(check.isRight && check.count == count)
   }
 
   func isEqual(to bytes: [UInt8]) -> Bool {

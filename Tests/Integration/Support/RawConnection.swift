@@ -171,6 +171,15 @@ struct Response {
   /// The code in an error body of the gateway.
   var errorCode: String? { json?["code"] as? String }
 
+  /// The status, with the code of an error body: "200", "503 overloaded".
+  var outcome: String { errorCode.map { "\(status) \($0)" } ?? "\(status)" }
+
+  /// `X-Gateway-Source`, with the age of a cached response: "live", "cache 0".
+  var source: String {
+    let source = self["X-Gateway-Source"] ?? "none"
+    return self["Age"].map { "\(source) \($0)" } ?? source
+  }
+
   init(head lines: [String]) throws {
     guard let first = lines.first, let match = first.wholeMatch(of: /HTTP\/1\.[01] (\d{3}) ?.*/),
       let status = Int(match.1)

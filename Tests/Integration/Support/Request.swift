@@ -15,9 +15,9 @@ enum Request {
   /// Returns a request, well-formed unless the parts are not. A token of nil omits the field.
   static func make(
     _ method: String = "POST", _ path: String = values, body: String? = valuesBody, token: String? = JWT.caller(),
-    contentType: String? = "application/json", fields: String = ""
+    contentType: String? = "application/json", fields: String = "", version: String = "1.1"
   ) -> [UInt8] {
-    var head = "\(method) \(path) HTTP/1.1\r\nHost: gateway.test\r\n"
+    var head = "\(method) \(path) HTTP/\(version)\r\nHost: gateway.test\r\n"
     if let token { head += "Authorization: Bearer \(token)\r\n" }
     if let body {
       if let contentType { head += "Content-Type: \(contentType)\r\n" }

@@ -181,8 +181,7 @@ final class ScriptedUpstream: Sendable {
     guard call.kind == .values else { return #"{"code":200,"msg":"ok"}"# }
     let body = (try? JSONSerialization.jsonObject(with: Data(call.body))) as? [String: Any]
     guard let codes = body?["codes"] as? [String] else { return #"{"code":400,"error":"codes missing"}"# }
-    let points = codes.map { #"{"pointId":"\#($0)","value":\#(Wire.value(of: $0)),"time":"2026-06-21 02:04:07"}"# }
-    return #"{"code":200,"msg":"ok","ResultPointObjArr":[\#(points.joined(separator: ","))]}"#
+    return Wire.points(codes)
   }
 
   // MARK: Connections
@@ -220,6 +219,12 @@ enum Wire {
     Array(
       "HTTP/1.1 \(status)\r\nContent-Type: \(contentType)\r\n\(fields)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
         .utf8)
+  }
+
+  /// Returns the body of the response to a call for these codes only.
+  static func points(_ codes: [String]) -> String {
+    let points = codes.map { #"{"pointId":"\#($0)","value":\#(value(of: $0)),"time":"2026-06-21 02:04:07"}"# }
+    return #"{"code":200,"msg":"ok","ResultPointObjArr":[\#(points.joined(separator: ","))]}"#
   }
 
   /// The value of a point, which depends on its name only.

@@ -17,10 +17,6 @@ struct UpstreamStep: Sendable {
     peer.reset()
     return false
   }
-  /// Closes without a byte if the connection has served before, else responds normally.
-  static let closeIfReused = UpstreamStep { upstream, peer, call in
-    call.precedingOnConnection == 0 && peer.send(upstream.respondNormally(call))
-  }
 
   /// Waits before the given step.
   static func delay(_ seconds: Double, then step: UpstreamStep = .normal) -> UpstreamStep {
