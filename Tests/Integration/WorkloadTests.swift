@@ -24,39 +24,37 @@ struct WorkloadTests {
           default: Question(path: Request.alarms, body: #"{"starttime":"\#(turn)"}"#, kind: .alarms)
           }
         let request = work.request(question)
+        func finish(_ connection: RawConnection) throws {
+          work.compare(try connection.receive(within: 20), with: question)
+          responded.add(1, ordering: .relaxed)
+        }
         switch dice.below(20) {
         case 0:  // leaves before the response
           connection.send(request).socket.reset()
           connection = try work.lab.connect()
         case 1:  // leaves during the response
-          let reader = try work.lab.connect(receiveBuffer: 8_192)
-          reader.send(request)
+          let reader = try work.lab.connect(receiveBuffer: 8_192).send(request)
           _ = try reader.receiveHead(within: 20)
           reader.socket.reset()
           responded.add(1, ordering: .relaxed)
         case 2:  // closes its sending side and waits for the response
           connection.send(request).socket.finish()
-          work.compare(try connection.receive(within: 20), with: question)
+          try finish(connection)
           if !connection.isClosed(within: 10) { work.note("the connection stayed open after its client had finished") }
-          responded.add(1, ordering: .relaxed)
           connection = try work.lab.connect()
         case 3...4:  // sends in two pieces
           let cut = 1 + dice.below(request.count - 1)
           connection.send(Array(request[..<cut]))
           usleep(UInt32(dice.below(20_000)))
           connection.send(Array(request[cut...]))
-          work.compare(try connection.receive(within: 20), with: question)
-          responded.add(1, ordering: .relaxed)
+          try finish(connection)
         case 5:  // reads slowly
-          let reader = try work.lab.connect(receiveBuffer: 8_192)
-          reader.send(request)
+          let reader = try work.lab.connect(receiveBuffer: 8_192).send(request)
           usleep(UInt32(dice.below(100_000)))
-          work.compare(try reader.receive(within: 20), with: question)
-          responded.add(1, ordering: .relaxed)
+          try finish(reader)
         default:
           if number == 0, turn == 20 { work.upstream.revokeAccess() }
-          work.compare(try connection.send(request).receive(within: 20), with: question)
-          responded.add(1, ordering: .relaxed)
+          try finish(connection.send(request))
         }
       }
     }
@@ -77,8 +75,7 @@ struct WorkloadTests {
     for size in sizes {
       let question = Question.history(size)
       work.run(callers: 16) { number in
-        let connection = try work.lab.connect(receiveBuffer: number % 4 == 0 ? 8_192 : nil)
-        connection.send(work.request(question))
+        let connection = try work.lab.connect(receiveBuffer: number % 4 == 0 ? 8_192 : nil).send(work.request(question))
         switch number % 4 {
         case 0:
           usleep(50_000)
@@ -196,7 +193,7 @@ struct WorkloadTests {
         let least = ended.withLock { $0 }
         let response = try connection.send(work.request(question)).receive(within: 20)
         let most = begun.withLock { $0 }
-        let values = (response.json?["ResultPointObjArr"] as? [[String: Any]] ?? []).map { $0["value"] as? Int ?? -1 }
+        let values = response.values
         let source = response["X-Gateway-Source"] ?? "none"
         guard values.count == 3, zip(values, zip(least, most)).allSatisfy({ $1.0 <= $0 && $0 <= $1.1 }) else {
           return work.note("\(source): \(values) is not between \(least) and \(most)")

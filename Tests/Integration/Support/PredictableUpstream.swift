@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// An upstream whose response depends on the request only, so that a workload can compute each expected response.
 ///
@@ -7,27 +8,39 @@ import Synchronization
 /// by code; the `interval` of a request for history is the size of its response.
 final class PredictableUpstream: Sendable {
   private struct State {
-    var written: [String: Int] = [:]
+    /// The writes of each point in their order, with the time from which reads show them.
+    var written: [String: [(value: Int, shows: Double)]] = [:]
     var running = 0
     var mostAtOnce = 0
+
+    func shown(_ code: String, at time: Double) -> Int {
+      written[code]?.last { $0.shows <= time }?.value ?? Wire.value(of: code)
+    }
   }
 
   let upstream: ScriptedUpstream
   private let state = Mutex(State())
+  private let lag: Double
 
-  /// - Parameter delay: the seconds that each data call takes.
-  init(delay: Double = 0) throws {
+  /// - Parameters:
+  ///   - delay: the seconds that each data call takes.
+  ///   - lag: the seconds until reads show a write, as the real upstream's do only later.
+  init(delay: Double = 0, lag: Double = 0) throws {
+    self.lag = lag
     upstream = try ScriptedUpstream()
     upstream.always(
       UpstreamStep { [weak self] upstream, peer, call in
         guard let self else { return false }
         if let refusal = upstream.refusal(of: call) { return peer.send(Wire.message(refusal)) }
-        enter()
+        state.withLock { state in
+          state.running += 1
+          state.mostAtOnce = max(state.mostAtOnce, state.running)
+        }
         // A call reads the values at its arrival.
         let body = response(to: call.kind, call.body, isDone: true)
         let isWanted = delay == 0 || peer.wait(delay)
         // Before the response, after which the gateway may send its next call.
-        leave()
+        state.withLock { $0.running -= 1 }
         return isWanted && send(body, to: peer)
       })
   }
@@ -37,31 +50,29 @@ final class PredictableUpstream: Sendable {
     response(to: kind, body, isDone: false)
   }
 
+  /// The value of a point that a read at that time returns.
+  func shown(_ code: String, at time: Double) -> Int { state.withLock { $0.shown(code, at: time) } }
+
   /// The largest number of concurrent data calls.
   var mostAtOnce: Int { state.withLock { $0.mostAtOnce } }
 
-  private func enter() {
-    state.withLock { state in
-      state.running += 1
-      state.mostAtOnce = max(state.mostAtOnce, state.running)
-    }
-  }
-
-  private func leave() { state.withLock { $0.running -= 1 } }
-
   private func response(to kind: ScriptedUpstream.Call.Kind, _ body: [UInt8], isDone: Bool) -> [UInt8] {
+    let now = MonotonicTime.now
     let json = (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any] ?? [:]
     switch kind {
     case .values:
       let codes = Set(json["codes"] as? [String] ?? []).sorted()
-      return Array(Self.envelope(state.withLock { state in codes.map { ($0, state.written[$0]) } }).utf8)
+      return Array(Self.envelope(state.withLock { state in codes.map { ($0, state.shown($0, at: now)) } }).utf8)
     case .history:
       return Self.long(json["interval"] as? Int ?? 0)
     case .set, .forceSet:
       let points = json["aryPoints"] as? [[String: Any]] ?? []
       if isDone {
         state.withLock { state in
-          for point in points { state.written[point["pointId"] as? String ?? ""] = point["value"] as? Int }
+          for point in points {
+            state.written[point["pointId"] as? String ?? "", default: []].append(
+              (point["value"] as? Int ?? 0, now + lag))
+          }
         }
       }
       return Array(#"{"code":200,"msg":"success"}"#.utf8)
@@ -70,9 +81,9 @@ final class PredictableUpstream: Sendable {
     }
   }
 
-  private static func envelope(_ points: [(code: String, written: Int?)]) -> String {
-    let elements = points.map { code, written in
-      #"{"pointId":"\#(code)","value":\#(written ?? Wire.value(of: code)),"time":"2026-06-21 02:04:07"}"#
+  private static func envelope(_ points: [(code: String, value: Int)]) -> String {
+    let elements = points.map { code, value in
+      #"{"pointId":"\#(code)","value":\#(value),"time":"2026-06-21 02:04:07"}"#
     }
     return #"{"code":200,"msg":"success","ResultPointObjArr":[\#(elements.joined(separator: ","))]}"#
   }
@@ -119,7 +130,7 @@ final class PredictableUpstream: Sendable {
       }
       return peer.send(Array("0\r\n\r\n".utf8))
     default:
-      guard peer.send(Array((head + "Connection: close\r\n\r\n").utf8) + body) else { return false }
+      _ = peer.send(Array((head + "Connection: close\r\n\r\n").utf8) + body)
       return false
     }
   }

@@ -36,7 +36,7 @@ final class Workload: Sendable {
 
   var upstream: ScriptedUpstream { source.upstream }
 
-  init(delay: Double = 0, _ change: (inout GatewayConfiguration) -> Void = { _ in }) throws {
+  init(delay: Double = 0, lag: Double = 0, _ change: (inout GatewayConfiguration) -> Void = { _ in }) throws {
     var configuration = GatewayConfiguration.upstream([
       "max_in_flight": "64", "queue": "{size: 1024, wait: 15s}", "first_byte_timeout": "15s",
     ])
@@ -46,14 +46,12 @@ final class Workload: Sendable {
     configuration.listen["idle_timeout"] = "30s"
     configuration.log["level"] = "info"
     change(&configuration)
-    source = try PredictableUpstream(delay: delay)
+    source = try PredictableUpstream(delay: delay, lag: lag)
     let lab = try Lab(configuration, upstream: source.upstream)
     self.lab = lab
     try lab.expectHealthy()
     source.upstream.dropIdle()
-    try eventually("the first call's connections to end") {
-      try lab.metric("gateway_http_connections") == 0
-    }
+    try lab.awaitConnections(0)
     descriptorsBefore = lab.gateway.descriptors
     source.upstream.forgetCalls()
   }
@@ -130,6 +128,11 @@ extension GatewayProcess {
       try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")
     }.filter { !$0.hasPrefix("pipe:") }.sorted()
   }
+}
+
+extension Response {
+  /// The values of the points in a response of the upstream.
+  var values: [Int] { (json?["ResultPointObjArr"] as? [[String: Any]] ?? []).map { $0["value"] as? Int ?? -1 } }
 }
 
 extension [UInt8] {
