@@ -6,80 +6,61 @@ import Testing
 struct RefusalTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let name: String
-    let request: @Sendable () -> [UInt8]
     let status: Int
     /// Nil for a framing error, whose body may be empty.
     let code: String?
     var method = "POST"
+    let request: @Sendable () -> [UInt8]
     var testDescription: String { name }
   }
 
+  private static func forceSet(_ token: String) -> [UInt8] {
+    Request.make("POST", Request.forceSet, body: Request.setBody, token: token)
+  }
+
   static let cases = [
-    Case(name: "unknown path", request: { Request.make("POST", "/api/iot/nothing") }, status: 404, code: "not_found"),
-    Case(
-      name: "unknown path without a token", request: { Request.make("POST", "/x", token: nil) }, status: 404,
-      code: "not_found"),
-    Case(name: "wrong method", request: { Request.make("DELETE") }, status: 405, code: "method_not_allowed"),
-    Case(name: "HEAD", request: { Request.make("HEAD", body: nil) }, status: 405, code: nil, method: "HEAD"),
-    Case(name: "no token", request: { Request.make(token: nil) }, status: 401, code: "unauthorized"),
-    Case(
-      name: "a malformed token", request: { Request.make(token: "a.b.c") }, status: 401, code: "unauthorized"),
-    Case(
-      name: "another key's token", request: { Request.make(token: JWT.caller(key: Secrets.random(20))) }, status: 401,
-      code: "unauthorized"),
-    Case(
-      name: "an expired token", request: { Request.make(token: JWT.caller(expiresIn: -120)) }, status: 401,
-      code: "unauthorized"),
-    Case(
-      name: "alg none",
-      request: {
-        Request.make(token: JWT.hs256(header: #"{"alg":"none"}"#, claims: #"{"sub":"u","exp":9999999999}"#, key: ""))
-      },
-      status: 401, code: "unauthorized"),
-    Case(
-      name: "a missing role", request: { Request.make("POST", Request.forceSet, body: Request.setBody) },
-      status: 403, code: "forbidden"),
-    Case(
-      name: "another role",
-      request: { Request.make("POST", Request.forceSet, body: Request.setBody, token: JWT.caller(role: "guest")) },
-      status: 403, code: "forbidden"),
-    Case(
-      name: "not JSON by type", request: { Request.make(contentType: "text/plain") }, status: 415,
-      code: "unsupported_media_type"),
-    Case(name: "not JSON", request: { Request.make(body: "{\"codes\":[") }, status: 400, code: "bad_json"),
-    Case(name: "not an object", request: { Request.make(body: "[1]") }, status: 400, code: "bad_json"),
-    Case(name: "empty", request: { Request.make(body: "") }, status: 400, code: "bad_json"),
-    Case(
-      name: "a duplicate key", request: { Request.make(body: #"{"codes":["P"],"c\u006fdes":["Q"]}"#) }, status: 400,
-      code: "bad_json"),
-    Case(
-      name: "too deep",
-      request: {
-        Request.make(body: "{\"a\":" + String(repeating: "[", count: 100) + String(repeating: "]", count: 100) + "}")
-      },
-      status: 400, code: "bad_json"),
-    Case(
-      name: "a body that is too large",
-      request: { Request.make(body: "{\"a\":\"" + String(repeating: "x", count: 70_000) + "\"}") },
-      status: 413, code: "body_too_large"),
-    Case(
-      name: "a request line that is too long",
-      request: { Request.make("GET", "/" + String(repeating: "a", count: 9000), body: nil) },
-      status: 414, code: nil),
-    Case(
-      name: "a field that is too long",
-      request: { Request.make(fields: "X-Long: " + String(repeating: "a", count: 20_000) + "\r\n") },
-      status: 431, code: nil),
-    Case(
-      name: "too many fields", request: { Request.make(fields: String(repeating: "X-A: b\r\n", count: 200)) },
-      status: 431, code: nil),
-    Case(
-      name: "another version of HTTP",
-      request: {
-        Array(
-          String(decoding: Request.make(), as: UTF8.self).replacingOccurrences(of: "HTTP/1.1", with: "HTTP/3.0").utf8)
-      },
-      status: 505, code: nil),
+    Case(name: "unknown path", status: 404, code: "not_found") { Request.make("POST", "/api/iot/nothing") },
+    Case(name: "unknown path, no token", status: 404, code: "not_found") { Request.make("POST", "/x", token: nil) },
+    Case(name: "wrong method", status: 405, code: "method_not_allowed") { Request.make("DELETE") },
+    Case(name: "HEAD", status: 405, code: nil, method: "HEAD") { Request.make("HEAD", body: nil) },
+    Case(name: "no token", status: 401, code: "unauthorized") { Request.make(token: nil) },
+    Case(name: "a malformed token", status: 401, code: "unauthorized") { Request.make(token: "a.b.c") },
+    Case(name: "another key's token", status: 401, code: "unauthorized") {
+      Request.make(token: JWT.caller(key: Secrets.random(20)))
+    },
+    Case(name: "an expired token", status: 401, code: "unauthorized") {
+      Request.make(token: JWT.caller(expiresIn: -120))
+    },
+    Case(name: "alg none", status: 401, code: "unauthorized") {
+      Request.make(token: JWT.hs256(header: #"{"alg":"none"}"#, claims: #"{"sub":"u","exp":9999999999}"#, key: ""))
+    },
+    Case(name: "a missing role", status: 403, code: "forbidden") { forceSet(JWT.caller()) },
+    Case(name: "another role", status: 403, code: "forbidden") { forceSet(JWT.caller(role: "guest")) },
+    Case(name: "not JSON by type", status: 415, code: "unsupported_media_type") {
+      Request.make(contentType: "text/plain")
+    },
+    Case(name: "not JSON", status: 400, code: "bad_json") { Request.make(body: "{\"codes\":[") },
+    Case(name: "not an object", status: 400, code: "bad_json") { Request.make(body: "[1]") },
+    Case(name: "empty", status: 400, code: "bad_json") { Request.make(body: "") },
+    Case(name: "a duplicate key", status: 400, code: "bad_json") {
+      Request.make(body: #"{"codes":["P"],"c\u006fdes":["Q"]}"#)
+    },
+    Case(name: "too deep", status: 400, code: "bad_json") {
+      Request.make(body: "{\"a\":" + String(repeating: "[", count: 100) + String(repeating: "]", count: 100) + "}")
+    },
+    Case(name: "a body that is too large", status: 413, code: "body_too_large") {
+      Request.make(body: "{\"a\":\"" + String(repeating: "x", count: 70_000) + "\"}")
+    },
+    Case(name: "a request line that is too long", status: 414, code: nil) {
+      Request.make("GET", "/" + String(repeating: "a", count: 9000), body: nil)
+    },
+    Case(name: "a field that is too long", status: 431, code: nil) {
+      Request.make(fields: "X-Long: " + String(repeating: "a", count: 20_000) + "\r\n")
+    },
+    Case(name: "too many fields", status: 431, code: nil) {
+      Request.make(fields: String(repeating: "X-A: b\r\n", count: 200))
+    },
+    Case(name: "another version of HTTP", status: 505, code: nil) { Request.make(version: "3.0") },
   ]
 
   @Test(arguments: cases)
@@ -104,15 +85,11 @@ struct RefusalTests {
   }
 
   @Test func `a token with the required role is accepted, as a string and in an array`() throws {
-    var configuration = GatewayConfiguration()
-    configuration.routes["force-set"] = ["roles": "[admin, operator]"]
-    let lab = try Lab(configuration)
-    let string = Request.make("POST", Request.forceSet, body: Request.setBody, token: JWT.caller(role: "operator"))
-    #expect(try lab.call(string).status == 200)
+    let lab = try Lab { $0.routes["force-set"] = ["roles": "[admin, operator]"] }
     let claims = #"{"sub":"u","role":["guest","admin"],"exp":9999999999}"#
-    let array = Request.make(
-      "POST", Request.forceSet, body: Request.setBody, token: JWT.hs256(claims: claims, key: Secrets.jwt))
-    #expect(try lab.call(array).status == 200)
+    for token in [JWT.caller(role: "operator"), JWT.hs256(claims: claims, key: Secrets.jwt)] {
+      #expect(try lab.call(Self.forceSet(token)).status == 200)
+    }
   }
 
   @Test func `an empty body is accepted as {} for alarms only`() throws {
@@ -121,21 +98,13 @@ struct RefusalTests {
     #expect(try lab.call(Request.make("POST", Request.history, body: "")).status == 400)
   }
 
-  @Test func `an incomplete request head gets 408, and the connection closes`() throws {
+  @Test(arguments: [Array("POST \(Request.values) HTTP/1.1\r\nHost: x\r\n".utf8), Array(Request.make().dropLast(3))])
+  func `an incomplete request head or body gets 408, is not sent upstream, and the connection closes`(
+    _ part: [UInt8]
+  ) throws {
     let lab = try Lab()
-    let connection = try lab.connect()
-    connection.send("POST /api/iot/codes/values HTTP/1.1\r\nHost: x\r\n")
-    let response = try connection.receive(within: 5)
-    #expect(response.status == 408)
-    #expect(connection.isClosed())
-  }
-
-  @Test func `an incomplete request body gets 408, is not sent upstream, and the connection closes`() throws {
-    let lab = try Lab()
-    let connection = try lab.connect()
-    connection.send(Array(Request.make().dropLast(3)))
-    let response = try connection.receive(within: 5)
-    #expect(response.status == 408)
+    let connection = try lab.connect().send(part)
+    #expect(try connection.receive(within: 5).status == 408)
     #expect(connection.isClosed())
     #expect(lab.upstream.dataCalls.isEmpty)
   }
