@@ -7,6 +7,14 @@ struct BrokenStreamTests {
   private static let request = Request.make("POST", Request.history)
   private static let body = LongBody(count: 8 << 20)
 
+  /// Sends a request whose response is `body`, and receives the head of the response with a small buffer.
+  private func begin(_ lab: Lab) throws -> RawConnection {
+    lab.upstream.script(Self.body.step())
+    let connection = try lab.connect(receiveBuffer: 64 << 10).send(Self.request)
+    #expect(try connection.receiveHead().status == 200)
+    return connection
+  }
+
   private static func lab(_ settings: [String: String] = [:]) throws -> Lab {
     let lab = try Lab(.upstream(["max_response_body": "0", "total_timeout": "60s"].merging(settings) { $1 }))
     try lab.expectHealthy()
@@ -29,9 +37,7 @@ struct BrokenStreamTests {
   ) throws {
     let lab = try Self.lab(["max_in_flight": "1"])
     for _ in 0..<3 {
-      lab.upstream.script(Self.body.step())
-      let connection = try lab.connect(receiveBuffer: 64 << 10)
-      #expect(try connection.send(Self.request).receiveHead().status == 200)
+      let connection = try begin(lab)
       if isReset { connection.socket.reset() } else { connection.socket.close() }
       try eventually("the upstream's connection to end", within: 10) { lab.upstream.busyPeer == nil }
       try lab.expectHealthy("the only permit is free again")
@@ -75,14 +81,10 @@ struct BrokenStreamTests {
 
   @Test func `a pause of the reading client does not count as the upstream's silence`() throws {
     let lab = try Self.lab(["first_byte_timeout": "1s", "total_timeout": "2s"])
-    lab.upstream.script(Self.body.step())
-    let connection = try lab.connect(receiveBuffer: 64 << 10)
-    #expect(try connection.send(Self.request).receiveHead().status == 200)
+    let connection = try begin(lab)
     let end = MonotonicTime.now + 2.5
     try eventually("the pause to be over", within: 10) { MonotonicTime.now >= end }
-    var check = LongBody.Check()
-    try connection.receive(Self.body.count, within: 30) { check.take($0) }
-    #expect(check.isRight && check.count == Self.body.count)
+    try Self.body.expectArrival(on: connection, within: 30)
   }
 
   @Test func `bytes after the announced length never reach a client`() throws {
@@ -103,15 +105,20 @@ struct BrokenStreamTests {
   func `a response without a length is cut off at the limit, for HTTP 1.0 and 1.1 clients`(_ version: String) throws {
     let limit = 1 << 20
     // One loop, so that each response reuses the pipe of the previous one.
-    var configuration = GatewayConfiguration.upstream(["max_response_body": "1MiB", "total_timeout": "60s"])
-    configuration.listen["event_loops"] = "1"
-    let lab = try Lab(configuration)
+    let lab = try Lab(.upstream(["max_response_body": "1MiB", "total_timeout": "60s"])) {
+      $0.listen["event_loops"] = "1"
+    }
     try lab.expectHealthy()
-    let request = String(decoding: Self.request, as: UTF8.self).replacing(" HTTP/1.1\r\n", with: " HTTP/\(version)\r\n")
+    let request = Request.make("POST", Request.history, version: version)
+    let paused = UpstreamStep { _, peer, _ in
+      let body = LongBody(count: limit + 100)
+      return body.send(to: peer, .close, upTo: limit - 10) && peer.wait(0.2)
+        && body.sendBody(to: peer, .close, from: limit - 10, upTo: limit + 90) && peer.wait(0.2)
+    }
     lab.upstream.script(
-      LongBody(count: limit).step(.close), LongBody(count: limit + 1).step(.close), Self.body.step(.close))
-    #expect(LongBody(count: limit).isEqual(to: try lab.call(Array(request.utf8)).body))
-    for _ in 0..<2 {
+      LongBody(count: limit).step(.close), LongBody(count: limit + 1).step(.close), Self.body.step(.close), paused)
+    #expect(LongBody(count: limit).isEqual(to: try lab.call(request).body))
+    for _ in 0..<3 {
       let connection = try lab.connect().send(request)
       #expect(try connection.receiveHead().status == 200)
       // A FIN would look like the end of the body.
@@ -124,14 +131,10 @@ struct BrokenStreamTests {
 
   @Test func `a drain waits for the end of a long response`() throws {
     let lab = try Self.lab()
-    lab.upstream.script(Self.body.step())
-    let connection = try lab.connect(receiveBuffer: 64 << 10)
-    #expect(try connection.send(Self.request).receiveHead().status == 200)
+    let connection = try begin(lab)
     lab.gateway.signal(SIGTERM)
     try eventually("the listener to close") { (try? lab.connect()) == nil }
-    var check = LongBody.Check()
-    try connection.receive(Self.body.count, within: 30) { check.take($0) }
-    #expect(check.isRight && check.count == Self.body.count)
+    try Self.body.expectArrival(on: connection, within: 30)
     #expect(try lab.gateway.waitForExit() == 0)
   }
 }

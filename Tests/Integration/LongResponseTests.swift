@@ -9,8 +9,7 @@ struct LongResponseTests {
   static let sizes = [1, 65_535, 65_536, 65_537, 262_144, 8 << 20]
 
   private static func history(_ version: String = "1.1") -> [UInt8] {
-    let request = String(decoding: Request.make("POST", Request.history), as: UTF8.self)
-    return Array(request.replacing(" HTTP/1.1\r\n", with: " HTTP/\(version)\r\n").utf8)
+    Request.make("POST", Request.history, version: version)
   }
 
   private static func lab(_ settings: [String: String] = [:]) throws -> Lab {
@@ -77,10 +76,7 @@ struct LongResponseTests {
     let readers = 150
     let lab = try Self.lab(["max_connections": "256", "max_in_flight": "256"])
     let body = LongBody(count: 6 << 20)
-    lab.upstream.always(
-      UpstreamStep { upstream, peer, call in
-        call.kind == .history ? body.step().run(upstream, peer, call) : UpstreamStep.normal.run(upstream, peer, call)
-      })
+    lab.upstream.always(UpstreamStep { ($2.kind == .history ? body.step() : .normal).run($0, $1, $2) })
     let before = lab.gateway.residentMemory
     let connections = try (0..<readers).map { _ in try lab.connect(receiveBuffer: 16 << 10).send(Self.history()) }
     for connection in connections { #expect(try connection.receiveHead(within: 30).status == 200) }
@@ -94,9 +90,7 @@ struct LongResponseTests {
     // The buffered part of each response, and one piece for those without a pipe.
     #expect(lab.gateway.residentMemory - before < readers * (192 << 10))
     for connection in connections.suffix(6) + connections.prefix(6) {
-      var check = LongBody.Check()
-      try connection.receive(body.count, within: 60) { check.take($0) }
-      #expect(check.isRight && check.count == body.count)
+      try body.expectArrival(on: connection, within: 60)
     }
   }
 
@@ -104,8 +98,7 @@ struct LongResponseTests {
     let lab = try Self.lab()
     let body = LongBody(count: 2 << 20)
     lab.upstream.script(body.step(), body.step())
-    let connection = try lab.connect(receiveBuffer: 64 << 10)
-    connection.send(Self.history() + Self.history() + Request.make())
+    let connection = try lab.connect(receiveBuffer: 64 << 10).send(Self.history() + Self.history() + Request.make())
     #expect(body.isEqual(to: try connection.receive(within: 30).body))
     #expect(body.isEqual(to: try connection.receive(within: 30).body))
     #expect(try connection.receive().status == 200)
