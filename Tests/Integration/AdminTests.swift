@@ -4,13 +4,21 @@ import Testing
 
 @Suite("The admin listener", .blocking)
 struct AdminTests {
-  @Test func `the admin listener reports live and ready without a token`() throws {
-    let lab = try Lab()
-    #expect(try lab.ask("/livez").status == 200)
-    let ready = try firstValue("ready") { () -> Response? in
+  private let lab: Lab
+
+  init() throws { lab = try Lab() }
+
+  /// Waits for this status in /readyz and returns the response.
+  private func readyz(_ status: String) throws -> Response {
+    try firstValue(status) {
       let response = try lab.ask("/readyz")
-      return response.json?["status"] as? String == "ready" ? response : nil
+      return response.json?["status"] as? String == status ? response : nil
     }
+  }
+
+  @Test func `the admin listener reports live and ready without a token`() throws {
+    #expect(try lab.ask("/livez").status == 200)
+    let ready = try readyz("ready")
     #expect(ready.status == 200)
     #expect((ready.json?["reasons"] as? [Any])?.isEmpty == true)
     #expect(ready["Content-Type"]?.hasPrefix("application/json") == true)
@@ -18,25 +26,16 @@ struct AdminTests {
   }
 
   @Test func `admin paths exist on the admin listener only, and public paths on the public one only`() throws {
-    let lab = try Lab()
     for path in ["/livez", "/readyz", "/metrics"] {
-      #expect(try lab.call(Request.make("GET", path, body: nil), to: "GET").status == 404)
+      #expect(try lab.get(path).status == 404)
     }
     #expect(try lab.ask(Request.token).status == 404)
   }
 
   @Test func `an upstream that is down makes readiness degraded, with status 200`() throws {
-    let upstream = try ScriptedUpstream()
-    upstream.stop()
-    var configuration = GatewayConfiguration()
-    configuration.adapters["main"]?.settings["base_url"] = upstream.url
-    let lab = try Lab(configuration)
-    let failed = try lab.call()
-    #expect([502, 503].contains(failed.status))
-    let response = try firstValue("degraded") { () -> Response? in
-      let response = try lab.ask("/readyz")
-      return response.json?["status"] as? String == "degraded" ? response : nil
-    }
+    lab.upstream.stop()
+    #expect([502, 503].contains(try lab.call().status))
+    let response = try readyz("degraded")
     #expect(response.status == 200)
     let reason = try #require((response.json?["reasons"] as? [[String: Any]])?.first)
     #expect((reason["component"] as? String)?.contains("main") == true)
@@ -45,10 +44,9 @@ struct AdminTests {
   }
 
   @Test func `the metrics count requests and calls by the labels of the contract`() throws {
-    let lab = try Lab()
     for _ in 0..<3 { #expect(try lab.call().status == 200) }
     #expect(try lab.call(Request.make("POST", Request.set, body: Request.setBody)).status == 200)
-    #expect(try lab.call(Request.make("GET", "/x", body: nil), to: "GET").status == 404)
+    #expect(try lab.get("/x").status == 404)
     lab.upstream.script(.response(#"{"code":500,"error":"no"}"#))
     #expect(try lab.call().status == 200)
 
@@ -79,12 +77,11 @@ struct AdminTests {
   }
 
   @Test func `the connection gauge rises and falls with the open connections`() throws {
-    let lab = try Lab()
     var open = try (0..<5).map { _ in try lab.connect() }
     for connection in open { #expect(try connection.send(Request.make()).receive().status == 200) }
-    try eventually("5 connections") { try lab.metric("gateway_http_connections") == 5 }
+    try lab.awaitConnections(5)
     for connection in open { connection.socket.close() }
     open.removeAll()
-    try eventually("no connection") { try lab.metric("gateway_http_connections") == 0 }
+    try lab.awaitConnections(0)
   }
 }

@@ -52,10 +52,7 @@ struct CatalogueTests {
       try catalogue.send("PUT", "\(Request.objects)/\(second)", #"{"code":"A","name":"x","type":"meter"}"#),
       try catalogue.send("PATCH", "\(Request.objects)/\(second)", #"{"code":"A"}"#),
     ]
-    for response in responses {
-      #expect(response.status == 409)
-      #expect(response.errorCode == "conflict")
-    }
+    #expect(responses.map(\.outcome) == Array(repeating: "409 conflict", count: 3))
     #expect(try catalogue.codes() == ["A", "B"])
   }
 
@@ -74,6 +71,7 @@ struct CatalogueTests {
   @Test(arguments: Engine.allCases)
   func `an invalid object gets 422 with the field's name, and nothing is written`(_ engine: Engine) throws {
     let catalogue = try CatalogueLab(on: engine)
+    func letters(_ count: Int) -> String { String(repeating: "x", count: count) }
     let bad: [(body: String, field: String)] = [
       (#"{"name":"a","type":"meter"}"#, "code"), (#"{"code":"","name":"a","type":"meter"}"#, "code"),
       (#"{"code":7,"name":"a","type":"meter"}"#, "code"),
@@ -83,29 +81,20 @@ struct CatalogueTests {
       (#"{"code":"A","name":"a\u0000b","type":"meter"}"#, "name"),
       (#"{"code":"A","name":"a","type":"meter","metadata":{"x":{"y":"\u0000"}}}"#, "metadata"),
       (#"{"code":"\#(String(repeating: "é", count: 256))","name":"a","type":"meter"}"#, "code"),
-      (
-        #"{"code":"A","name":"a","type":"meter","description":"\#(String(repeating: "x", count: 501))"}"#, "description"
-      ),
-      (
-        #"{"code":"A","name":"a","type":"meter","metadata":{"x":"\#(String(repeating: "x", count: 262_144))"}}"#,
-        "metadata"
-      ),
+      (#"{"code":"A","name":"a","type":"meter","description":"\#(letters(501))"}"#, "description"),
+      (#"{"code":"A","name":"a","type":"meter","metadata":{"x":"\#(letters(262_144))"}}"#, "metadata"),
     ]
     for (body, field) in bad {
       let response = try catalogue.post(body)
-      #expect(response.status == 422, "\(body.prefix(80)): \(response.text.prefix(200))")
-      #expect(response.errorCode == "invalid_field")
+      let names = response.badFields.contains { $0 == field || $0.hasPrefix(field + ".") }
       #expect(
-        response.badFields.contains { $0 == field || $0.hasPrefix(field + ".") },
-        "\(body.prefix(80)): \(response.text.prefix(200))")
+        response.outcome == "422 invalid_field" && names, "\(body.prefix(80)): \(response.text.prefix(200))")
     }
     for body in ["", "{", "[]", "7", "{\"code\":\"\u{1}\"}"] {
-      let response = try catalogue.post(body)
-      #expect([400, 422].contains(response.status), "\(body): \(response.status)")
+      #expect([400, 422].contains(try catalogue.post(body).status), "\(body)")
     }
     #expect(try catalogue.send("POST", Request.objects, "code=A", contentType: "text/plain").status == 415)
-    let large =
-      #"{"code":"A","name":"a","type":"meter","metadata":{"x":"\#(String(repeating: "x", count: 10 << 20))"}}"#
+    let large = #"{"code":"A","name":"a","type":"meter","metadata":{"x":"\#(letters(10 << 20))"}}"#
     #expect([413, 422].contains(try catalogue.post(large).status))
     #expect(try catalogue.codes().isEmpty)
     try catalogue.lab.expectHealthy()

@@ -6,9 +6,7 @@ import Testing
 struct MergingTests {
   /// The window closes when it holds `max` codes.
   private static func lab(max: Int, _ options: [String: String] = [:]) throws -> Lab {
-    var configuration = GatewayConfiguration()
-    configuration.routes["values"] = ["batch": "{window: 25s, max: \(max)}"].merging(options) { $1 }
-    let lab = try Lab(configuration)
+    let lab = try Lab { $0.routes["values"] = ["batch": "{window: 25s, max: \(max)}"].merging(options) { $1 } }
     // A request that is never merged fetches the token beforehand.
     #expect(try lab.call(Request.make("POST", Request.history, body: "{}")).status == 200)
     lab.upstream.forgetCalls()
@@ -17,12 +15,6 @@ struct MergingTests {
 
   private static func body(_ codes: [String]) -> String {
     "{\"codes\":[\(codes.map { "\"\($0)\"" }.joined(separator: ","))]}"
-  }
-
-  /// The scripted upstream's response to a call for these codes only.
-  private static func response(_ codes: [String]) -> String {
-    let points = codes.map { #"{"pointId":"\#($0)","value":\#(Wire.value(of: $0)),"time":"2026-06-21 02:04:07"}"# }
-    return #"{"code":200,"msg":"ok","ResultPointObjArr":[\#(points.joined(separator: ","))]}"#
   }
 
   /// Sends each list on a connection of its own.
@@ -41,7 +33,7 @@ struct MergingTests {
       let response = try connection.receive()
       #expect(response.status == 200)
       // The first request puts `shared` before the codes of the later ones, and the upstream keeps that order.
-      #expect([Self.response(list), Self.response([list[2], list[0], list[1]])].contains(response.text))
+      #expect([Wire.points(list), Wire.points([list[2], list[0], list[1]])].contains(response.text))
       #expect(response["X-Gateway-Source"] == "live")
     }
     #expect(lab.upstream.dataCalls.count == 1)
@@ -50,29 +42,23 @@ struct MergingTests {
   }
 
   @Test func `a request that is alone in its window is sent byte for byte`() throws {
-    var configuration = GatewayConfiguration()
-    configuration.routes["values"] = ["batch": "{window: 5ms}"]
-    let lab = try Lab(configuration)
+    let lab = try Lab { $0.routes["values"] = ["batch": "{window: 5ms}"] }
     let body = "  {\"codes\" : [ \"P\" ]} "
-    #expect(try lab.call(Request.make(body: body)).text == Self.response(["P"]))
+    #expect(try lab.call(Request.make(body: body)).text == Wire.points(["P"]))
     #expect(lab.upstream.dataCalls.map { String(decoding: $0.body, as: UTF8.self) } == [body])
   }
 
   @Test func `a merged call has at most max codes, and numbers keep their text`() throws {
     let lab = try Self.lab(max: 10)
     let numbers = ["1e400", "0.10", "12345678901234567890", "-0.0"]
-    lab.upstream.always(
-      UpstreamStep { _, peer, call in
-        let points = self.codes(of: call).map {
-          "{ \"value\" : \(numbers[Wire.value(of: $0) % 4]) , \"pointId\":\"\($0)\" }"
-        }
-        return peer.send(Wire.message("{\"ResultPointObjArr\":[\(points.joined(separator: ",\n"))],\"code\":\"200\"}"))
-      })
+    let response: @Sendable ([String], String) -> String = { codes, separator in
+      let points = codes.map { #"{ "value" : \#(numbers[Wire.value(of: $0) % 4]) , "pointId":"\#($0)" }"# }
+      return #"{"ResultPointObjArr":[\#(points.joined(separator: separator))],"code":"200"}"#
+    }
+    lab.upstream.always(UpstreamStep { $1.send(Wire.message(response(self.codes(of: $2), ",\n"))) })
     let lists = (0..<10).map { list in (0..<5).map { "C_\(list)_\($0)" } }
     for (connection, list) in zip(try ask(lab, lists), lists) {
-      let points = list.map { "{ \"value\" : \(numbers[Wire.value(of: $0) % 4]) , \"pointId\":\"\($0)\" }" }
-      #expect(
-        try connection.receive().text == "{\"ResultPointObjArr\":[\(points.joined(separator: ","))],\"code\":\"200\"}")
+      #expect(try connection.receive().text == response(list, ","))
     }
     #expect(lab.upstream.dataCalls.map { codes(of: $0).count } == [10, 10, 10, 10, 10])
   }
@@ -86,7 +72,7 @@ struct MergingTests {
     #expect(lab.upstream.dataCalls.count == 2)
     lab.upstream.forgetCalls()
     let other = #"{"codes":["a"],"raw":true}"#
-    #expect(try lab.call(Request.make(body: other)).text == Self.response(["a"]))
+    #expect(try lab.call(Request.make(body: other)).text == Wire.points(["a"]))
     #expect(lab.upstream.dataCalls.map { String(decoding: $0.body, as: UTF8.self) } == [other])
   }
 
@@ -101,7 +87,7 @@ struct MergingTests {
     for (connection, list) in zip(try ask(lab, lists), lists) {
       let response = try connection.receive()
       #expect(response.status == 200)
-      #expect(response.text == (list == ["C_13"] ? #"{"code":500,"error":"no such device"}"# : Self.response(list)))
+      #expect(response.text == (list == ["C_13"] ? #"{"code":500,"error":"no such device"}"# : Wire.points(list)))
     }
     #expect(lab.upstream.dataCalls.count <= 12)
   }
@@ -109,10 +95,9 @@ struct MergingTests {
   @Test func `an unknown member in a merged response stops merging, with one log message`() throws {
     let lab = try Self.lab(max: 3)
     let response: @Sendable ([String]) -> String = { codes in
-      String(Self.response(codes).dropLast()) + #","total":\#(codes.count)}"#
+      String(Wire.points(codes).dropLast()) + #","total":\#(codes.count)}"#
     }
-    lab.upstream.always(
-      UpstreamStep { _, peer, call in peer.send(Wire.message(response(self.codes(of: call)))) })
+    lab.upstream.always(UpstreamStep { $1.send(Wire.message(response(self.codes(of: $2)))) })
     for turn in 0..<2 {
       for (connection, list) in zip(try ask(lab, [["a"], ["b"], ["c"]]), [["a"], ["b"], ["c"]]) {
         #expect(try connection.receive().text == response(list))
@@ -123,9 +108,7 @@ struct MergingTests {
     #expect(lab.gateway.log.components(separatedBy: "no longer merged").count == 2)
     lab.upstream.always(nil)
     // A reload enables merging again.
-    var configuration = GatewayConfiguration()
-    configuration.routes["values"] = ["batch": "{window: 25s, max: 2}"]
-    try lab.reload(configuration.text)
+    try lab.reload(GatewayConfiguration { $0.routes["values"] = ["batch": "{window: 25s, max: 2}"] }.text)
     lab.upstream.forgetCalls()
     for connection in try ask(lab, [["a"], ["b"]]) { #expect(try connection.receive().status == 200) }
     #expect(lab.upstream.dataCalls.count == 1)
@@ -140,10 +123,9 @@ struct MergingTests {
     connections[0].socket.reset()
     gate.open()
     for (connection, code) in zip(connections[2...], ["c", "d"]) {
-      #expect(try connection.receive().text == Self.response([code]))
+      #expect(try connection.receive().text == Wire.points([code]))
     }
     #expect(lab.upstream.dataCalls.count == 1)
-    lab.upstream.always(nil)
   }
 
   @Test func `an unreachable upstream fails the whole merged call without a search for a rejected code`() throws {
@@ -154,7 +136,6 @@ struct MergingTests {
     }
     // The HTTP client repeats a read; no part of the merged call is repeated.
     #expect(lab.upstream.dataCalls.allSatisfy { codes(of: $0).count == 4 })
-    lab.upstream.always(nil)
   }
 
   @Test func `identical requests are coalesced before merging, and responses are cached`() throws {
@@ -166,7 +147,7 @@ struct MergingTests {
     try eventually("the call") { lab.upstream.dataCalls.count == 1 }
     gate.open()
     for (connection, code) in zip(connections, codes) {
-      #expect(try connection.receive().text == Self.response([code]))
+      #expect(try connection.receive().text == Wire.points([code]))
     }
     #expect(lab.upstream.dataCalls.count == 1)
     #expect(try lab.metric("gateway_coalesced_requests_total", ["kind": "merged"]) == 2)
@@ -175,8 +156,7 @@ struct MergingTests {
     }
     #expect(counted.reduce(0, +) == 3)
     let kept = try lab.call(Request.make(body: Self.body(["b"])))
-    #expect(kept.text == Self.response(["b"]))
+    #expect(kept.text == Wire.points(["b"]))
     #expect(kept["X-Gateway-Source"] == "cache")
-    lab.upstream.always(nil)
   }
 }

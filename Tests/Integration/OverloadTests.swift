@@ -8,32 +8,23 @@ struct OverloadTests {
     Request.make("POST", path, body: path == Request.set ? Request.setBody : Request.valuesBody)
   }
 
-  /// Times that no test reaches by chance, even on a busy machine.
-  private static func patient(_ settings: [String: String]) -> GatewayConfiguration {
+  /// A gateway with its token, and with times that no test reaches by chance, even on a busy machine.
+  private static func lab(_ settings: [String: String]) throws -> Lab {
     let times = ["first_byte_timeout": "60s", "total_timeout": "60s"]
-    var configuration = GatewayConfiguration.upstream(settings.merging(times) { $1 })
-    configuration.defaults["timeout"] = "60s"
-    return configuration
+    return try Lab(.upstream(settings.merging(times) { $1 })) { $0.defaults["timeout"] = "60s" }.withToken()
   }
 
   /// The kinds of the upstream's data calls, in order of arrival.
   private static func order(_ lab: Lab) -> [ScriptedUpstream.Call.Kind] { lab.upstream.dataCalls.map(\.kind) }
 
-  /// Receives one response on each connection.
-  private static func responses(_ connections: [RawConnection]) throws -> [Response] {
-    try connections.map { try $0.receive(within: 50) }
-  }
-
   private static func expectShed(_ response: Response) {
-    #expect(response.status == 503)
-    #expect(response.errorCode == "overloaded")
+    #expect(response.outcome == "503 overloaded")
     #expect(response["Retry-After"].flatMap { Int($0) }.map { $0 >= 1 } == true)
   }
 
   @Test
   func `five hundred requests for eight permits all get a response, and memory stays constant`() throws {
-    let lab = try Lab(Self.patient(["max_in_flight": "8", "queue": "{size: 16, wait: 60s}"]))
-    try lab.expectHealthy()
+    let lab = try Self.lab(["max_in_flight": "8", "queue": "{size: 16, wait: 60s}"])
     let callers = try (0..<500).map { _ in try lab.connect() }
     var memory: [Int] = []
     for _ in 0..<4 {
@@ -49,8 +40,7 @@ struct OverloadTests {
       try eventually("503 for the rest", within: 50) {
         try lab.metric("gateway_upstream_requests_total", ["class": "shed"]) ?? 0 >= Double(476 + memory.count * 477)
       }
-      let write = try lab.connect()
-      write.send(Self.make(Request.set))
+      let write = try lab.connect().send(Self.make(Request.set))
       // It evicts a waiter of lower priority.
       try eventually("an eviction for the write", within: 50) {
         try lab.metric("gateway_upstream_requests_total", ["class": "shed"]) ?? 0 >= Double(477 + memory.count * 477)
@@ -61,7 +51,7 @@ struct OverloadTests {
       #expect(Self.order(lab).last == .set)
       others.open()
       #expect(try write.receive(within: 50).status == 200)
-      let responses = try Self.responses(callers)
+      let responses = try callers.map { try $0.receive(within: 50) }
       #expect(responses.count { $0.status == 200 } == 23)
       for response in responses where response.status != 200 { Self.expectShed(response) }
       memory.append(lab.gateway.residentMemory)
@@ -73,24 +63,14 @@ struct OverloadTests {
   }
 
   @Test func `waiting calls are served by priority: writes and alarms, then values, then history`() throws {
-    let lab = try Lab(Self.patient(["max_in_flight": "1", "queue": "{size: 64, wait: 60s}"]))
-    try lab.expectHealthy()
+    let lab = try Self.lab(["max_in_flight": "1", "queue": "{size: 64, wait: 60s}"])
     let gate = Gate()
     defer { gate.open() }
-    lab.upstream.forgetCalls()
-    lab.upstream.script(.held(by: gate))
-    let holder = try lab.connect()
-    holder.send(Request.make())
-    try eventually("the call that holds the permit") { lab.upstream.dataCalls.count == 1 }
+    let holder = try lab.begin(.held(by: gate))
     let paths = [
       Request.history, Request.values, Request.alarms, Request.set, Request.history, Request.values, Request.set,
     ]
-    var callers: [RawConnection] = []
-    for path in paths {
-      let caller = try lab.connect()
-      caller.send(Self.make(path))
-      callers.append(caller)
-    }
+    let callers = try paths.map { try lab.connect().send(Self.make($0)) }
     try eventually("all in the queue") { try lab.metric("gateway_upstream_inflight") == 8 }
     gate.open()
     for caller in callers + [holder] { #expect(try caller.receive(within: 50).status == 200) }
@@ -105,11 +85,9 @@ struct OverloadTests {
   }
 
   @Test func `history never holds all permits`() throws {
-    let lab = try Lab(Self.patient(["max_in_flight": "4", "queue": "{size: 64, wait: 60s}"]))
-    try lab.expectHealthy()
+    let lab = try Self.lab(["max_in_flight": "4", "queue": "{size: 64, wait: 60s}"])
     let gate = Gate()
     defer { gate.open() }
-    lab.upstream.forgetCalls()
     lab.upstream.always(.held(by: gate))
     let downloads = try (0..<10).map { _ in try lab.connect().send(Self.make(Request.history)) }
     try eventually("all connections") { try lab.metric("gateway_upstream_inflight") == 10 }
@@ -124,25 +102,18 @@ struct OverloadTests {
   }
 
   @Test func `a client that leaves frees its place in the queue at once`() throws {
-    let lab = try Lab(Self.patient(["max_in_flight": "1", "queue": "{size: 1, wait: 60s}"]))
-    try lab.expectHealthy()
+    let lab = try Self.lab(["max_in_flight": "1", "queue": "{size: 1, wait: 60s}"])
     let gate = Gate()
     defer { gate.open() }
-    lab.upstream.forgetCalls()
-    lab.upstream.script(.held(by: gate))
-    let holder = try lab.connect()
-    holder.send(Request.make())
-    try eventually("the call that holds the permit") { lab.upstream.dataCalls.count == 1 }
+    let holder = try lab.begin(.held(by: gate))
     for round in 0..<3 {
-      let leaving = try lab.connect()
-      leaving.send(Request.make())
+      let leaving = try lab.connect().send(Request.make())
       try eventually("the request to wait") { try lab.metric("gateway_upstream_inflight") == 2 }
       Self.expectShed(try lab.call())
       leaving.socket.reset()
       try eventually("the request to leave, round \(round)") { try lab.metric("gateway_upstream_inflight") == 1 }
     }
-    let next = try lab.connect()
-    next.send(Request.make())
+    let next = try lab.connect().send(Request.make())
     try eventually("the next one waits") { try lab.metric("gateway_upstream_inflight") == 2 }
     gate.open()
     #expect(try holder.receive().status == 200)
@@ -150,26 +121,19 @@ struct OverloadTests {
     #expect(lab.upstream.dataCalls.count == 2)
   }
 
-  @Test(
-    arguments: [
-      ("15s", "15s", "300ms"), ("15s", "300ms", "15s"), ("300ms", "15s", "15s"),
-    ])
+  @Test(arguments: [("15s", "15s", "300ms"), ("15s", "300ms", "15s"), ("300ms", "15s", "15s")])
   func `the earliest deadline ends a wait in the queue`(wait: String, total: String, route: String) throws {
-    var configuration = GatewayConfiguration.upstream([
+    let configuration = GatewayConfiguration.upstream([
       "max_in_flight": "1", "queue": "{size: 8, wait: \(wait)}", "total_timeout": total, "first_byte_timeout": "15s",
     ])
-    configuration.routes["history"] = ["timeout": route]
-    // This route's timeout must not end before the tested one.
-    configuration.routes["values"] = ["timeout": "15s"]
-    let lab = try Lab(configuration)
-    try lab.expectHealthy()
+    // The timeout of the route for values must not end before the tested one.
+    let routes = ["history": ["timeout": route], "values": ["timeout": "15s"]]
+    let lab = try Lab(configuration) { $0.routes = routes }.withToken()
     let gate = Gate()
     defer { gate.open() }
-    lab.upstream.forgetCalls()
     lab.upstream.always(.held(by: gate))
-    let holder = try lab.connect()
-    holder.send(Request.make())
-    try eventually("the call that holds the permit") { lab.upstream.dataCalls.count == 1 }
+    let holder = try lab.begin(.held(by: gate))
+    defer { holder.socket.close() }
     let response = try lab.call(Self.make(Request.history), within: 10)
     #expect([503, 504].contains(response.status))
     if response.status == 503 { Self.expectShed(response) }

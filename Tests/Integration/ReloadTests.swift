@@ -4,14 +4,13 @@ import Testing
 
 @Suite("Reload", .blocking)
 struct ReloadTests {
-  private static var toMock: GatewayConfiguration {
-    var configuration = GatewayConfiguration()
-    configuration.defaults["adapter"] = "demo"
-    return configuration
-  }
+  private let lab: Lab
+
+  init() throws { lab = try Lab(environment: ["JWT_SECRET_2": Secrets.random(24)]) }
+
+  private static var toMock: GatewayConfiguration { GatewayConfiguration { $0.defaults["adapter"] = "demo" } }
 
   @Test func `SIGHUP under load swaps the vendor without losing a request`() throws {
-    let lab = try Lab()
     try lab.expectHealthy()
     let crowd = Crowd(lab, threads: 4, connectionsPerThread: 1)
     // The callers must end even if an expectation fails.
@@ -27,15 +26,13 @@ struct ReloadTests {
       try lab.reload(GatewayConfiguration().text)
       try expectMore("live", round)
     }
-    crowd.end()
-    #expect(crowd.failures.isEmpty, "\(crowd.failures.prefix(3))")
+    crowd.expectSuccess()
     #expect(Set(crowd.sources.keys) == ["live", "mock"])
     #expect(lab.upstream.tokenCalls == 1, "a reload keeps the token")
     try eventually("the old configurations to be released") { try lab.metric("gateway_config_snapshots_live") == 1 }
   }
 
   @Test func `an adapter that a reload removes no longer affects readiness`() throws {
-    let lab = try Lab()
     lab.upstream.scriptTokens(.envelope(304))
     #expect(try lab.call().status == 503)
     try eventually("degraded by the adapter") { try lab.readiness().components == ["adapter:main"] }
@@ -44,12 +41,10 @@ struct ReloadTests {
   }
 
   @Test func `a reload of other settings during a refresh causes no second refresh`() throws {
-    let lab = try Lab()
-    try lab.upstream.withNormalToken(lab)
+    try lab.withToken()
     lab.upstream.revokeAccess()
     lab.upstream.scriptTokens(.delay(1))
-    let connection = try lab.connect()
-    connection.send(Request.make())
+    let connection = try lab.connect().send(Request.make())
     try eventually("the refresh") { lab.upstream.count(.refresh) == 1 }
     try lab.reload(GatewayConfiguration.upstream(["max_in_flight": "7"]).text)
     #expect(try lab.call().status == 200)
@@ -59,7 +54,6 @@ struct ReloadTests {
   }
 
   @Test func `a changed JWK set is read again, and a broken one leaves the old keys in use`() throws {
-    let lab = try Lab()
     let file = lab.gateway.folder.appending(path: "keys.json")
     func write(_ key: String) throws {
       let set = #"{"keys":[{"kty":"oct","alg":"HS256","k":"\#(JWT.base64url(Array(key.utf8)))"}]}"#
@@ -82,25 +76,16 @@ struct ReloadTests {
   }
 
   @Test func `a request in flight ends with the configuration it began with`() throws {
-    let lab = try Lab()
-    try lab.upstream.withNormalToken(lab)
-    lab.upstream.script(.delay(1.5))
-    let connection = try lab.connect()
-    connection.send(Request.make())
-    try eventually("the call at the upstream") { lab.upstream.dataCalls.count == 1 }
+    try lab.withToken()
+    let connection = try lab.begin(.delay(1.5))
     try lab.reload(Self.toMock.text)
     let response = try connection.receive()
-    #expect(response.status == 200)
-    #expect(response["X-Gateway-Source"] == "live")
+    #expect(response.status == 200 && response.source == "live")
     #expect(try connection.send(Request.make()).receive()["X-Gateway-Source"] == "mock")
   }
 
-  @Test(
-    arguments: [
-      "version: 1\nlisten: [", "version: 1\nnonsense: true\n", "",
-    ])
+  @Test(arguments: ["version: 1\nlisten: [", "version: 1\nnonsense: true\n", ""])
   func `a broken configuration is refused and reported, and the old one stays in use`(_ text: String) throws {
-    let lab = try Lab()
     let before = try lab.metric("gateway_config_last_reload_timestamp_seconds")
     try lab.reload(text, expectSuccess: false)
     #expect(try lab.metric("gateway_config_last_reload_timestamp_seconds") == before)
@@ -111,21 +96,17 @@ struct ReloadTests {
   }
 
   @Test func `a change of a key that needs a restart is refused`() throws {
-    let lab = try Lab()
     for change in [
       { $0.listen["event_loops"] = "1" }, { $0.store["path"] = "other.db" },
       { $0.admin["address"] = "127.0.0.1:1" }, { $0.listen["address"] = "127.0.0.1:1" },
     ] as [(inout GatewayConfiguration) -> Void] {
-      var configuration = GatewayConfiguration()
-      change(&configuration)
-      try lab.reload(configuration.text, expectSuccess: false)
+      try lab.reload(GatewayConfiguration(change).text, expectSuccess: false)
       try lab.reload(GatewayConfiguration().text)
     }
     try lab.expectHealthy()
   }
 
   @Test func `a new secret is used from the reload on`() throws {
-    let lab = try Lab(environment: ["JWT_SECRET_2": Secrets.random(24)])
     let second = try #require(lab.gateway.environment["JWT_SECRET_2"])
     let token = JWT.caller(key: second)
     #expect(try lab.call(Request.make(token: token)).status == 401)

@@ -14,10 +14,8 @@ struct ReplicaTests {
     try eventually("three renewals", within: 20) {
       fleet.upstream.count(.refresh) >= 3 || crowds.contains { !$0.failures.isEmpty }
     }
-    for crowd in crowds { crowd.end() }
     for crowd in crowds {
-      #expect(
-        crowd.failures.isEmpty, "\(crowd.failures.count) of \(crowd.responses), first: \(crowd.failures.first ?? "")")
+      crowd.expectSuccess()
       #expect(crowd.responses >= 20)
     }
     #expect(fleet.upstream.count(.authorization) == 1)
@@ -32,9 +30,7 @@ struct ReplicaTests {
   @Test(arguments: Engine.allCases)
   func `three gateways that start at once with many callers each authorize once`(_ engine: Engine) throws {
     let fleet = try Fleet(3, on: engine)
-    let connections = try fleet.labs.flatMap { lab in try (0..<30).map { _ in try lab.connect() } }
-    for connection in connections { connection.send(Request.make()) }
-    try expectGood(connections)
+    try expectGood(fleet, callers: 30)
     #expect(fleet.upstream.tokenCalls == 1)
     _ = try fleet.commonToken()
     #expect(fleet.upstream.tokenCalls == 1)
@@ -45,9 +41,7 @@ struct ReplicaTests {
     let fleet = try Fleet(3, on: engine)
     try settle(fleet)
     fleet.upstream.revokeAccess()
-    let connections = try fleet.labs.flatMap { lab in try (0..<20).map { _ in try lab.connect() } }
-    for connection in connections { connection.send(Request.make()) }
-    try expectGood(connections)
+    try expectGood(fleet, callers: 20)
     #expect(fleet.upstream.count(.refresh) == 1)
     #expect(fleet.upstream.count(.authorization) == 1)
   }
@@ -60,9 +54,7 @@ struct ReplicaTests {
     case rotated
   }
 
-  @Test(
-    arguments: Engine.allCases,
-    Progress.allCases)
+  @Test(arguments: Engine.allCases, Progress.allCases)
   func `another gateway takes over when the refreshing one is killed during its exchange`(
     _ engine: Engine, _ progress: Progress
   ) throws {
@@ -146,11 +138,7 @@ struct ReplicaTests {
     server.stop(.fast)
     try server.start()
     try more(100)
-    for crowd in crowds { crowd.end() }
-    for crowd in crowds {
-      #expect(
-        crowd.failures.isEmpty, "\(crowd.failures.count) of \(crowd.responses), first: \(crowd.failures.first ?? "")")
-    }
+    for crowd in crowds { crowd.expectSuccess() }
     _ = try fleet.commonToken()
     for lab in fleet.labs { try eventually("ready again") { try lab.readiness().status == "ready" } }
   }
@@ -160,8 +148,8 @@ struct ReplicaTests {
     let gate = Gate()
     lab.upstream.scriptTokens(.held(by: gate, isEarly: progress == .rotated))
     lab.upstream.revokeAccess()
-    let connection = try lab.connect()
-    connection.send(Request.make())
+    let connection = try lab.connect().send(Request.make())
+    defer { connection.socket.close() }
     try eventually("the refresh to be under way") { lab.upstream.count(.refresh) == 1 }
     if progress == .rotated { try eventually("a new pair") { lab.upstream.pairs == 2 } }
     return gate
@@ -174,7 +162,10 @@ struct ReplicaTests {
     #expect(fleet.upstream.tokenCalls == 1)
   }
 
-  private func expectGood(_ connections: [RawConnection]) throws {
+  /// Expects that this number of concurrent callers of each gateway gets 200.
+  private func expectGood(_ fleet: Fleet, callers: Int) throws {
+    let connections = try fleet.labs.flatMap { lab in try (0..<callers).map { _ in try lab.connect() } }
+    for connection in connections { connection.send(Request.make()) }
     for connection in connections {
       let response = try connection.receive(within: 15)
       #expect(response.status == 200, "\(response.text)")

@@ -40,8 +40,7 @@ struct SecretTests {
   }
 
   @Test func `process arguments and error responses do not contain the upstream's address`() throws {
-    let lab = try Lab(.upstream(["first_byte_timeout": "400ms", "read_retries": "0"]))
-    try lab.upstream.withNormalToken(lab)
+    let lab = try Lab(.upstream(["first_byte_timeout": "400ms", "read_retries": "0"])).withToken()
     for step in [UpstreamStep.close, .reset, .raw("garbage"), .hang] {
       lab.upstream.script(step)
       let response = try lab.call(Request.make("POST", Request.set, body: Request.setBody))

@@ -10,18 +10,14 @@ struct StoreAwayTests {
     let database: String
     let lab: Lab
 
-    init(
-      _ settings: [String: String] = [:], isStopped: Bool = false, isStarted: Bool = true, tokenLife: Double = 7200
-    ) throws {
+    init(_ settings: [String: String] = [:], isStopped: Bool = false, isStarted: Bool = true) throws {
       server = try PostgresServer()
       database = try server.newDatabase()
       if isStopped { server.stop(.immediate) }
-      var configuration = GatewayConfiguration.upstream(["max_in_flight": "64", "queue": "{size: 1000, wait: 10s}"])
-      configuration.hasCatalogue = true
-      configuration.usePostgres(settings)
-      let upstream = try ScriptedUpstream()
-      upstream.tokenLife = tokenLife
-      lab = try Lab(configuration, upstream: upstream, environment: ["DATABASE_URL": database], isStarted: isStarted)
+      lab = try Lab(.busy, environment: ["DATABASE_URL": database], isStarted: isStarted) {
+        $0.hasCatalogue = true
+        $0.usePostgres(settings)
+      }
     }
 
     func storedToken() throws -> String? { try? server.sql("SELECT access_token FROM iot_tokens", database: database) }
@@ -33,7 +29,14 @@ struct StoreAwayTests {
       #expect(try lab.metric("gateway_store_up") == 1)
     }
 
-    func objects() throws -> Response { try lab.call(Request.make("GET", Request.objects, body: nil), to: "GET") }
+    func objects() throws -> Response { try lab.get(Request.objects) }
+
+    /// Expects that `run` ends with this status and prints nothing on stdout, and returns its log.
+    func failedRun(_ status: Int32) throws -> String {
+      #expect(try lab.gateway.run("run") == status)
+      #expect(lab.gateway.standardOutput.isEmpty)
+      return lab.gateway.log
+    }
   }
 
   @Test(arguments: [PostgresServer.StopMode.immediate, .fast])
@@ -48,8 +51,7 @@ struct StoreAwayTests {
     away.server.stop(mode)
     try crowd.more(200)
     let response = try away.objects()
-    #expect(response.status == 503)
-    #expect(response.errorCode == "store_unavailable")
+    #expect(response.outcome == "503 store_unavailable")
     #expect(response["Retry-After"] != nil)
     try eventually("degraded by the store") { try away.lab.isDegradedByStore() }
     #expect(try away.lab.metric("gateway_store_up") == 0)
@@ -58,8 +60,7 @@ struct StoreAwayTests {
     try away.server.start()
     try away.expectRecovery()
     try crowd.more(100)
-    crowd.end()
-    #expect(crowd.failures.isEmpty, "\(crowd.failures.first ?? "")")
+    crowd.expectSuccess()
     #expect(away.lab.upstream.tokenCalls == 1)
     #expect(!away.lab.gateway.log.contains("postgres://"))
   }
@@ -71,8 +72,7 @@ struct StoreAwayTests {
     try crowd.more(100)
     away.server.freeze()
     defer { away.server.thaw() }
-    let connection = try away.lab.connect()
-    connection.send(Request.make("GET", Request.objects, body: nil))
+    let connection = try away.lab.connect().send(Request.make("GET", Request.objects, body: nil))
     try crowd.more(200)
     let response = try connection.receive(to: "GET", within: 20)
     #expect(response.status == 503)
@@ -80,8 +80,7 @@ struct StoreAwayTests {
     try eventually("degraded by the store", within: 10) { try away.lab.isDegradedByStore() }
     away.server.thaw()
     try away.expectRecovery()
-    crowd.end()
-    #expect(crowd.failures.isEmpty, "\(crowd.failures.first ?? "")")
+    crowd.expectSuccess()
     #expect(away.lab.upstream.tokenCalls == 1)
   }
 
@@ -103,13 +102,10 @@ struct StoreAwayTests {
     throws
   {
     let away = try Away(["required": "true"], isStopped: true, isStarted: false)
-    let gateway = away.lab.gateway
-    #expect(try gateway.run(["run", "--config", gateway.configFile.path]) == 3)
-    #expect(gateway.standardOutput.isEmpty)
-    #expect(gateway.log.contains("PostgreSQL can't be reached"), "\(gateway.log)")
-    #expect(!gateway.log.contains("postgres://"))
+    let log = try away.failedRun(3)
+    #expect(log.contains("PostgreSQL can't be reached") && !log.contains("postgres://"))
     try away.server.start()
-    try gateway.start()
+    try away.lab.gateway.start()
     try away.lab.expectHealthy()
   }
 
@@ -122,26 +118,18 @@ struct StoreAwayTests {
     }
     holder.start()
     let waiting = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
-    try eventually("the lock") {
-      try away.server.sql("SELECT count(*) \(waiting)", database: away.database) == "1"
-    }
-    let gateway = away.lab.gateway
-    #expect(try gateway.run(["run", "--config", gateway.configFile.path]) == 3)
-    #expect(gateway.standardOutput.isEmpty)
-    #expect(gateway.log.contains("The store did not open within 10 s"), "\(gateway.log)")
+    try eventually("the lock") { try away.server.sql("SELECT count(*) \(waiting)", database: away.database) == "1" }
+    #expect(try away.failedRun(3).contains("The store did not open within 10 s"))
     _ = try away.server.sql("SELECT pg_terminate_backend(pid) \(waiting)", database: away.database)
   }
 
   @Test func `a table of another program makes run exit with 1 and name the remedy, and stays unchanged`() throws {
     let away = try Away(isStarted: false)
     try away.server.sql("CREATE TABLE objects(model_id uuid NOT NULL)", database: away.database)
-    let gateway = away.lab.gateway
-    #expect(try gateway.run(["run", "--config", gateway.configFile.path]) == 1)
-    #expect(gateway.log.contains("objects") && gateway.log.contains("schema"), "\(gateway.log)")
-    #expect(
-      try away.server.sql(
-        "SELECT count(*) FROM information_schema.columns WHERE table_name = 'objects'",
-        database: away.database) == "1")
+    let log = try away.failedRun(1)
+    #expect(log.contains("objects") && log.contains("schema"))
+    let columns = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'objects'"
+    #expect(try away.server.sql(columns, database: away.database) == "1")
   }
 
   @Test func `when a token is due without the store, each gateway authorizes, and later the last pair wins`() throws {
@@ -167,31 +155,24 @@ struct StoreAwayTests {
       try server.sql("SELECT access_token FROM iot_tokens", database: database) == token
     }
     for lab in fleet.labs { try eventually("ready again") { try lab.readiness().status == "ready" } }
-    for crowd in crowds {
-      crowd.end()
-      #expect(crowd.failures.isEmpty, "\(crowd.failures.first ?? "")")
-    }
+    for crowd in crowds { crowd.expectSuccess() }
     #expect(fleet.upstream.count(.authorization) == 3)
     #expect(fleet.upstream.reusedRefreshTokens == 0)
   }
 
   @Test func `with a full disk, SQLite's new pair is used from memory and stored when there is room`() throws {
-    let upstream = try ScriptedUpstream()
-    var configuration = GatewayConfiguration()
-    configuration.hasCatalogue = true
-    let lab = try Lab(configuration, upstream: upstream, isStarted: false)
+    let lab = try Lab(isStarted: false) { $0.hasCatalogue = true }
     // Makes the limit an error instead of a signal.
     lab.gateway.prefix = ["/bin/sh", "-c", #"trap "" XFSZ; exec "$0" "$@""#]
     try lab.gateway.start()
     try lab.expectHealthy()
     try limitFiles(of: lab.gateway, to: "1")
-    upstream.revokeAccess()
+    lab.upstream.revokeAccess()
     #expect(try lab.call().status == 200)
-    #expect(upstream.count(.refresh) == 1)
+    #expect(lab.upstream.count(.refresh) == 1)
     try eventually("degraded by the store") { try lab.isDegradedByStore() }
     let refused = try lab.call(Request.make("POST", Request.objects, body: #"{"code":"A","name":"a","type":"meter"}"#))
-    #expect(refused.status == 503)
-    #expect(refused.errorCode == "store_unavailable")
+    #expect(refused.outcome == "503 store_unavailable")
     #expect(try lab.call().status == 200)
     try limitFiles(of: lab.gateway, to: "unlimited")
     try eventually("ready again", within: 10) { try lab.readiness().status == "ready" }
@@ -200,24 +181,20 @@ struct StoreAwayTests {
     lab.gateway.prefix = []
     try lab.gateway.start()
     #expect(try lab.shownToken() == shown)
-    #expect(upstream.tokenCalls == 2)
-    #expect(upstream.reusedRefreshTokens == 0)
+    #expect(lab.upstream.tokenCalls == 2)
+    #expect(lab.upstream.reusedRefreshTokens == 0)
   }
 
   @Test func `a SQLite file that cannot be created makes the gateway serve from memory and report degraded`() throws {
-    var configuration = GatewayConfiguration()
     // A file cannot contain a folder, even for root.
-    configuration.store["path"] = "gateway.yaml/pointgate.db"
-    let lab = try Lab(configuration)
+    let lab = try Lab { $0.store["path"] = "gateway.yaml/pointgate.db" }
     for _ in 0..<3 { #expect(try lab.call().status == 200) }
     #expect(lab.upstream.count(.authorization) == 1)
     try eventually("degraded by the store") { try lab.isDegradedByStore() }
   }
 
   @Test func `reads and a renewal succeed after SQLite's folder is removed`() throws {
-    var configuration = GatewayConfiguration()
-    configuration.store["path"] = "data/pointgate.db"
-    let lab = try Lab(configuration, isStarted: false)
+    let lab = try Lab(isStarted: false) { $0.store["path"] = "data/pointgate.db" }
     let folder = lab.gateway.folder.appending(path: "data")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     try lab.gateway.start()

@@ -17,9 +17,7 @@ struct TokenTests {
     defer { crowd.end() }
     // With a life of three seconds and a window of half of it, this takes more than six seconds.
     try eventually("four renewals", within: 20) { lab.upstream.count(.refresh) >= 4 || !crowd.failures.isEmpty }
-    crowd.end()
-    #expect(
-      crowd.failures.isEmpty, "\(crowd.failures.count) of \(crowd.responses), first: \(crowd.failures.first ?? "")")
+    crowd.expectSuccess()
     #expect(crowd.responses >= 200)
     #expect(lab.upstream.reusedRefreshTokens == 0)
     #expect(lab.upstream.count(.authorization) == 1)
@@ -30,7 +28,7 @@ struct TokenTests {
   func `a rejected token is renewed once and the call is repeated once, writes included`(_ code: Int) throws {
     let lab = try Lab()
     for request in [Request.make(), Request.make("POST", Request.set, body: Request.setBody)] {
-      try lab.upstream.withNormalToken(lab)
+      try lab.withToken()
       lab.upstream.script(.envelope(code))
       #expect(try lab.call(request).status == 200)
       #expect(lab.upstream.dataCalls.count == 2)
@@ -41,8 +39,7 @@ struct TokenTests {
   }
 
   @Test func `HTTP 401 from the upstream counts as a rejected token and does not reach the caller`() throws {
-    let lab = try Lab()
-    try lab.upstream.withNormalToken(lab)
+    let lab = try Lab().withToken()
     lab.upstream.script(.response("denied", status: "401 Unauthorized"))
     #expect(try lab.call().status == 200)
     #expect(lab.upstream.dataCalls.count == 2)
@@ -52,12 +49,9 @@ struct TokenTests {
   func `an upstream that rejects every token gets one renewal and one repeat, then the caller gets 502`(_ code: Int)
     throws
   {
-    let lab = try Lab()
-    try lab.upstream.withNormalToken(lab)
+    let lab = try Lab().withToken()
     lab.upstream.always(.envelope(code))
-    let response = try lab.call()
-    #expect(response.status == 502)
-    #expect(response.errorCode == "upstream_rejected_token")
+    #expect(try lab.call().outcome == "502 upstream_rejected_token")
     #expect(lab.upstream.dataCalls.count == 2)
     #expect(lab.upstream.tokenCalls == 1)
     lab.upstream.always(nil)
@@ -65,8 +59,7 @@ struct TokenTests {
   }
 
   @Test func `a nested code 301 in a response is data, not a rejected token`() throws {
-    let lab = try Lab()
-    try lab.upstream.withNormalToken(lab)
+    let lab = try Lab().withToken()
     let body = #"{"data":{"code":301},"text":"\"code\":301","code":200}"#
     lab.upstream.script(.response(body))
     #expect(try lab.call().text == body)
@@ -74,8 +67,7 @@ struct TokenTests {
   }
 
   @Test func `a refused refresh token leads to an authorization`() throws {
-    let lab = try Lab()
-    try lab.upstream.withNormalToken(lab)
+    let lab = try Lab().withToken()
     lab.upstream.revokeAccess()
     lab.upstream.revokeRefresh()
     #expect(try lab.call().status == 200)
@@ -84,12 +76,10 @@ struct TokenTests {
   }
 
   @Test func `a failed refresh keeps the valid pair and causes no authorization`() throws {
-    let lab = try Lab()
-    try lab.upstream.withNormalToken(lab)
+    let lab = try Lab().withToken()
     lab.upstream.revokeAccess()
     lab.upstream.scriptTokens(.close)
-    let first = try lab.call(within: 15)
-    #expect([200, 502, 503].contains(first.status))
+    #expect([200, 502, 503].contains(try lab.call(within: 15).status))
     try eventually("a 200", within: 10) { try lab.call(within: 15).status == 200 }
     #expect(lab.upstream.count(.authorization) == 0)
     #expect(lab.upstream.reusedRefreshTokens == 0)
@@ -122,9 +112,7 @@ struct TokenTests {
     let (lab, second) = (try Lab(), try ScriptedUpstream())
     try lab.expectHealthy()
     lab.gateway.kill()
-    var configuration = GatewayConfiguration()
-    configuration.adapters["main"]?.settings["base_url"] = second.url
-    try lab.gateway.write(configuration.text)
+    try lab.gateway.write(GatewayConfiguration.upstream(["base_url": second.url]).text)
     try lab.gateway.start()
     try lab.expectHealthy()
     #expect(second.count(.authorization) == 1)
@@ -134,37 +122,30 @@ struct TokenTests {
 
   @Test func `GET /api/iot/token shows the access token, and fetches one if there is none`() throws {
     let lab = try Lab()
-    let response = try lab.call(Request.make("GET", Request.token, body: nil), to: "GET")
+    let response = try lab.get(Request.token)
     #expect(response.status == 200)
     let shown = try #require(response.json?["token"] as? String)
     #expect(lab.upstream.isAccessToken(shown))
-    #expect(response.json?["active"] as? Bool == true)
-    #expect(response.json?["adapter"] as? String == "main")
+    #expect(response.json?["active"] as? Bool == true && response.json?["adapter"] as? String == "main")
     let expiresAt = try #require(response.json?["expiresAt"] as? Double)
     #expect(abs(expiresAt / 1000 - Date().timeIntervalSince1970 - 7200) < 60)
     #expect(lab.upstream.tokenCalls == 1)
   }
 
   @Test func `a masked token shows eight characters`() throws {
-    var configuration = GatewayConfiguration()
-    configuration.routes["token"] = ["reveal": "masked"]
-    let lab = try Lab(configuration)
-    let response = try lab.call(Request.make("GET", Request.token, body: nil), to: "GET")
+    let lab = try Lab { $0.routes["token"] = ["reveal": "masked"] }
+    let response = try lab.get(Request.token)
     let shown = try #require(response.json?["token"] as? String)
-    #expect(shown.count == 11)
-    #expect(shown.hasSuffix("..."))
+    #expect(shown.count == 11 && shown.hasSuffix("..."))
     #expect(lab.upstream.secrets.contains { $0.hasPrefix(shown.dropLast(3)) })
     #expect(!lab.upstream.secrets.contains { response.text.contains($0) })
   }
 
   @Test func `the mock has a token of its own that names it`() throws {
-    var configuration = GatewayConfiguration()
-    configuration.routes["token"] = ["adapter": "demo"]
-    let lab = try Lab(configuration)
-    let response = try lab.call(Request.make("GET", Request.token, body: nil), to: "GET")
+    let lab = try Lab { $0.routes["token"] = ["adapter": "demo"] }
+    let response = try lab.get(Request.token)
     #expect(response.status == 200)
-    #expect(response.json?["adapter"] as? String == "demo")
-    #expect(response["X-Gateway-Source"] == "mock")
+    #expect(response.json?["adapter"] as? String == "demo" && response.source == "mock")
     #expect(lab.upstream.calls.isEmpty)
   }
 }
