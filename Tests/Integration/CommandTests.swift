@@ -9,16 +9,22 @@ import Testing
   }
 
   private func check(_ program: GatewayProcess, _ more: String...) throws -> Int32 {
-    try program.run(["check", "--live", "-c", program.configFile.path] + more, within: 60)
+    try program.runOnConfiguration(["check", "--live"] + more)
   }
 
-  private func steps(_ program: GatewayProcess) throws -> [String: [String: Any]] {
-    let json = try #require(
-      try JSONSerialization.jsonObject(with: Data(program.standardOutput.utf8)) as? [String: Any])
-    let steps = try #require(json["steps"] as? [[String: Any]])
+  /// Expects this exit status, and returns the key of each step's result, by subject and step.
+  private func results(
+    _ program: GatewayProcess, _ status: Int32, _ key: String = "outcome"
+  ) throws -> [String: String] {
+    #expect(try check(program, "--format", "json") == status)
+    let steps = try #require((program.json as? [String: Any])?["steps"] as? [[String: Any]])
     return Dictionary(
-      steps.map { ("\($0["subject"] as? String ?? "") \($0["step"] as? String ?? "")", $0) },
+      steps.map { ("\($0["subject"] as? String ?? "") \($0["step"] as? String ?? "")", $0[key] as? String ?? "") },
       uniquingKeysWith: { first, _ in first })
+  }
+
+  private func hasDatabase(_ program: GatewayProcess) throws -> Bool {
+    try FileManager.default.contentsOfDirectory(atPath: program.folder.path).contains { $0.hasPrefix("pointgate.db") }
   }
 
   @Test func `init prints a configuration that check accepts, alone on stdout`() throws {
@@ -75,27 +81,25 @@ import Testing
       "values": ["cache": "2s", "stale": "1m", "batch": "{window: 5ms, max: 50}"], "history": ["coalesce": "true"],
     ]
     let program = try program(configuration, ScriptedUpstream())
-    #expect(try program.run(["routes", "-c", program.configFile.path]) == 0)
+    #expect(try program.runOnConfiguration(["routes"]) == 0)
     let lines = program.standardOutput.split(separator: "\n")
     #expect(lines[0].hasSuffix(" COALESCE  CACHE    STALE     BATCH"))
     #expect(lines[2].hasSuffix(" yes       2000 ms  60000 ms  5 ms, 50 codes"))
     #expect(lines[3].hasSuffix(" yes       no       no        no"))
     #expect(lines[4].hasSuffix(" no        no       no        no"))
 
-    #expect(try program.run(["routes", "-c", program.configFile.path, "--format", "json"]) == 0)
-    let json = try JSONSerialization.jsonObject(with: Data(program.standardOutput.utf8))
-    let values = try #require((json as? [[String: Any]])?[1])
+    #expect(try program.runOnConfiguration(["routes", "--format", "json"]) == 0)
+    let values = try #require((program.json as? [[String: Any]])?[1])
     #expect(values["coalesce"] as? Bool == true)
     #expect(values["cacheMs"] as? Int == 2000 && values["staleMs"] as? Int == 60_000)
     #expect(values["batch"] as? [String: Int] == ["windowMs": 5, "max": 50])
 
     try program.write(GatewayConfiguration().text)
-    #expect(try program.run(["routes", "-c", program.configFile.path]) == 0)
+    #expect(try program.runOnConfiguration(["routes"]) == 0)
     #expect(program.standardOutput.contains("COALESCE\n"))
 
     #expect(try program.run(["adapters", "--format", "json"]) == 0)
-    let types = try JSONSerialization.jsonObject(with: Data(program.standardOutput.utf8)) as? [[String: Any]]
-    #expect(types?.map { $0["batch"] as? Bool } == [true, true])
+    #expect((program.json as? [[String: Any]])?.map { $0["batch"] as? Bool } == [true, true])
   }
 
   @Test func `check --live fetches one token, reads once, and changes nothing`() throws {
@@ -111,8 +115,7 @@ import Testing
     #expect(lines.last == "5 steps, none failed")
     #expect(upstream.count(.authorization) == 1 && upstream.count(.refresh) == 0)
     #expect(upstream.dataCalls.map(\.kind) == [.values])
-    let files = try FileManager.default.contentsOfDirectory(atPath: program.folder.path)
-    #expect(!files.contains { $0.hasPrefix("pointgate.db") })
+    #expect(try !hasDatabase(program))
     for secret in upstream.secrets + [Secrets.appID, Secrets.jwt] {
       #expect(!program.standardOutput.contains(secret) && !program.log.contains(secret))
     }
@@ -120,12 +123,10 @@ import Testing
 
   @Test func `check --live counts an upstream that responds with an error as reached, and prints the code`() throws {
     let upstream = try ScriptedUpstream()
-    upstream.script(.response(#"{"code":500,"error":"no"}"#))
+    upstream.always(.response(#"{"code":500,"error":"no"}"#))
     let program = try program(GatewayConfiguration(), upstream)
-    #expect(try check(program, "--format", "json") == 0)
-    let read = try #require(try steps(program)["adapter main read"])
-    #expect(read["outcome"] as? String == "ok")
-    #expect((read["note"] as? String)?.contains("code 500") == true)
+    #expect(try results(program, 0, "note")["adapter main read"]?.contains("code 500") == true)
+    #expect(try results(program, 0)["adapter main read"] == "ok")
   }
 
   @Test func `check --live exits with 3 for an upstream that is not reached, and tries all the rest`() throws {
@@ -134,12 +135,11 @@ import Testing
     var configuration = GatewayConfiguration()
     configuration.routes["alarms"] = ["adapter": "demo"]
     let program = try program(configuration, upstream)
-    #expect(try check(program, "--format", "json") == 3)
-    let steps = try steps(program)
-    #expect(steps["adapter main connect"]?["outcome"] as? String == "failed")
-    #expect(steps["adapter main token"]?["outcome"] as? String == "skipped")
-    #expect(steps["adapter demo read"]?["outcome"] as? String == "ok")
-    #expect(steps["store schema"]?["outcome"] as? String == "ok")
+    let results = try results(program, 3)
+    #expect(results["adapter main connect"] == "failed")
+    #expect(results["adapter main token"] == "skipped")
+    #expect(results["adapter demo read"] == "ok")
+    #expect(results["store schema"] == "ok")
   }
 
   @Test func `check --live exits with 3 for an upstream that refuses the application, or does not respond with JSON`()
@@ -148,12 +148,9 @@ import Testing
     let upstream = try ScriptedUpstream()
     let program = try program(GatewayConfiguration(), upstream)
     upstream.scriptTokens(.response(#"{"code":304,"error":"invalid appId"}"#))
-    #expect(try check(program, "--format", "json") == 3)
-    let token = try #require(try steps(program)["adapter main token"])
-    #expect((token["note"] as? String)?.contains("code 304") == true)
+    #expect(try results(program, 3, "note")["adapter main token"]?.contains("code 304") == true)
     upstream.script(.response("<html>"))
-    #expect(try check(program, "--format", "json") == 3)
-    #expect(try steps(program)["adapter main read"]?["outcome"] as? String == "failed")
+    #expect(try results(program, 3)["adapter main read"] == "failed")
   }
 
   @Test func `check --live exits with 1 for a file that is not a database`() throws {
@@ -161,8 +158,7 @@ import Testing
     let program = try program(GatewayConfiguration(), upstream)
     try Data("this is no database, and long enough to be looked at".utf8)
       .write(to: program.folder.appending(path: "pointgate.db"))
-    #expect(try check(program, "--format", "json") == 1)
-    #expect(try steps(program)["store schema"]?["outcome"] as? String == "bad")
+    #expect(try results(program, 1)["store schema"] == "bad")
   }
 
   @Test func `check --live tries nothing when the configuration has errors`() throws {
@@ -176,26 +172,22 @@ import Testing
 
   @Test func `token status prints no secret of the stored token, and creates nothing`() throws {
     let lab = try Lab()
-    let status = ["token", "status", "-c", lab.gateway.configFile.path]
-    let other = try GatewayProcess(GatewayConfiguration().text, environment: Lab.environment(lab.upstream))
-    #expect(try other.run(["token", "status", "-c", other.configFile.path]) == 0)
+    let other = try program(GatewayConfiguration(), lab.upstream)
+    #expect(try other.runOnConfiguration(["token", "status"]) == 0)
     #expect(other.standardOutput.contains("Nothing is stored"))
-    let files = try FileManager.default.contentsOfDirectory(atPath: other.folder.path)
-    #expect(!files.contains { $0.hasPrefix("pointgate.db") })
+    #expect(try !hasDatabase(other))
 
     #expect(try lab.call().status == 200)
     // The same folder, so that the relative path of the database is the same file.
-    let looker = try GatewayProcess(
-      GatewayConfiguration().text.replacing("pointgate.db", with: lab.gateway.folder.path + "/pointgate.db"),
-      environment: Lab.environment(lab.upstream))
-    #expect(try looker.run(["token", "status", "-c", looker.configFile.path, "--format", "json"]) == 0)
-    let json = try #require(
-      try JSONSerialization.jsonObject(with: Data(looker.standardOutput.utf8)) as? [String: Any])
-    let main = try #require((json["adapters"] as? [[String: Any]])?.first { $0["adapter"] as? String == "main" })
+    let sameStore = GatewayConfiguration { $0.store["path"] = lab.gateway.folder.path + "/pointgate.db" }
+    let looker = try program(sameStore, lab.upstream)
+    #expect(try looker.runOnConfiguration(["token", "status", "--format", "json"]) == 0)
+    let adapters = try #require((looker.json as? [String: Any])?["adapters"] as? [[String: Any]])
+    let main = try #require(adapters.first { $0["adapter"] as? String == "main" })
     #expect(main["state"] as? String == "good" && main["version"] as? Int == 1)
     #expect((main["fingerprint"] as? String)?.count == 8)
     #expect((main["upstream"] as? String) == "webtalk \(lab.upstream.url)")
-    #expect(try looker.run(Array(status.prefix(2)) + ["-c", looker.configFile.path]) == 0)
+    #expect(try looker.runOnConfiguration(["token", "status"]) == 0)
     #expect(looker.standardOutput.contains("good"))
     for secret in lab.upstream.secrets + [Secrets.appID] {
       #expect(!looker.standardOutput.contains(secret) && !looker.log.contains(secret))
@@ -206,13 +198,13 @@ import Testing
     var configuration = GatewayConfiguration()
     configuration.store = ["type": "memory"]
     let memory = try program(configuration, nil)
-    #expect(try memory.run(["token", "status", "-c", memory.configFile.path]) == 0)
+    #expect(try memory.runOnConfiguration(["token", "status"]) == 0)
     #expect(memory.standardOutput.contains("nothing outlives it"))
-    configuration.store = ["type": "postgres", "url": "{env: DATABASE_URL}"]
+    configuration.usePostgres()
     let away = try GatewayProcess(
       configuration.text,
-      environment: Lab.environment(nil).merging(["DATABASE_URL": "postgres://me:hunter2@127.0.0.1:9/none"]) { $1 })
-    #expect(try away.run(["token", "status", "-c", away.configFile.path], within: 60) == 3)
+      environment: Lab.environment(nil, ["DATABASE_URL": "postgres://me:hunter2@127.0.0.1:9/none"]))
+    #expect(try away.runOnConfiguration(["token", "status"]) == 3)
     #expect(away.standardOutput.isEmpty && away.log.hasPrefix("pointgate: ") && !away.log.contains("hunter2"))
   }
 }
@@ -228,17 +220,17 @@ import Testing
   }
 
   private func configuration(_ more: [String: String] = [:]) -> GatewayConfiguration {
-    var configuration = GatewayConfiguration()
-    configuration.store = ["type": "postgres", "url": "{env: DATABASE_URL}"].merging(more) { $1 }
-    return configuration
+    GatewayConfiguration { $0.usePostgres(more) }
   }
 
-  private func run(_ words: [String], _ configuration: GatewayConfiguration) throws -> (status: Int32, out: String) {
-    let upstream = try ScriptedUpstream()
-    let program = try GatewayProcess(
-      configuration.text, environment: Lab.environment(upstream).merging(["DATABASE_URL": database]) { $1 })
-    let status = try program.run(words + ["-c", program.configFile.path], within: 60)
-    return (status, program.standardOutput + program.log)
+  private func run(
+    _ words: [String], _ configuration: GatewayConfiguration, _ upstream: ScriptedUpstream? = nil
+  ) throws -> (status: Int32, out: String) {
+    let upstream = try upstream ?? ScriptedUpstream()
+    defer { withExtendedLifetime(upstream) {} }
+    let environment = Lab.environment(upstream, ["DATABASE_URL": database])
+    let program = try GatewayProcess(configuration.text, environment: environment)
+    return (try program.runOnConfiguration(words), program.standardOutput + program.log)
   }
 
   private var tables: String {
@@ -274,14 +266,12 @@ import Testing
     let lab = try Lab(configuration(), environment: ["DATABASE_URL": database])
     #expect(try lab.call().status == 200)
     let row = try eventuallyStored()
-    let looker = try GatewayProcess(
-      configuration().text, environment: Lab.environment(lab.upstream).merging(["DATABASE_URL": database]) { $1 })
-    #expect(try looker.run(["token", "status", "-c", looker.configFile.path], within: 60) == 0)
-    #expect(looker.standardOutput.contains("good") && looker.standardOutput.contains(lab.upstream.url))
-    #expect(try looker.run(["check", "--live", "-c", looker.configFile.path], within: 60) == 0)
-    #expect(looker.standardOutput.contains("up to date"))
+    let token = try run(["token", "status"], configuration(), lab.upstream)
+    #expect(token.status == 0 && token.out.contains("good") && token.out.contains(lab.upstream.url))
+    let check = try run(["check", "--live"], configuration(), lab.upstream)
+    #expect(check.status == 0 && check.out.contains("up to date"))
     #expect(try eventuallyStored() == row)
-    for secret in lab.upstream.secrets { #expect(!(looker.standardOutput + looker.log).contains(secret)) }
+    for secret in lab.upstream.secrets { #expect(!(token.out + check.out).contains(secret)) }
   }
 
   private func eventuallyStored() throws -> String {
