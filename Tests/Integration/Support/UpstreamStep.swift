@@ -45,23 +45,6 @@ struct UpstreamStep: Sendable {
 
   /// Sends HTTP 200 with a code in the envelope.
   static func envelope(_ code: Int) -> UpstreamStep { response(#"{"code":\#(code),"error":"scripted"}"#) }
-
-  /// Sends a JSON body of exactly that many bytes, as fast as the gateway reads it.
-  static func large(_ count: Int) -> UpstreamStep {
-    UpstreamStep { _, peer, _ in
-      let start = Array(#"{"code":200,"data":""#.utf8)
-      let end = Array("\"}".utf8)
-      let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(count)\r\n\r\n"
-      guard peer.send(Array(head.utf8) + start) else { return false }
-      var left = count - start.count - end.count
-      let piece = [UInt8](repeating: 0x78, count: 65_536)
-      while left > 0 {
-        guard peer.send(left >= piece.count ? piece : Array(piece[..<left])) else { return false }
-        left -= piece.count
-      }
-      return peer.send(end)
-    }
-  }
 }
 
 /// Delays calls until it is opened.
