@@ -4,19 +4,26 @@ import Testing
 
 /// The verbs other than `run`: the built binary, its streams and its exit status.
 @Suite(.blocking) struct CommandTests {
-  private func program(_ configuration: GatewayConfiguration, _ upstream: ScriptedUpstream?) throws -> GatewayProcess {
+  private let upstream: ScriptedUpstream
+  /// A gateway with the default configuration.
+  private let program: GatewayProcess
+
+  init() throws {
+    upstream = try ScriptedUpstream()
+    program = try Self.program(GatewayConfiguration(), upstream)
+  }
+
+  private static func program(_ configuration: GatewayConfiguration, _ upstream: ScriptedUpstream?) throws
+    -> GatewayProcess
+  {
     try GatewayProcess(configuration.text, environment: Lab.environment(upstream))
   }
 
-  private func check(_ program: GatewayProcess, _ more: String...) throws -> Int32 {
-    try program.runOnConfiguration(["check", "--live"] + more)
-  }
+  private func check(_ more: String...) throws -> Int32 { try program.runOnConfiguration(["check", "--live"] + more) }
 
   /// Expects this exit status, and returns the key of each step's result, by subject and step.
-  private func results(
-    _ program: GatewayProcess, _ status: Int32, _ key: String = "outcome"
-  ) throws -> [String: String] {
-    #expect(try check(program, "--format", "json") == status)
+  private func results(_ status: Int32, _ key: String = "outcome") throws -> [String: String] {
+    #expect(try check("--format", "json") == status)
     let steps = try #require((program.json as? [String: Any])?["steps"] as? [[String: Any]])
     return Dictionary(
       steps.map { ("\($0["subject"] as? String ?? "") \($0["step"] as? String ?? "")", $0[key] as? String ?? "") },
@@ -28,7 +35,6 @@ import Testing
   }
 
   @Test func `init prints a configuration that check accepts, alone on stdout`() throws {
-    let program = try program(GatewayConfiguration(), nil)
     for name in ["demo", "ecoctrl", "two-vendors"] {
       #expect(try program.run(["init", name]) == 0)
       #expect(program.log.isEmpty)
@@ -45,7 +51,6 @@ import Testing
   }
 
   @Test func `a command line without a command, or with an unknown word, exits with 2 and names the help`() throws {
-    let program = try program(GatewayConfiguration(), nil)
     for (words, message) in [
       ([], "no command given; see 'pointgate --help'"),
       (["chekc"], "unknown command 'chekc'; did you mean 'check'? See 'pointgate --help'"),
@@ -61,7 +66,6 @@ import Testing
   @Test func `help and version have the usual options beside their commands, and check takes its file as an argument`()
     throws
   {
-    let program = try program(GatewayConfiguration(), ScriptedUpstream())
     for pair in [
       [["--version"], ["version"]], [["help", "check"], ["validate", "--help"]], [["--help"], ["help"]],
       [["check", program.configFile.path], ["-c", program.configFile.path, "validate"]],
@@ -80,7 +84,7 @@ import Testing
     configuration.routes = [
       "values": ["cache": "2s", "stale": "1m", "batch": "{window: 5ms, max: 50}"], "history": ["coalesce": "true"],
     ]
-    let program = try program(configuration, ScriptedUpstream())
+    try program.write(configuration.text)
     #expect(try program.runOnConfiguration(["routes"]) == 0)
     let lines = program.standardOutput.split(separator: "\n")
     #expect(lines[0].hasSuffix(" COALESCE  CACHE    STALE     BATCH"))
@@ -103,9 +107,7 @@ import Testing
   }
 
   @Test func `check --live fetches one token, reads once, and changes nothing`() throws {
-    let upstream = try ScriptedUpstream()
-    let program = try program(GatewayConfiguration(), upstream)
-    #expect(try check(program) == 0)
+    #expect(try check() == 0)
     let lines = program.standardOutput.split(separator: "\n")
     for step in ["resolve", "connect", "token", "read"] {
       let line = try Regex("adapter main +\(step) +ok +[0-9]+ ms.*")
@@ -122,20 +124,17 @@ import Testing
   }
 
   @Test func `check --live counts an upstream that responds with an error as reached, and prints the code`() throws {
-    let upstream = try ScriptedUpstream()
     upstream.always(.response(#"{"code":500,"error":"no"}"#))
-    let program = try program(GatewayConfiguration(), upstream)
-    #expect(try results(program, 0, "note")["adapter main read"]?.contains("code 500") == true)
-    #expect(try results(program, 0)["adapter main read"] == "ok")
+    #expect(try results(0, "note")["adapter main read"]?.contains("code 500") == true)
+    #expect(try results(0)["adapter main read"] == "ok")
   }
 
   @Test func `check --live exits with 3 for an upstream that is not reached, and tries all the rest`() throws {
-    let upstream = try ScriptedUpstream()
     upstream.stop()
     var configuration = GatewayConfiguration()
     configuration.routes["alarms"] = ["adapter": "demo"]
-    let program = try program(configuration, upstream)
-    let results = try results(program, 3)
+    try program.write(configuration.text)
+    let results = try results(3)
     #expect(results["adapter main connect"] == "failed")
     #expect(results["adapter main token"] == "skipped")
     #expect(results["adapter demo read"] == "ok")
@@ -145,34 +144,28 @@ import Testing
   @Test func `check --live exits with 3 for an upstream that refuses the application, or does not respond with JSON`()
     throws
   {
-    let upstream = try ScriptedUpstream()
-    let program = try program(GatewayConfiguration(), upstream)
     upstream.scriptTokens(.response(#"{"code":304,"error":"invalid appId"}"#))
-    #expect(try results(program, 3, "note")["adapter main token"]?.contains("code 304") == true)
+    #expect(try results(3, "note")["adapter main token"]?.contains("code 304") == true)
     upstream.script(.response("<html>"))
-    #expect(try results(program, 3)["adapter main read"] == "failed")
+    #expect(try results(3)["adapter main read"] == "failed")
   }
 
   @Test func `check --live exits with 1 for a file that is not a database`() throws {
-    let upstream = try ScriptedUpstream()
-    let program = try program(GatewayConfiguration(), upstream)
     try Data("this is no database, and long enough to be looked at".utf8)
       .write(to: program.folder.appending(path: "pointgate.db"))
-    #expect(try results(program, 1)["store schema"] == "bad")
+    #expect(try results(1)["store schema"] == "bad")
   }
 
   @Test func `check --live tries nothing when the configuration has errors`() throws {
-    let upstream = try ScriptedUpstream()
-    let program = try program(GatewayConfiguration(), upstream)
     try program.write(GatewayConfiguration().text + "nonsense: 1\n")
-    #expect(try check(program) == 1)
+    #expect(try check() == 1)
     #expect(upstream.calls.isEmpty)
     #expect(program.standardOutput.contains("unknown key 'nonsense'"))
   }
 
   @Test func `token status prints no secret of the stored token, and creates nothing`() throws {
     let lab = try Lab()
-    let other = try program(GatewayConfiguration(), lab.upstream)
+    let other = try Self.program(GatewayConfiguration(), lab.upstream)
     #expect(try other.runOnConfiguration(["token", "status"]) == 0)
     #expect(other.standardOutput.contains("Nothing is stored"))
     #expect(try !hasDatabase(other))
@@ -180,7 +173,7 @@ import Testing
     #expect(try lab.call().status == 200)
     // The same folder, so that the relative path of the database is the same file.
     let sameStore = GatewayConfiguration { $0.store["path"] = lab.gateway.folder.path + "/pointgate.db" }
-    let looker = try program(sameStore, lab.upstream)
+    let looker = try Self.program(sameStore, lab.upstream)
     #expect(try looker.runOnConfiguration(["token", "status", "--format", "json"]) == 0)
     let adapters = try #require((looker.json as? [String: Any])?["adapters"] as? [[String: Any]])
     let main = try #require(adapters.first { $0["adapter"] as? String == "main" })
@@ -197,7 +190,7 @@ import Testing
   @Test func `token status reports a memory store, and a store that is not reached`() throws {
     var configuration = GatewayConfiguration()
     configuration.store = ["type": "memory"]
-    let memory = try program(configuration, nil)
+    let memory = try Self.program(configuration, nil)
     #expect(try memory.runOnConfiguration(["token", "status"]) == 0)
     #expect(memory.standardOutput.contains("nothing outlives it"))
     configuration.usePostgres()
