@@ -23,8 +23,7 @@ struct UpstreamFaultTests {
   func `a write that was sent is never sent again`(_ path: String) throws {
     let lab = try Lab()
     for step in [UpstreamStep.close, .reset, .raw("HTTP/1.1 200 OK\r\nContent-Le")] {
-      try lab.expectHealthy()
-      lab.upstream.forgetCalls()
+      try lab.withToken()
       lab.upstream.script(step)
       #expect(try lab.call(Request.make("POST", path, body: Request.setBody)).status == 502)
       #expect(lab.upstream.dataCalls.count == 1)
@@ -34,8 +33,7 @@ struct UpstreamFaultTests {
   @Test func `a write on a connection that closed while idle reaches the upstream once`() throws {
     let lab = try Lab()
     for _ in 0..<10 {
-      try lab.expectHealthy()
-      lab.upstream.forgetCalls()
+      try lab.withToken()
       lab.upstream.dropIdle()
       let response = try lab.call(Self.set())
       // The close may be noticed too late; then the response is an error, and the write is not sent again.
