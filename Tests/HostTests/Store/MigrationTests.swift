@@ -56,10 +56,7 @@ import Testing
 
   @Test func `with migrate false, an old schema is refused and unchanged, and a current one works`() async throws {
     func outdated() async -> StoreError? {
-      do throws(StoreError) {
-        try await store(.writable(mayMigrate: false)).open()
-        return nil
-      } catch { return error }
+      await storeError { try await store(.writable(mayMigrate: false)).open() }
     }
     #expect(await outdated()?.code == .outdated)
     #expect(!FileManager.default.fileExists(atPath: path))
@@ -68,8 +65,7 @@ import Testing
     #expect(error?.code == .outdated && error?.message.contains("migrate") == true)
     #expect(error?.message.contains("3 objects: creates table objects") == true)
     #expect(try await store().database.pendingMigrations().count == 3)
-    let reading = await storeErrorCode { () throws(StoreError) in _ = try await store(.readOnly).tokenRows() }
-    #expect(reading == .outdated)
+    #expect(await storeError { try await store(.readOnly).tokenRows() }?.code == .outdated)
     try await store().open()
     #expect(await outdated() == nil)
   }
@@ -80,10 +76,7 @@ import Testing
     try connection.execute("DELETE FROM schema_migrations WHERE version = 4; DROP TABLE dashboard_widgets")
     // An index also occupies the name.
     try connection.execute("CREATE INDEX dashboard_widgets ON objects (name)")
-    let code = await storeErrorCode { () throws(StoreError) in
-      try await SQLiteDatabase(path: folder.file("b.db")).open()
-    }
-    #expect(code == .unavailable)
+    #expect(await storeError { try await SQLiteDatabase(path: folder.file("b.db")).open() }?.code == .unavailable)
     #expect(try connection.integer("SELECT max(version) FROM schema_migrations") == 3)
   }
 
@@ -91,10 +84,7 @@ import Testing
     try makeFirstVersion()
     let connection = try SQLiteConnection(path: folder.file("b.db"))
     try connection.execute("DELETE FROM schema_migrations WHERE version >= 3; DROP TABLE objects")
-    let code = await storeErrorCode { () throws(StoreError) in
-      try await SQLiteDatabase(path: folder.file("b.db")).open()
-    }
-    #expect(code == .foreign)
+    #expect(await storeError { try await SQLiteDatabase(path: folder.file("b.db")).open() }?.code == .foreign)
     #expect(try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'objects'") == 0)
   }
 }

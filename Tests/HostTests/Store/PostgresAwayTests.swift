@@ -28,15 +28,14 @@ import Testing
     try await database.rows(Self.ping)
     server.stop(.immediate)
     for _ in 0..<200 {
-      let error = await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) }
-      #expect(error?.code == .unavailable)
+      #expect(await storeError { try await database.rows(Self.ping, [], .tokens) }?.code == .unavailable)
     }
     try server.start()
     // Without restarting the gateway's side.
     try await until {
-      await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) } == nil
+      await storeError { try await database.rows(Self.ping, [], .tokens) } == nil
     }
-    try await until { await storeError { () throws(StoreError) in try await database.rows(Self.ping) } == nil }
+    try await until { await storeError { try await database.rows(Self.ping) } == nil }
     await database.close()
   }
 
@@ -45,28 +44,24 @@ import Testing
     let database = PostgresDatabase(try server.newDatabase())
     try await database.rows(Self.ping, [], .tokens)
     server.freeze()
-    let first = await storeError { () throws(StoreError) in
-      try await database.rows(Self.ping, [], .tokens, limit: .seconds(1))
-    }
+    let first = await storeError { try await database.rows(Self.ping, [], .tokens, limit: .seconds(1)) }
     #expect(first?.code == .unavailable)
     // Until the frozen connection is given up, callers wait for it. Afterwards they fail at once, except for one at a
     // time that tries to connect.
     try await until {
-      await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) } != nil
+      await storeError { try await database.rows(Self.ping, [], .tokens) } != nil
     }
     let probe = Task {
-      await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens, limit: .seconds(60)) }
+      await storeError { try await database.rows(Self.ping, [], .tokens, limit: .seconds(60)) }
     }
     for _ in 0..<100 {
-      let error = await storeError { () throws(StoreError) in
-        try await database.rows(Self.ping, [], .tokens, limit: .seconds(60))
-      }
+      let error = await storeError { try await database.rows(Self.ping, [], .tokens, limit: .seconds(60)) }
       #expect(error?.code == .unavailable)
     }
     _ = await probe.value
     server.thaw()
     try await until {
-      await storeError { () throws(StoreError) in try await database.rows(Self.ping, [], .tokens) } == nil
+      await storeError { try await database.rows(Self.ping, [], .tokens) } == nil
     }
     await database.close()
   }
@@ -74,9 +69,8 @@ import Testing
   @Test func `a statement over its limit is cancelled on the server, and its connection stays usable`() async throws {
     try await withPostgres { database, url in
       let pid = try await database.rows("SELECT pg_backend_pid()", [], .tokens).first?.text(0)
-      let error = await storeError { () throws(StoreError) in
-        try await database.rows("SELECT pg_sleep(600)", [], .tokens, limit: .milliseconds(300))
-      }
+      let sleep = "SELECT pg_sleep(600)"
+      let error = await storeError { try await database.rows(sleep, [], .tokens, limit: .milliseconds(300)) }
       #expect(error?.code == .unavailable)
       try await until {
         let running = try PostgresServer.shared().sql(
@@ -91,12 +85,10 @@ import Testing
   @Test func `a connection killed within a transaction is replaced, and the work is done once`() async throws {
     try await withPostgres { database, _ in
       try await database.rows("CREATE TABLE notes (n bigint)")
-      let turns = Mutex(0)
+      let turns = Collected<Int>()
       try await database.transaction(.tokens, .writing, limit: .seconds(30)) { (session) throws(StoreError) in
-        let turn = turns.withLock { turns in
-          turns += 1
-          return turns
-        }
+        turns.add(0)
+        let turn = turns.count
         try session.run("INSERT INTO notes VALUES ($1)", [.integer(Int64(turn))])
         if turn == 1 { _ = try? session.query("SELECT pg_terminate_backend(pg_backend_pid())") }
       }
@@ -107,8 +99,8 @@ import Testing
   @Test func `work that loses every connection fails, and the next work succeeds`() async throws {
     try await withPostgres { database, _ in
       let turns = Mutex(0)
-      let error = await storeError { () throws(StoreError) in
-        try await database.transaction(.tokens, .writing, limit: .seconds(30)) { (session) throws(StoreError) in
+      let error = await storeError {
+        try await database.write(.tokens) { session in
           turns.withLock { $0 += 1 }
           _ = try session.query("SELECT pg_terminate_backend(pg_backend_pid())")
         }
@@ -125,43 +117,32 @@ import Testing
         SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
         WHERE query = 'SELECT pg_sleep(601)' AND state = 'active' AND datname = current_database() AND $1 = 'end'
         """
-      let ended = Errors()
-      var sleepers: [Task<StoreError?, Never>] = []
-      for _ in 0..<3 {
-        let sleeper = Task {
-          let error = await storeError { () throws(StoreError) in
-            try await database.rows("SELECT pg_sleep(601)", limit: .seconds(100))
-          }
-          ended.list.withLock { $0.append(error) }
+      let ended = Collected<StoreError?>()
+      let sleepers = (0..<3).map { _ in
+        Task {
+          let error = await storeError { try await database.rows("SELECT pg_sleep(601)", limit: .seconds(100)) }
+          ended.add(error)
           return error
         }
-        sleepers.append(sleeper)
       }
       let running = asleep.replacing("count(pg_cancel_backend(pid))", with: "count(*)").replacing("$1", with: "'end'")
       try await until {
-        let isOver = ended.list.withLock { !$0.isEmpty }
-        return try isOver || PostgresServer.shared().sql(running, database: url) == "3"
+        try ended.count > 0 || PostgresServer.shared().sql(running, database: url) == "3"
       }
-      #expect(ended.list.withLock { $0 } == [])
+      #expect(ended.all == [])
       try await database.rows(Self.ping, [], .tokens)
-      let late = await storeError { () throws(StoreError) in
-        try await database.rows(Self.ping, limit: .milliseconds(200))
-      }
+      let late = await storeError { try await database.rows(Self.ping, limit: .milliseconds(200)) }
       #expect(late?.message.contains("200 ms") == true)
       // Six more than the queue admits, which are refused at once.
-      let refused = Errors()
-      var waiters: [Task<StoreError?, Never>] = []
-      for _ in 0..<70 {
-        let waiter = Task {
-          let error = await storeError { () throws(StoreError) in
-            try await database.rows(Self.ping, limit: .seconds(100))
-          }
-          if error != nil { refused.list.withLock { $0.append(error) } }
+      let refused = Collected<StoreError>()
+      let waiters = (0..<70).map { _ in
+        Task {
+          let error = await storeError { try await database.rows(Self.ping, limit: .seconds(100)) }
+          if let error { refused.add(error) }
           return error
         }
-        waiters.append(waiter)
       }
-      try await until { refused.list.withLock { $0.count } >= 6 }
+      try await until { refused.count >= 6 }
       #expect(try await database.rows(asleep, [.text("end")], .tokens).first?.integer(0) == 3)
       for sleeper in sleepers { #expect(await sleeper.value?.code == .unavailable) }
       var answers: [StoreError?] = []
@@ -188,7 +169,7 @@ import Testing
     await database.close()
     try await work.value
     #expect(try server.sql("SELECT text FROM notes", database: "test1") == "kept")
-    #expect(await storeError { () throws(StoreError) in try await database.rows(Self.ping) } == .closed)
+    #expect(await storeError { try await database.rows(Self.ping) } == .closed)
 
     let other = PostgresDatabase(server.url(of: "test1"))
     other.onTokenChange { _, _ in }
@@ -196,9 +177,7 @@ import Testing
     server.freeze()
     let callers = (0..<5).map { _ in
       Task {
-        await storeError { () throws(StoreError) in
-          try await other.rows(Self.ping, limit: .seconds(86_400))
-        }
+        await storeError { try await other.rows(Self.ping, limit: .seconds(86_400)) }
       }
     }
     // Closing does not wait for the callers, whose limit is a day.
@@ -236,10 +215,6 @@ import Testing
     }
   }
 
-  private final class Errors: Sendable {
-    let list = Mutex<[StoreError?]>([])
-  }
-
   /// Returns the number of this process's open connections to a local port.
   private static func sockets(to port: UInt16) -> Int {
     let own = Set(
@@ -261,8 +236,7 @@ import Testing
     try await store.open()
     _ = try await store.save(storedToken(1), .main, holder: "a", replacing: nil)
     try server.sql("DROP SCHEMA gateway CASCADE", database: url)
-    let error = await storeError { () throws(StoreError) in try await store.load(.main) }
-    #expect(error?.code == .outdated)
+    #expect(await storeError { try await store.load(.main) }?.code == .outdated)
     #expect(try await store.load(.main) == nil)
     #expect(try await store.save(storedToken(2), .main, holder: "a", replacing: nil).savedPair != nil)
     await store.close()

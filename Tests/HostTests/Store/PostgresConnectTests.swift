@@ -28,7 +28,7 @@ import Testing
     ]
     for (url, part) in cases {
       let database = PostgresDatabase(url)
-      let error = await storeError { () throws(StoreError) in try await database.open() }
+      let error = await storeError { try await database.open() }
       // Waiting does not help with an invalid url.
       #expect(error?.code == (part.hasPrefix("store.") ? .misconfigured : .unavailable), "\(part)")
       #expect(error?.message.contains(part) == true, "\(error?.message ?? "no error") \(part)")
@@ -40,23 +40,8 @@ import Testing
   @Test func `connecting to a server that never responds times out`() async throws {
     let silent = try SilentListener()
     let database = PostgresDatabase("postgresql://u:p@127.0.0.1:\(silent.port)/x")
-    #expect(await storeError { () throws(StoreError) in try await database.open() } == .postgresSilent)
+    #expect(await storeError { try await database.open() } == .postgresSilent)
     await database.close()
-  }
-
-  @Test func `opening creates the schema that pendingMigrations announced`() async throws {
-    let url = try PostgresServer.shared().newDatabase()
-    let careful = PostgresDatabase(url, schema: "mine", migrate: false)
-    #expect(try await careful.pendingMigrations().count == Migration.all.count + 1)
-    #expect(await storeError { () throws(StoreError) in try await careful.open() }?.code == .outdated)
-    let databases = (0..<4).map { _ in PostgresDatabase(url, schema: "mine") }
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for database in databases { group.addTask { try await database.open() } }
-      try await group.waitForAll()
-    }
-    #expect(try await databases[0].pendingMigrations().isEmpty)
-    try await until { await storeError { () throws(StoreError) in try await careful.open() } == nil }
-    for database in databases + [careful] { await database.close() }
   }
 
   @Test func `notifications arrive, also after a restart, and only those of the schema`() async throws {

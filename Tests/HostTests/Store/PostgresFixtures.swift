@@ -10,27 +10,6 @@ extension PostgresDatabase {
   convenience init(_ url: String, schema: String = "public", migrate: Bool = true) {
     self.init(url: Secret(url), schema: schema, migrate: migrate)
   }
-
-  /// Runs one statement in its own transaction.
-  @discardableResult
-  func rows(
-    _ sql: String, _ values: [SQLValue] = [], _ queue: StoreQueue = .catalogue, _ access: StoreAccess = .writing,
-    limit: Duration = .seconds(30)
-  ) async throws(StoreError) -> [SQLRow] {
-    try await transaction(queue, access, limit: limit) { (session) throws(StoreError) in
-      try session.query(sql, values)
-    }
-  }
-}
-
-/// Returns the error that `body` throws; nil when it throws none.
-func storeError<Value>(_ body: () async throws(StoreError) -> Value) async -> StoreError? {
-  do throws(StoreError) {
-    _ = try await body()
-    return nil
-  } catch {
-    return error
-  }
 }
 
 /// Runs a test with its own database on the shared server.

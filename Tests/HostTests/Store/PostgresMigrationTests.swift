@@ -34,20 +34,9 @@ import Testing
   }
 
   private func error(opening database: PostgresDatabase) async -> StoreError? {
-    var found: StoreError?
-    do throws(StoreError) { try await database.open() } catch { found = error }
+    let error = await storeError { try await database.open() }
     await database.close()
-    return found
-  }
-
-  private func pending(_ database: PostgresDatabase) async throws(StoreError) -> [String] {
-    let lines: [String]
-    do throws(StoreError) { lines = try await database.pendingMigrations() } catch {
-      await database.close()
-      throw error
-    }
-    await database.close()
-    return lines
+    return error
   }
 
   /// Lists all schemas, tables and columns, to detect changes.
@@ -61,7 +50,7 @@ import Testing
   }
 
   @Test func `an empty database is migrated once, with the steps that were announced`() async throws {
-    let lines = try await pending(database())
+    let lines = try await database().pendingMigrations()
     #expect(lines == Migration.all.map(\.effect))
     #expect(try sql("SELECT count(*) FROM pg_class WHERE relname = 'schema_migrations'") == "0")
     for _ in 1...2 { #expect(await error(opening: database()) == nil) }
@@ -69,7 +58,7 @@ import Testing
       try sql("SELECT version, name FROM schema_migrations ORDER BY version")
         == "1|tokens\n2|token_leases\n3|objects\n4|widgets")
     #expect(try sql("SELECT bool_and(applied_at > 1700000000000) FROM schema_migrations") == "t")
-    #expect(try await pending(database()) == [])
+    #expect(try await database().pendingMigrations() == [])
   }
 
   @Test func `both engines have the same tables and columns`() async throws {
@@ -86,22 +75,24 @@ import Testing
 
   @Test func `a missing schema is created`() async throws {
     let name = "point \"gate\""
-    #expect(try await pending(database(schema: name)).first == "creates schema \(name)")
+    #expect(try await database(schema: name).pendingMigrations().first == "creates schema \(name)")
     #expect(await error(opening: database(schema: name, migrate: false))?.code == .outdated)
     #expect(await error(opening: database(schema: name)) == nil)
     #expect(try sql("SELECT count(*) FROM \"point \"\"gate\"\"\".objects") == "0")
     #expect(try sql("SELECT count(*) FROM pg_class WHERE relname = 'objects'") == "1")
-    #expect(try await pending(database(schema: name)) == [])
+    #expect(try await database(schema: name).pendingMigrations() == [])
   }
 
-  @Test func `concurrent opens of an empty database migrate it once`() async throws {
+  @Test func `concurrent opens of an empty database migrate it once, also for a process that may not`() async throws {
+    let careful = database(schema: "pointgate", migrate: false)
+    #expect(try await careful.pendingMigrations().count == Migration.all.count + 1)
+    #expect(await storeError { try await careful.open() }?.code == .outdated)
     let databases = (0..<4).map { _ in database(schema: "pointgate") }
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for database in databases { group.addTask { try await database.open() } }
-      try await group.waitForAll()
-    }
+    _ = try await concurrently(databases) { try await $0.open() }
     #expect(try sql("SELECT count(*) FROM pointgate.schema_migrations") == "4")
-    for database in databases { await database.close() }
+    #expect(try await databases[0].pendingMigrations().isEmpty)
+    try await until { await storeError { try await careful.open() } == nil }
+    for database in databases + [careful] { await database.close() }
   }
 
   @Test(arguments: [
@@ -121,7 +112,7 @@ import Testing
     let error = await error(opening: database())
     #expect(error?.code == .foreign)
     #expect(error?.message.contains("store: {schema: pointgate}") == true)
-    #expect(await storeErrorCode { () throws(StoreError) in _ = try await pending(database()) } == .foreign)
+    #expect(await storeError { try await database().pendingMigrations() }?.code == .foreign)
     #expect(try everything() == before)
     #expect(await self.error(opening: database(schema: "pointgate")) == nil)
   }
@@ -136,7 +127,7 @@ import Testing
 
   @Test func `EcoCtrl's token table is extended and its row stays unchanged`() async throws {
     _ = try sql(Self.ecoCtrl)
-    #expect(try await pending(database()).first?.contains("extends table iot_tokens") == true)
+    #expect(try await database().pendingMigrations().first?.contains("extends table iot_tokens") == true)
     #expect(await error(opening: database()) == nil)
     #expect(
       try sql("SELECT id, access_token, refresh_token, expires_at, adapter IS NULL, version FROM iot_tokens")
@@ -204,7 +195,7 @@ import Testing
       let error = await error(opening: database(schema: schema, user: role))
       let statement = try #require(error?.message.split(separator: ": ").last)
       #expect(error?.code == .unavailable && statement.hasPrefix(wanted) && statement.hasSuffix("\"\(role)\"."))
-      let early = await storeError { () throws(StoreError) in try await pending(database(schema: schema, user: role)) }
+      let early = await storeError { try await database(schema: schema, user: role).pendingMigrations() }
       #expect(early == error)
       _ = try sql("\(statement.dropLast())")
       #expect(await self.error(opening: database(schema: schema, user: role)) == nil)
