@@ -12,20 +12,19 @@ private final class MergerRig: Sendable {
   let log = CollectedLog()
   let memory = MemoryBudget(limit: 1 << 28)
   let gate: Gate?
-  private let model: Mutex<ModelUpstream>
-  private let seen = Mutex<[AdapterRequest]>([])
+  private let model = Mutex(ModelUpstream())
+  private let seen = Collected<AdapterRequest>()
   /// `isRenewal` of each call.
-  let renewals = Mutex<[Bool]>([])
+  let renewals = Collected<Bool>()
 
   /// - Parameter gate: the upstream responds when it is open.
-  init(_ model: ModelUpstream = ModelUpstream(), gate: Gate? = nil) {
-    self.model = Mutex(model)
+  init(gate: Gate? = nil) {
     self.gate = gate
     merger = BatchMerger(
       ModelUpstream.merging, timeout: 30_000_000_000, metrics: metrics, memory: memory, log: log)
   }
 
-  var calls: [AdapterRequest] { seen.withLock { $0 } }
+  var calls: [AdapterRequest] { seen.all }
   var bodies: [String] { calls.map { String(decoding: $0.body, as: UTF8.self) } }
 
   func change(_ change: (inout ModelUpstream) -> Void) { model.withLock { change(&$0) } }
@@ -44,7 +43,7 @@ private final class MergerRig: Sendable {
         of: request, Configuration.Batch(window: window, max: max), epoch: epoch, deadline: deadline,
         isRenewal: isRenewal
       ) { request, _, isRenewal in
-        self.renewals.withLock { $0.append(isRenewal) }
+        self.renewals.add(isRenewal)
         return await self.upstream(request, on: loop)
       }
       return result.map { String(decoding: $0.body.prefix, as: UTF8.self) }
@@ -53,7 +52,7 @@ private final class MergerRig: Sendable {
 
   private func upstream(_ request: AdapterRequest, on loop: EventLoop) async -> Sharing.CallResult {
     loop.assertOnLoop()
-    seen.withLock { $0.append(request) }
+    seen.add(request)
     await gate?.pass(on: loop)
     guard let codes = try? JSONValue(parsing: request.body)["codes"]?.array?.compactMap(\.string) else {
       return .success(AdapterResponse(json: Array("{}".utf8)))
@@ -68,16 +67,10 @@ private final class MergerRig: Sendable {
 }
 
 private final class CollectedLog: AdapterLog {
-  private let lines = Mutex<[String]>([])
+  let lines = Collected<String>()
   func log(_ level: LogLevel, _ message: StaticString, _ fields: [(key: StaticString, value: String)]) {
-    lines.withLock { $0.append("\(level) \(message): \(fields.map(\.value).joined(separator: " "))") }
+    lines.add("\(level) \(message): \(fields.map(\.value).joined(separator: " "))")
   }
-  var all: [String] { lines.withLock { $0 } }
-}
-
-/// Starts tasks in one turn of their loop, so that no window closes between them.
-private func inOneTurn<T: Sendable>(of loop: EventLoop, _ start: @escaping @Sendable () -> T) async -> T {
-  await onLoop(loop, start)
 }
 
 /// The response's body, or the error's code.
@@ -88,179 +81,137 @@ private func text(of task: Task<Result<String, GatewayError>, Never>) async -> S
   }
 }
 
-@Suite(.blocking) struct BatchMergerTests {
+@Suite(.blocking, .loops(2)) struct BatchMergerTests {
+  private let loops = RunningLoops.group.loops
+  private let rig = MergerRig()
   private static let long = Duration.seconds(60)
 
+  /// Starts tasks in one turn of a loop, so that no window closes between them.
+  private func inOneTurn<T: Sendable>(_ start: @escaping @Sendable (EventLoop) -> T) async -> T {
+    await onLoop(loops[0]) { [loop = loops[0]] in start(loop) }
+  }
+
   @Test func `requests on two loops within a window become one call, and each gets its own elements`() async {
-    await withLoops(2) { group in
-      var model = ModelUpstream()
-      model.sorts = true
-      let rig = MergerRig(model)
-      let lists = (0..<20).map { ["C_\($0)", "shared", "D_\($0)"] }
-      // The window closes when the last of them has come in.
-      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 41) }
-      for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
-      #expect(rig.calls.count == 1)
-      #expect(rig.metrics.coalescedCount(.merged) == 19)
-    }
+    rig.change { $0.sorts = true }
+    let lists = (0..<20).map { ["C_\($0)", "shared", "D_\($0)"] }
+    // The window closes when the last of them has come in.
+    let tasks = lists.enumerated().map { rig.ask($1, on: loops[$0 % 2], window: Self.long, max: 41) }
+    for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
+    #expect(rig.calls.count == 1)
+    #expect(rig.metrics.coalescedCount(.merged) == 19)
   }
 
   @Test func `a request that is alone in its window is sent with its own body`() async {
-    await withLoops { group in
-      let rig = MergerRig()
-      let body = " { \"codes\" : [ \"a\" ] } "
-      let answer = await text(of: rig.ask([], on: group.loops[0], body: Array(body.utf8)))
-      #expect(answer == rig.unmerged(["a"]))
-      #expect(rig.bodies == [body])
-      #expect(rig.metrics.coalescedCount(.merged) == 0)
-    }
+    let body = " { \"codes\" : [ \"a\" ] } "
+    let answer = await text(of: rig.ask([], on: loops[0], body: Array(body.utf8)))
+    #expect(answer == rig.unmerged(["a"]))
+    #expect(rig.bodies == [body])
+    #expect(rig.metrics.coalescedCount(.merged) == 0)
   }
 
   @Test func `a request with a body of another form does not wait for a window`() async {
-    await withLoops { group in
-      let rig = MergerRig()
-      let body = #"{"codes":["a"],"more":1}"#
-      _ = await rig.ask([], on: group.loops[0], body: Array(body.utf8), window: Self.long).value
-      #expect(rig.bodies == [body])
-    }
+    let body = #"{"codes":["a"],"more":1}"#
+    _ = await rig.ask([], on: loops[0], body: Array(body.utf8), window: Self.long).value
+    #expect(rig.bodies == [body])
   }
 
   @Test func `a full window closes at once, and no call has more codes than the maximum`() async {
-    await withLoops(2) { group in
-      let rig = MergerRig()
-      let lists = (0..<9).map { caller in (0..<4).map { "C_\(caller)_\($0)" } }
-      // Twelve codes a call: three requests each, and none waits for the minute to pass.
-      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 12) }
-      for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
-      #expect(rig.calls.count == 3)
-    }
+    let lists = (0..<9).map { caller in (0..<4).map { "C_\(caller)_\($0)" } }
+    // Twelve codes a call: three requests each, and none waits for the minute to pass.
+    let tasks = lists.enumerated().map { rig.ask($1, on: loops[$0 % 2], window: Self.long, max: 12) }
+    for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
+    #expect(rig.calls.count == 3)
   }
 
   @Test func `a list that does not fit closes the window and opens the next`() async {
-    await withLoops { group in
-      let rig = MergerRig()
-      let loop = group.loops[0]
-      let tasks = await inOneTurn(of: loop) {
-        [["a", "b", "c"], ["d", "e"], ["e", "f", "g", "h"]].map { rig.ask($0, on: loop, max: 4) }
-      }
-      #expect(await text(of: tasks[0]) == rig.unmerged(["a", "b", "c"]))
-      #expect(await text(of: tasks[1]) == rig.unmerged(["d", "e"]))
-      #expect(await text(of: tasks[2]) == rig.unmerged(["e", "f", "g", "h"]))
-      #expect(
-        Set(rig.bodies)
-          == Set(
-            [["a", "b", "c"], ["d", "e"], ["e", "f", "g", "h"]].map { list in
-              String(decoding: ModelUpstream.body(list), as: UTF8.self)
-            }))
-    }
+    let lists = [["a", "b", "c"], ["d", "e"], ["e", "f", "g", "h"]]
+    let tasks = await inOneTurn { loop in lists.map { rig.ask($0, on: loop, max: 4) } }
+    for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
+    #expect(Set(rig.bodies) == Set(lists.map { String(decoding: ModelUpstream.body($0), as: UTF8.self) }))
   }
 
   @Test func `requests with another property, Accept or epoch have another window`() async {
-    await withLoops { group in
-      let rig = MergerRig()
-      let loop = group.loops[0]
-      let tasks = await inOneTurn(of: loop) {
-        [
-          rig.ask(["a"], on: loop, fields: "prop: x\r\n", traceFields: "X-Request-Id: 1\r\n"),
-          rig.ask(["b"], on: loop, fields: "prop: x\r\n", traceFields: "traceparent: 2\r\nX-Request-Id: 2\r\n"),
-          rig.ask(["a"], on: loop, fields: "prop: y\r\n"), rig.ask(["a"], on: loop, fields: "Accept: x\r\n"),
-          rig.ask(["a"], on: loop, fields: "prop: x\r\n", epoch: 1),
-        ]
-      }
-      for task in tasks { _ = await text(of: task) }
-      #expect(rig.calls.count == 4)
-      #expect(rig.calls.first { $0.allFields["X-Request-Id"] != nil }?.allFields["X-Request-Id"] == "1")
+    let tasks = await inOneTurn { loop in
+      [
+        rig.ask(["a"], on: loop, fields: "prop: x\r\n", traceFields: "X-Request-Id: 1\r\n"),
+        rig.ask(["b"], on: loop, fields: "prop: x\r\n", traceFields: "traceparent: 2\r\nX-Request-Id: 2\r\n"),
+        rig.ask(["a"], on: loop, fields: "prop: y\r\n"), rig.ask(["a"], on: loop, fields: "Accept: x\r\n"),
+        rig.ask(["a"], on: loop, fields: "prop: x\r\n", epoch: 1),
+      ]
     }
+    for task in tasks { _ = await text(of: task) }
+    #expect(rig.calls.count == 4)
+    #expect(rig.calls.first { $0.allFields["X-Request-Id"] != nil }?.allFields["X-Request-Id"] == "1")
   }
 
   @Test func `a request that is cancelled or out of time ends nothing for the rest`() async {
-    await withLoops(2) { group in
-      let gate = Gate()
-      let rig = MergerRig(gate: gate)
-      let first = rig.ask(["a"], on: group.loops[0], window: Self.long, max: 3)
-      let short = rig.ask(["b"], on: group.loops[0], window: Self.long, max: 3, deadline: inMilliseconds(60))
-      let other = rig.ask(["c"], on: group.loops[1], window: Self.long, max: 3)
-      #expect(await eventually { gate.arrived == 1 })
-      first.cancel()
-      guard case .failure = await first.value, case .failure(let error) = await short.value else {
-        Issue.record("a response before the upstream's")
-        return
-      }
-      #expect(error.status == 504)
-      gate.open()
-      #expect(await text(of: other) == rig.unmerged(["c"]))
-      #expect(rig.calls.count == 1)
+    let gate = Gate()
+    let rig = MergerRig(gate: gate)
+    let first = rig.ask(["a"], on: loops[0], window: Self.long, max: 3)
+    let short = rig.ask(["b"], on: loops[0], window: Self.long, max: 3, deadline: inMilliseconds(60))
+    let other = rig.ask(["c"], on: loops[1], window: Self.long, max: 3)
+    #expect(await eventually { gate.arrived == 1 })
+    first.cancel()
+    guard case .failure = await first.value, case .failure(let error) = await short.value else {
+      Issue.record("a response before the upstream's")
+      return
     }
+    #expect(error.status == 504)
+    gate.open()
+    #expect(await text(of: other) == rig.unmerged(["c"]))
+    #expect(rig.calls.count == 1)
   }
 
   @Test func `bodies count in the server's memory until their call is over, also after their callers left`() async {
-    await withLoops(2) { group in
-      let gate = Gate()
-      let rig = MergerRig(gate: gate)
-      let code = String(repeating: "x", count: 100_000)
-      let callers = (0..<2).map { number in
-        rig.ask(["\(number)" + code], on: group.loops[number], window: Self.long, max: 2)
-      }
-      #expect(await eventually { gate.arrived == 1 })
-      for caller in callers { caller.cancel() }
-      for caller in callers { #expect(await text(of: caller) == "overloaded") }
-      #expect((200_000..<201_000).contains(rig.memory.used))
-      gate.open()
-      #expect(await eventually { rig.memory.used == 0 })
+    let gate = Gate()
+    let rig = MergerRig(gate: gate)
+    let code = String(repeating: "x", count: 100_000)
+    let callers = (0..<2).map { number in
+      rig.ask(["\(number)" + code], on: loops[number], window: Self.long, max: 2)
     }
+    #expect(await eventually { gate.arrived == 1 })
+    for caller in callers { caller.cancel() }
+    for caller in callers { #expect(await text(of: caller) == "overloaded") }
+    #expect((200_000..<201_000).contains(rig.memory.used))
+    gate.open()
+    #expect(await eventually { rig.memory.used == 0 })
   }
 
   @Test(arguments: [([true, true], true), ([true, false], false), ([false, true], false)])
   func `a call is a renewal only if each of its requests is`(callers: [Bool], isRenewal: Bool) async {
-    await withLoops { group in
-      let rig = MergerRig()
-      let loop = group.loops[0]
-      let tasks = await inOneTurn(of: loop) {
-        callers.enumerated().map { rig.ask(["C_\($0)"], on: loop, isRenewal: $1) }
-      }
-      for task in tasks { _ = await text(of: task) }
-      #expect(rig.renewals.withLock { $0 } == [isRenewal])
+    let tasks = await inOneTurn { loop in
+      callers.enumerated().map { rig.ask(["C_\($0)"], on: loop, isRenewal: $1) }
     }
+    for task in tasks { _ = await text(of: task) }
+    #expect(rig.renewals.all == [isRenewal])
   }
 
   @Test func `only the request for a rejected code sees the rejection`() async {
-    await withLoops(2) { group in
-      var model = ModelUpstream()
-      model.rejected = ["C_5"]
-      let rig = MergerRig(model)
-      let lists = (0..<16).map { ["C_\($0)"] }
-      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 16) }
-      for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
-      #expect(rig.calls.count <= 10)
-    }
+    rig.change { $0.rejected = ["C_5"] }
+    let lists = (0..<16).map { ["C_\($0)"] }
+    let tasks = lists.enumerated().map { rig.ask($1, on: loops[$0 % 2], window: Self.long, max: 16) }
+    for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
+    #expect(rig.calls.count <= 10)
   }
 
   @Test func `an unknown member switches merging off, and the log says so once`() async {
-    await withLoops { group in
-      var model = ModelUpstream()
-      model.unknown = #""total":2"#
-      let rig = MergerRig(model)
-      let loop = group.loops[0]
-      for turn in 0..<3 {
-        let tasks = await inOneTurn(of: loop) { [rig.ask(["a"], on: loop), rig.ask(["b"], on: loop)] }
-        for (code, task) in zip(["a", "b"], tasks) { #expect(await text(of: task) == rig.unmerged([code])) }
-        #expect(rig.calls.count == 3 + 2 * turn)
-      }
-      #expect(rig.log.all.count == 1)
-      #expect(rig.log.all.first?.contains("'total'") == true)
+    rig.change { $0.unknown = #""total":2"# }
+    for turn in 0..<3 {
+      let tasks = await inOneTurn { loop in [rig.ask(["a"], on: loop), rig.ask(["b"], on: loop)] }
+      for (code, task) in zip(["a", "b"], tasks) { #expect(await text(of: task) == rig.unmerged([code])) }
+      #expect(rig.calls.count == 3 + 2 * turn)
     }
+    #expect(rig.log.lines.count == 1)
+    #expect(rig.log.lines.all.first?.contains("'total'") == true)
   }
 
   @Test func `three hundred requests with two hundred codes are one call, soon done`() async {
-    await withLoops(2) { group in
-      let rig = MergerRig()
-      let lists = (0..<300).map { caller in (0..<199).map { "C_\(($0 + caller) % 200)" } }
-      let tasks = lists.enumerated().map { rig.ask($1, on: group.loops[$0 % 2], window: Self.long, max: 201) }
-      // In the second turn from now, the tasks above have come in.
-      for loop in group.loops + group.loops { await onLoop(loop) {} }
-      let last = rig.ask(["C_last"], on: group.loops[0], window: Self.long, max: 201)
-      for task in tasks + [last] { #expect(await text(of: task).hasPrefix("{")) }
-      #expect(rig.calls.count == 1)
-    }
+    let lists = (0..<300).map { caller in (0..<199).map { "C_\(($0 + caller) % 200)" } }
+    let tasks = lists.enumerated().map { rig.ask($1, on: loops[$0 % 2], window: Self.long, max: 201) }
+    // In the second turn from now, the tasks above have come in.
+    for loop in loops + loops { await onLoop(loop) {} }
+    let last = rig.ask(["C_last"], on: loops[0], window: Self.long, max: 201)
+    for task in tasks + [last] { #expect(await text(of: task).hasPrefix("{")) }
+    #expect(rig.calls.count == 1)
   }
 }

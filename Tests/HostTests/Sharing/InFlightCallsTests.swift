@@ -5,9 +5,9 @@ import Testing
 
 @Suite struct InFlightCallsTests {
   private let key = Shared.key()
+  private let table = Table()
 
   @Test func `identical requests join a call until it ends`() {
-    let table = Table()
     let call = Shared.call(key)
     #expect(table.begin(call, 1).number != nil)
     for waiter in 2...50 { #expect(table.join(key, Shared.untouched, now: Shared.at(1), waiter)?.call === call) }
@@ -19,7 +19,6 @@ import Testing
   }
 
   @Test func `leave says that a call is abandoned when the last waiter leaves`() throws {
-    let table = Table()
     let call = Shared.call(key)
     let first = try #require(table.begin(call, 1).number)
     let second = try #require(table.join(key, Shared.untouched, now: Shared.at(0), 2)?.number)
@@ -37,7 +36,6 @@ import Testing
   }
 
   @Test func `an abandoned call can be joined until it is removed`() throws {
-    let table = Table()
     let call = Shared.call(key)
     let number = try #require(table.begin(call, 1).number)
     #expect(table.leave(call, number: number))
@@ -47,7 +45,6 @@ import Testing
   }
 
   @Test func `a call for the cache is not abandoned without waiters`() throws {
-    let table = Table()
     let call = Shared.call(key, Shared.policy(cache: 1))
     let number = try #require(table.begin(call, 1).number)
     #expect(!table.leave(call, number: number))
@@ -56,7 +53,6 @@ import Testing
   }
 
   @Test func `drain removes calls that only the cache needs`() throws {
-    let table = Table()
     let policy = Shared.policy(cache: 1)
     let abandoned = Shared.call(key, policy)
     let waited = Shared.call(Shared.key("b"), policy)
@@ -70,7 +66,6 @@ import Testing
   }
 
   @Test func `a call from before a write can't be joined, and ends for its own waiters`() {
-    let table = Table()
     let old = Shared.call(key, epoch: 0, began: 1)
     _ = table.begin(old, 1)
     for number in [UInt64(1), 2] {
@@ -87,7 +82,6 @@ import Testing
   }
 
   @Test func `begin returns a replaced call without waiters as abandoned`() throws {
-    let table = Table()
     let old = Shared.call(key, epoch: 0, Shared.policy(cache: 1))
     let number = try #require(table.begin(old, 1).number)
     #expect(!table.leave(old, number: number))
@@ -102,7 +96,6 @@ import Testing
   }
 
   @Test func `a call during the settle time can be joined for a moment only`() {
-    let table = Table()
     let call = Shared.call(key, epoch: 2, began: 10)
     _ = table.begin(call, 1)
     let unsettled = WriteEpoch.View(number: 2, settledFrom: Shared.at(11))

@@ -17,7 +17,9 @@ final class SharingRig: Sendable {
   /// Every call waits here.
   let gate = Gate()
 
-  init(_ group: EventLoopGroup, memory limit: Int = 64 << 20) {
+  /// - Parameter group: the running loops; nil for those of the suite's trait `.loops`.
+  init(_ group: EventLoopGroup? = nil, memory limit: Int = 64 << 20) {
+    let group = group ?? RunningLoops.group
     self.group = group
     memory = MemoryBudget(limit: limit)
     waits = group.loops.map { LoopBound(Sharing.Waits(loop: $0), on: $0) }

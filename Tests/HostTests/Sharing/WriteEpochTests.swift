@@ -4,8 +4,9 @@ import Testing
 @testable import Host
 
 @Suite struct WriteEpochTests {
+  private let epoch = WriteEpoch()
+
   @Test func `current moves when a write starts and when it ends`() {
-    let epoch = WriteEpoch()
     let before = epoch.current
     epoch.writeBegins()
     let during = epoch.current
@@ -15,12 +16,11 @@ import Testing
   }
 
   @Test func `view before the first write is settled`() {
-    let view = WriteEpoch().view(settle: 3600 * Shared.second)
+    let view = epoch.view(settle: 3600 * Shared.second)
     #expect(view.settledFrom <= Instant(nanoseconds: 0))
   }
 
   @Test func `view is not settled during a write, and is settled from its end plus settle on`() {
-    let epoch = WriteEpoch()
     epoch.writeBegins()
     #expect(epoch.view(settle: 0).settledFrom == .distantFuture)
     epoch.writeBegins()
@@ -32,7 +32,6 @@ import Testing
   }
 
   @Test func `view uses the later of two ends, in any order of the calls`() {
-    let epoch = WriteEpoch()
     epoch.writeBegins()
     epoch.writeBegins()
     epoch.writeEnds(at: Shared.at(7))
@@ -41,7 +40,6 @@ import Testing
   }
 
   @Test func `view with the largest settle is never settled after a write`() {
-    let epoch = WriteEpoch()
     epoch.writeBegins()
     epoch.writeEnds(at: Shared.at(7))
     #expect(epoch.view(settle: .max).settledFrom == .distantFuture)
