@@ -6,10 +6,12 @@ import Testing
 
 /// A catalogue over a store in memory, called like the request pipeline does.
 struct CatalogueRig {
+  let kind: ResourceKind
   let memory = MemoryBudget(limit: 256 << 20)
   let catalogue: Catalogue
 
-  init(share: Int = 1, permits: Int = 4) {
+  init(_ kind: ResourceKind = .objects, share: Int = 1, permits: Int = 4) {
+    self.kind = kind
     catalogue = Catalogue(store: Store(SQLiteDatabase.inMemory()), memory: memory, share: share, permits: permits)
   }
 
@@ -22,27 +24,22 @@ struct CatalogueRig {
   func ask(
     _ action: ResourceAction, _ body: [UInt8], query: String = "", type: String? = "application/json"
   ) async throws(GatewayError) -> ResourceResponse {
-    try await catalogue.respond(
-      to:
-        ResourceRequest(
-          kind: .objects, action: action, path: "/api/objects", query: query, contentType: type, body: body))
+    let path = kind == .objects ? "/api/objects" : "/api/dashboard/widgets"
+    return try await catalogue.respond(
+      to: ResourceRequest(kind: kind, action: action, path: path, query: query, contentType: type, body: body))
   }
 
   /// Returns the error that the action must throw.
   func refusal(
     _ action: ResourceAction, _ body: String = "", query: String = "", type: String? = "application/json"
   ) async -> GatewayError? {
-    do throws(GatewayError) {
-      let response = try await ask(action, body, query: query, type: type)
-      Issue.record("accepted: \(String(decoding: response.body, as: UTF8.self).prefix(200))")
-      return nil
-    } catch {
-      return error
-    }
+    await #expect(throws: GatewayError.self) { try await ask(action, body, query: query, type: type) }
   }
 
   @discardableResult
-  func create(_ body: String) async throws -> StoredObject { StoredObject(try await ask(.create, body)) }
+  func create(_ body: String, type: String? = "application/json") async throws -> StoredObject {
+    StoredObject(try await ask(.create, body, type: type))
+  }
 
   func list(_ query: String = "") async throws -> [StoredObject] {
     let value = try JSONValue(parsing: try await ask(.list, query: query).body)

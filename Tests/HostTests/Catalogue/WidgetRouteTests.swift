@@ -6,32 +6,15 @@ import Testing
 /// The routes of `/api/dashboard/widgets`, from the request's body to the store.
 @Suite
 struct WidgetRouteTests {
-  private let catalogue = CatalogueRig().catalogue
+  private let rig = CatalogueRig(.widgets)
 
-  private func respond(
-    _ action: ResourceAction, _ body: String = "", type: String? = "application/json", query: String = ""
-  ) async throws(GatewayError) -> (status: Int, json: JSONValue?) {
-    let response = try await catalogue.respond(
-      to:
-        ResourceRequest(
-          kind: .widgets, action: action, path: "/api/dashboard/widgets", query: query, contentType: type,
-          body: Array(body.utf8)))
+  private func respond(_ action: ResourceAction, _ body: String = "") async throws -> (status: Int, json: JSONValue?) {
+    let response = try await rig.ask(action, body)
     return (response.status, try? JSONValue(parsing: response.body))
   }
 
-  private func refusal(
-    _ action: ResourceAction, _ body: String = "", type: String? = "application/json", query: String = ""
-  ) async -> GatewayError? {
-    do throws(GatewayError) {
-      _ = try await respond(action, body, type: type, query: query)
-      return nil
-    } catch {
-      return error
-    }
-  }
-
-  private func created(_ body: String) async throws -> String {
-    try #require(try await respond(.create, body).json?["id"]?.string)
+  private func titles() async throws -> [String]? {
+    try await respond(.list).json?.array?.compactMap { $0["title"]?.string }
   }
 
   private static let plain = #"{"title":"T","kind":"value"}"#
@@ -58,22 +41,22 @@ struct WidgetRouteTests {
     #expect(try await respond(.read(id: id)).json == replaced)
 
     #expect(try await respond(.delete(id: id)) == (200, .object([JSONValue.Member("success", .flag(true))])))
-    #expect(await refusal(.read(id: id))?.status == 404)
+    #expect(await rig.refusal(.read(id: id))?.status == 404)
     #expect(try await respond(.list).json == .array([]))
   }
 
   @Test func `the widget list is ordered by sort order, then title`() async throws {
     for (title, order) in [("c", 0), ("b", 1), ("a", 1), ("z", -1)] {
-      _ = try await created(#"{"title":"\#(title)","kind":"value","sortOrder":\#(order)}"#)
+      try await rig.create(#"{"title":"\#(title)","kind":"value","sortOrder":\#(order)}"#)
     }
-    #expect(try await respond(.list).json?.array?.compactMap { $0["title"]?.string } == ["z", "c", "a", "b"])
+    #expect(try await titles() == ["z", "c", "a", "b"])
   }
 
   @Test(arguments: ["", "x", "import", "sync", "../x", "00000000-0000-4000-8000-00000000000", unknownID, "' OR 1=1 --"])
   func `unknown and malformed widget ids are 404`(_ id: String) async throws {
-    _ = try await created(Self.plain)
+    try await rig.create(Self.plain)
     for (action, body) in [(ResourceAction.read(id: id), ""), (.replace(id: id), Self.plain), (.delete(id: id), "")] {
-      let error = await refusal(action, body)
+      let error = await rig.refusal(action, body)
       #expect(error?.status == 404)
       #expect(error?.message == "No widget has this id.")
     }
@@ -82,14 +65,14 @@ struct WidgetRouteTests {
 
   @Test func `an invalid widget is 422 with every field, and nothing is written`() async throws {
     let body = #"{"title":"","kind":"dial","layout":{"x":0,"y":0,"w":0,"h":1}}"#
-    let id = try await created(Self.plain)
+    let id = try await rig.create(Self.plain).id
     for action in [ResourceAction.create, .replace(id: id)] {
-      let error = await refusal(action, body)
+      let error = await rig.refusal(action, body)
       #expect(error?.status == 422)
       #expect(error?.code == .invalidField)
       #expect(error?.problems.map(\.field) == ["title", "kind", "layout.w"])
     }
-    #expect(try await respond(.list).json?.array?.compactMap { $0["title"]?.string } == ["T"])
+    #expect(try await titles() == ["T"])
   }
 
   @Test(arguments: [
@@ -98,7 +81,7 @@ struct WidgetRouteTests {
     #"{"title":"T","kind":"value","options":{"a":["\udc00"]}}"#,
   ])
   func `text that can't be stored is 422`(_ body: String) async {
-    #expect(await refusal(.create, body)?.status == 422)
+    #expect(await rig.refusal(.create, body)?.status == 422)
   }
 
   @Test(arguments: [
@@ -107,20 +90,20 @@ struct WidgetRouteTests {
     #"{"title":"T","kind":"value","layout":{"x":0,"y":0,"w":1,"h":1,"x":2}}"#,
   ])
   func `a body that is not an unambiguous JSON object is refused`(_ body: String) async {
-    let error = await refusal(.create, body)
+    let error = await rig.refusal(.create, body)
     #expect(error.map { [400, 422].contains($0.status) } == true)
   }
 
-  @Test func `another media type is 415`() async {
-    #expect(await refusal(.create, Self.plain, type: "text/csv")?.status == 415)
-    #expect(await refusal(.create, Self.plain, type: nil) == nil)
+  @Test func `another media type is 415`() async throws {
+    #expect(await rig.refusal(.create, Self.plain, type: "text/csv")?.status == 415)
+    try await rig.create(Self.plain, type: nil)
   }
 
   @Test func `widget routes refuse query parameters`() async {
-    let error = await refusal(.list, query: "limit=10")
+    let error = await rig.refusal(.list, query: "limit=10")
     #expect(error?.status == 400)
     #expect(error?.message.contains("limit") == true)
-    #expect(await refusal(.create, Self.plain, query: "x")?.status == 400)
+    #expect(await rig.refusal(.create, Self.plain, query: "x")?.status == 400)
   }
 
   @Test func `texts are returned as they were sent`() async throws {
@@ -129,7 +112,7 @@ struct WidgetRouteTests {
         JSONValue.Member("title", .string(text)), JSONValue.Member("kind", .string("value")),
         JSONValue.Member("options", .object([JSONValue.Member(text, .string(text))])),
       ])
-      let id = try await created(String(decoding: body.serialized, as: UTF8.self))
+      let id = try await rig.create(String(decoding: body.serialized, as: UTF8.self)).id
       let widget = try await respond(.read(id: id)).json
       #expect(widget?["title"]?.string == text)
       #expect(widget?["options"]?[text]?.string == text)
@@ -137,19 +120,19 @@ struct WidgetRouteTests {
   }
 
   @Test func `a widget beyond the limit is a conflict`() async throws {
-    for _ in 0..<Store.maximumWidgets { _ = try await created(Self.plain) }
-    let error = await refusal(.create, Self.plain)
+    for _ in 0..<Store.maximumWidgets { try await rig.create(Self.plain) }
+    let error = await rig.refusal(.create, Self.plain)
     #expect(error?.status == 409)
     #expect(error?.code == .conflict)
     let first = try #require(try await respond(.list).json?.array?.first?["id"]?.string)
     _ = try await respond(.delete(id: first))
-    _ = try await created(Self.plain)
+    try await rig.create(Self.plain)
   }
 
   @Test func `a closed store gives 503 for widgets`() async throws {
-    await catalogue.store.close()
+    await rig.catalogue.store.close()
     for action in [ResourceAction.list, .create, .read(id: Self.unknownID), .delete(id: Self.unknownID)] {
-      let error = await refusal(action, Self.plain)
+      let error = await rig.refusal(action, Self.plain)
       #expect(error?.status == 503)
       #expect(error?.retryAfter != nil)
     }
