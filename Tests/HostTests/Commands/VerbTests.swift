@@ -4,12 +4,7 @@ import Testing
 
 @Suite struct VerbTests {
   private func message(_ words: [String]) -> String? {
-    do throws(Arguments.UsageError) {
-      _ = try Verb.named(words)
-      return nil
-    } catch {
-      return error.message
-    }
+    #expect(throws: Arguments.UsageError.self) { try Verb.named(words) }?.message
   }
 
   @Test func `a verb is found by its name, its alias and the two words of a group`() throws {

@@ -10,6 +10,14 @@ private func read(_ bytes: [UInt8]) -> (root: ConfigNode?, problems: [String]) {
   return (result.root, result.problems.map { "\($0.position.line):\($0.position.column) \($0.message)" })
 }
 
+/// Expects that the text is refused with one problem, which begins like that.
+private func expectRefusal(of bytes: [UInt8], _ beginning: String) {
+  let result = read(bytes)
+  #expect(result.root == nil)
+  #expect(result.problems.count == 1)
+  #expect(result.problems.first?.hasPrefix(beginning) == true, "\(result.problems)")
+}
+
 private func written(_ node: ConfigNode?) -> String {
   guard let node else { return "nil" }
   let at = "@\(node.position.line):\(node.position.column)"
@@ -49,10 +57,7 @@ private func written(_ node: ConfigNode?) -> String {
       ("a: &x [1]\n", "1:4 anchors"), ("a: !x {b: 1}\n", "1:4 tags"),
     ])
   func `YAML outside the accepted subset is refused at its position`(text: String, expected: String) {
-    let result = read(text)
-    #expect(result.root == nil)
-    #expect(result.problems.count == 1)
-    #expect(result.problems.first?.hasPrefix(expected) == true, "\(result.problems)")
+    expectRefusal(of: Array(text.utf8), expected)
   }
 
   @Test func `every duplicate key is reported with the line of the first`() {
@@ -73,10 +78,7 @@ private func written(_ node: ConfigNode?) -> String {
       ("a: \"\\ud800\"\n", "1:7 not valid YAML"),
     ])
   func `a syntax error is the only problem, at the position of the mistake`(text: String, expected: String) {
-    let result = read(text)
-    #expect(result.root == nil)
-    #expect(result.problems.count == 1)
-    #expect(result.problems.first?.hasPrefix(expected) == true, "\(result.problems)")
+    expectRefusal(of: Array(text.utf8), expected)
   }
 
   @Test(
@@ -91,10 +93,7 @@ private func written(_ node: ConfigNode?) -> String {
       ([0xed, 0xa0, 0x80], "1:1 the configuration is not valid UTF-8"),
     ])
   func `bytes that are not text are refused at their position`(bytes: [UInt8], expected: String) {
-    let result = read(bytes)
-    #expect(result.root == nil)
-    #expect(result.problems.count == 1)
-    #expect(result.problems.first?.hasPrefix(expected) == true, "\(result.problems)")
+    expectRefusal(of: bytes, expected)
   }
 
   @Test(arguments: ["", "\n\n", "# only a comment\n", "---\n", "~\n", "\u{feff}"])
@@ -119,9 +118,7 @@ private func written(_ node: ConfigNode?) -> String {
     for level in 1...9 {
       bomb += "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ",") + "]\n"
     }
-    let result = read(bomb)
-    #expect(result.problems.count == 1)
-    #expect(result.problems.first?.hasPrefix("1:5 anchors") == true)
+    expectRefusal(of: Array(bomb.utf8), "1:5 anchors")
   }
 
   @Test func `a configuration that is cut anywhere is read or refused, without a crash`() {

@@ -45,11 +45,11 @@ import Testing
     return box.all[0]
   }
 
-  private func send(_ request: String) throws -> TestMessage {
-    let running = try GatewayTests.started.get()
-    let client = try #require(TestSocket.connect(to: running.address))
-    return try #require(client.ask(request))
+  private func connect() throws -> TestSocket {
+    try #require(TestSocket.connect(to: GatewayTests.started.get().address))
   }
+
+  private func send(_ request: String) throws -> TestMessage { try #require(connect().ask(request)) }
 
   private func code(_ response: TestMessage) -> String? {
     let object = try? JSONSerialization.jsonObject(with: Data(response.body)) as? [String: String]
@@ -110,16 +110,14 @@ import Testing
     let response = try send(get("/api/iot/token", GatewayRig.token()))
     #expect(response.status == 200 && response["Cache-Control"] == "no-store")
     #expect(response.text.contains("\"adapter\":\"demo\""))
-    let running = try GatewayTests.started.get()
-    let client = try #require(TestSocket.connect(to: running.address))
+    let client = try connect()
     client.send("HEAD /api/iot/token HTTP/1.1\r\nHost: h\r\n\(GatewayRig.token())\r\n")
     #expect(client.receiveMessage(hasBody: false)?.status == 200)
     #expect(client.ask(get("/nowhere"))?.status == 404, "the connection continues")
   }
 
   @Test func `the admin pages are served on their own listener only`() throws {
-    let running = try GatewayTests.started.get()
-    let client = try #require(TestSocket.connect(to: running.admin))
+    let client = try #require(TestSocket.connect(to: GatewayTests.started.get().admin))
     #expect(client.ask(get("/livez"))?.text == "ok\n")
     #expect(client.ask(get("/readyz"))?.text.contains("\"status\":\"ready\"") == true)
     #expect(client.ask(get("/metrics"))?.text.contains("gateway_http_requests_total") == true)
