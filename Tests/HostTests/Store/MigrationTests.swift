@@ -71,20 +71,18 @@ import Testing
   }
 
   @Test func `a failed migration step leaves the file unchanged`() async throws {
-    try makeFirstVersion()
-    let connection = try SQLiteConnection(path: folder.file("b.db"))
+    let connection = try SQLiteConnection(path: path)
     try connection.execute("DELETE FROM schema_migrations WHERE version = 4; DROP TABLE dashboard_widgets")
     // An index also occupies the name.
     try connection.execute("CREATE INDEX dashboard_widgets ON objects (name)")
-    #expect(await storeError { try await SQLiteDatabase(path: folder.file("b.db")).open() }?.code == .unavailable)
+    #expect(await storeError { try await store().open() }?.code == .unavailable)
     #expect(try connection.integer("SELECT max(version) FROM schema_migrations") == 3)
   }
 
   @Test func `an unexpected table creates the file foreign`() async throws {
-    try makeFirstVersion()
-    let connection = try SQLiteConnection(path: folder.file("b.db"))
+    let connection = try SQLiteConnection(path: path)
     try connection.execute("DELETE FROM schema_migrations WHERE version >= 3; DROP TABLE objects")
-    #expect(await storeError { try await SQLiteDatabase(path: folder.file("b.db")).open() }?.code == .foreign)
+    #expect(await storeError { try await store().open() }?.code == .foreign)
     #expect(try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'objects'") == 0)
   }
 }

@@ -52,16 +52,11 @@ import Testing
     database.onTokenChange { _, _ in }
     database.onTokenChange { adapter, version in heard.withLock { $0.append("\(adapter) \(version)") } }
     let other = PostgresDatabase(url, schema: "other")
-    let tell = { (adapter: String, old: StoredPair?) async throws -> StoredPair? in
-      try await Store(other).save(
-        storedToken(1), TokenKey(adapter: adapter, upstream: "u"), holder: "o", replacing: nil
-      )
-      .savedPair
-    }
     for turn in 1...2 {
       // Repeated until it arrives, because the time at which the listener connects is unknown.
       try await until {
-        _ = try await tell("elsewhere\(turn)", nil)
+        let elsewhere = TokenKey(adapter: "elsewhere\(turn)", upstream: "u")
+        _ = try await Store(other).save(storedToken(1), elsewhere, holder: "o", replacing: nil)
         try await database.rows(
           "SELECT pg_notify('\(TokenTable.channel)', t) FROM unnest(ARRAY['public bad', 'x', 'public a b 1']) t")
         try await database.rows("SELECT pg_notify('\(TokenTable.channel)', 'public main \(turn)')")

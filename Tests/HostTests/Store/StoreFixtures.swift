@@ -153,8 +153,8 @@ extension TokenKey {
   var adopting: TokenKey { TokenKey(adapter: adapter, upstream: upstream, isDefault: isDefault, adopts: true) }
 }
 
-func storedToken(_ n: Int, expiresAt: Int64 = 1_800_000_000_000) throws -> Token {
-  try Token(access: "access-\(n)", refresh: "refresh-\(n)", expiresAt: expiresAt, lifetime: 7_200_000)
+func storedToken(_ n: Int) throws -> Token {
+  try Token(access: "access-\(n)", refresh: "refresh-\(n)", expiresAt: 1_800_000_000_000, lifetime: 7_200_000)
 }
 
 extension ClaimOutcome {
