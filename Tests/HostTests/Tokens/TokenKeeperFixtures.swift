@@ -136,7 +136,7 @@ final class TokenTestLog: AdapterLog {
   }
 }
 
-/// A keeper with a hand-driven clock and a scripted upstream.
+/// A keeper that has started, with a hand-driven clock and a scripted upstream.
 struct TokenBench {
   let clock = TestClock()
   let adapter: TokenTestAdapter
@@ -150,7 +150,27 @@ struct TokenBench {
       adapter: adapter, key: TokenKey(adapter: "main", upstream: "u"), holder: "\(ObjectIdentifier(adapter))",
       store: store, window: .seconds(300), exchangeTimeout: .seconds(10),
       clock: clock, executor: executor, log: log, events: { [log] in log.note($0) }, jitter: { _ in .zero })
+    keeper.start()
   }
 
   func deadline(_ limit: Duration = .seconds(30)) -> Instant { clock.now() + limit }
+
+  func token() async throws(KeeperError) -> Token { try await keeper.token(deadline: deadline()) }
+
+  func replace(_ token: Token) async throws(KeeperError) -> Token {
+    try await keeper.replace(rejected: token, deadline: deadline())
+  }
+
+  /// Starts a caller, and returns the access token that it gets, or the code of its error.
+  func call(within limit: Duration = .seconds(30), isCancelled: Bool = false) -> Task<String, Never> {
+    let (keeper, deadline) = (keeper, deadline(limit))
+    return Task {
+      if isCancelled { withUnsafeCurrentTask { $0?.cancel() } }
+      do throws(KeeperError) {
+        return try await keeper.token(deadline: deadline).access
+      } catch {
+        return error.code.rawValue
+      }
+    }
+  }
 }

@@ -9,28 +9,21 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct TokenKeeperTests {
   @Test func `five hundred concurrent callers make one exchange`() async throws {
     let bench = TokenBench()
-    bench.keeper.start()
     bench.adapter.hold()
-    let (keeper, deadline) = (bench.keeper, bench.deadline())
-    let tokens = try await withThrowingTaskGroup(of: String.self) { group in
-      for _ in 1...500 { group.addTask { try await keeper.token(deadline: deadline).access } }
-      #expect(await eventually { bench.adapter.calls == [.authorize] })
-      bench.adapter.release()
-      return try await group.reduce(into: []) { $0.append($1) }
-    }
-    #expect(tokens == Array(repeating: "A1", count: 500))
+    let calls = (1...500).map { _ in bench.call() }
+    #expect(await eventually { bench.adapter.calls == [.authorize] })
+    bench.adapter.release()
+    for call in calls { #expect(await call.value == "A1") }
     #expect(bench.adapter.calls == [.authorize])
     #expect(bench.log.events == [.authorized])
   }
 
   @Test func `five hundred reports of one refused token make one exchange`() async throws {
     let bench = TokenBench()
-    bench.keeper.start()
-    let first = try await bench.keeper.token(deadline: bench.deadline())
+    let first = try await bench.token()
     bench.keeper.accepted(first)
-    let (keeper, deadline) = (bench.keeper, bench.deadline())
     let tokens = try await withThrowingTaskGroup(of: String.self) { group in
-      for _ in 1...500 { group.addTask { try await keeper.replace(rejected: first, deadline: deadline).access } }
+      for _ in 1...500 { group.addTask { try await bench.replace(first).access } }
       return try await group.reduce(into: []) { $0.append($1) }
     }
     #expect(Set(tokens) == ["A2"])
@@ -39,45 +32,45 @@ import Testing
 
   @Test func `a keeper that serves two instances uses the newer one's adapter and stops with the last`() async throws {
     let bench = TokenBench()
-    bench.keeper.start()
-    let first = try await bench.keeper.token(deadline: bench.deadline())
+    let first = try await bench.token()
     let newer = TokenTestAdapter(clock: bench.clock)
     bench.keeper.serve(newer, window: .seconds(300), exchangeTimeout: .seconds(10))
     await bench.keeper.leave()
-    _ = try await bench.keeper.replace(rejected: first, deadline: bench.deadline())
+    _ = try await bench.replace(first)
     #expect(bench.adapter.calls == [.authorize])
     #expect(newer.calls == [.refresh("R1")])
     await bench.keeper.leave()
     await #expect(throws: KeeperError.self) {
-      _ = try await bench.keeper.replace(rejected: first, deadline: bench.deadline())
-      _ = try await bench.keeper.replace(
-        rejected: try #require(bench.keeper.current?.token), deadline: bench.deadline())
+      _ = try await bench.replace(first)
+      _ = try await bench.replace(try #require(bench.keeper.current?.token))
     }
   }
 
   @Test func `a new token is stored before a caller gets it`() async throws {
     let store = Store(SQLiteDatabase.inMemory())
     let bench = TokenBench(store)
-    bench.keeper.start()
-    let token = try await bench.keeper.token(deadline: bench.deadline())
+    let token = try await bench.token()
     #expect(try await store.load(TokenKey(adapter: "main", upstream: "u"))?.token == token)
   }
 
-  @Test func `a second keeper of the same store uses the stored token without an exchange`() async throws {
-    let store = Store(SQLiteDatabase.inMemory())
-    let first = TokenBench(store)
-    first.keeper.start()
-    let token = try await first.keeper.token(deadline: first.deadline())
-    let second = TokenBench(store)
-    second.keeper.start()
-    #expect(try await second.keeper.token(deadline: second.deadline()) == token)
+  @Test(arguments: [false, true])
+  func `a second keeper of the same store, or of the same SQLite file, uses the stored token without an exchange`(
+    isFile: Bool
+  ) async throws {
+    let folder = StoreFolder()
+    let shared = Store(SQLiteDatabase.inMemory())
+    func store() -> Store { isFile ? Store(SQLiteDatabase(path: folder.file("gateway.db"))) : shared }
+    let first = TokenBench(store())
+    let token = try await first.token()
+    // The first keeper is neither stopped nor closed, as after a kill.
+    let second = TokenBench(store())
+    #expect(try await second.token() == token)
     #expect(second.adapter.calls == [])
   }
 
   @Test func `a keeper renews at the start of the renewal window and changes the generation`() async throws {
     let bench = TokenBench()
-    bench.keeper.start()
-    _ = try await bench.keeper.token(deadline: bench.deadline())
+    _ = try await bench.token()
     let generation = bench.keeper.generation
     #expect(bench.keeper.current?.generation == generation)
     bench.clock.advance(by: .seconds(6900))
@@ -91,11 +84,10 @@ import Testing
 
   @Test func `a refused token invalidates copies at once`() async throws {
     let bench = TokenBench()
-    bench.keeper.start()
-    let token = try await bench.keeper.token(deadline: bench.deadline())
+    let token = try await bench.token()
     let generation = bench.keeper.generation
     bench.adapter.hold()
-    async let next = bench.keeper.replace(rejected: token, deadline: bench.deadline())
+    async let next = bench.replace(token)
     #expect(await eventually { bench.adapter.calls.count == 2 })
     #expect(bench.keeper.current?.token == nil)
     #expect(bench.keeper.current == nil)
@@ -107,63 +99,37 @@ import Testing
 
   @Test func `a cancelled caller fails at once, and the exchange continues for the other callers`() async throws {
     let bench = TokenBench()
-    bench.keeper.start()
     bench.adapter.hold()
-    let (keeper, deadline) = (bench.keeper, bench.deadline())
-    let leaving = Task { () async -> KeeperError.Code? in
-      do throws(KeeperError) {
-        _ = try await keeper.token(deadline: deadline)
-        return nil
-      } catch { return error.code }
-    }
-    let staying = Task { try await keeper.token(deadline: deadline) }
+    let (leaving, staying) = (bench.call(), bench.call())
     #expect(await eventually { bench.adapter.calls == [.authorize] })
     leaving.cancel()
-    #expect(await leaving.value == .cancelled)
+    #expect(await leaving.value == "cancelled")
     bench.adapter.release()
-    #expect(try await staying.value.access == "A1")
+    #expect(await staying.value == "A1")
     #expect(bench.adapter.calls == [.authorize])
   }
 
   @Test func `a caller whose task is already cancelled does not wait`() async {
     let bench = TokenBench()
-    bench.keeper.start()
     bench.adapter.hold()
-    let (keeper, deadline) = (bench.keeper, bench.deadline())
-    let caller = Task { () async -> KeeperError.Code? in
-      while !Task.isCancelled { await Task.yield() }
-      do throws(KeeperError) {
-        _ = try await keeper.token(deadline: deadline)
-        return nil
-      } catch { return error.code }
-    }
-    caller.cancel()
-    #expect(await caller.value == .cancelled)
+    #expect(await bench.call(isCancelled: true).value == "cancelled")
   }
 
   @Test func `a caller fails at its deadline without any other event`() async throws {
     let bench = TokenBench()
-    bench.keeper.start()
     bench.adapter.hold()
-    let (keeper, deadline) = (bench.keeper, bench.deadline(.seconds(3)))
-    let caller = Task { () async -> KeeperError.Code? in
-      do throws(KeeperError) {
-        _ = try await keeper.token(deadline: deadline)
-        return nil
-      } catch { return error.code }
-    }
+    let caller = bench.call(within: .seconds(3))
     #expect(await eventually { bench.adapter.calls == [.authorize] })
     bench.clock.advance(by: .seconds(3))
-    #expect(await caller.value == .deadline)
+    #expect(await caller.value == "deadline")
     bench.adapter.release()
   }
 
   @Test func `a refused refresh leads to one authorization`() async throws {
     let bench = TokenBench()
-    bench.keeper.start()
-    let token = try await bench.keeper.token(deadline: bench.deadline())
+    let token = try await bench.token()
     bench.adapter.fail(.refreshRejected("305"))
-    #expect(try await bench.keeper.replace(rejected: token, deadline: bench.deadline()).access == "A2")
+    #expect(try await bench.replace(token).access == "A2")
     #expect(bench.adapter.calls == [.authorize, .refresh("R1"), .authorize])
     #expect(bench.log.events == [.authorized, .rejected, .authorized])
   }
@@ -172,20 +138,14 @@ import Testing
     async throws
   {
     let bench = TokenBench()
-    bench.keeper.start()
     bench.adapter.fail(AdapterError(.unreachable, "no"), AdapterError(.unreachable, "no"))
     for wait in [1, 2] {
-      do throws(KeeperError) {
-        _ = try await bench.keeper.token(deadline: bench.deadline())
-        Issue.record("there is no token")
-      } catch {
-        #expect(error.code == .noToken)
-        #expect(error.retryAfter == .seconds(wait))
-      }
+      let error = try await #require(throws: KeeperError.self) { try await bench.token() }
+      #expect(error.code == .noToken && error.retryAfter == .seconds(wait))
       #expect(bench.keeper.status().degraded.map(\.code) == ["token_refresh_failing"])
       bench.clock.advance(by: .seconds(wait))
     }
-    let token = try await bench.keeper.token(deadline: bench.deadline())
+    let token = try await bench.token()
     #expect(bench.keeper.status() == .init(expiresAtSeconds: token.expiresAt / 1000, degraded: []))
     // Time may have passed before the store responded.
     let events = bench.log.events.filter { $0 != .storeDown && $0 != .storeUp }
@@ -196,8 +156,7 @@ import Testing
     let store = TokenTestStore()
     store.setFailure(StoreError(.full, "The disk is full."))
     let bench = TokenBench(store)
-    bench.keeper.start()
-    let token = try await bench.keeper.token(deadline: bench.deadline())
+    let token = try await bench.token()
     #expect(bench.keeper.status().degraded.map(\.code) == ["store_unavailable"])
     store.setFailure(nil)
     bench.clock.advance(by: .seconds(1))
@@ -210,24 +169,22 @@ import Testing
   @Test func `stopping waits for the exchange and its save`() async throws {
     let store = Store(SQLiteDatabase.inMemory())
     let bench = TokenBench(store)
-    bench.keeper.start()
     bench.adapter.hold()
-    let (keeper, deadline) = (bench.keeper, bench.deadline())
-    let caller = Task { try await keeper.token(deadline: deadline) }
+    let caller = bench.call()
     #expect(await eventually { bench.adapter.calls == [.authorize] })
     let hasStopped = Mutex(false)
     async let stopping: Void = {
-      await keeper.stop()
+      await bench.keeper.stop()
       hasStopped.withLock { $0 = true }
     }()
     #expect(!hasStopped.withLock { $0 })
     bench.adapter.release()
     await stopping
     #expect(try await store.load(TokenKey(adapter: "main", upstream: "u"))?.token.access == "A1")
-    #expect(try await caller.value.access == "A1")
+    #expect(await caller.value == "A1")
     #expect(bench.log.events == [.authorized, .ended])
     // A second stop returns too.
-    await keeper.stop()
+    await bench.keeper.stop()
   }
 
   @Test func `a keeper without references is released although its alarm is set`() async throws {
@@ -238,7 +195,7 @@ import Testing
       clock = bench.clock
       gone = bench.keeper
       bench.keeper.start()
-      _ = try await bench.keeper.token(deadline: bench.deadline())
+      _ = try await bench.token()
     }
     #expect(await eventually { gone == nil })
     clock.advance(by: .seconds(9000))
@@ -247,8 +204,7 @@ import Testing
   @Test func `the keeper's tasks run on the given executor`() async throws {
     let executor = CountingExecutor()
     let bench = TokenBench(executor: executor)
-    bench.keeper.start()
-    _ = try await bench.keeper.token(deadline: bench.deadline())
+    _ = try await bench.token()
     #expect(executor.jobs.load(ordering: .relaxed) >= 3)
   }
 
@@ -256,30 +212,12 @@ import Testing
     let store = TokenTestStore()
     store.setFailure(StoreError(.full, "The disk is full."))
     let bench = TokenBench(store)
-    bench.keeper.start()
-    let token = try await bench.keeper.token(deadline: bench.deadline())
+    let token = try await bench.token()
     bench.adapter.fail(.refreshRejected("305"), AdapterError(.timeout, "no"))
-    do throws(KeeperError) {
-      _ = try await bench.keeper.replace(rejected: token, deadline: bench.deadline())
-      Issue.record("there is no token")
-    } catch {
-      let seen = bench.log.text + "\(error) \(bench.keeper.status()) \(token)"
-      #expect(!seen.contains("A1") && !seen.contains("R1"))
-      #expect(bench.log.text.contains("refused the refresh token"))
-    }
-  }
-
-  @Test func `a pair in SQLite survives the keeper and the store`() async throws {
-    let folder = StoreFolder()
-    let path = folder.file("gateway.db")
-    let first = TokenBench(Store(SQLiteDatabase(path: path)))
-    first.keeper.start()
-    let token = try await first.keeper.token(deadline: first.deadline())
-    // Neither stopped nor closed, as after a kill.
-    let second = TokenBench(Store(SQLiteDatabase(path: path)))
-    second.keeper.start()
-    #expect(try await second.keeper.token(deadline: second.deadline()) == token)
-    #expect(second.adapter.calls == [])
+    let error = try await #require(throws: KeeperError.self) { try await bench.replace(token) }
+    let seen = bench.log.text + "\(error) \(bench.keeper.status()) \(token)"
+    #expect(!seen.contains("A1") && !seen.contains("R1"))
+    #expect(bench.log.text.contains("refused the refresh token"))
   }
 }
 

@@ -38,7 +38,7 @@ final class TokenSimulation {
   private(set) var interruptions = 0
 
   private(set) var now = Instant(nanoseconds: 1_000_000_000_000)
-  var random: TokenRandom
+  var random: Seeded
   private var events: [(at: Instant, number: Int, body: () -> Void)] = []
   private var eventNumber = 0
   var lastID: TokenWaiters.ID = 0
@@ -47,7 +47,7 @@ final class TokenSimulation {
   init(seed: UInt64, trouble: Trouble, sharing: StoreSharing = .network, processes count: Int = 3) {
     self.trouble = trouble
     self.sharing = sharing
-    random = TokenRandom(seed: seed)
+    random = Seeded(state: seed)
     for number in 1...count {
       processes.append(Process(number: number, state: newState()))
       after(0...300) { self.start(self.processes[number - 1]) }

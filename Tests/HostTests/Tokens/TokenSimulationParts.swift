@@ -107,12 +107,6 @@ struct SimulatedUpstream {
   func isGood(_ token: Token, at now: Instant) -> Bool { ends[token.access].map { $0 > now } ?? false }
 }
 
-struct TokenRandom {
-  private var generator: Seeded
-
-  init(seed: UInt64) { generator = Seeded(state: seed) }
-
-  mutating func number(_ range: ClosedRange<Int>) -> Int {
-    range.lowerBound + Int(generator.next() % UInt64(range.count))
-  }
+extension Seeded {
+  mutating func number(_ range: ClosedRange<Int>) -> Int { range.lowerBound + Int(next() % UInt64(range.count)) }
 }

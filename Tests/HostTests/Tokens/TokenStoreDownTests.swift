@@ -5,18 +5,11 @@ import Testing
 
 /// The keeper while the store is unavailable, and afterwards.
 @Suite struct TokenStoreDownTests {
-  private func pair(_ n: Int, life: Int64 = 7200, version: Int64 = 1) throws -> StoredPair {
-    StoredPair(token: try TokenTranscript().token(n, life: life), version: version)
-  }
-
   /// Returns a keeper that has loaded `A1` from a store that fails since then.
   private func away(
     _ sharing: StoreSharing = .network, life: Int64 = 7200, after passed: Duration
   ) throws -> TokenTranscript {
-    var keeper = TokenTranscript(sharing: sharing)
-    keeper.grants = false
-    keeper.state.start(at: keeper.time)
-    keeper.load(try pair(1, life: life))
+    var keeper = try TokenTranscript.sharing(sharing, life: life)
     let end = keeper.time.now + passed
     while keeper.time.now < end {
       keeper.pass(min(.seconds(1), end - keeper.time.now))
@@ -55,15 +48,10 @@ import Testing
   }
 
   @Test func `callers that wait for a renewal get the current token when the store fails`() throws {
-    var keeper = TokenTranscript(sharing: .network)
-    keeper.grants = false
-    keeper.state.start(at: keeper.time)
-    keeper.load(try pair(1, life: 200))
+    var keeper = try TokenTranscript.sharing(life: 200)
     keeper.time.now = keeper.time.now + .seconds(101)
-    _ = keeper.lines()
     #expect(keeper.ask() == "wait")
-    keeper.claim(nil)
-    #expect(keeper.lines() == ["claim A1#1", "storeDown", "give A1 to 1"])
+    keeper.claim(nil, yields: ["claim A1#1", "storeDown", "give A1 to 1"])
   }
 
   @Test func `a keeper without the store authorizes once when half of the renewal window is left, and never refreshes`()
@@ -81,23 +69,17 @@ import Testing
     #expect(keeper.state.current?.isDetached == true)
     for _ in 1...100 {
       try keeper.storeFails(2)
-      keeper.pass(.seconds(1))
-      #expect(keeper.lines() == ["save A2 over A1#1"])
+      keeper.pass(.seconds(1), yields: ["save A2 over A1#1"])
       #expect(keeper.ask() == "A2")
     }
   }
 
   @Test func `a store that does not respond delays callers no longer than a store that fails`() throws {
-    var keeper = TokenTranscript(sharing: .network)
-    keeper.grants = false
-    keeper.state.start(at: keeper.time)
-    keeper.load(try pair(1, life: 3))
-    _ = keeper.lines()
+    var keeper = try TokenTranscript.sharing(life: 3)
     keeper.pass(.milliseconds(1500))
     #expect(keeper.ask() == "wait")
     #expect(keeper.lines() == ["claim A1#1"])
-    keeper.pass(.milliseconds(750))
-    #expect(keeper.lines() == ["storeDown", "give A1 to 1", "authorize"])
+    keeper.pass(.milliseconds(750), yields: ["storeDown", "give A1 to 1", "authorize"])
     try keeper.give(2, life: 3)
     // Not saved yet: one job at a time.
     #expect(keeper.lines() == ["detached", "publish"])
@@ -106,8 +88,7 @@ import Testing
   @Test func `a refused token is replaced at once while the store is unavailable`() throws {
     var keeper = try away(after: .seconds(60))
     #expect(try keeper.replace(1) == "wait")
-    keeper.claim(nil)
-    #expect(keeper.lines() == ["publish", "claim A1#1", "authorize"])
+    keeper.claim(nil, yields: ["publish", "claim A1#1", "authorize"])
   }
 
   @Test func `a token that is refused during a claim is replaced at once while the store is unavailable`() throws {
@@ -121,9 +102,7 @@ import Testing
   }
 
   @Test func `a cold start without the store authorizes`() throws {
-    var keeper = TokenTranscript(sharing: .network)
-    keeper.grants = false
-    keeper.state.start(at: keeper.time)
+    var keeper = TokenTranscript.starting(.network, grants: false)
     #expect(keeper.ask() == "wait")
     keeper.state.loaded(.failure(TokenTranscript.down), at: keeper.time)
     keeper.claim(nil)
@@ -136,8 +115,7 @@ import Testing
     var keeper = try away(after: .seconds(6900))
     _ = refusing(&keeper, .seconds(100))
     keeper.pass(.seconds(1))
-    keeper.claim(.granted)
-    #expect(keeper.lines() == ["claim A1#1", "storeUp", "refresh R1"])
+    keeper.claim(.granted, yields: ["claim A1#1", "storeUp", "refresh R1"])
   }
 
   @Test func `a refused refresh token leads to authorizing in the window's second half when the store is unavailable`()
@@ -147,8 +125,7 @@ import Testing
     keeper.claim(.granted)
     _ = keeper.lines()
     keeper.refuse(.refreshRejected)
-    keeper.claim(nil)
-    #expect(keeper.lines() == ["rejected", "claim A1#1", "storeDown"])
+    keeper.claim(nil, yields: ["rejected", "claim A1#1", "storeDown"])
     #expect(keeper.ask() == "A1")
     #expect(refusing(&keeper, .seconds(151)).contains("authorize"))
   }
@@ -179,24 +156,21 @@ import Testing
 
   @Test func `a detached pair is stored when the row has not changed`() throws {
     var keeper = try detached()
-    try keeper.keep(2, version: 2)
-    #expect(keeper.lines() == ["storeUp"])
+    try keeper.keep(2, version: 2, yields: ["storeUp"])
     #expect(keeper.state.current?.isDetached == false)
     #expect(keeper.state.work.unsaved == nil)
   }
 
   @Test func `a stored pair that expires later replaces the detached pair`() throws {
     var keeper = try detached()
-    try keeper.lose(2, to: try pair(3, life: 9000, version: 2))
-    #expect(keeper.lines() == ["storeUp", "adopted", "publish"])
+    try keeper.lose(2, to: try .pair(3, life: 9000, version: 2), yields: ["storeUp", "adopted", "publish"])
     #expect(keeper.ask() == "A3")
     #expect(keeper.state.work.unsaved == nil)
   }
 
   @Test func `a stored pair that expires earlier is overwritten by the detached pair`() throws {
     var keeper = try detached()
-    try keeper.lose(2, to: try pair(3, life: 3600, version: 2))
-    #expect(keeper.lines() == ["storeUp", "save A2 over A3#2"])
+    try keeper.lose(2, to: try .pair(3, life: 3600, version: 2), yields: ["storeUp", "save A2 over A3#2"])
     try keeper.keep(2, version: 3)
     #expect(keeper.ask() == "A2")
   }
@@ -205,31 +179,26 @@ import Testing
     var keeper = try detached()
     keeper.state.saved(.success(.leased(.seconds(4))), of: try keeper.token(2), at: keeper.time)
     #expect(keeper.ask() == "A2")
-    keeper.pass(.milliseconds(250))
-    #expect(keeper.lines() == ["storeUp", "save A2 over A1#1"])
+    keeper.pass(.milliseconds(250), yields: ["storeUp", "save A2 over A1#1"])
   }
 
   @Test func `a look at the row notices that the store works again`() throws {
     var keeper = try away(after: .seconds(60))
     keeper.pass(.seconds(1))
-    keeper.load(try pair(1))
-    #expect(keeper.lines() == ["load", "storeUp"])
-    keeper.pass(.milliseconds(2999))
-    #expect(keeper.lines() == [])
+    keeper.load(try .pair(1), yields: ["load", "storeUp"])
+    keeper.pass(.milliseconds(2999), yields: [])
   }
 
   // MARK: A file that cannot be written
 
   @Test(arguments: [StoreError.Code.full, .readOnly])
   func `a refresh continues without the lease when the file cannot be written`(code: StoreError.Code) throws {
-    var keeper = TokenTranscript(sharing: .machine)
-    keeper.grants = false
-    keeper.state.start(at: keeper.time)
-    keeper.load(try pair(1, life: -5))
-    keeper.state.claimed(.failure(StoreError(code, "No.")), at: keeper.time)
-    #expect(keeper.lines() == ["load", "claim A1#1", "storeDown", "refresh R1"])
-    try keeper.give(2)
-    #expect(keeper.lines() == ["refreshed", "publish", "save A2 over A1#1"])
+    var keeper = TokenTranscript.starting(.machine, grants: false)
+    keeper.load(try .pair(1, life: -5))
+    keeper.apply(yields: ["load", "claim A1#1", "storeDown", "refresh R1"]) {
+      $0.claimed(.failure(StoreError(code, "No.")), at: $1)
+    }
+    try keeper.give(2, yields: ["refreshed", "publish", "save A2 over A1#1"])
     #expect(keeper.state.current?.isDetached == false)
   }
 

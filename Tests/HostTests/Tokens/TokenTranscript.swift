@@ -1,4 +1,5 @@
 import AdapterAPI
+import Testing
 
 @testable import Host
 
@@ -18,6 +19,14 @@ struct TokenTranscript {
     state = TokenState(timing: timing, sharing: sharing)
   }
 
+  /// Returns a keeper that has started, and whose store has not responded yet.
+  static func starting(_ sharing: StoreSharing = .process, grants: Bool = true) -> TokenTranscript {
+    var transcript = TokenTranscript(sharing: sharing)
+    transcript.grants = grants
+    transcript.state.start(at: transcript.time)
+    return transcript
+  }
+
   /// Returns a keeper that has started with that pair.
   static func started(
     _ pair: StoredPair? = nil, window: Duration = .seconds(300)
@@ -29,13 +38,23 @@ struct TokenTranscript {
     return transcript
   }
 
-  /// Returns a keeper whose token is `A1`, just authorized and saved as version 1.
-  static func holding(life: Int64 = 7200, window: Duration = .seconds(300)) throws -> TokenTranscript {
+  /// Returns a keeper whose token is `A1`, just authorized for a caller and not saved yet.
+  static func unsaved(life: Int64 = 7200, window: Duration = .seconds(300)) throws -> TokenTranscript {
     var transcript = TokenTranscript.started(window: window)
     _ = transcript.ask()
     try transcript.give(1, life: life)
+    _ = transcript.lines()
+    return transcript
+  }
+
+  /// Returns a keeper whose token is `A1`, authorized and saved as version 1 that long ago.
+  static func holding(
+    life: Int64 = 7200, window: Duration = .seconds(300), for passed: Duration = .zero
+  ) throws -> TokenTranscript {
+    var transcript = try TokenTranscript.unsaved(life: life, window: window)
     try transcript.keep(1, version: 1, life: life)
     _ = transcript.lines()
+    if passed > .zero { transcript.pass(passed) }
     return transcript
   }
 
@@ -55,52 +74,98 @@ struct TokenTranscript {
     return Self.line(state.replace(try token(n), lastID, deadline: time.now + limit, at: time))
   }
 
-  /// The upstream issues a token.
-  mutating func give(_ n: Int, life: Int64 = 7200) throws { give(try token(n, life: life)) }
-
-  mutating func give(_ token: Token) {
-    work()
-    state.exchanged(.success(token), at: time)
+  /// Applies an event before the pending actions are carried out, and expects these lines where some are given.
+  mutating func apply(
+    yields lines: [String]? = nil, at location: SourceLocation = #_sourceLocation,
+    _ event: (inout TokenState, ClockReading) throws -> Void
+  ) rethrows {
+    try event(&state, time)
+    expect(lines, location)
   }
 
-  mutating func refuse(_ code: AdapterError.Code, retryAfter: Duration? = nil) {
+  /// Applies an event to which the upstream or the store has been called.
+  private mutating func respond(
+    _ lines: [String]?, _ location: SourceLocation, _ event: (inout TokenState, ClockReading) -> Void
+  ) {
     work()
-    state.exchanged(.failure(AdapterError(code, "no", retryAfter: retryAfter)), at: time)
+    apply(yields: lines, at: location, event)
+  }
+
+  private mutating func expect(_ lines: [String]?, _ location: SourceLocation) {
+    guard let lines else { return }
+    let actual = self.lines()
+    #expect(actual == lines, sourceLocation: location)
+  }
+
+  /// The upstream issues a token.
+  mutating func give(
+    _ n: Int, life: Int64 = 7200, yields lines: [String]? = nil, at location: SourceLocation = #_sourceLocation
+  ) throws {
+    let token = try token(n, life: life)
+    respond(lines, location) { $0.exchanged(.success(token), at: $1) }
+  }
+
+  mutating func give(_ token: Token) { respond(nil, #_sourceLocation) { $0.exchanged(.success(token), at: $1) } }
+
+  mutating func refuse(
+    _ code: AdapterError.Code, retryAfter: Duration? = nil, yields lines: [String]? = nil,
+    at location: SourceLocation = #_sourceLocation
+  ) {
+    respond(lines, location) { $0.exchanged(.failure(AdapterError(code, "no", retryAfter: retryAfter)), at: $1) }
   }
 
   /// The store saves a token.
-  mutating func keep(_ n: Int, version: Int64, life: Int64 = 7200) throws {
-    work()
+  mutating func keep(
+    _ n: Int, version: Int64, life: Int64 = 7200, yields lines: [String]? = nil,
+    at location: SourceLocation = #_sourceLocation
+  ) throws {
     let token = try token(n, life: life)
-    state.saved(.success(.saved(StoredPair(token: token, version: version))), of: token, at: time)
+    let pair = StoredPair(token: token, version: version)
+    respond(lines, location) { $0.saved(.success(.saved(pair)), of: token, at: $1) }
   }
 
-  mutating func lose(_ n: Int, to winner: StoredPair) throws {
-    work()
-    state.saved(.success(.lost(winner)), of: try token(n), at: time)
+  /// The upstream issues a token, and the store saves it. The version is the token's number unless given.
+  mutating func renew(
+    _ n: Int, version: Int64? = nil, yields lines: [String]? = nil, at location: SourceLocation = #_sourceLocation
+  ) throws {
+    try give(n)
+    try keep(n, version: version ?? Int64(n), yields: lines, at: location)
+  }
+
+  mutating func lose(
+    _ n: Int, to winner: StoredPair, yields lines: [String]? = nil, at location: SourceLocation = #_sourceLocation
+  ) throws {
+    let token = try token(n)
+    respond(lines, location) { $0.saved(.success(.lost(winner)), of: token, at: $1) }
   }
 
   static let down = StoreError(.unavailable, "The store is down.")
 
-  mutating func storeFails(_ n: Int) throws {
-    work()
-    state.saved(.failure(Self.down), of: try token(n), at: time)
+  mutating func storeFails(
+    _ n: Int, yields lines: [String]? = nil, at location: SourceLocation = #_sourceLocation
+  ) throws {
+    let token = try token(n)
+    respond(lines, location) { $0.saved(.failure(Self.down), of: token, at: $1) }
   }
 
   /// The store responds to a claim; nil: it fails.
-  mutating func claim(_ outcome: ClaimOutcome?) {
-    work()
-    state.claimed(outcome.map { .success($0) } ?? .failure(Self.down), at: time)
+  mutating func claim(
+    _ outcome: ClaimOutcome?, yields lines: [String]? = nil, at location: SourceLocation = #_sourceLocation
+  ) {
+    respond(lines, location) { $0.claimed(outcome.map { .success($0) } ?? .failure(Self.down), at: $1) }
   }
 
   /// The store responds to a load.
-  mutating func load(_ pair: StoredPair?) {
-    work()
-    state.loaded(.success(pair), at: time)
+  mutating func load(
+    _ pair: StoredPair?, yields lines: [String]? = nil, at location: SourceLocation = #_sourceLocation
+  ) {
+    respond(lines, location) { $0.loaded(.success(pair), at: $1) }
   }
 
   /// Lets time pass, with every alarm in time.
-  mutating func pass(_ duration: Duration) {
+  mutating func pass(
+    _ duration: Duration, yields lines: [String]? = nil, at location: SourceLocation = #_sourceLocation
+  ) {
     let end = ClockReading(now: time.now + duration, wall: time.wall + duration.milliseconds)
     work()
     while let wake = state.wake, wake <= end.now {
@@ -114,6 +179,12 @@ struct TokenTranscript {
     }
     time = end
     if let wake = state.wake, wake <= end.now { state.tick(at: time) }
+    expect(lines, location)
+  }
+
+  /// Lets time pass without an alarm, as when the process stands still.
+  mutating func standStill(_ duration: Duration) {
+    time = ClockReading(now: time.now + duration, wall: time.wall + duration.milliseconds)
   }
 
   // MARK: Actions
