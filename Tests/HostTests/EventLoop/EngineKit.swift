@@ -13,6 +13,11 @@ func withLoops<T>(_ count: Int = 1, _ body: (EventLoopGroup) async throws -> T) 
   return try await body(group)
 }
 
+/// Runs the test with one running event loop, as `withLoops`.
+func withLoop<T>(_ body: (EventLoop) async throws -> T) async rethrows -> T {
+  try await withLoops { try await body($0.loops[0]) }
+}
+
 /// Returns the result of work done on the loop's thread, outside any task.
 func onLoop<T: Sendable>(_ loop: EventLoop, _ work: @escaping @Sendable () -> T) async -> T {
   await withUnsafeContinuation { continuation in
@@ -23,6 +28,16 @@ func onLoop<T: Sendable>(_ loop: EventLoop, _ work: @escaping @Sendable () -> T)
 /// Starts a task that runs on that loop.
 func task<T: Sendable>(on loop: EventLoop, _ work: @escaping @Sendable () async -> T) -> Task<T, Never> {
   Task(executorPreference: loop) { await work() }
+}
+
+extension LoopWait.Outcome {
+  var text: String {
+    switch self {
+    case .value(let value): "\(value)"
+    case .timedOut: "timed out"
+    case .cancelled: "cancelled"
+    }
+  }
 }
 
 func inMilliseconds(_ number: Int64) -> Instant {

@@ -8,8 +8,7 @@ import Testing
 
 @Suite(.blocking) struct EventLoopTests {
   @Test func `work posted from many threads runs, in order for each thread`() async {
-    await withLoops { group in
-      let loop = group.loops[0]
+    await withLoop { loop in
       let (threads, each) = (6, 2_000)
       let done = Collected<(thread: Int, number: Int)>()
       for thread in 0..<threads {
@@ -30,8 +29,7 @@ import Testing
   }
 
   @Test func `posted work wakes a sleeping loop each time`() async {
-    await withLoops { group in
-      let loop = group.loops[0]
+    await withLoop { loop in
       // The loop is about to wait in the kernel, or waits there, at each of these.
       for number in 0..<3_000 { #expect(await onLoop(loop) { number } == number) }
     }
@@ -58,8 +56,7 @@ import Testing
   }
 
   @Test func `tasks that keep resuming each other leave the loop its timers and its inbox`() async {
-    await withLoops { group in
-      let loop = group.loops[0]
+    await withLoop { loop in
       let over = Collected<Bool>()
       let spinning = task(on: loop) {
         var turns = 0
@@ -80,8 +77,7 @@ import Testing
   }
 
   @Test func `execute runs at once on the loop, post in a later turn`() async {
-    await withLoops { group in
-      let loop = group.loops[0]
+    await withLoop { loop in
       let order = Collected<String>()
       await onLoop(loop) {
         loop.post { order.add("posted") }

@@ -32,121 +32,66 @@ import Testing
   }
 
   /// Runs the script, then waits for the deadline of another object, which is later than all of the script's.
-  private func transcript(_ script: @escaping @Sendable (EventLoop, Collected<Int64>) -> LoopObject) async -> [Int64] {
+  private func transcript(_ script: @escaping @Sendable (EventLoop, Watch) -> Void) async -> [Int64] {
     await withLoops { group in
-      let fired = Collected<Int64>()
-      let end = Collected<Int64>()
-      await onLoop(group.loops[0]) {
-        let loop = group.loops[0]
-        _ = script(loop, fired)
+      let loop = group.loops[0]
+      let (fired, end) = (Collected<Int64>(), Collected<Int64>())
+      await onLoop(loop) {
+        script(loop, Watch(loop: loop, fired: fired))
         let last = Watch(loop: loop, fired: end)
         loop.add(last)
         last.set(160)
       }
       #expect(await eventually { end.count == 1 })
-      await onLoop(group.loops[0]) { for object in group.loops[0].allObjects { group.loops[0].remove(object) } }
+      await onLoop(loop) { for object in loop.allObjects { loop.remove(object) } }
       return fired.all
     }
   }
 
-  @Test func `a deadline fires once, and not too early`() async {
-    let fired = await transcript { loop, fired in
-      let watch = Watch(loop: loop, fired: fired)
-      loop.add(watch)
-      watch.set(30)
-      return watch
-    }
-    #expect(fired.count == 1)
-    #expect(fired.allSatisfy { $0 >= 30 })
-  }
+  enum Step: Sendable { case add, remove, set(Int64?) }
 
-  @Test func `a deadline set before the object is added fires`() async {
-    let fired = await transcript { loop, fired in
-      let watch = Watch(loop: loop, fired: fired)
-      watch.set(20)
-      loop.add(watch)
-      return watch
+  @Test(
+    arguments: [
+      (30, [.add, .set(30)]), (20, [.set(20), .add]), (80, [.add, .set(10), .set(20), .set(40), .set(80)]),
+      (20, [.add, .set(140), .set(100), .set(20)]), (nil, [.add, .set(10), .set(nil)]),
+      (50, [.add, .set(10), .set(nil), .set(50)]), (40, [.add, .set(10), .remove, .add, .set(40)]),
+    ] as [(Int64?, [Step])])
+  func `a deadline fires once at the last time that was set, moved earlier or later, and not at all when it is unset`(
+    earliest: Int64?, steps: [Step]
+  ) async {
+    let fired = await transcript { loop, watch in
+      for step in steps {
+        switch step {
+        case .add: loop.add(watch)
+        case .remove: loop.remove(watch)
+        case .set(let at): watch.set(at)
+        }
+      }
     }
-    #expect(fired.count == 1)
-  }
-
-  @Test func `a deadline moved later fires once, at the later time`() async {
-    let fired = await transcript { loop, fired in
-      let watch = Watch(loop: loop, fired: fired)
-      loop.add(watch)
-      for at in [10, 20, 40, 80] { watch.set(Int64(at)) }
-      return watch
-    }
-    #expect(fired.count == 1)
-    #expect(fired.allSatisfy { $0 >= 80 })
-  }
-
-  @Test func `a deadline moved earlier fires once, at the earlier time`() async {
-    let fired = await transcript { loop, fired in
-      let watch = Watch(loop: loop, fired: fired)
-      loop.add(watch)
-      for at in [140, 100, 20] { watch.set(Int64(at)) }
-      return watch
-    }
-    #expect(fired.count == 1)
-    #expect(fired.allSatisfy { $0 >= 20 })
-  }
-
-  @Test func `a deadline that is unset does not fire, and fires when set again`() async {
-    let fired = await transcript { loop, fired in
-      let watch = Watch(loop: loop, fired: fired)
-      loop.add(watch)
-      watch.set(10)
-      watch.set(nil)
-      let other = Watch(loop: loop, fired: fired)
-      loop.add(other)
-      other.set(10)
-      other.set(nil)
-      other.set(50)
-      return watch
-    }
-    #expect(fired.count == 1)
-    #expect(fired.allSatisfy { $0 >= 50 })
+    #expect(fired.count == (earliest == nil ? 0 : 1))
+    #expect(fired.allSatisfy { $0 >= earliest ?? 0 })
   }
 
   @Test func `a deadline set again while it fires, fires again`() async {
-    let fired = await transcript { loop, fired in
-      let watch = Watch(loop: loop, fired: fired)
+    let fired = await transcript { loop, watch in
       loop.add(watch)
       watch.set(20)
       watch.again = Instant(nanoseconds: watch.began + 60_000_000)
-      return watch
     }
     #expect(fired.count == 2)
     #expect(fired.last.map { $0 >= 60 } == true)
   }
 
   @Test func `a removed object's deadline fires neither for it nor for the next object of its slot`() async {
-    let fired = await transcript { loop, fired in
-      let gone = Watch(loop: loop, fired: fired)
+    let fired = await transcript { loop, gone in
       loop.add(gone)
       gone.set(10)
       loop.remove(gone)
-      let next = Watch(loop: loop, fired: fired)
+      let next = Watch(loop: loop, fired: gone.fired)
       loop.add(next)
       #expect(next.slot == 0 && next.generation == 1, "it has the slot of the removed object")
-      return next
     }
     #expect(fired == [])
-  }
-
-  @Test func `an object that is added again gets its new deadline`() async {
-    let fired = await transcript { loop, fired in
-      let watch = Watch(loop: loop, fired: fired)
-      loop.add(watch)
-      watch.set(10)
-      loop.remove(watch)
-      loop.add(watch)
-      watch.set(40)
-      return watch
-    }
-    #expect(fired.count == 1)
-    #expect(fired.allSatisfy { $0 >= 40 })
   }
 
   @Test func `the generations of a slot distinguish its objects`() async {

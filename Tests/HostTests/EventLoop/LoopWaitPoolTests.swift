@@ -4,30 +4,21 @@ import Testing
 @testable import Host
 
 @Suite struct LoopWaitPoolTests {
-  private static func text(_ outcome: LoopWait<String>.Outcome) -> String {
-    switch outcome {
-    case .value(let value): value
-    case .timedOut: "timed out"
-    case .cancelled: "cancelled"
-    }
-  }
-
   @Test func `an outcome for one use of a wait never reaches the next`() async {
-    await withLoops { group in
-      let loop = group.loops[0]
+    await withLoop { loop in
       let outcomes = await task(on: loop) {
         let waits = LoopWaitPool<String>(loop: loop)
         defer { waits.removeAll() }
         let first = waits.take()
         let use = first.use
         first.end(.value("first"), use: use)
-        var outcomes = [Self.text(await first.wait(until: .distantFuture, use: use))]
+        var outcomes = [await first.wait(until: .distantFuture, use: use).text]
         waits.giveBack(first)
         let second = waits.take()
         outcomes.append(second === first ? "the same" : "another")
         second.end(.value("late"), use: use)
         second.end(.value("second"), use: second.use)
-        outcomes.append(Self.text(await second.wait(until: .distantFuture, use: second.use)))
+        outcomes.append(await second.wait(until: .distantFuture, use: second.use).text)
         waits.giveBack(second)
         return outcomes
       }.value
@@ -36,15 +27,14 @@ import Testing
   }
 
   @Test func `a deadline ends its own use only`() async {
-    await withLoops { group in
-      let loop = group.loops[0]
+    await withLoop { loop in
       let outcomes = await task(on: loop) {
         let waits = LoopWaitPool<String>(loop: loop)
         defer { waits.removeAll() }
         var outcomes: [String] = []
         for _ in 0..<3 {
           let wait = waits.take()
-          outcomes.append(Self.text(await wait.wait(until: inMilliseconds(5), use: wait.use)))
+          outcomes.append(await wait.wait(until: inMilliseconds(5), use: wait.use).text)
           waits.giveBack(wait)
         }
         return outcomes
