@@ -168,15 +168,11 @@ struct CallBudgetTests {
     keeper.failed(AdapterError(.unreachable, "Down."), at: Self.start)
     #expect(!keeper.allows(.read, at: Self.start), "the call may have reached the upstream")
     keeper.count(at: Self.start)
-    do throws(AdapterError) {
-      try keeper.take(.write, at: Self.start)
-      Issue.record("no call was left")
-    } catch {
-      #expect(error.code == .budgetSpent)
-      let refusal = GatewayError(error)
-      #expect(refusal.status == 503 && refusal.code == .budgetSpent && refusal.isShed)
-      #expect((59...61).contains(try #require(refusal.retryAfter)))
-    }
+    let spent = try #require(throws: AdapterError.self) { try keeper.take(.write, at: Self.start) }
+    #expect(spent.code == .budgetSpent)
+    let refusal = GatewayError(spent)
+    #expect(refusal.status == 503 && refusal.code == .budgetSpent && refusal.isShed)
+    #expect((59...61).contains(try #require(refusal.retryAfter)))
     // A refused call was not counted, so it is not given back either.
     keeper.failed(AdapterError(.budgetSpent, "None."), at: Self.start)
     #expect(!keeper.allows(.write, at: Self.start))

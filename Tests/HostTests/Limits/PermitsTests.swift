@@ -6,15 +6,13 @@ import Testing
 @testable import Host
 
 @Suite(.blocking) struct PermitsTests {
-  @Test func `permits are granted up to the limit`() async {
-    await withLoops { group in
-      let permits = Permits(limit: 3)
-      for priority in Priority.allCases { #expect(permits.tryAcquire(priority)) }
-      for priority in Priority.allCases { #expect(!permits.tryAcquire(priority)) }
-      #expect(permits.inUse == 3)
-      permits.release(.history)
-      #expect(permits.tryAcquire(.history))
-    }
+  @Test func `permits are granted up to the limit`() {
+    let permits = Permits(limit: 3)
+    for priority in Priority.allCases { #expect(permits.tryAcquire(priority)) }
+    for priority in Priority.allCases { #expect(!permits.tryAcquire(priority)) }
+    #expect(permits.inUse == 3)
+    permits.release(.history)
+    #expect(permits.tryAcquire(.history))
   }
 
   @Test(arguments: [1, 2, 3, 4, 5, 8, 15, 16, 17, 32, 100_000])
@@ -36,9 +34,7 @@ import Testing
   }
 
   @Test func `waiters of one priority are granted in order of arrival over all loops`() async {
-    await withLoops(3) { group in
-      let rig = PermitsRig(group, limit: 1)
-      #expect(rig.permits.tryAcquire(.values))
+    await PermitsRig.busy(loops: 3) { rig in
       let granted = Collected<Int>()
       var waiting: [Task<Void, Never>] = []
       for number in 0..<200 {
@@ -59,9 +55,7 @@ import Testing
   }
 
   @Test func `a permit goes to the highest priority over all loops, not to the first arrival`() async {
-    await withLoops(2) { group in
-      let rig = PermitsRig(group, limit: 1)
-      #expect(rig.permits.tryAcquire(.values))
+    await PermitsRig.busy(loops: 2) { rig in
       let granted = Collected<Priority>()
       var waiting: [Task<Void, Never>] = []
       for number in 0..<60 {
@@ -86,12 +80,10 @@ import Testing
       // History may hold three of the four.
       let rig = PermitsRig(group, limit: 4, hasReserve: true)
       for _ in 0..<3 { #expect(rig.permits.tryAcquire(.history)) }
-      let waiting = rig.acquire(.history)
-      #expect(await rig.waits(1))
+      let waiting = await rig.waiter(.history, number: 1)
       #expect(!rig.permits.tryAcquire(.history))
       #expect(rig.permits.tryAcquire(.values), "one is free, but not for history")
-      let value = rig.acquire(.values, on: 1)
-      #expect(await rig.waits(2))
+      let value = await rig.waiter(.values, on: 1, number: 2)
       #expect(!rig.permits.tryAcquire(.values))
       #expect(!rig.permits.tryAcquire(.writes))
       rig.permits.release(.values)
@@ -102,13 +94,9 @@ import Testing
   }
 
   @Test func `a full queue refuses at once, over all loops`() async {
-    await withLoops(2) { group in
-      let rig = PermitsRig(group, limit: 1)
-      #expect(rig.permits.tryAcquire(.values))
-      let first = rig.acquire(.values, on: 0, bound: 2)
-      #expect(await rig.waits(1))
-      let second = rig.acquire(.values, on: 1, bound: 2)
-      #expect(await rig.waits(2))
+    await PermitsRig.busy(loops: 2) { rig in
+      let first = await rig.waiter(.values, on: 0, bound: 2, number: 1)
+      let second = await rig.waiter(.values, on: 1, bound: 2, number: 2)
       #expect(await rig.acquire(.values, on: 0, bound: 2).value == .full)
       #expect(await rig.acquire(.history, on: 1, bound: 2).value == .full)
       #expect(await rig.acquire(.writes, on: 1, bound: 0).value == .full)
@@ -121,13 +109,10 @@ import Testing
   }
 
   @Test func `in a full queue, the youngest waiter of the lowest priority is evicted for a higher priority`() async {
-    await withLoops(2) { group in
-      let rig = PermitsRig(group, limit: 1)
-      #expect(rig.permits.tryAcquire(.values))
+    await PermitsRig.busy(loops: 2) { rig in
       var histories: [Task<PermitGrant, Never>] = []
       for number in 0..<3 {
-        histories.append(rig.acquire(.history, on: number % 2, bound: 3))
-        #expect(await rig.waits(number + 1))
+        histories.append(await rig.waiter(.history, on: number % 2, bound: 3, number: number + 1))
       }
       let write = rig.acquire(.writes, on: 0, bound: 3)
       #expect(await histories[2].value == .full)
@@ -144,12 +129,9 @@ import Testing
   }
 
   @Test func `a waiter that gave up takes no permit, even one released later`() async {
-    await withLoops { group in
-      let rig = PermitsRig(group, limit: 1)
-      #expect(rig.permits.tryAcquire(.values))
+    await PermitsRig.busy { rig in
       #expect(await rig.acquire(.values, within: 5).value == .timedOut)
-      let cancelled = rig.acquire(.values)
-      #expect(await rig.waits(1))
+      let cancelled = await rig.waiter(.values, number: 1)
       cancelled.cancel()
       #expect(await cancelled.value == .cancelled)
       #expect(rig.permits.waiters == 0, "it left the queue at once")
@@ -162,13 +144,9 @@ import Testing
   }
 
   @Test func `a waiter behind one that gave up is granted`() async {
-    await withLoops { group in
-      let rig = PermitsRig(group, limit: 1)
-      #expect(rig.permits.tryAcquire(.values))
-      let first = rig.acquire(.writes)
-      #expect(await rig.waits(1))
-      let second = rig.acquire(.values)
-      #expect(await rig.waits(2))
+    await PermitsRig.busy { rig in
+      let first = await rig.waiter(.writes, number: 1)
+      let second = await rig.waiter(.values, number: 2)
       first.cancel()
       #expect(await first.value == .cancelled)
       rig.permits.release(.values)
@@ -177,12 +155,10 @@ import Testing
   }
 
   @Test func `a thousand waiters that give up in the same turn are skipped`() async {
-    await withLoops { group in
-      let rig = PermitsRig(group, limit: 1)
-      #expect(rig.permits.tryAcquire(.values))
+    await PermitsRig.busy { rig in
       let waiting = (0..<1_000).map { _ in rig.acquire(.values) }
       #expect(await rig.waits(1_000))
-      await onLoop(group.loops[0]) {
+      await onLoop(rig.group.loops[0]) {
         for waiter in waiting { waiter.cancel() }
         rig.permits.release(.values)
       }
@@ -196,8 +172,7 @@ import Testing
       let rig = PermitsRig(group, limit: 1)
       for number in 0..<300 {
         #expect(rig.permits.tryAcquire(.values))
-        let waiter = rig.acquire(.values)
-        #expect(await rig.waits(1))
+        let waiter = await rig.waiter(.values, number: 1)
         if number % 3 == 0 {
           await onLoop(group.loops[number % 2]) {
             rig.permits.release(.values)
@@ -288,6 +263,15 @@ private struct PermitsRig: Sendable {
   var isEmpty: Bool { permits.inUse == 0 && permits.waiters == 0 }
   func waits(_ count: Int) async -> Bool { await eventually { permits.waiters == count } }
 
+  /// Runs the test with one permit, which is taken.
+  static func busy(loops: Int = 1, _ test: (PermitsRig) async -> Void) async {
+    await withLoops(loops) { group in
+      let rig = PermitsRig(group, limit: 1)
+      #expect(rig.permits.tryAcquire(.values))
+      await test(rig)
+    }
+  }
+
   /// Takes a permit at once where one is free, as a client does, else waits for it.
   func start(
     _ priority: Priority, on index: Int = 0, within milliseconds: Int64 = 60_000, bound: Int = .max,
@@ -310,6 +294,16 @@ private struct PermitsRig: Sendable {
       await permits.acquire(
         priority, on: loop, until: inMilliseconds(milliseconds), bound: bound, whenWaiting: {})
     }
+  }
+
+  /// Returns a caller that waits, when there are that many waiters.
+  func waiter(
+    _ priority: Priority, on index: Int = 0, bound: Int = .max, number: Int,
+    at location: SourceLocation = #_sourceLocation
+  ) async -> Task<PermitGrant, Never> {
+    let caller = acquire(priority, on: index, bound: bound)
+    #expect(await waits(number), sourceLocation: location)
+    return caller
   }
 }
 
