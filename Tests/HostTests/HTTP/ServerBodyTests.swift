@@ -9,8 +9,7 @@ import Testing
   private static let chunkedHead = "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
 
   @Test func `100 Continue is sent when the client waits for it, and only then`() async throws {
-    try await ServerRig.with(handler: { await $0.echo() }) { rig in
-      let client = try await rig.connect()
+    try await ServerRig.withClient(handler: { await $0.echo() }) { _, client in
       client.send("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
       #expect(client.receiveHead() == "HTTP/1.1 100 Continue\r\n\r\n")
       #expect(client.ask("hello")?.text == "hello")
@@ -24,8 +23,7 @@ import Testing
   }
 
   @Test func `a client that waits for 100 Continue with a body over the limit is refused instead`() async throws {
-    try await ServerRig.with(handler: { await $0.echo(limit: 10) }) { rig in
-      let client = try await rig.connect()
+    try await ServerRig.withClient(handler: { await $0.echo(limit: 10) }) { _, client in
       client.send("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n")
       let response = client.receiveMessage()
       #expect(response?.status == 413)
@@ -54,8 +52,7 @@ import Testing
   }
 
   @Test func `a chunk whose size is over the limit is refused before it is sent`() async throws {
-    try await ServerRig.with(handler: { await $0.echo(limit: 10) }) { rig in
-      let client = try await rig.connect()
+    try await ServerRig.withClient(handler: { await $0.echo(limit: 10) }) { _, client in
       client.send(ServerBodyTests.chunkedHead + "6\r\nhello,\r\n5\r\n")
       #expect(client.receiveMessage()?.status == 413)
     }
@@ -65,8 +62,7 @@ import Testing
     "5\r\nhellooo", "5\nhello", "-1\r\n", "ffffffffffffffff\r\n", "zz\r\n", "0\r\nContent-Length: 5\r\n\r\n",
   ])
   func `a malformed chunked body is refused, and the connection ends`(_ body: String) async throws {
-    try await ServerRig.with(handler: { await $0.echo() }) { rig in
-      let client = try await rig.connect()
+    try await ServerRig.withClient(handler: { await $0.echo() }) { _, client in
       client.send(ServerBodyTests.chunkedHead + body + "\r\n" + get("/smuggled"))
       let response = client.receiveMessage()
       #expect([400, 413].contains(response?.status))
@@ -76,21 +72,18 @@ import Testing
   }
 
   @Test func `the body limit holds for a length and for chunks, to the byte`() async throws {
-    try await ServerRig.with(handler: { await $0.echo(limit: 10) }) { rig in
-      let client = try await rig.connect()
+    try await ServerRig.withClient(handler: { await $0.echo(limit: 10) }) { rig, client in
       #expect(client.ask(post("/x", "0123456789"))?.text == "0123456789")
       #expect(client.ask(ServerBodyTests.chunkedHead + "5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n")?.text == "0123456789")
       let length = client.ask(post("/x", "0123456789a"))
       #expect(length?.status == 413 && length?.keepsAlive == false)
-      let other = try await rig.connect()
-      let chunks = other.ask(ServerBodyTests.chunkedHead + "5\r\n01234\r\n6\r\n56789a\r\n0\r\n\r\n")
+      let chunks = try await rig.ask(ServerBodyTests.chunkedHead + "5\r\n01234\r\n6\r\n56789a\r\n0\r\n\r\n")
       #expect(chunks?.status == 413 && chunks?.keepsAlive == false)
     }
   }
 
   @Test func `a client that sends all of a refused body can still read the response`() async throws {
-    try await ServerRig.with(handler: { await $0.echo(limit: 1000) }) { rig in
-      let client = try await rig.connect()
+    try await ServerRig.withClient(handler: { await $0.echo(limit: 1000) }) { rig, client in
       let size = 8 << 20
       client.send("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: \(size)\r\n\r\n")
       let isSent = Collected<Bool>()
@@ -110,8 +103,7 @@ import Testing
         let together = try await rig.connect()
         together.sendAndFinish("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n" + body)
         #expect(together.receiveMessage()?.status == 400)
-        let apart = try await rig.connect()
-        apart.send("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n" + body)
+        let apart = try await rig.connect(then: "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n" + body)
         _ = await onLoop(rig.loop) { true }
         apart.finish()
         #expect(apart.receiveMessage()?.status == 400)
@@ -123,16 +115,14 @@ import Testing
   @Test func `a pause within a body gets 408 after body_timeout, and each byte restarts the timer`() async throws {
     let timeouts = ServerRig.timeouts { $0.body = Duration.seconds(1).nanoseconds }
     try await ServerRig.with(timeouts, handler: { await $0.echo() }) { rig in
-      let silent = try await rig.connect()
       var response: TestMessage?
-      let waited = await elapsed {
-        response = silent.ask("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel")
+      let waited = try await elapsed {
+        response = try await rig.ask("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel")
       }
       #expect(response?.status == 408 && response?.keepsAlive == false)
       #expect(waited >= 995)
 
-      let slow = try await rig.connect()
-      slow.send("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 12\r\n\r\n")
+      let slow = try await rig.connect(then: "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 12\r\n\r\n")
       let took = await elapsed {
         for byte in "hello, world".utf8 {
           #expect(!slow.isReadable(within: 100))
@@ -156,7 +146,7 @@ import Testing
         await exchange.echo()
       }
     ) { rig in
-      let client = try await rig.connect(receiveBuffer: 8192, sendBuffer: 8192)
+      let client = try await rig.connect(buffers: 8192)
       client.send("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
       #expect(client.receiveHead()?.hasPrefix("HTTP/1.1 103") == true)
       #expect(client.receiveHead() == "HTTP/1.1 100 Continue\r\n\r\n")
@@ -174,18 +164,14 @@ import Testing
         if path == "/hold" { await gate.pass(on: exchange.loop) }
       }
     ) { rig in
-      let holder = try await rig.connect()
-      holder.send(post("/hold", String(repeating: "x", count: 60_000)))
+      let holder = try await rig.connect(then: post("/hold", String(repeating: "x", count: 60_000)))
       #expect(holder.receiveMessage()?.status == 200)
-      let other = try await rig.connect()
-      let response = other.ask(post("/x", String(repeating: "y", count: 60_000)))
-      #expect(response?.status == 503)
-      let small = try await rig.connect()
-      #expect(small.ask(post("/x", "small"))?.text == "small")
+      let large = post("/x", String(repeating: "y", count: 60_000))
+      #expect(try await rig.ask(large)?.status == 503)
+      #expect(try await rig.ask(post("/x", "small"))?.text == "small")
       gate.open()
       #expect(await eventually { rig.memory.used == 0 })
-      let later = try await rig.connect()
-      #expect(later.ask(post("/x", String(repeating: "y", count: 60_000)))?.status == 200)
+      #expect(try await rig.ask(large)?.status == 200)
     }
   }
 }

@@ -9,8 +9,7 @@ import Testing
   private static let letters = Array("abcdefghijklmnopqrstuvwxyz".utf8)
 
   @Test func `requests on one connection are served one after another`() async throws {
-    try await ServerRig.with(handler: { $0.respond("you asked for \($0.path)") }) { rig in
-      let client = try await rig.connect()
+    try await ServerRig.withClient(handler: { $0.respond("you asked for \($0.path)") }) { rig, client in
       for number in 0..<50 {
         let response = client.ask(get("/\(number)"))
         #expect(response?.startLine == "HTTP/1.1 200 OK")
@@ -39,13 +38,12 @@ import Testing
     async throws
   {
     let gate = Gate()
-    try await ServerRig.with(handler: { exchange in
+    try await ServerRig.withClient(handler: { exchange in
       let path = exchange.path
       if path.hasPrefix("/slow") { await gate.pass(on: exchange.loop) }
       if path.hasPrefix("/body") { return await exchange.echo() }
       exchange.respond(path)
-    }) { rig in
-      let client = try await rig.connect()
+    }) { _, client in
       client.send(
         get("/1") + get("/slow2") + post("/body", "three") + get("/4") + post("/slow5", "") + post("/body", "six")
           + get("/7"))
@@ -60,12 +58,11 @@ import Testing
   }
 
   @Test func `20,000 pipelined requests get all responses in order`() async throws {
-    try await ServerRig.with(handler: { exchange in
+    try await ServerRig.withClient(handler: { exchange in
       let path = exchange.path
       if path.hasSuffix("7") { await Task.yield() }
       exchange.respond(path)
-    }) { rig in
-      let client = try await rig.connect()
+    }) { _, client in
       let count = 20_000
       let flood = (0..<count).map { get("/\($0)") }.joined()
       Thread.detachNewThread { client.send(flood) }
@@ -77,12 +74,10 @@ import Testing
 
   @Test func `a body that arrives together with the next request is separated from it`() async throws {
     let gate = Gate()
-    try await ServerRig.with(handler: { exchange in
-      let waits = exchange.path == "/late"
-      if waits { await gate.pass(on: exchange.loop) }
+    try await ServerRig.withClient(handler: { exchange in
+      if exchange.path == "/late" { await gate.pass(on: exchange.loop) }
       await exchange.echo()
-    }) { rig in
-      let client = try await rig.connect()
+    }) { _, client in
       client.send(post("/late", "first") + post("/now", "second"))
       #expect(await eventually { gate.arrived == 1 })
       gate.open()
@@ -92,8 +87,7 @@ import Testing
   }
 
   @Test func `a body that the handler did not read ends the connection after the response`() async throws {
-    try await ServerRig.with(handler: { $0.respond("no", status: 404) }) { rig in
-      let client = try await rig.connect()
+    try await ServerRig.withClient(handler: { $0.respond("no", status: 404) }) { _, client in
       client.send(post("/x", "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"))
       let (text, end) = client.receiveAll()
       #expect(text.hasPrefix("HTTP/1.1 404 Not Found\r\n"))
@@ -104,14 +98,10 @@ import Testing
   }
 
   @Test func `HEAD gets the head of GET, and the connection stays open`() async throws {
-    try await ServerRig.with(handler: { exchange in
-      if exchange.path == "/stream" {
-        await exchange.respond(ScriptedBody(1, size: 5))
-        return
-      }
-      exchange.respond("twelve bytes")
-    }) { rig in
-      let client = try await rig.connect()
+    try await ServerRig.withClient(handler: { exchange in
+      guard exchange.path == "/stream" else { return exchange.respond("twelve bytes") }
+      await exchange.respond(ScriptedBody(1, size: 5))
+    }) { _, client in
       client.send("HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n")
       let head = client.receiveMessage(hasBody: false)
       #expect(head?["Content-Length"] == "12")
@@ -122,10 +112,9 @@ import Testing
   }
 
   @Test func `a response with status 204 or 304 has no body, whatever the handler gives`() async throws {
-    try await ServerRig.with(handler: { exchange in
+    try await ServerRig.withClient(handler: { exchange in
       exchange.respond("must not be sent", status: exchange.path == "/204" ? 204 : 304)
-    }) { rig in
-      let client = try await rig.connect()
+    }) { _, client in
       for status in [204, 304, 204] {
         client.send(get("/\(status)"))
         let response = client.receiveMessage(hasBody: false)
@@ -139,14 +128,10 @@ import Testing
     async throws
   {
     try await ServerRig.with(handler: { exchange in
-      if exchange.path == "/stream" {
-        await exchange.respond(ScriptedBody(2, size: 3))
-        return
-      }
-      exchange.respond("ok")
+      guard exchange.path == "/stream" else { return exchange.respond("ok") }
+      await exchange.respond(ScriptedBody(2, size: 3))
     }) { rig in
-      let plain = try await rig.connect()
-      plain.send("GET /x HTTP/1.0\r\n\r\n")
+      let plain = try await rig.connect(then: "GET /x HTTP/1.0\r\n\r\n")
       let (text, end) = plain.receiveAll()
       #expect(text.contains("Connection: close\r\n") && text.hasSuffix("\r\n\r\nok") && end == .finished)
 
@@ -165,8 +150,7 @@ import Testing
   }
 
   @Test func `Connection: close in a request closes the connection, and is announced`() async throws {
-    try await ServerRig.with(handler: { $0.respond("ok") }) { rig in
-      let client = try await rig.connect()
+    try await ServerRig.withClient(handler: { $0.respond("ok") }) { _, client in
       client.send(get("/x", "Connection: close\r\n") + get("/y"))
       let (text, end) = client.receiveAll()
       #expect(text.components(separatedBy: "HTTP/1.1 200").count == 2)
@@ -185,8 +169,7 @@ import Testing
   func `bytes that are not a request get an error response, and end the connection`(_ bytes: String, _ status: Int)
     async throws
   {
-    try await ServerRig.with(handler: { $0.respond("ok") }) { rig in
-      let client = try await rig.connect()
+    try await ServerRig.withClient(handler: { $0.respond("ok") }) { _, client in
       client.send(get("/good") + bytes + get("/never"))
       #expect(client.receiveMessage()?.text == "ok")
       let response = client.receiveMessage()
@@ -206,7 +189,7 @@ import Testing
     try await ServerRig.with(handler: { exchange in
       exchange.path == "/big" ? exchange.respond(big) : exchange.respond("small")
     }) { rig in
-      let client = try await rig.connect(receiveBuffer: buffer, sendBuffer: buffer)
+      let client = try await rig.connect(buffers: buffer)
       client.send(get("/big") + get("/small") + get("/big") + get("/small"))
       for _ in 0..<2 {
         #expect(client.receiveMessage()?.body == big)
@@ -223,8 +206,7 @@ import Testing
       await exchange.respond(stream)
     }) { rig in
       for path in ["/chunked", "/length"] {
-        let client = try await rig.connect(receiveBuffer: 8192, sendBuffer: 8192)
-        client.send(get(path))
+        let client = try await rig.connect(then: get(path), buffers: 8192)
         #expect(client.isReadable(within: 10_000))
         #expect(await eventually { rig.memory.used > 0 })
         let stream = try #require(streams.all.last)

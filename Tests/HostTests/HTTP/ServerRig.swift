@@ -30,11 +30,11 @@ final class ServerRig: Sendable {
   }
 
   private init(
-    loop: EventLoop, timeouts: ServerTimeouts, memory limit: Int, connections: ConnectionCount,
+    loop: EventLoop, timeouts: ServerTimeouts, memory limit: Int, maxConnections: Int,
     _ work: @escaping @Sendable (Exchange) async -> Void
   ) {
     self.loop = loop
-    self.connections = connections
+    connections = ConnectionCount(limit: maxConnections)
     memory = MemoryBudget(limit: limit)
     let options = ServerOptions(timeouts: timeouts)
     let reports = reports
@@ -50,9 +50,8 @@ final class ServerRig: Sendable {
     handler: @escaping @Sendable (Exchange) async -> Void, _ test: (ServerRig) async throws -> Void
   ) async throws {
     try await withLoops { group in
-      let connections = ConnectionCount(limit: maxConnections)
       let rig = ServerRig(
-        loop: group.loops[0], timeouts: timeouts, memory: memory, connections: connections, handler)
+        loop: group.loops[0], timeouts: timeouts, memory: memory, maxConnections: maxConnections, handler)
       do {
         try await test(rig)
       } catch {
@@ -61,6 +60,14 @@ final class ServerRig: Sendable {
       }
       await rig.end()
     }
+  }
+
+  /// Runs the test with a server and one client.
+  static func withClient(
+    _ timeouts: ServerTimeouts = ServerRig.timeouts(), handler: @escaping @Sendable (Exchange) async -> Void,
+    _ test: (ServerRig, TestSocket) async throws -> Void
+  ) async throws {
+    try await with(timeouts, handler: handler) { rig in try await test(rig, try await rig.connect()) }
   }
 
   private func end() async {
@@ -76,15 +83,20 @@ final class ServerRig: Sendable {
   /// Connections and memory that servers still held after their end; a test checks that there are none.
   static let leftovers = Collected<String>()
 
-  /// Returns a connected client that has sent the text.
+  /// Returns a connected client that has sent the first text before the server got the connection, and the second one
+  /// afterwards. The sizes of both sockets' buffers are those of the system unless given.
   func connect(
-    sending text: String = "", receiveBuffer: Int32? = nil, sendBuffer: Int32? = nil
+    sending text: String = "", then rest: String = "", buffers: Int32? = nil
   ) async throws -> TestSocket {
-    let (client, fd) = try TestSocket.pair(receiveBuffer: receiveBuffer, sendBuffer: sendBuffer)
+    let (client, fd) = try TestSocket.pair(receiveBuffer: buffers, sendBuffer: buffers)
     client.send(text)
     await onLoop(loop) { self.open(fd) }
+    client.send(rest)
     return client
   }
+
+  /// Returns the response that a client of its own gets.
+  func ask(_ request: String) async throws -> TestMessage? { try await connect().ask(request) }
 
   /// Gives the server a connection, on the loop.
   func open(_ fd: Int32) {
