@@ -31,10 +31,13 @@ final class TestUpstream: Sendable {
 
   deinit { listener.shutDown() }
 
-  /// Returns an upstream that responds to every request with the same bytes.
-  static func answering(_ response: String) throws -> TestUpstream {
+  /// Returns an upstream that responds to every request with the same bytes, where a signal is given after it.
+  static func answering(_ response: String, after signal: ThreadSignal? = nil) throws -> TestUpstream {
     try TestUpstream { _, socket, upstream in
-      while upstream.takeRequest(socket) != nil { socket.send(response) }
+      while upstream.takeRequest(socket) != nil {
+        signal?.wait()
+        socket.send(response)
+      }
     }
   }
 
@@ -66,14 +69,14 @@ struct ClientRig: Sendable {
   static let leftovers = Collected<String>()
 
   static func with(
-    _ upstream: BaseURL, loops: Int = 1, _ limits: (inout Configuration.UpstreamLimits) -> Void = { _ in },
+    _ upstream: BaseURL, loops: Int = 1, _ limits: [(inout Configuration.UpstreamLimits) -> Void] = [],
     test: (ClientRig) async throws -> Void
   ) async throws {
     // So long that no test reaches these timeouts by chance on a busy machine.
     var wanted = Configuration.UpstreamLimits()
     wanted.firstByteTimeout = .seconds(60)
     wanted.totalTimeout = .seconds(60)
-    limits(&wanted)
+    for limit in limits { limit(&wanted) }
     try await withLoops(loops) { group in
       let client = UpstreamClient(
         baseURL: upstream, limits: wanted, credentialFields: [], group: group, resolver: Resolver())
@@ -86,6 +89,15 @@ struct ClientRig: Sendable {
       }
       await rig.end()
     }
+  }
+
+  /// Runs the test with a client of an upstream that responds to every request with the same bytes.
+  static func with(
+    answering response: String, loops: Int = 1, _ limits: [(inout Configuration.UpstreamLimits) -> Void] = [],
+    test: (ClientRig, TestUpstream) async throws -> Void
+  ) async throws {
+    let upstream = try TestUpstream.answering(response)
+    try await with(upstream.url, loops: loops, limits) { try await test($0, upstream) }
   }
 
   private func end() async {
@@ -140,6 +152,12 @@ extension Result where Success == HTTPResponse, Failure == AdapterError {
   var code: AdapterError.Code? { if case .failure(let error) = self { error.code } else { nil } }
   var mayHaveActed: Bool? { if case .failure(let error) = self { error.mayHaveActed } else { nil } }
   var detail: String? { if case .failure(let error) = self { error.detail } else { nil } }
+
+  /// The start of the body and the stream of its rest, if it is streamed.
+  var stream: (prefix: [UInt8], rest: any BodyStream)? {
+    guard case .success(let response) = self, case .stream(let prefix, let rest) = response.body else { return nil }
+    return (prefix, rest)
+  }
 
   /// Returns the whole body with its streamed rest, and the error if it broke off.
   func readAll() async -> (bytes: [UInt8], error: AdapterError?) {

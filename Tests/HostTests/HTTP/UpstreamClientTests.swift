@@ -7,8 +7,7 @@ import Testing
 
 @Suite(.blocking) struct UpstreamClientTests {
   @Test func `a request is sent with the base URL's path and host, and one connection serves several`() async throws {
-    let upstream = try TestUpstream.answering(ok("fine", "X-Own: 1\r\nSet-Cookie: no\r\n"))
-    try await ClientRig.with(upstream.url) { rig in
+    try await ClientRig.with(answering: ok("fine", "X-Own: 1\r\nSet-Cookie: no\r\n")) { rig, upstream in
       var fields = Fields()
       try fields.append("prop", "x")
       let result = await rig.send(HTTPRequest(.post, "/p?q=1", fields: fields, body: Array("{}".utf8)))
@@ -103,11 +102,11 @@ import Testing
   }
 
   @Test func `a response body longer than max_response_body is malformed, one of that length is not`() async throws {
-    let upstream = try TestUpstream.answering(ok(String(repeating: "x", count: 2000)))
-    try await ClientRig.with(upstream.url, { $0.maxResponseBody = 1999 }) { rig in
+    let response = ok(String(repeating: "x", count: 2000))
+    try await ClientRig.with(answering: response, [{ $0.maxResponseBody = 1999 }]) { rig, _ in
       #expect(await rig.send().code == .malformed)
     }
-    try await ClientRig.with(upstream.url, { $0.maxResponseBody = 2000 }) { rig in
+    try await ClientRig.with(answering: response, [{ $0.maxResponseBody = 2000 }]) { rig, _ in
       #expect(await rig.send().text?.count == 2000)
     }
   }

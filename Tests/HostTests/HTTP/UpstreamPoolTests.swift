@@ -8,22 +8,13 @@ import Testing
 @Suite(.blocking) struct UpstreamPoolTests {
   @Test func `requests beyond max_in_flight wait, and those beyond the queue are refused`() async throws {
     let signal = ThreadSignal()
-    let upstream = try TestUpstream { _, socket, upstream in
-      while upstream.takeRequest(socket) != nil {
-        signal.wait()
-        socket.send(ok("fine"))
-      }
-    }
+    let upstream = try TestUpstream.answering(ok("fine"), after: signal)
     try await ClientRig.with(
-      upstream.url,
-      {
-        $0.maxInFlight = 2; $0.queueSize = 3; $0.queueWait = .seconds(20)
-      }
+      upstream.url, [{ $0.maxInFlight = 2 }, { $0.queueSize = 3 }, { $0.queueWait = .seconds(20) }]
     ) { rig in
       let running = [rig.start(), rig.start()]
       #expect(await eventually { upstream.requests.count == 2 })
-      var waiting: [Task<Result<HTTPResponse, AdapterError>, Never>] = []
-      for _ in 0..<3 { waiting.append(rig.start()) }
+      let waiting = (0..<3).map { _ in rig.start() }
       var refused: Result<HTTPResponse, AdapterError>?
       #expect(
         await eventually {
@@ -39,17 +30,9 @@ import Testing
 
   @Test func `a request that waited longer than queue.wait is refused, and a later one is sent`() async throws {
     let signal = ThreadSignal()
-    let upstream = try TestUpstream { _, socket, upstream in
-      while upstream.takeRequest(socket) != nil {
-        signal.wait()
-        socket.send(ok("fine"))
-      }
-    }
+    let upstream = try TestUpstream.answering(ok("fine"), after: signal)
     try await ClientRig.with(
-      upstream.url,
-      {
-        $0.maxInFlight = 1; $0.queueWait = .milliseconds(50)
-      }
+      upstream.url, [{ $0.maxInFlight = 1 }, { $0.queueWait = .milliseconds(50) }]
     ) { rig in
       let running = rig.start()
       #expect(await eventually { upstream.requests.count == 1 })
@@ -61,13 +44,9 @@ import Testing
   }
 
   @Test func `an idle connection on another loop is closed when its permit is needed`() async throws {
-    let upstream = try TestUpstream.answering(ok("fine"))
     try await ClientRig.with(
-      upstream.url, loops: 3,
-      {
-        $0.maxConnections = 1; $0.maxInFlight = 1
-      }
-    ) { rig in
+      answering: ok("fine"), loops: 3, [{ $0.maxConnections = 1 }, { $0.maxInFlight = 1 }]
+    ) { rig, _ in
       for number in 0..<30 {
         // In less time than an idle connection lives.
         #expect(await rig.send(on: number % 3, within: 50_000).text == "fine")
@@ -79,8 +58,7 @@ import Testing
   @Test func `a connection that was returned in this turn of the loop can be closed for its permit`() async throws {
     let upstream = try TestUpstream.answering(ok("fine"))
     let (address, url) = (upstream.address, upstream.url)
-    await withLoops { group in
-      let loop = group.loops[0]
+    await withLoop { loop in
       let permits = Permits(limit: 1)
       let inUse = await task(on: loop) { () -> [Int] in
         let pool = UpstreamPool(
@@ -98,13 +76,13 @@ import Testing
   }
 
   @Test func `a thousand requests of four loops over three connections all get their responses`() async throws {
-    let upstream = try TestUpstream.answering(ok("fine"))
     try await ClientRig.with(
-      upstream.url, loops: 4,
-      {
-        $0.maxConnections = 3; $0.maxInFlight = 3; $0.queueSize = 10_000; $0.queueWait = .seconds(60)
-      }
-    ) { rig in
+      answering: ok("fine"), loops: 4,
+      [
+        { $0.maxConnections = 3 }, { $0.maxInFlight = 3 }, { $0.queueSize = 10_000 },
+        { $0.queueWait = .seconds(60) },
+      ]
+    ) { rig, _ in
       let good = Collected<Bool>()
       let bad = Collected<String>()
       await withTaskGroup(of: Void.self) { tasks in
@@ -140,10 +118,10 @@ import Testing
     }
     try await ClientRig.with(
       upstream.url, loops: 3,
-      {
-        $0.maxConnections = 4; $0.maxInFlight = 4; $0.queueSize = 20; $0.queueWait = .milliseconds(20);
-        $0.firstByteTimeout = .milliseconds(20)
-      }
+      [
+        { $0.maxConnections = 4 }, { $0.maxInFlight = 4 }, { $0.queueSize = 20 },
+        { $0.queueWait = .milliseconds(20) }, { $0.firstByteTimeout = .milliseconds(20) },
+      ]
     ) { rig in
       await withTaskGroup(of: Void.self) { tasks in
         for worker in 0..<24 {
@@ -170,8 +148,7 @@ import Testing
   }
 
   @Test func `a request from outside the loops is sent on one of them`() async throws {
-    let upstream = try TestUpstream.answering(ok("fine"))
-    try await ClientRig.with(upstream.url, loops: 2) { rig in
+    try await ClientRig.with(answering: ok("fine"), loops: 2) { rig, _ in
       for _ in 0..<10 {
         let response = try await rig.client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(60_000))
         #expect(response.status == 200)
@@ -183,8 +160,7 @@ import Testing
   }
 
   @Test func `after shutdown no connection stays idle, and a request in flight still gets its response`() async throws {
-    let upstream = try TestUpstream.answering(ok("fine"))
-    try await ClientRig.with(upstream.url, loops: 2) { rig in
+    try await ClientRig.with(answering: ok("fine"), loops: 2) { rig, _ in
       for loop in 0..<2 { #expect(await rig.send(on: loop).text == "fine") }
       rig.client.shutdown()
       #expect(await eventually { await rig.connections() == 0 })

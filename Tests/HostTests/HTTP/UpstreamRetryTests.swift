@@ -20,7 +20,7 @@ import Testing
     for request in [HTTPRequest(.get, "/x"), write] {
       for isReset in [false, true] {
         let upstream = try dying { isReset ? $0.reset() : $0.close() }
-        try await ClientRig.with(upstream.url, { $0.readRetries = 0 }) { rig in
+        try await ClientRig.with(upstream.url, [{ $0.readRetries = 0 }]) { rig in
           #expect(await rig.send(request).text == "from 0")
           #expect(await eventually { await rig.connections() == 0 }, "the idle connection has closed")
           #expect(await rig.send(request).text == "from 1")
@@ -40,7 +40,7 @@ import Testing
       gone.signal()
       _ = socket.receiveAll()
     }
-    try await ClientRig.with(upstream.url, { $0.readRetries = 0 }) { rig in
+    try await ClientRig.with(upstream.url, [{ $0.readRetries = 0 }]) { rig in
       #expect(await rig.send(write).text == "from 0")
       let client = rig.client
       let second = await task(on: rig.loop) { () -> String? in
@@ -57,7 +57,7 @@ import Testing
 
   @Test func `a read without a response is sent again read_retries times, a write never`() async throws {
     let upstream = try TestUpstream { _, socket, upstream in _ = upstream.takeRequest(socket) }
-    try await ClientRig.with(upstream.url, { $0.readRetries = 2 }) { rig in
+    try await ClientRig.with(upstream.url, [{ $0.readRetries = 2 }]) { rig in
       let read = await rig.send()
       #expect(read.code == .unreachable && read.mayHaveActed == true)
       #expect(upstream.requests.count == 3)
@@ -87,7 +87,7 @@ import Testing
       _ = upstream.takeRequest(socket)
       socket.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
     }
-    try await ClientRig.with(upstream.url, { $0.readRetries = 5 }) { rig in
+    try await ClientRig.with(upstream.url, [{ $0.readRetries = 5 }]) { rig in
       #expect(await rig.send().code == .malformed)
       #expect(upstream.requests.count == 1)
     }
@@ -112,16 +112,18 @@ import Testing
   @Test func `every address of a name is tried, and no permit is lost`() async throws {
     let upstream = try TestUpstream.answering(ok("found"))
     let port = upstream.address.port
-    await withLoops { group in
-      let loop = group.loops[0]
+    await withLoop { loop in
       let options = UpstreamOptions()
       let permits = Permits(limit: 2)
       let dead = (2...4).compactMap { SocketAddress(numeric: "127.0.0.\($0)", port: port) }
       let live = upstream.address
-      let found = await task(on: loop) {
-        let pool = UpstreamPool(
+      @Sendable func pool() -> UpstreamPool {
+        UpstreamPool(
           loop: loop, options: options, requests: Permits(limit: 1), connections: permits,
           serializer: RequestSerializer(BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "")))
+      }
+      let found = await task(on: loop) {
+        let pool = pool()
         var outcomes: [Bool] = []
         for addresses in [dead + [live], dead, [], [live] + dead] {
           let result = await pool.open(to: addresses, .values, deadline: inMilliseconds(60_000))
@@ -138,9 +140,7 @@ import Testing
       #expect(found == [true, false, false, true])
       // A caller that has left: no address is tried.
       let cancelled = task(on: loop) {
-        let pool = UpstreamPool(
-          loop: loop, options: options, requests: Permits(limit: 1), connections: permits,
-          serializer: RequestSerializer(BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "")))
+        let pool = pool()
         withUnsafeCurrentTask { $0?.cancel() }
         let result = await pool.open(to: [live, live], .values, deadline: inMilliseconds(60_000))
         if case .success(let connection) = result { connection.close() }

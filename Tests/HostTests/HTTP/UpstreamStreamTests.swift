@@ -48,10 +48,7 @@ import Testing
     try await ClientRig.with(upstream.url) { rig in
       for number in 1...4 {
         let result = await rig.send()
-        guard case .success(let response) = result, case .stream(let prefix, let rest) = response.body else {
-          Issue.record("no stream")
-          return
-        }
+        let (prefix, rest) = try #require(result.stream)
         #expect(prefix.count >= UpstreamConnectionState.prefixSize)
         #expect(rest.remaining == (framing == "length" ? UpstreamStreamTests.size - prefix.count : nil))
         #expect(rig.client.inFlight == 1, "the permit is held to the end")
@@ -71,10 +68,8 @@ import Testing
       while upstream.takeRequest(socket) != nil { UpstreamStreamTests.send("chunked", to: socket) }
     }
     try await ClientRig.with(upstream.url) { rig in
-      let client = rig.client
-      let response = try await client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(60_000))
-      let result: Result<HTTPResponse, AdapterError> = .success(response)
-      let (bytes, error) = await result.readAll()
+      let response = try await rig.client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(60_000))
+      let (bytes, error) = await Result<HTTPResponse, AdapterError>.success(response).readAll()
       #expect(bytes == UpstreamStreamTests.bytes && error == nil)
     }
   }
@@ -87,7 +82,7 @@ import Testing
       isSent.add(socket.send([UInt8](repeating: UInt8(ascii: "x"), count: 64 << 20)))
       _ = socket.receiveAll()
     }
-    try await ClientRig.with(upstream.url, { $0.maxResponseBody = 0 }) { rig in
+    try await ClientRig.with(upstream.url, [{ $0.maxResponseBody = 0 }]) { rig in
       let result = await rig.send()
       for _ in 0..<200 { _ = await onLoop(rig.loop) { true } }
       #expect(isSent.count == 0, "the upstream waits for the reader")
@@ -102,13 +97,10 @@ import Testing
     let upstream = try TestUpstream { _, socket, upstream in
       while upstream.takeRequest(socket) != nil { UpstreamStreamTests.send("length", to: socket) }
     }
-    try await ClientRig.with(upstream.url, { $0.maxInFlight = 1 }) { rig in
+    try await ClientRig.with(upstream.url, [{ $0.maxInFlight = 1 }]) { rig in
       for number in 1...6 {
         var result: Result<HTTPResponse, AdapterError>? = await rig.send()
-        guard case .success(let response)? = result, case .stream(_, let rest) = response.body else {
-          Issue.record("no stream: \(String(describing: result))")
-          return
-        }
+        let rest = try #require(result?.stream).rest
         if number % 3 == 1 { rest.cancel() }
         if number % 3 == 2 {
           await onLoop(rig.loop) {
@@ -117,11 +109,9 @@ import Testing
           }
         }
         result = nil
-        guard number % 3 == 0 else {
-          #expect(await eventually { rig.client.inFlight == 0 })
-          #expect(await eventually { await rig.connections() == 0 })
-          continue
-        }
+        if number % 3 == 0 { continue }
+        #expect(await eventually { rig.client.inFlight == 0 })
+        #expect(await eventually { await rig.connections() == 0 })
       }
       #expect(await eventually { rig.client.inFlight == 0 })
       #expect(await eventually { await rig.connections() == 0 })
@@ -149,13 +139,11 @@ import Testing
       if kind == "chunked" { socket.send("this is no chunk\r\n") }
       if kind == "limit" { socket.send(String(repeating: "x", count: 100_000)) }
     }
-    try await ClientRig.with(upstream.url, { $0.maxResponseBody = 150_000 }) { rig in
+    try await ClientRig.with(upstream.url, [{ $0.maxResponseBody = 150_000 }]) { rig in
       let result = await rig.send()
       let reader = task(on: rig.loop) { () -> AdapterError.Code? in
         defer { go.open() }
-        guard case .success(let response) = result, case .stream(var bytes, let rest) = response.body else {
-          return nil
-        }
+        guard case (var bytes, let rest)? = result.stream else { return nil }
         do throws(AdapterError) {
           while bytes.count < 70_000, let piece = try await rest.next() { bytes += piece }
           go.open()
@@ -206,7 +194,7 @@ import Testing
       socket.send(String(repeating: "x", count: 30_000))
       _ = socket.receiveAll()
     }
-    try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .seconds(1) }) { rig in
+    try await ClientRig.with(upstream.url, [{ $0.firstByteTimeout = .seconds(1) }]) { rig in
       let silent = await rig.send()
       var error: AdapterError?
       let waited = await elapsed { error = await task(on: rig.loop) { await silent.readAll().error }.value }
@@ -233,10 +221,7 @@ import Testing
       _ = socket.receiveAll()
     }
     try await ClientRig.with(
-      upstream.url,
-      {
-        $0.firstByteTimeout = .seconds(1); $0.maxConnections = 1
-      }
+      upstream.url, [{ $0.firstByteTimeout = .seconds(1) }, { $0.maxConnections = 1 }]
     ) { rig in
       for _ in 0..<20 {
         let result = await rig.send()

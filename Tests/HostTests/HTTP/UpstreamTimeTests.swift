@@ -19,10 +19,7 @@ import Testing
   {
     let upstream = try UpstreamTimeTests.silent()
     try await ClientRig.with(
-      upstream.url,
-      {
-        $0.firstByteTimeout = .milliseconds(200); $0.readRetries = 3
-      }
+      upstream.url, [{ $0.firstByteTimeout = .milliseconds(200) }, { $0.readRetries = 3 }]
     ) { rig in
       var result: Result<HTTPResponse, AdapterError>?
       let waited = await elapsed { result = await rig.send() }
@@ -40,7 +37,7 @@ import Testing
       socket.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
       while !socket.isReadable(within: 10) { socket.send("x") }
     }
-    try await ClientRig.with(upstream.url, { $0.totalTimeout = .milliseconds(300) }) { rig in
+    try await ClientRig.with(upstream.url, [{ $0.totalTimeout = .milliseconds(300) }]) { rig in
       var result: Result<HTTPResponse, AdapterError>?
       let waited = await elapsed { result = await rig.send() }
       #expect(result?.code == .timeout && waited >= 290)
@@ -54,7 +51,7 @@ import Testing
       socket.send(ok("late"))
       _ = socket.receiveAll()
     }
-    try await ClientRig.with(upstream.url, { $0.firstByteTimeout = .milliseconds(400) }) { rig in
+    try await ClientRig.with(upstream.url, [{ $0.firstByteTimeout = .milliseconds(400) }]) { rig in
       var result: Result<HTTPResponse, AdapterError>?
       let waited = await elapsed { result = await rig.send() }
       #expect(result?.code == .timeout && waited >= 390)
@@ -90,13 +87,13 @@ import Testing
       _ = address.withPointer { connect(fd, $0, $1) }
     }
     let url = BaseURL(isTLS: false, host: "127.0.0.1", port: address.port, path: "")
-    try await ClientRig.with(url, { $0.connectTimeout = .milliseconds(150) }) { rig in
+    try await ClientRig.with(url, [{ $0.connectTimeout = .milliseconds(150) }]) { rig in
       var result: Result<HTTPResponse, AdapterError>?
       let waited = await elapsed { result = await rig.send(write) }
       #expect(result?.code == .timeout && result?.mayHaveActed == false && waited >= 140)
       #expect(await rig.connections() == 0)
     }
-    try await ClientRig.with(url, { $0.connectTimeout = .seconds(30) }) { rig in
+    try await ClientRig.with(url, [{ $0.connectTimeout = .seconds(30) }]) { rig in
       // Cancelled while it connects.
       let call = rig.start()
       #expect(await eventually { await rig.connections() == 1 })
@@ -109,7 +106,7 @@ import Testing
 
   @Test func `a caller that leaves ends its read, in the queue or in flight, and returns its permit`() async throws {
     let upstream = try UpstreamTimeTests.silent()
-    try await ClientRig.with(upstream.url, { $0.maxInFlight = 1 }) { rig in
+    try await ClientRig.with(upstream.url, [{ $0.maxInFlight = 1 }]) { rig in
       let first = rig.start()
       #expect(await eventually { upstream.requests.count == 1 })
       let queued = rig.start()
@@ -136,12 +133,7 @@ import Testing
 
   @Test func `a write that has left continues to its end when its caller leaves`() async throws {
     let signal = ThreadSignal()
-    let upstream = try TestUpstream { _, socket, upstream in
-      while upstream.takeRequest(socket) != nil {
-        signal.wait()
-        socket.send(ok("written"))
-      }
-    }
+    let upstream = try TestUpstream.answering(ok("written"), after: signal)
     try await ClientRig.with(upstream.url) { rig in
       let call = rig.start(write)
       #expect(await eventually { upstream.requests.count == 1 })
@@ -155,8 +147,7 @@ import Testing
   }
 
   @Test func `a late cancellation does not reach the next request on the same connection`() async throws {
-    let upstream = try TestUpstream.answering(ok("fine"))
-    try await ClientRig.with(upstream.url, loops: 2) { rig in
+    try await ClientRig.with(answering: ok("fine"), loops: 2) { rig, _ in
       for _ in 0..<300 {
         let first = rig.start()
         rig.group.loops[1].post { first.cancel() }
