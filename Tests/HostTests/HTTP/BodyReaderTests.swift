@@ -3,11 +3,13 @@ import Testing
 @testable import Host
 
 @Suite struct BodyReaderTests {
-  private func head(length: Int = -1, isChunked: Bool = false) -> RequestHead {
+  private func bodyReader(length: Int = -1, isChunked: Bool = false, limit: Int = .max) -> BodyReader {
     var head = RequestHead()
     head.contentLength = length
     head.isChunked = isChunked
-    return head
+    var reader = BodyReader(head)
+    reader.limit = limit
+    return reader
   }
 
   /// Feeds the bytes in pieces of that size; returns the number of bytes used.
@@ -28,8 +30,7 @@ import Testing
 
   @Test(arguments: [1, 2, 3, 5, 1000])
   func `BodyReader takes exactly the length of a body, in any pieces`(_ size: Int) {
-    var reader = BodyReader(head(length: 12))
-    reader.limit = 12
+    var reader = bodyReader(length: 12, limit: 12)
     #expect(!reader.isTooLong && !reader.isComplete && !reader.hasBegun)
     #expect(feed(Array("hello, worldGET /".utf8), pieces: size, into: &reader) == 12)
     #expect(reader.isComplete && reader.fault == nil && reader.hasBegun)
@@ -39,8 +40,7 @@ import Testing
 
   @Test(arguments: [1, 2, 3, 5, 1000])
   func `BodyReader takes exactly the bytes of a chunked body, in any pieces`(_ size: Int) {
-    var reader = BodyReader(head(isChunked: true))
-    reader.limit = 12
+    var reader = bodyReader(isChunked: true, limit: 12)
     #expect(
       feed(BodyReaderTests.chunked + Array("GET /".utf8), pieces: size, into: &reader) == BodyReaderTests.chunked.count)
     #expect(reader.isComplete)
@@ -49,8 +49,7 @@ import Testing
 
   @Test(arguments: [1, 2, 3, 5, 1000])
   func `BodyReader refuses a chunked body over the limit, and takes no more bytes`(_ size: Int) {
-    var reader = BodyReader(head(isChunked: true))
-    reader.limit = 11
+    var reader = bodyReader(isChunked: true, limit: 11)
     _ = feed(BodyReaderTests.chunked, pieces: size, into: &reader)
     #expect(reader.fault?.code == .bodyTooLarge && !reader.isComplete)
     #expect(reader.count <= 11)
@@ -58,17 +57,13 @@ import Testing
   }
 
   @Test func `BodyReader knows of a length over the limit before the first byte`() {
-    var reader = BodyReader(head(length: 13))
-    reader.limit = 12
-    #expect(reader.isTooLong)
-    var largest = BodyReader(head(length: .max))
-    largest.limit = 1 << 20
-    #expect(largest.isTooLong)
+    #expect(bodyReader(length: 13, limit: 12).isTooLong)
+    #expect(bodyReader(length: .max, limit: 1 << 20).isTooLong)
   }
 
   @Test func `BodyReader without a body is complete at once, and takes nothing`() {
     for length in [-1, 0] {
-      var reader = BodyReader(head(length: length))
+      var reader = bodyReader(length: length)
       #expect(reader.isComplete && !reader.isTooLong)
       #expect(feed(Array("GET".utf8), pieces: 3, into: &reader) == 0)
       #expect(!reader.hasBegun)
@@ -76,12 +71,12 @@ import Testing
   }
 
   @Test func `BodyReader takes no bytes after a refusal, and is not refused when complete`() {
-    var reader = BodyReader(head(length: 4))
+    var reader = bodyReader(length: 4)
     reader.refuse(HTTPFault(.overloaded, "full"))
     reader.refuse(HTTPFault(.badRequest, "later"))
     #expect(reader.fault?.code == .overloaded)
     #expect(feed(Array("body".utf8), pieces: 4, into: &reader) == 0)
-    var complete = BodyReader(head(length: 0))
+    var complete = bodyReader(length: 0)
     complete.refuse(HTTPFault(.overloaded, "full"))
     #expect(complete.fault == nil)
   }

@@ -26,19 +26,23 @@ private func mutated(_ seed: [UInt8], _ random: inout Seeded) -> [UInt8] {
   return bytes
 }
 
+/// Returns 400 random changes of the texts.
+private func mutants(of texts: [String], seed: UInt64) -> [[UInt8]] {
+  var random = Seeded(state: seed)
+  return (0..<400).map { mutated(Array(texts[$0 % texts.count].utf8), &random) }
+}
+
 @Suite struct ParserMutationTests {
   private let requests = [
     requestText("POST /a?b HTTP/1.1", fields: "Authorization: Bearer x\r\nContent-Length: 5\r\nConnection: close\r\n"),
     requestText("POST http://gw/a HTTP/1.1", fields: "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n"),
     requestText("GET / HTTP/1.0", fields: "X-A:  b \r\nAccept: */*\r\n"),
-  ].map { Array($0.utf8) }
+  ]
 
   @Test(arguments: 0..<8)
   func `mutated requests get the same verdict in all pieces, and never two framings`(seed: UInt64) {
-    var random = Seeded(state: seed)
     var taken = 0
-    for round in 0..<400 {
-      let bytes = mutated(requests[round % requests.count], &random)
+    for bytes in mutants(of: requests, seed: seed) {
       let whole = parseRequest(bytes)
       #expect(whole == parseRequest(bytes, .byByte), "\(bytes)")
       guard whole.isComplete else { continue }
@@ -64,11 +68,9 @@ private func mutated(_ seed: [UInt8], _ random: inout Seeded) -> [UInt8] {
       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nSet-Cookie: a\r\nX-A:b\r\nConnection: x-a\r\n\r\n",
       "HTTP/1.0 404 Not Found\r\nServer: x\r\nToken: t\r\nDate: d\r\n\r\n",
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n",
-    ].map { Array($0.utf8) }
-    var random = Seeded(state: seed)
+    ]
     var taken = 0
-    for round in 0..<400 {
-      let bytes = mutated(seeds[round % seeds.count], &random)
+    for bytes in mutants(of: seeds, seed: seed) {
       let whole = parseResponse(bytes)
       #expect(whole == parseResponse(bytes, .byByte), "\(bytes)")
       guard whole.outcome == .complete else { continue }
@@ -85,11 +87,8 @@ private func mutated(_ seed: [UInt8], _ random: inout Seeded) -> [UInt8] {
 
   @Test(arguments: 0..<8)
   func `mutated chunked bodies get the same verdict in all pieces, and no more payload than bytes`(seed: UInt64) {
-    let seeds = ["5;a=\"b\"\r\nhello\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n", "f\r\n0\r\n\r\n0\r\n\r\n12345\r\n0\r\n\r\n"].map
-    { Array($0.utf8) }
-    var random = Seeded(state: seed)
-    for round in 0..<400 {
-      let bytes = mutated(seeds[round % seeds.count], &random)
+    let seeds = ["5;a=\"b\"\r\nhello\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n", "f\r\n0\r\n\r\n0\r\n\r\n12345\r\n0\r\n\r\n"]
+    for bytes in mutants(of: seeds, seed: seed) {
       let whole = decodeChunked(bytes)
       for piece in [1, 3] { #expect(whole == decodeChunked(bytes, piece: piece), "\(bytes)") }
       #expect(whole.payload.count <= whole.consumed && whole.consumed <= bytes.count)

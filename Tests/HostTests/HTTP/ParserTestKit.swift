@@ -10,9 +10,8 @@ struct ParsedRequest: Equatable {
   var contentLength = -1
   var minorVersion: UInt8 = 0
 
-  var status: Int? {
-    if case .failed(let fault) = outcome { fault.status } else { nil }
-  }
+  var fault: HTTPFault? { if case .failed(let fault) = outcome { fault } else { nil } }
+  var status: Int? { fault?.status }
   var isComplete: Bool { outcome == .complete }
 
   init(_ outcome: HeadOutcome, _ head: RequestHead, _ message: UnsafePointer<UInt8>) {
@@ -84,6 +83,7 @@ func parseRequest(_ text: String, _ pieces: Pieces = .whole, limits: HTTPLimits 
 /// The result of a response parser.
 struct ParsedResponse: Equatable {
   var outcome: HeadOutcome
+  var isRefused: Bool { if case .failed = outcome { true } else { false } }
   var status = 0
   var consumed = 0
   var contentLength = -1
