@@ -22,6 +22,11 @@ func token(
   return input + "." + Base64URL.encode(sign(Array(input.utf8)))
 }
 
+/// Returns a token that the key signs, with these members in its header behind `alg`.
+func token(_ algorithm: JWTAlgorithm, by key: SigningKey, _ members: String = "") -> String {
+  token(header: #"{"alg":"\#(algorithm.rawValue)"\#(members)}"#) { key.sign($0, algorithm) }
+}
+
 func secretKey(
   _ algorithm: JWTAlgorithm = .HS256, _ secret: String = goodSecret, kid: String? = nil
 ) -> Configuration.Auth.Key {
