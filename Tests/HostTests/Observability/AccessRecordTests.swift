@@ -10,14 +10,7 @@ import Testing
       nanoseconds: 1_234_567, remote: "127.0.0.1:5000")
   }
 
-  private func line(_ record: AccessRecord) throws -> [String: Any] {
-    let pipe = try TestPipe()
-    let log = Log(descriptor: pipe.writeEnd)
-    log.access(record)
-    log.flush()
-    let line = try #require(pipe.readLines(1).first)
-    return try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
-  }
+  private func line(_ record: AccessRecord) throws -> [String: Any] { try logged { $0.access(record) }.object }
 
   @Test func `a request writes one access log entry with its outcome`() throws {
     var record = record(path: Array("/api/iot/codes/values".utf8))
@@ -54,11 +47,10 @@ import Testing
   }
 
   @Test func `access: false switches off the access log only`() throws {
-    let pipe = try TestPipe()
-    let log = Log(access: false, descriptor: pipe.writeEnd)
-    log.access(record(path: [0x2F]))
-    log.info("marker")
-    log.flush()
-    #expect(pipe.readLines(1).first?.contains("marker") == true)
+    let line = try logged(access: false) { log in
+      log.access(record(path: [0x2F]))
+      log.info("marker")
+    }
+    #expect(line.text.contains("marker"))
   }
 }

@@ -6,13 +6,10 @@ import Testing
 
 @Suite struct LogTests {
   @Test func `a JSON line holds time, level, message and typed fields`() throws {
-    let pipe = try TestPipe()
-    let log = Log(level: .debug, format: .json, descriptor: pipe.writeEnd)
-    log.warning(
-      "a thing \"happened\"", [("name", .string("a\"b\n\u{1B}[31m")), ("count", 3), ("good", true), ("word", "x")])
-    #expect(log.flush())
-    let line = try #require(pipe.readLines(1).first)
-    let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    let (line, object) = try logged(level: .debug) { log in
+      log.warning(
+        "a thing \"happened\"", [("name", .string("a\"b\n\u{1B}[31m")), ("count", 3), ("good", true), ("word", "x")])
+    }
     #expect(object["level"] as? String == "warning")
     #expect(object["msg"] as? String == "a thing \"happened\"")
     #expect(object["name"] as? String == "a\"b\n\u{1B}[31m")
@@ -25,11 +22,9 @@ import Testing
   }
 
   @Test func `a text line has time, level and message, and quotes values that are not one plain word`() throws {
-    let pipe = try TestPipe()
-    let log = Log(format: .text, descriptor: pipe.writeEnd)
-    log.info("started", [("path", "/api"), ("empty", ""), ("two", "a b"), ("sign", "a=b"), ("line", "a\nb")])
-    log.flush()
-    let line = try #require(pipe.readLines(1).first)
+    let line = try logged(format: .text) { log in
+      log.info("started", [("path", "/api"), ("empty", ""), ("two", "a b"), ("sign", "a=b"), ("line", "a\nb")])
+    }.text
     let expected = #/\d\d:\d\d:\d\d\.\d{3} INFO  started path=/api empty="" two="a b" sign="a=b" line="a\\nb"/#
     #expect(line.wholeMatch(of: expected) != nil, "\(line)")
   }
@@ -54,20 +49,12 @@ import Testing
   }
 
   @Test func `the log of an adapter names the adapter in every line`() throws {
-    let pipe = try TestPipe()
-    let log = Log(descriptor: pipe.writeEnd)
-    log.forAdapter("main").log(.info, "token refreshed", [("expires", "soon")])
-    log.flush()
-    let line = try #require(pipe.readLines(1).first)
+    let line = try logged { $0.forAdapter("main").log(.info, "token refreshed", [("expires", "soon")]) }.text
     #expect(line.hasSuffix(#""msg":"token refreshed","adapter":"main","expires":"soon"}"#), "\(line)")
   }
 
   @Test func `a secret in a field shows as its fingerprint`() throws {
-    let pipe = try TestPipe()
-    let log = Log(descriptor: pipe.writeEnd)
-    log.info("key", [("secret", "\(Secret("do-not-show"))")])
-    log.flush()
-    let line = try #require(pipe.readLines(1).first)
+    let line = try logged { $0.info("key", [("secret", "\(Secret("do-not-show"))")]) }.text
     #expect(!line.contains("do-not-show"))
     #expect(line.contains("Secret(#"))
   }

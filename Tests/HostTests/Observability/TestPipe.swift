@@ -1,5 +1,9 @@
+import AdapterAPI
 import Foundation
 import Synchronization
+import Testing
+
+@testable import Host
 
 /// A pipe as the log's descriptor.
 final class TestPipe: Sendable {
@@ -68,4 +72,17 @@ final class TestPipe: Sendable {
       return lines.withLock { $0 }
     }
   }
+}
+
+/// Returns the first line that a log writes, as text and as an object where it is JSON.
+func logged(
+  level: LogLevel = .info, format: Log.Format = .json, access: Bool = true, _ write: (Log) -> Void
+) throws -> (text: String, object: [String: Any]) {
+  let pipe = try TestPipe()
+  let log = Log(level: level, format: format, access: access, descriptor: pipe.writeEnd)
+  write(log)
+  #expect(log.flush())
+  let line = try #require(pipe.readLines(1).first)
+  guard format == .json else { return (line, [:]) }
+  return (line, try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]))
 }
