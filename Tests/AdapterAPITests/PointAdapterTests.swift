@@ -69,13 +69,16 @@ struct PointAdapterTests {
     return (String(decoding: response.body.prefix, as: UTF8.self), response.verdict)
   }
 
+  private static func history(_ start: String, _ end: String, _ members: String = "") -> String {
+    #"{"codes":["P"],"starttime":"\#(start)","endtime":"\#(end)"\#(members)}"#
+  }
+
   private func message(_ operation: AdapterAPI.Operation, _ body: String, from echo: Echo = Echo()) async -> String? {
-    do throws(AdapterError) {
-      _ = try await echo.perform(
-        AdapterRequest(operation: operation, body: Array(body.utf8)), Call(token: nil, deadline: .distantFuture))
+    do {
+      _ = try await response(operation, body, from: echo)
       return nil
     } catch {
-      return error.code == .badRequest ? error.message : nil
+      return (error as? AdapterError).flatMap { $0.code == .badRequest ? $0.message : nil }
     }
   }
 
@@ -97,17 +100,14 @@ struct PointAdapterTests {
 
   @Test func `history decodes the query and writes times in the style of the request`() async throws {
     let echo = Echo()
-    let (text, _) = try await response(
-      .history,
-      #"{"codes":["P"],"starttime":"2026-06-20T10:00:00+02:00","endtime":"2026-06-20T12:00:00Z","interval":"60"}"#,
-      from: echo)
+    let body = Self.history("2026-06-20T10:00:00+02:00", "2026-06-20T12:00:00Z", #","interval":"60""#)
+    let (text, _) = try await response(.history, body, from: echo)
     let query = try #require(echo.recorded.history.withLock { $0 })
     #expect(query.start.seconds == 1_781_942_400)
     #expect(query.end.seconds == 1_781_956_800)
     #expect(query.interval == 60)
     #expect(text.contains(#""data":[{"value":1.5,"time":"2026-06-20T10:00:00+02:00"}]"#))
-    let (naive, _) = try await response(
-      .history, #"{"codes":["P"],"starttime":"2026-06-20 10:00:00","endtime":"2026-06-20 12:00:00"}"#)
+    let (naive, _) = try await response(.history, Self.history("2026-06-20 10:00:00", "2026-06-20 12:00:00"))
     #expect(naive.contains(#""time":"2026-06-20 10:00:00""#))
   }
 
@@ -141,26 +141,11 @@ struct PointAdapterTests {
     (.values, #"{"codes":[""]}"#, "'codes[0]'"),
     (.history, #"{"codes":["P"],"endtime":"2026-06-20 00:00:00"}"#, "'starttime'"),
     (.history, #"{"codes":["P"],"starttime":"2026-06-20 00:00:00"}"#, "'endtime' is missing"),
-    (
-      .history, #"{"codes":["P"],"starttime":"20.6.2026","endtime":"2026-06-20 00:00:00"}"#,
-      "'starttime' must be a time"
-    ),
-    (
-      .history, #"{"codes":["P"],"starttime":"2026-06-21 00:00:00","endtime":"2026-06-20 00:00:00"}"#,
-      "'endtime' is before"
-    ),
-    (
-      .history, #"{"codes":["P"],"starttime":"2000-06-21 00:00:00","endtime":"2026-06-20 00:00:00"}"#,
-      "at most 366 days"
-    ),
-    (
-      .history, #"{"codes":["P"],"starttime":"2026-06-19 00:00:00","endtime":"2026-06-20 00:00:00","interval":1}"#,
-      "'interval'"
-    ),
-    (
-      .history, #"{"codes":["P"],"starttime":"2026-06-19 00:00:00","endtime":"2026-06-20 00:00:00","interval":0}"#,
-      "'interval'"
-    ),
+    (.history, history("20.6.2026", "2026-06-20 00:00:00"), "'starttime' must be a time"),
+    (.history, history("2026-06-21 00:00:00", "2026-06-20 00:00:00"), "'endtime' is before"),
+    (.history, history("2000-06-21 00:00:00", "2026-06-20 00:00:00"), "at most 366 days"),
+    (.history, history("2026-06-19 00:00:00", "2026-06-20 00:00:00", #","interval":1"#), "'interval'"),
+    (.history, history("2026-06-19 00:00:00", "2026-06-20 00:00:00", #","interval":0"#), "'interval'"),
     (.set, "{}", "'aryPoints' is missing"), (.set, #"{"aryPoints":{}}"#, "'aryPoints' must be an array"),
     (.set, #"{"aryPoints":[]}"#, "'aryPoints' is empty"), (.set, #"{"aryPoints":["P"]}"#, "'aryPoints[0]'"),
     (.set, #"{"aryPoints":[{"value":1}]}"#, "'aryPoints[0].pointId'"),
