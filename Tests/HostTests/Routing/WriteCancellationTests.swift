@@ -28,6 +28,12 @@ private struct TwoCallAdapter: Adapter {
   }
 }
 
+/// A weak reference, so that the test does not keep the exchange and its memory.
+private final class ExchangeReference {
+  private(set) weak var exchange: Exchange?
+  init(_ exchange: Exchange) { self.exchange = exchange }
+}
+
 @Suite struct WriteCancellationTests {
   private static let text = """
     version: 1
@@ -57,9 +63,9 @@ private struct TwoCallAdapter: Adapter {
       let snapshot = Snapshot(
         configuration: checked.configuration, routes: RouteTable(routes), adapters: [instance], keys: checked.keys,
         metrics: services.metrics)
-      let exchanges = Collected<LoopBound<Exchange>>()
+      let exchanges = Collected<LoopBound<ExchangeReference>>()
       try await ServerRig.with { exchange in
-        exchanges.add(LoopBound(exchange, on: exchange.loop))
+        exchanges.add(LoopBound(ExchangeReference(exchange), on: exchange.loop))
         let pipeline = RequestPipeline(
           loop: exchange.loop, loops: 1, snapshot: snapshot, catalogue: services.catalogue, sharing: services.sharing,
           log: services.log, metrics: services.metrics)
@@ -69,11 +75,11 @@ private struct TwoCallAdapter: Adapter {
         #expect(await eventually { adapter.first.arrived == 1 })
         client.reset()
         let exchange = exchanges.all[0]
-        #expect(await eventually { await onLoop(rig.loop) { exchange.value.isGone } })
+        #expect(await eventually { await onLoop(rig.loop) { exchange.value.exchange?.isGone == true } })
         adapter.first.open()
         await check()
         adapter.second.open()
-        #expect(await eventually { await onLoop(rig.loop) { exchange.value.task == nil } })
+        #expect(await eventually { await onLoop(rig.loop) { exchange.value.exchange?.task == nil } })
       }
     }
   }
