@@ -105,6 +105,15 @@ public struct JSONWriter: Sendable {
   /// Writes a value that is JSON text already; the text is not checked.
   public mutating func json(_ text: String) { raw(text) }
 
+  /// Writes a string whose bytes need no escape, which the writer does not check.
+  public mutating func quoted(_ bytes: some Collection<UInt8>) {
+    separate()
+    self.bytes.append(UInt8(ascii: "\""))
+    self.bytes.append(contentsOf: bytes)
+    self.bytes.append(UInt8(ascii: "\""))
+    needsComma = true
+  }
+
   /// Ends the text with a line feed and returns it.
   public consuming func line() -> [UInt8] {
     bytes.append(0x0A)

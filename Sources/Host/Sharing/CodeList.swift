@@ -24,65 +24,46 @@ struct CodeList: Sendable {
   static let largestBody = 1 << 20
 
   /// - Parameters:
-  ///   - body: one JSON object that `JSONShape` has accepted.
+  ///   - body: one JSON object.
   ///   - member: the name of the array of codes.
   ///   - max: the largest number of codes in one call.
   init?(_ body: [UInt8], member: String, max: Int) {
-    guard body.count <= CodeList.largestBody else { return nil }
-    var scan = Scan(body)
-    guard scan.skip(UInt8(ascii: "{")), let key = scan.text(), key.elementsEqual(member.utf8),
-      scan.skip(UInt8(ascii: ":")), scan.skip(UInt8(ascii: "["))
-    else { return nil }
+    guard body.count <= CodeList.largestBody, let list = CodeList.soleMember(member, of: body) else { return nil }
     var codes: [PointCode] = []
     var seen = Set<PointCode>()
-    repeat {
-      guard let text = scan.text(), !text.isEmpty, codes.count < max else { return nil }
-      let code = PointCode(bytes: text)
-      guard seen.insert(code).inserted else { return nil }
-      codes.append(code)
-    } while scan.skip(UInt8(ascii: ","))
-    guard scan.skip(UInt8(ascii: "]")), scan.skip(UInt8(ascii: "}")), scan.isAtEnd else { return nil }
+    var isMergeable = true
+    let isArray = body.withUnsafeBufferPointer { bytes in
+      nil
+        != (try? JSONPieces.elements(of: UnsafeBufferPointer(rebasing: bytes[list])) { element, offset in
+          let start = list.lowerBound + offset + 1
+          isMergeable =
+            element[0] == UInt8(ascii: "\"") && element.count > 2 && !element.contains(UInt8(ascii: "\\"))
+            && codes.count < max
+          guard isMergeable else { return false }
+          // A slice, so that the codes are not copied.
+          codes.append(PointCode(bytes: body[start..<start + element.count - 2]))
+          isMergeable = seen.insert(codes[codes.count - 1]).inserted
+          return isMergeable
+        })
+    }
+    guard isArray, isMergeable, !codes.isEmpty else { return nil }
     self.codes = codes
     size = body.count
   }
 
-  /// Matches tokens of well-formed JSON. Returns slices of the body, so that the codes are not copied.
-  private struct Scan {
-    let body: [UInt8]
-    var position = 0
-
-    init(_ body: [UInt8]) { self.body = body }
-
-    private mutating func skipSpace() {
-      while position < body.count, [0x20, 0x0A, 0x0D, 0x09].contains(body[position]) { position += 1 }
+  /// Returns the range of the value of an object's only member; nil where there are more, or its name has escapes.
+  private static func soleMember(_ name: String, of body: [UInt8]) -> Range<Int>? {
+    var values: [Range<Int>] = []
+    let isObject = body.withUnsafeBufferPointer { bytes in
+      nil
+        != (try? JSONPieces.members(of: bytes, uniqueKeys: false) { key, value in
+          guard let base = bytes.baseAddress, let start = value.baseAddress, values.count < 2 else { return }
+          values.append(key == name ? start - base..<start - base + value.count : 0..<0)
+        })
     }
-
-    var isAtEnd: Bool {
-      mutating get {
-        skipSpace()
-        return position == body.count
-      }
-    }
-
-    /// Skips a byte; false where another one comes next.
-    mutating func skip(_ byte: UInt8) -> Bool {
-      skipSpace()
-      guard position < body.count, body[position] == byte else { return false }
-      position += 1
-      return true
-    }
-
-    /// Returns the inside of a string; nil where none comes next, or one with an escape.
-    mutating func text() -> ArraySlice<UInt8>? {
-      guard skip(UInt8(ascii: "\"")) else { return nil }
-      let start = position
-      while position < body.count {
-        let byte = body[position]
-        if byte == UInt8(ascii: "\\") { return nil }
-        position += 1
-        if byte == UInt8(ascii: "\"") { return body[start..<position - 1] }
-      }
-      return nil
-    }
+    guard isObject, values.count == 1, let value = values.first, !value.isEmpty,
+      !body[..<value.lowerBound].contains(UInt8(ascii: "\\"))
+    else { return nil }
+    return value
   }
 }

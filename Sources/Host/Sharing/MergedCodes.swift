@@ -30,19 +30,10 @@ struct MergedCodes: Sendable {
 
   /// Returns the body of a request for those codes.
   static func body(of codes: [PointCode], member: String) -> [UInt8] {
-    var body: [UInt8] = []
-    body.reserveCapacity(member.utf8.count + 8 + codes.reduce(0) { $0 + $1.bytes.count + 3 })
-    body.append("{\"")
-    body.append(text: member)
-    body.append("\":[")
-    // The codes stand in a request's body without escapes, so they need none here.
-    for (index, code) in codes.enumerated() {
-      if index > 0 { body.append(UInt8(ascii: ",")) }
-      body.append(UInt8(ascii: "\""))
-      body.append(contentsOf: code.bytes)
-      body.append(UInt8(ascii: "\""))
+    JSONWriter.object(capacity: member.utf8.count + 8 + codes.reduce(0) { $0 + $1.bytes.count + 3 }) { json in
+      json.key(member)
+      // The codes stand in a request's body without escapes, so they need none here.
+      json.array(of: codes) { json, code in json.quoted(code.bytes) }
     }
-    body.append("]}")
-    return body
   }
 }

@@ -90,19 +90,19 @@ enum KnownField: UInt8, CaseIterable {
 
   static let table = Table()
 
-  /// A set of known fields.
+  /// A set of known fields, of which there may be sixteen: a connection that waits for a request holds two sets.
   struct Set {
-    private var bits: UInt32 = 0
+    private var bits: UInt16 = 0
 
     @inline(__always) var isEmpty: Bool { bits == 0 }
 
     @inline(__always)
-    func contains(_ field: KnownField) -> Bool { bits & (1 &<< UInt32(field.rawValue)) != 0 }
+    func contains(_ field: KnownField) -> Bool { bits & (1 &<< UInt16(field.rawValue)) != 0 }
 
     /// Returns true when the field is new.
     @inline(__always) @discardableResult
     mutating func insert(_ field: KnownField) -> Bool {
-      defer { bits |= 1 &<< UInt32(field.rawValue) }
+      defer { bits |= 1 &<< UInt16(field.rawValue) }
       return !contains(field)
     }
   }
