@@ -29,6 +29,7 @@ private struct TwoCallAdapter: Adapter {
 }
 
 /// A weak reference, so that the test does not keep the exchange and its memory.
+/// An exchange that has ended is nil.
 private final class ExchangeReference {
   private(set) weak var exchange: Exchange?
   init(_ exchange: Exchange) { self.exchange = exchange }
@@ -75,7 +76,7 @@ private final class ExchangeReference {
         #expect(await eventually { adapter.first.arrived == 1 })
         client.reset()
         let exchange = exchanges.all[0]
-        #expect(await eventually { await onLoop(rig.loop) { exchange.value.exchange?.isGone == true } })
+        #expect(await eventually { await onLoop(rig.loop) { exchange.value.exchange?.isGone ?? true } })
         adapter.first.open()
         await check()
         adapter.second.open()
