@@ -38,11 +38,10 @@ import Testing
         failures.add(error.message)
       }
     }
-    while box.count == 0 {
+    return try firstValue("the gateway's start", within: 30) {
       if let failure = failures.all.first { throw ListeningSocket.BindError(message: failure) }
-      usleep(1_000)
+      return box.all.first
     }
-    return box.all[0]
   }
 
   private func connect() throws -> TestSocket {
@@ -147,8 +146,6 @@ import Testing
     let response = busy.receiveMessage()
     #expect(response?.status != nil && response?.keepsAlive == false)
     busy.close()
-    let end = System.monotonic() + 10_000_000_000
-    while isDrained.count == 0, System.monotonic() < end { usleep(1_000) }
-    #expect(isDrained.count == 1)
+    try eventually("the end of the drain", within: 10) { isDrained.count == 1 }
   }
 }
