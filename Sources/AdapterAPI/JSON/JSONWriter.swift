@@ -67,6 +67,17 @@ public struct JSONWriter: Sendable {
     needsComma = true
   }
 
+  /// Writes a string from bytes that may not be UTF-8; ill-formed parts become U+FFFD.
+  ///
+  /// - Parameter limit: As for the function above.
+  public mutating func string(_ bytes: UnsafeBufferPointer<UInt8>, limit: Int = .max) {
+    separate()
+    self.bytes.append(UInt8(ascii: "\""))
+    Escaping.append(bytes, limit: limit, to: &self.bytes)
+    self.bytes.append(UInt8(ascii: "\""))
+    needsComma = true
+  }
+
   public mutating func integer(_ integer: Int) { raw(String(integer)) }
 
   /// Writes a finite number in its shortest form, a whole one without a fraction; any other number as `null`.

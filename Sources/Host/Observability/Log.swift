@@ -33,8 +33,7 @@ final class Log: AdapterLog {
         shape.format, .warning, "log lines were dropped because the log was not read fast enough",
         at: System.wall())
       line.add("dropped", .int(dropped))
-      line.end()
-      return line.bytes
+      return line.ended()
     }
   }
 
@@ -62,7 +61,7 @@ final class Log: AdapterLog {
     guard isOn(level) else { return }
     var line = LogLine(shape.format, level, message, at: System.wall())
     for field in fields() { line.add(field.key, field.value) }
-    finish(&line)
+    queue.append(line.ended())
   }
 
   func debug(_ message: StaticString, _ fields: @autoclosure () -> [LogField] = []) { write(.debug, message, fields) }
@@ -77,7 +76,7 @@ final class Log: AdapterLog {
     guard isAccessOn.load(ordering: .relaxed), isOn(.info) else { return }
     var line = LogLine(shape.format, .info, "request", at: System.wall())
     record.add(to: &line)
-    finish(&line)
+    queue.append(line.ended())
   }
 
   /// Returns the log of one adapter instance, whose lines all name it.
@@ -99,12 +98,7 @@ final class Log: AdapterLog {
     var line = LogLine(shape.format, level, message, at: System.wall())
     if let adapter { line.add("adapter", adapter) }
     for field in fields { line.add(field.key, field.value) }
-    finish(&line)
-  }
-
-  private func finish(_ line: inout LogLine) {
-    line.end()
-    queue.append(line.bytes)
+    queue.append(line.ended())
   }
 
   private struct BoundLog: AdapterLog {

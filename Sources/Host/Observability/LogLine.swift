@@ -24,78 +24,99 @@ struct LogLine {
   /// The number of bytes after which a value is cut, so that no caller can fill the log with one line.
   static let valueLimit = 1024
 
-  private(set) var bytes: [UInt8] = []
   private let format: Format
+  /// The line so far, in the one of the two that the format names.
+  private var json = JSONWriter()
+  private var text: [UInt8] = []
 
   init(_ format: Format, _ level: LogLevel, _ message: StaticString, at milliseconds: Int64) {
     self.format = format
-    bytes.reserveCapacity(256)
     switch format {
     case .json:
-      append("{\"time\":\"")
-      Timestamp.appendRFC3339(milliseconds, to: &bytes)
-      append("\",\"level\":\"")
-      append(level.word)
-      append("\",\"msg\":\"")
-      message.withUTF8Buffer { Escaping.append($0, to: &bytes) }
-      append("\"")
+      json = JSONWriter(capacity: 256)
+      json.beginObject()
+      json.key("time")
+      var time: [UInt8] = []
+      Timestamp.appendRFC3339(milliseconds, to: &time)
+      json.quoted(time)
+      json.member("level", level.word)
+      json.member("msg", message.description)
     case .text:
-      Timestamp.appendTimeOfDay(milliseconds, to: &bytes)
-      append(level.column)
-      message.withUTF8Buffer { bytes.append(contentsOf: $0) }
+      text.reserveCapacity(256)
+      Timestamp.appendTimeOfDay(milliseconds, to: &text)
+      text.append(text: level.column)
+      text.append(message)
     }
   }
 
   mutating func add(_ key: StaticString, _ value: LogValue) {
-    append(format == .json ? ",\"" : " ")
-    append(key)
-    append(format == .json ? "\":" : "=")
-    switch value {
-    case .string(let text): addText(text)
-    case .bytes(let text, let limit): text.withUnsafeBufferPointer { addText($0, limit: limit) }
-    case .int(let number): bytes.append(contentsOf: String(number).utf8)
-    case .milliseconds(let nanoseconds): addMilliseconds(nanoseconds)
-    case .bool(let flag): append(flag ? "true" : "false")
+    switch format {
+    case .json:
+      json.key(key.description)
+      addToJSON(value)
+    case .text:
+      text.append(" ")
+      text.append(key)
+      text.append("=")
+      addToText(value)
     }
   }
 
   mutating func add(_ key: StaticString, _ value: String) { add(key, .string(value)) }
 
-  mutating func end() {
-    append(format == .json ? "}\n" : "\n")
-  }
-
-  private mutating func addText(_ text: String) {
-    var copy = text
-    copy.withUTF8 { addText($0, limit: LogLine.valueLimit) }
-  }
-
-  private mutating func addText(_ text: UnsafeBufferPointer<UInt8>, limit: Int) {
-    if format == .text, text.count <= limit, Escaping.isBare(text) {
-      bytes.append(contentsOf: text)
-    } else {
-      append("\"")
-      Escaping.append(text, limit: limit, to: &bytes)
-      append("\"")
+  /// Ends the line and returns it.
+  consuming func ended() -> [UInt8] {
+    switch format {
+    case .json:
+      json.endObject()
+      return json.line()
+    case .text:
+      text.append(UInt8(ascii: "\n"))
+      return text
     }
   }
 
-  private mutating func addMilliseconds(_ nanoseconds: Int64) {
-    let microseconds = max(nanoseconds, 0) / 1000
-    bytes.append(contentsOf: String(microseconds / 1000).utf8)
-    append(".")
-    let rest = microseconds % 1000
-    for digit in [rest / 100, rest / 10 % 10, rest % 10] { bytes.append(UInt8(truncatingIfNeeded: 48 + digit)) }
+  private mutating func addToJSON(_ value: LogValue) {
+    switch value {
+    case .string(let string): json.string(string, limit: LogLine.valueLimit)
+    case .bytes(let bytes, let limit): bytes.withUnsafeBufferPointer { json.string($0, limit: limit) }
+    case .int(let number): json.integer(number)
+    case .milliseconds(let nanoseconds): json.json(Self.milliseconds(nanoseconds))
+    case .bool(let flag): json.flag(flag)
+    }
   }
 
-  private mutating func append(_ text: StaticString) {
-    text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+  private mutating func addToText(_ value: LogValue) {
+    switch value {
+    case .string(var string): string.withUTF8 { addToText($0, limit: LogLine.valueLimit) }
+    case .bytes(let bytes, let limit): bytes.withUnsafeBufferPointer { addToText($0, limit: limit) }
+    case .int(let number): text.append(text: String(number))
+    case .milliseconds(let nanoseconds): text.append(text: Self.milliseconds(nanoseconds))
+    case .bool(let flag): text.append(text: flag ? "true" : "false")
+    }
+  }
+
+  /// Adds a value as it is when it needs no quotation marks, and as a JSON string otherwise.
+  private mutating func addToText(_ value: UnsafeBufferPointer<UInt8>, limit: Int) {
+    if value.count <= limit, Escaping.isBare(value) {
+      text.append(contentsOf: value)
+    } else {
+      JSONWriter.append(to: &text) { $0.string(value, limit: limit) }
+    }
+  }
+
+  private static func milliseconds(_ nanoseconds: Int64) -> String {
+    let microseconds = max(nanoseconds, 0) / 1000
+    var text = Array(String(microseconds / 1000).utf8)
+    text.append(UInt8(ascii: "."))
+    text.append(Int(microseconds % 1000), digits: 3)
+    return String(decoding: text, as: UTF8.self)
   }
 }
 
 extension LogLevel {
   /// The name in the configuration and in JSON lines.
-  var word: StaticString {
+  var word: String {
     switch self {
     case .debug: "debug"
     case .info: "info"
@@ -104,7 +125,7 @@ extension LogLevel {
     }
   }
 
-  fileprivate var column: StaticString {
+  fileprivate var column: String {
     switch self {
     case .debug: " DEBUG "
     case .info: " INFO  "
