@@ -9,7 +9,7 @@ public final class TestSocket: @unchecked Sendable {
   public enum End: Equatable, Sendable {
     case finished
     case reset
-    /// Nothing arrived before the deadline.
+    /// No byte arrived before the deadline.
     case nothing
   }
 

@@ -39,7 +39,8 @@ public protocol Adapter: Sendable {
   static var operations: Set<Operation> { get }
   /// Whether `objects` is implemented. Otherwise the host never calls it. Default: false.
   static var listsObjects: Bool { get }
-  /// How `values` requests of several callers become one request, and how its response is split. Default: nil, never merged.
+  /// The rules by which `values` requests of several callers become one request, and by which its response is split.
+  /// Default: nil, requests are never merged.
   static var merging: PointMerging? { get }
   /// The vendor's own settings, for `pointgate adapters` and for "did you mean". Default: none.
   static var settings: [SettingDescription] { get }

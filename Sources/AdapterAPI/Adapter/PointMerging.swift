@@ -1,4 +1,4 @@
-/// How `values` requests of several callers become one request, and how its response is split.
+/// The rules by which `values` requests of several callers become one request, and by which its response is split.
 ///
 /// An adapter that declares it promises three things of its upstream: it reads every point independently of the other points of
 /// the request; its response is one JSON object that holds the points' elements in arrays; and the object's other members mean the

@@ -27,7 +27,7 @@ enum Authentication: Sendable {
   case refused(Refusal)
 }
 
-/// Why a token was refused, for the debug log. The response is 401 for all of them.
+/// The reason for which a token was refused, for the debug log. The response is 401 for all of them.
 enum Refusal: Error, Sendable, CaseIterable {
   /// The request has no `Authorization` header.
   case missing

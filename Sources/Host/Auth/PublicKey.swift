@@ -18,7 +18,7 @@ final class PublicKey: @unchecked Sendable {
   var signatureSize: Int { max(0, Int(EVP_PKEY_get_size(pointer))) }
 }
 
-/// Why a key cannot be used, and the remedy.
+/// The reason for which a key cannot be used, and the remedy.
 struct KeyProblem: Error {
   let message: String
   init(_ message: String) { self.message = message }

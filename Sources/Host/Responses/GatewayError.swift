@@ -16,7 +16,7 @@ final class GatewayError: Error {
   let allow: String?
   /// The rejected fields; with `invalidField`.
   let problems: [FieldProblem]
-  /// How the call to the upstream ended, where one was made.
+  /// The outcome of the call to the upstream, where one was made.
   let upstreamClass: UpstreamClass?
   /// A byte of the request may have reached the upstream, so the outcome of a write is unknown.
   let mayHaveActed: Bool

@@ -8,7 +8,7 @@ import AdapterAPI
 /// code among n takes at most log2 n + 2 calls. With several, the search ends after 2·log2 n + 2 calls, made or left to requests; each
 /// request without a result then makes a call of its own.
 struct BatchPlan {
-  /// How a call ended.
+  /// The outcome of a call.
   enum Outcome {
     /// A good response, whole.
     case good(AdapterResponse, [UInt8])

@@ -8,7 +8,7 @@ struct ResponseCache: ~Copyable {
     let key: ReadKey
     let response: SharedResponse
     let epoch: UInt64
-    /// When its call began, and when its response was there.
+    /// The time at which its call began, and the time at which its response was complete.
     let began: Instant
     let arrived: Instant
     let expires: Instant

@@ -17,7 +17,7 @@ final class Sharing: Sendable {
   typealias CallResult = Result<AdapterResponse, GatewayError>
   typealias Waits = LoopWaitPool<Outcome>
 
-  /// How a shared call ended for one of its requests.
+  /// The outcome of a shared call for one of its requests.
   enum Outcome: Sendable {
     case response(SharedResponse)
     case failed(GatewayError)

@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// How the reading requests of a route share upstream calls. All times are in nanoseconds.
+/// The way in which the reading requests of a route share upstream calls. All times are in nanoseconds.
 struct SharingPolicy: Sendable {
   /// The age up to which a cached response is fresh.
   var cache: Int64

@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// Why a caller gets no token. The HTTP response is 503 `no_token`.
+/// The reason for which a caller gets no token. The HTTP response is 503 `no_token`.
 struct KeeperError: Error, Sendable, Equatable, CustomStringConvertible {
   enum Code: String, Sendable, CaseIterable {
     /// The exchange failed, or the upstream refuses the tokens that it issues. The next exchange has to wait.

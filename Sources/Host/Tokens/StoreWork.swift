@@ -13,7 +13,7 @@ struct StoreWork: Sendable {
   private(set) var job: Job?
   /// The start of the job under way, or of the last one.
   private(set) var started = Instant(nanoseconds: .min)
-  /// When the job becomes overdue; nil when it already is, or when there is none.
+  /// The time at which the job becomes overdue; nil when it already is, or when there is none.
   private var due: Instant?
   /// The last time at which an alarm found the job under way.
   private var watched = Instant(nanoseconds: .min)
@@ -25,7 +25,7 @@ struct StoreWork: Sendable {
   /// The earliest times of the next claim and the next save.
   private(set) var claimAt = Instant(nanoseconds: .min)
   private var saveAt = Instant(nanoseconds: .min)
-  /// When the row is read next; nil: not decided since the last job.
+  /// The time at which the row is read next; nil: not decided since the last job.
   private(set) var lookAt: Instant?
 
   /// The wall clock's time (milliseconds since the epoch) since which the store fails; nil while it works.
@@ -52,7 +52,7 @@ struct StoreWork: Sendable {
   /// Makes the job overdue at `instant` at the latest.
   mutating func limit(to instant: Instant) { due = due.map { min($0, instant) } }
 
-  /// When `watch` has to be called next.
+  /// The time at which `watch` has to be called next.
   var alarm: Instant? { due.map { min($0, watched + TokenTiming.watchInterval) } }
 
   /// Postpones the end of the timeout by the time in which the process did not run: the result may be here, unread.
@@ -111,7 +111,7 @@ struct StoreWork: Sendable {
     return lostSaves >= TokenTiming.toleratedLostSaves
   }
 
-  /// When the unsaved pair can be saved; nil when there is none, or when another job is under way.
+  /// The time from which the unsaved pair can be saved; nil when there is none, or when another job is under way.
   var nextSave: Instant? { unsaved != nil && job == nil ? saveAt : nil }
 
   // MARK: Availability

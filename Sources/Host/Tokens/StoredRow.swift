@@ -10,7 +10,7 @@ struct StoredRow: Sendable {
   }
 
   private(set) var pair: StoredPair?
-  /// When the stored token expires by the store's clock; nil when only the token itself tells.
+  /// The expiry of the stored token by the store's clock; nil when only the token itself tells.
   private(set) var expires: Instant?
   private var announced: Int64?
   private var lease: Lease?

@@ -18,7 +18,7 @@ struct TimedToken: Sendable, Equatable {
 
   func isUsable(_ now: Instant) -> Bool { !isRejected && now < expires }
 
-  /// When half of the renewal window is left. A store that is still away then is not waited for any longer.
+  /// The time at which half of the renewal window is left. A store that is still away then is not waited for any longer.
   var lastChance: Instant { isRejected ? Instant(nanoseconds: .min) : refreshAt + (expires - refreshAt) / 2 }
 
   /// Returns a token just received: its whole lifetime is left, whatever the wall clocks on both sides say.

@@ -6,10 +6,10 @@ extension TokenState {
     if case .claiming = exchange?.step { true } else { false }
   }
 
-  /// Until when an exchange waits for an absent store before it continues without the lease.
+  /// The end of an exchange's wait for an absent store; it continues without the lease then.
   private var lastChance: Instant { current?.lastChance ?? Instant(nanoseconds: .min) }
 
-  /// When a claiming exchange has to be looked at next; nil: when the store's response comes.
+  /// The time at which a claiming exchange has to be looked at next; nil: when the store's response comes.
   var claimWake: Instant? {
     guard isClaiming else { return nil }
     return work.isIdle ? work.claimAt : work.isOverdue ? lastChance : nil

@@ -2,7 +2,7 @@ import AdapterAPI
 
 /// Time, and the consequences of every event.
 extension TokenState {
-  /// When `tick` has to be called next; nil: not before another event.
+  /// The time at which `tick` has to be called next; nil: not before another event.
   var wake: Instant? {
     var next = waiters.nextDue
     func consider(_ instant: Instant?) {
@@ -41,7 +41,7 @@ extension TokenState {
     settle(at: time)
   }
 
-  /// When the call to the upstream is cancelled.
+  /// The time at which the call to the upstream is cancelled.
   private var cancelAt: Instant? {
     guard isCalling, let exchange, !exchange.isCancelled else { return nil }
     return exchange.deadline + TokenTiming.exchangeGrace
@@ -54,7 +54,7 @@ extension TokenState {
     useUnsaved(at: time)
   }
 
-  /// When the keeper renews by itself: before a caller meets the renewal window, or at once when the token was refused.
+  /// The time at which the keeper renews by itself: before a caller meets the renewal window, or at once when the token was refused.
   private func renewAt(_ token: TimedToken) -> Instant { token.isRejected ? token.received : token.timerAt }
 
   /// Starts what can start now, and fails the callers that cannot be served. Ends every event.

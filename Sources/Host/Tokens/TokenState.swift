@@ -40,7 +40,7 @@ struct TokenState: Sendable {
     case publish
     case emit(TokenEvent)
     case log(LogLevel, StaticString, detail: String)
-    /// Nothing is under way any more.
+    /// No exchange and no store job is under way any more.
     case stopped
   }
 

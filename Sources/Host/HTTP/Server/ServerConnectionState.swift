@@ -12,7 +12,7 @@ struct ServerConnectionState {
   enum Phase: UInt8 { case idle, head, exchange, flushing, lingering, closed }
 
   enum Action: UInt8 {
-    /// Nothing to do until the next event.
+    /// There is nothing to do until the next event.
     case wait
     /// Read from the socket.
     case read

@@ -9,7 +9,7 @@ struct Transport {
     /// `isDrained`: the socket had no more bytes. An event follows when more arrive (epoll(7)), but none for an end that has arrived
     /// already.
     case bytes(Int, isDrained: Bool)
-    /// Nothing now; an event follows.
+    /// No byte can be moved now; an event follows.
     case wouldBlock
     /// The peer's sending side has ended.
     case end
@@ -20,7 +20,7 @@ struct Transport {
   /// The result of writing, or of moving bytes.
   enum Outcome: Equatable {
     case bytes(Int)
-    /// Nothing now; an event follows.
+    /// No byte can be moved now; an event follows.
     case wouldBlock
     /// The peer's sending side has ended (only when bytes are moved into a pipe).
     case end
@@ -42,7 +42,7 @@ struct Transport {
     }
   }
 
-  /// Neither bytes nor an end nor an error is waiting to be read.
+  /// No bytes, no end and no error are waiting to be read.
   var isQuiet: Bool {
     var byte: UInt8 = 0
     return recv(fd, &byte, 1, PG_MSG_PEEK) < 0 && (errno == EAGAIN || errno == EINTR)

@@ -267,7 +267,7 @@ extension UpstreamConnectionState {
     case piece([UInt8])
     /// The body is complete. The exchange is over: the phase is `idle` or `closed`.
     case completed
-    /// Nothing more, without a change of the connection.
+    /// There is nothing more to do; the connection is unchanged.
     case nothing
     case failed(UpstreamFailure)
     /// Read (`readStream`), then pull again.

@@ -1,4 +1,4 @@
-/// Why a message is refused: a code, which gives the status, and a full sentence for a person.
+/// The reason for which a message is refused: a code, which gives the status, and a full sentence for a person.
 ///
 /// Every fault ends the connection: after bytes that were not understood, the start of the next message is unknown.
 struct HTTPFault: Error, Equatable {

@@ -11,7 +11,7 @@ enum KnownField: UInt8, CaseIterable {
     case refused(StaticString)
     /// The first field counts: of a list over several fields, the first part is valid by itself.
     case firstCounts
-    /// Neither field counts.
+    /// Both fields are ignored.
     case noneCounts
     /// Each field is looked at.
     case allCount

@@ -28,7 +28,7 @@ struct RequestHead: Sendable {
 
   var method = Method.other
   var methodRange = ByteRange()
-  /// As it stands in the request line.
+  /// The bytes as they stand in the request line.
   var target = ByteRange()
   /// Starts with `/`, or is `*` (with OPTIONS only). Percent-encoding and dot segments are untouched.
   var path = ByteRange()
