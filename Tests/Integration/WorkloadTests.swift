@@ -13,13 +13,13 @@ struct WorkloadTests {
     let sizes = [1, 2, 21, 100, 1_023, 16_384, 65_537, 262_144, 1_000_003, 4 << 20]
     let responded = Atomic(0)
     work.run(callers: 8) { number in
-      var dice = Dice(seed: number)
+      var random = SeededGenerator(seed: number)
       var connection = try work.lab.connect()
       for turn in 0..<40 {
         let question: Question =
-          switch dice.below(10) {
-          case 0...4: .values((0..<1 + dice.below(20)).map { _ in "C_5001_AV_\(dice.below(500))" })
-          case 5...7: .history(sizes[dice.below(sizes.count)] + dice.below(3))
+          switch random.below(10) {
+          case 0...4: .values((0..<1 + random.below(20)).map { _ in "C_5001_AV_\(random.below(500))" })
+          case 5...7: .history(sizes[random.below(sizes.count)] + random.below(3))
           case 8: .set("W_\(number)", turn)
           default: Question(path: Request.alarms, body: #"{"starttime":"\#(turn)"}"#, kind: .alarms)
           }
@@ -28,7 +28,7 @@ struct WorkloadTests {
           work.compare(try connection.receive(within: 20), with: question)
           responded.add(1, ordering: .relaxed)
         }
-        switch dice.below(20) {
+        switch random.below(20) {
         case 0:  // leaves before the response
           connection.send(request).socket.reset()
           connection = try work.lab.connect()
@@ -43,14 +43,14 @@ struct WorkloadTests {
           if !connection.isClosed(within: 10) { work.note("the connection stayed open after its client had finished") }
           connection = try work.lab.connect()
         case 3...4:  // sends in two pieces
-          let cut = 1 + dice.below(request.count - 1)
+          let cut = 1 + random.below(request.count - 1)
           connection.send(Array(request[..<cut]))
-          usleep(UInt32(dice.below(20_000)))
+          usleep(UInt32(random.below(20_000)))
           connection.send(Array(request[cut...]))
           try finish(connection)
         case 5:  // reads slowly
           let reader = try work.lab.connect(receiveBuffer: 8_192).send(request)
-          usleep(UInt32(dice.below(100_000)))
+          usleep(UInt32(random.below(100_000)))
           try finish(reader)
         default:
           if number == 0, turn == 20 { work.upstream.revokeAccess() }
@@ -109,12 +109,12 @@ struct WorkloadTests {
     let (callers, width, rounds) = (6, 10, 10)
     let sources = Mutex<[String: Int]>([:])
     work.run(callers: callers) { number in
-      var dice = Dice(seed: 1_000 + number)
+      var random = SeededGenerator(seed: 1_000 + number)
       let connections = try (0..<width).map { _ in try work.lab.connect() }
       for _ in 0..<rounds {
         let questions = connections.map { _ in
           // The list with that number, which shares some codes with other lists.
-          var list = Dice(seed: dice.skewed(10_000))
+          var list = SeededGenerator(seed: random.skewed(10_000))
           return Question.values((0..<1 + list.below(12)).map { _ in "C_5001_AV_\(list.below(2_000))" })
         }
         for (connection, question) in zip(connections, questions) { connection.send(work.request(question)) }
@@ -150,10 +150,10 @@ struct WorkloadTests {
     let work = try Workload(delay: delay) { $0.routes = ["values": ["coalesce": "true", "cache": "200ms"]] }
     let question = Question.values(["C_5001_AV_0001", "C_5001_AV_0002"])
     let connections = try (0..<50).map { _ in try work.lab.connect() }
-    var dice = Dice(seed: 1)
+    var random = SeededGenerator(seed: 1)
     for _ in 0..<8 {
       if let last = work.upstream.dataCalls.last?.time {
-        let end = last + delay + life + Double(dice.below(7)) / 1000 - 0.005
+        let end = last + delay + life + Double(random.below(7)) / 1000 - 0.005
         try eventually("the response's expiry") { MonotonicTime.now >= end }
       }
       let request = work.request(question)
@@ -204,7 +204,7 @@ struct WorkloadTests {
         return
       }
       defer { isOver.add(1, ordering: .releasing) }
-      var dice = Dice(seed: number)
+      var random = SeededGenerator(seed: number)
       for value in 1...10 {
         begun.withLock { $0[number] = value }
         let response = try connection.send(work.request(.set(points[number], value))).receive(within: 20)
@@ -212,7 +212,7 @@ struct WorkloadTests {
         ended.withLock { $0[number] = value }
         try read()
         // Sometimes long enough for responses to be cached again.
-        if dice.below(3) == 0 { usleep(80_000) }
+        if random.below(3) == 0 { usleep(80_000) }
       }
     }
     #expect(try keys["cache"] == nil || work.shared("cached") > 0, "responses are cached between the writes")
@@ -227,14 +227,14 @@ struct WorkloadTests {
     let served = Atomic(0)
     let refused = Atomic(0)
     work.run(callers: 8) { number in
-      var dice = Dice(seed: number)
+      var random = SeededGenerator(seed: number)
       let connections = try (0..<4).map { _ in try work.lab.connect() }
       for turn in 0..<8 {
         let questions = connections.indices.map { index in
-          switch dice.below(4) {
-          case 0: Question.history(1 + dice.below(30_000))
+          switch random.below(4) {
+          case 0: Question.history(1 + random.below(30_000))
           case 1: Question.set("W_\(number)_\(index)", turn)
-          default: Question.values(["C_5001_AV_\(dice.below(500))"])
+          default: Question.values(["C_5001_AV_\(random.below(500))"])
           }
         }
         for (connection, question) in zip(connections, questions) { connection.send(work.request(question)) }

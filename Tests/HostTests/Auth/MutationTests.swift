@@ -1,4 +1,5 @@
 import AdapterAPI
+import TestSupport
 import Testing
 
 @testable import Host
@@ -7,7 +8,7 @@ import Testing
 @Suite struct MutationTests {
   @Test(arguments: [false, true])
   func `a mutated token text is never accepted`(cached: Bool) {
-    var random = Seeded(state: 42)
+    var random = SeededGenerator(seed: 42)
     let verifier = verifier(cache: cached ? 100 : 0)
     let good = Array("Bearer \(token(claims: #"{"sub":"Zo\u00eb","role":["a","b"],"nbf":1,"exp":1700003600}"#))".utf8)
     #expect(verifier.check(header: good).principal != nil)
@@ -25,7 +26,7 @@ import Testing
   }
 
   @Test func `mutated header and claims with a good signature never crash, and accepted ones have a future 'exp'`() {
-    var random = Seeded(state: 7)
+    var random = SeededGenerator(seed: 7)
     let verifier = verifier(issuer: "i", audience: "a", cache: 50)
     let header = Array(#"{"alg":"HS256","typ":"JWT","kid":"k","x":[1,{"y":null}]}"#.utf8)
     let claims = Array(
@@ -47,7 +48,7 @@ import Testing
   }
 
   @Test func `random bytes are refused`() {
-    var random = Seeded(state: 99)
+    var random = SeededGenerator(seed: 99)
     let verifier = verifier()
     for _ in 0..<5000 {
       let noise = (0..<Int.random(in: 0..<300, using: &random)).map { _ in
@@ -60,7 +61,7 @@ import Testing
     }
   }
 
-  private func mutate(_ bytes: inout [UInt8], from start: Int, _ random: inout Seeded) {
+  private func mutate(_ bytes: inout [UInt8], from start: Int, _ random: inout SeededGenerator) {
     guard bytes.count > start else { return }
     let index = Int.random(in: start..<bytes.count, using: &random)
     let alphabet = Array("ABab01-_.=+/ \"{}[]:,\\".utf8)

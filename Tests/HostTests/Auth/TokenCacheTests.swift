@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Host
@@ -99,7 +100,7 @@ import Testing
 
   @Test(arguments: [1, 2, 3] as [UInt64])
   func `a cache agrees with a dictionary over random insertions and removals`(seed: UInt64) {
-    var random = Seeded(state: seed)
+    var random = SeededGenerator(seed: seed)
     var cache = TokenCache(capacity: 50)
     var model: [[UInt8]: Int64] = [:]
     for _ in 0..<5000 {
@@ -149,17 +150,5 @@ import Testing
     #expect(verifier().check(old).principal != nil)
     let second = verifier([secretKey(.HS256, "another-secret-another-secret-another")])
     #expect(second.check(old).refusal == .signature)
-  }
-}
-
-/// A deterministic generator (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-    return z ^ z >> 31
   }
 }

@@ -1,10 +1,11 @@
+import TestSupport
 import Testing
 
 @testable import Host
 
 @Suite struct TimerHeapTests {
   @Test func `TimerHeap pops the entries of a sorted list, for any order of pushes and pops`() {
-    var random = Seeded(state: 7)
+    var random = SeededGenerator(seed: 7)
     for round in 0..<200 {
       var heap = TimerHeap()
       var model: [Int64] = []

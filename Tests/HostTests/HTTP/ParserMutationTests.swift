@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Host
@@ -11,7 +12,7 @@ private let parts: [[UInt8]] = [
   "ffffffffffffffff",
 ].map { Array($0.utf8) }
 
-private func mutated(_ seed: [UInt8], _ random: inout Seeded) -> [UInt8] {
+private func mutated(_ seed: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
   var bytes = seed
   for _ in 0..<Int.random(in: 1...4, using: &random) {
     let at = Int.random(in: 0...bytes.count, using: &random)
@@ -28,7 +29,7 @@ private func mutated(_ seed: [UInt8], _ random: inout Seeded) -> [UInt8] {
 
 /// Returns 400 random changes of the texts.
 private func mutants(of texts: [String], seed: UInt64) -> [[UInt8]] {
-  var random = Seeded(state: seed)
+  var random = SeededGenerator(seed: seed)
   return (0..<400).map { mutated(Array(texts[$0 % texts.count].utf8), &random) }
 }
 

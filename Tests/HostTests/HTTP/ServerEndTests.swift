@@ -264,7 +264,7 @@ import Testing
       guard path == "/stream" else { return exchange.respond("ok") }
       await exchange.respond(ScriptedBody(20, size: 30_000))
     }) { rig in
-      var random = Seeded(state: 3)
+      var random = SeededGenerator(seed: 3)
       var clients: [TestSocket] = []
       for _ in 0..<100 {
         let client = try await rig.connect(buffers: 4096)

@@ -126,7 +126,7 @@ import Testing
       await withTaskGroup(of: Void.self) { tasks in
         for worker in 0..<24 {
           tasks.addTask {
-            var random = Seeded(state: UInt64(worker + 1))
+            var random = SeededGenerator(seed: worker + 1)
             for _ in 0..<30 {
               let kind = Int.random(in: 0..<6, using: &random)
               var request = HTTPRequest(.post, "/\(kind)")

@@ -60,7 +60,7 @@ struct CallBudgetTests {
 
   @Test func `no interval of a minute has more calls than the limit, wherever it begins`() {
     for seed in 1...30 {
-      var random = Seeded(state: UInt64(seed))
+      var random = SeededGenerator(seed: seed)
       let limit = Int.random(in: 1...40, using: &random)
       var budget = Self.minute(limit)
       var now = Self.start

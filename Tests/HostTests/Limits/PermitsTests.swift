@@ -196,7 +196,7 @@ import Testing
       await withTaskGroup(of: Void.self) { tasks in
         for worker in 0..<64 {
           tasks.addTask {
-            var random = Seeded(state: UInt64(worker + 1))
+            var random = SeededGenerator(seed: worker + 1)
             for _ in 0..<60 {
               let priority = Priority.allCases.randomElement(using: &random)!
               let pauses = Int.random(in: 0..<3, using: &random)

@@ -46,7 +46,7 @@ struct PriorityQueueTests {
 
   @Test func `random operations have the same results as on plain lists`() {
     for seed in 1...40 {
-      var random = Seeded(state: UInt64(seed))
+      var random = SeededGenerator(seed: seed)
       var queue = PriorityQueue<Int>()
       var lists: [[(number: Int, ticket: PriorityQueue<Int>.Ticket)]] = [[], [], []]
       for number in 0..<400 {

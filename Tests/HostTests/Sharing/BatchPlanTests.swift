@@ -1,5 +1,6 @@
 import AdapterAPI
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
@@ -61,7 +62,7 @@ import Testing
 
   private static let pool = (0..<24).map { ["C_\($0)_AV", "é\($0)", "日\($0)/x", "😀 \($0)"][$0 % 4] }
 
-  private func callers(_ random: inout SeededNumbers) -> [[String]] {
+  private func callers(_ random: inout SeededGenerator) -> [[String]] {
     (0..<Int.random(in: 1...10, using: &random)).map { _ in
       Array(Self.pool.shuffled(using: &random).prefix(Int.random(in: 1...8, using: &random)))
     }
@@ -69,7 +70,7 @@ import Testing
 
   @Test func `a share is the response that the request would have got unmerged`() throws {
     for seed in 0..<3000 {
-      var random = SeededNumbers(UInt64(seed))
+      var random = SeededGenerator(seed: seed)
       let callers = callers(&random)
       let model = ModelUpstream(random: &random, pool: Self.pool)
       let run = try Run(model, callers)
@@ -90,7 +91,7 @@ import Testing
 
   @Test func `only requests for a rejected code see the rejection, within the bound of calls`() throws {
     for seed in 0..<3000 {
-      var random = SeededNumbers(UInt64(seed) + 1_000_000)
+      var random = SeededGenerator(seed: seed + 1_000_000)
       let callers = callers(&random)
       var model = ModelUpstream(random: &random, pool: Self.pool)
       model.rejected = Set(callers.joined().shuffled(using: &random).prefix(Int.random(in: 1...3, using: &random)))

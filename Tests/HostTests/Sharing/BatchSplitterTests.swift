@@ -1,4 +1,5 @@
 import AdapterAPI
+import TestSupport
 import Testing
 
 @testable import Host
@@ -88,7 +89,7 @@ import Testing
     let text = Array(
       #" {"code":200,"msg":"\u00e9","ResultPointObjArr":[{"pointId":"a","v":[1,{}]} , {"pointId":"\u0062"}],"errors":[]}"#
         .utf8)
-    var random = SeededNumbers(5)
+    var random = SeededGenerator(seed: 5)
     var accepted = 0
     for _ in 0..<20_000 {
       var changed = text

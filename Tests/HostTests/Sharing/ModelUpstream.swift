@@ -1,19 +1,7 @@
 import AdapterAPI
+import TestSupport
 
 @testable import Host
-
-/// Random numbers from a seed, so that a failed case can be repeated.
-struct SeededNumbers: RandomNumberGenerator {
-  private var state: UInt64
-  init(_ seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1 }
-
-  mutating func next() -> UInt64 {
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return state &* 0x2545_f491_4f6c_dd1d
-  }
-}
 
 /// An upstream in memory, whose responses to a list of codes use all that JSON allows.
 struct ModelUpstream {
@@ -49,8 +37,8 @@ struct ModelUpstream {
     #"{"a":{"pointId":"x"}}"#, #""a\"],[{\\""#, #""\ud83d""#,
   ]
 
-  init(random: inout SeededNumbers, pool: [String]) {
-    func some(_ share: Int, _ random: inout SeededNumbers) -> Set<String> {
+  init(random: inout SeededGenerator, pool: [String]) {
+    func some(_ share: Int, _ random: inout SeededGenerator) -> Set<String> {
       Set(pool.filter { _ in Int.random(in: 0..<100, using: &random) < share })
     }
     missing = some(10, &random)

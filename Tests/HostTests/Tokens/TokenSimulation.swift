@@ -1,4 +1,5 @@
 import AdapterAPI
+import TestSupport
 
 @testable import Host
 
@@ -38,7 +39,7 @@ final class TokenSimulation {
   private(set) var interruptions = 0
 
   private(set) var now = Instant(nanoseconds: 1_000_000_000_000)
-  var random: Seeded
+  var random: SeededGenerator
   private var events: [(at: Instant, number: Int, body: () -> Void)] = []
   private var eventNumber = 0
   var lastID: TokenWaiters.ID = 0
@@ -47,7 +48,7 @@ final class TokenSimulation {
   init(seed: UInt64, trouble: Trouble, sharing: StoreSharing = .network, processes count: Int = 3) {
     self.trouble = trouble
     self.sharing = sharing
-    random = Seeded(state: seed)
+    random = SeededGenerator(seed: seed)
     for number in 1...count {
       processes.append(Process(number: number, state: newState()))
       after(0...300) { self.start(self.processes[number - 1]) }
@@ -59,7 +60,7 @@ final class TokenSimulation {
 
   private func newState() -> TokenState {
     // From the seed, so that a failure can be repeated.
-    let spread = Double(random.number(0...1000)) / 1000
+    let spread = Double(random.below(1001)) / 1000
     let timing = TokenTiming(window: .seconds(300), exchangeTimeout: .seconds(5)) { $0 * spread }
     return TokenState(timing: timing, sharing: sharing)
   }
@@ -78,7 +79,7 @@ final class TokenSimulation {
 
   /// Runs `body` after a random number of milliseconds in the range.
   func after(_ milliseconds: ClosedRange<Int>, _ body: @escaping () -> Void) {
-    at(now + .milliseconds(random.number(milliseconds)), body)
+    at(now + .milliseconds(Int.random(in: milliseconds, using: &random)), body)
   }
 
   private func at(_ instant: Instant, _ body: @escaping () -> Void) {
@@ -101,8 +102,8 @@ final class TokenSimulation {
   private func makeOneTrouble() {
     let kinds = [Trouble.freezes, .kills, .outages, .hangs].filter { trouble.contains($0) }
     guard !kinds.isEmpty else { return }
-    let process = processes[random.number(0...processes.count - 1)]
-    switch kinds[random.number(0...kinds.count - 1)] {
+    let process = processes[random.below(processes.count)]
+    switch kinds[random.below(kinds.count)] {
     case .freezes where process.isAlive && !process.isFrozen:
       interruptions += 1
       process.isFrozen = true
@@ -147,7 +148,7 @@ final class TokenSimulation {
     let inbox = process.inbox
     process.inbox.removeAll()
     // A real process may handle its alarm or its messages first.
-    let alarmFirst = random.number(0...1) == 0
+    let alarmFirst = random.below(2) == 0
     if alarmFirst { tick(process) }
     for body in inbox { body(process) }
     if !alarmFirst { tick(process) }
@@ -248,7 +249,7 @@ final class TokenSimulation {
   }
 
   private func announce(_ pair: StoredPair, by sender: Process) {
-    for process in processes where process.isAlive && random.number(1...10) <= 8 {
+    for process in processes where process.isAlive && random.below(10) < 8 {
       let life = process.life
       after(0...20) { self.deliver(process, life) { $0.state.noticed(pair.version, at: self.time) } }
     }
@@ -272,7 +273,7 @@ final class TokenSimulation {
         return after(250...250) { arrive(patience: patience - 1) }
       }
       let value = work(&store)
-      let isLost = !isCalm && trouble.contains(.lostResponses) && random.number(1...10) == 1
+      let isLost = !isCalm && trouble.contains(.lostResponses) && random.below(10) == 0
       if isLost { store.lastTrouble = now }
       respond(isLost ? .failure(error) : .success(value))
     }

@@ -106,7 +106,3 @@ struct SimulatedUpstream {
 
   func isGood(_ token: Token, at now: Instant) -> Bool { ends[token.access].map { $0 > now } ?? false }
 }
-
-extension Seeded {
-  mutating func number(_ range: ClosedRange<Int>) -> Int { range.lowerBound + Int(next() % UInt64(range.count)) }
-}
