@@ -49,7 +49,8 @@ let package = Package(
     ]
     + vendors.map {
       .testTarget(
-        name: "\($0)Tests", dependencies: [.target(name: $0), "AdapterAPI", "AdapterTestKit"], swiftSettings: settings)
+        name: "\($0)Tests", dependencies: [.target(name: $0), "AdapterAPI", "AdapterTestKit", "TestSupport"],
+        swiftSettings: settings)
     }
     + [
       .testTarget(

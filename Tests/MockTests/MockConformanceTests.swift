@@ -1,6 +1,7 @@
 import AdapterAPI
 import AdapterTestKit
 import Mock
+import TestSupport
 import Testing
 
 @Suite("Mock: conformance")
@@ -54,7 +55,7 @@ struct MockCircumstancesTests {
   @Test func `cancelling the task ends the latency`() async throws {
     let house = try House([("latency", "1s")])
     let task = Task { await house.refreshError(nil) }
-    while house.clock.sleepers == 0 { await Task.yield() }
+    try #require(await eventually { house.clock.sleepers > 0 }, "the call waits for its latency")
     task.cancel()
     #expect(await task.value?.code == .cancelled)
   }

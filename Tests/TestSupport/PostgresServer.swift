@@ -133,21 +133,26 @@ public final class PostgresServer: Sendable {
 
   /// Waits until the eighth line of postmaster.pid is "ready", as pg_ctl does.
   private func waitUntilReady(_ pid: pid_t) throws {
-    for _ in 0..<6000 {
-      let lines =
-        (try? String(contentsOfFile: "\(data)/postmaster.pid", encoding: .utf8))?
-        .split(separator: "\n", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) } ?? []
-      if lines.count >= 8, lines[0] == "\(pid)", lines[7] == "ready" { return }
-      if let status = Command.statusIfEnded(pid) {
-        let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-        if text.contains("Address already in use") { throw PortTaken() }
-        throw Command.Failure("PostgreSQL ended at its start, status \(status): \(text.suffix(2000))")
-      }
-      usleep(5000)
+    do {
+      try eventually("PostgreSQL's start", within: 30) { try isReady(pid) }
+    } catch let error as NotInTime {
+      kill(pid, SIGQUIT)
+      _ = Command.wait(for: pid)
+      throw error
     }
-    kill(pid, SIGQUIT)
-    _ = Command.wait(for: pid)
-    throw Command.Failure("PostgreSQL was not ready within 30 seconds")
+  }
+
+  private func isReady(_ pid: pid_t) throws -> Bool {
+    let lines =
+      (try? String(contentsOfFile: "\(data)/postmaster.pid", encoding: .utf8))?
+      .split(separator: "\n", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) } ?? []
+    if lines.count >= 8, lines[0] == "\(pid)", lines[7] == "ready" { return true }
+    if let status = Command.statusIfEnded(pid) {
+      let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+      if text.contains("Address already in use") { throw PortTaken() }
+      throw Command.Failure("PostgreSQL ended at its start, status \(status): \(text.suffix(2000))")
+    }
+    return false
   }
 
   /// A port below the range that the kernel assigns to clients, so that it is still free when the server starts again.

@@ -32,10 +32,14 @@ import Testing
     }
     try server.start()
     // Without restarting the gateway's side.
-    try await until {
-      await storeError { try await database.rows(Self.ping, [], .tokens) } == nil
-    }
-    try await until { await storeError { try await database.rows(Self.ping) } == nil }
+    try #require(
+      await eventually {
+        await storeError { try await database.rows(Self.ping, [], .tokens) } == nil
+      }, "the token queue works again")
+    try #require(
+      await eventually {
+        await storeError { try await database.rows(Self.ping) } == nil
+      }, "the other queue works again")
     await database.close()
   }
 
@@ -48,9 +52,10 @@ import Testing
     #expect(first?.code == .unavailable)
     // Until the frozen connection is given up, callers wait for it. Afterwards they fail at once, except for one at a
     // time that tries to connect.
-    try await until {
-      await storeError { try await database.rows(Self.ping, [], .tokens) } != nil
-    }
+    try #require(
+      await eventually {
+        await storeError { try await database.rows(Self.ping, [], .tokens) } != nil
+      }, "the frozen connection is given up")
     let probe = Task {
       await storeError { try await database.rows(Self.ping, [], .tokens, limit: .seconds(60)) }
     }
@@ -60,9 +65,10 @@ import Testing
     }
     _ = await probe.value
     server.thaw()
-    try await until {
-      await storeError { try await database.rows(Self.ping, [], .tokens) } == nil
-    }
+    try #require(
+      await eventually {
+        await storeError { try await database.rows(Self.ping, [], .tokens) } == nil
+      }, "the token queue works again")
     await database.close()
   }
 
@@ -72,12 +78,13 @@ import Testing
       let sleep = "SELECT pg_sleep(600)"
       let error = await storeError { try await database.rows(sleep, [], .tokens, limit: .milliseconds(300)) }
       #expect(error?.code == .unavailable)
-      try await until {
-        let running = try PostgresServer.shared().sql(
-          "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' "
-            + "AND pid <> pg_backend_pid() AND datname = current_database()", database: url)
-        return running == "0"
-      }
+      try #require(
+        try await eventually {
+          let running = try PostgresServer.shared().sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' "
+              + "AND pid <> pg_backend_pid() AND datname = current_database()", database: url)
+          return running == "0"
+        }, "the statement has ended")
       #expect(try await database.rows("SELECT pg_backend_pid()", [], .tokens).first?.text(0) == pid)
     }
   }
@@ -126,9 +133,10 @@ import Testing
         }
       }
       let running = asleep.replacing("count(pg_cancel_backend(pid))", with: "count(*)").replacing("$1", with: "'end'")
-      try await until {
-        try ended.count > 0 || PostgresServer.shared().sql(running, database: url) == "3"
-      }
+      try #require(
+        try await eventually {
+          try ended.count > 0 || PostgresServer.shared().sql(running, database: url) == "3"
+        }, "three statements run")
       #expect(ended.all == [])
       try await database.rows(Self.ping, [], .tokens)
       let late = await storeError { try await database.rows(Self.ping, limit: .milliseconds(200)) }
@@ -142,7 +150,7 @@ import Testing
           return error
         }
       }
-      try await until { refused.count >= 6 }
+      try #require(await eventually { refused.count >= 6 }, "six callers are refused")
       #expect(try await database.rows(asleep, [.text("end")], .tokens).first?.integer(0) == 3)
       for sleeper in sleepers { #expect(await sleeper.value?.code == .unavailable) }
       var answers: [StoreError?] = []
@@ -165,7 +173,7 @@ import Testing
         try session.run("INSERT INTO notes VALUES ('kept')")
       }
     }
-    try await until { isRunning.withLock { $0 } }
+    try #require(await eventually { isRunning.withLock { $0 } }, "the work has begun")
     await database.close()
     try await work.value
     #expect(try server.sql("SELECT text FROM notes", database: "test1") == "kept")
@@ -209,10 +217,11 @@ import Testing
       await other.close()
     }
     await database.close()
-    try await until { Self.sockets(to: server.port) == 0 }
-    try await until {
-      try server.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = 'test1'", database: "postgres") == "0"
-    }
+    try #require(await eventually { Self.sockets(to: server.port) == 0 }, "all connections have ended")
+    try #require(
+      try await eventually {
+        try server.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = 'test1'", database: "postgres") == "0"
+      }, "all sessions have ended")
   }
 
   /// Returns the number of this process's open connections to a local port.

@@ -54,14 +54,15 @@ import Testing
     let other = PostgresDatabase(url, schema: "other")
     for turn in 1...2 {
       // Repeated until it arrives, because the time at which the listener connects is unknown.
-      try await until {
-        let elsewhere = TokenKey(adapter: "elsewhere\(turn)", upstream: "u")
-        _ = try await Store(other).save(storedToken(1), elsewhere, holder: "o", replacing: nil)
-        try await database.rows(
-          "SELECT pg_notify('\(TokenTable.channel)', t) FROM unnest(ARRAY['public bad', 'x', 'public a b 1']) t")
-        try await database.rows("SELECT pg_notify('\(TokenTable.channel)', 'public main \(turn)')")
-        return heard.withLock { $0.contains("main \(turn)") }
-      }
+      try #require(
+        try await eventually {
+          let elsewhere = TokenKey(adapter: "elsewhere\(turn)", upstream: "u")
+          _ = try await Store(other).save(storedToken(1), elsewhere, holder: "o", replacing: nil)
+          try await database.rows(
+            "SELECT pg_notify('\(TokenTable.channel)', t) FROM unnest(ARRAY['public bad', 'x', 'public a b 1']) t")
+          try await database.rows("SELECT pg_notify('\(TokenTable.channel)', 'public main \(turn)')")
+          return heard.withLock { $0.contains("main \(turn)") }
+        }, "the notification of turn \(turn) arrives")
       server.stop(turn == 1 ? .fast : .immediate)
       try server.start()
     }
@@ -79,10 +80,11 @@ import Testing
     database.onTokenChange { adapter, version in heard.withLock { $0[adapter] = version } }
     let key = TokenKey(adapter: "main", upstream: "u")
     var last: StoredPair?
-    try await until {
-      last = try await writer.save(storedToken(1), key, holder: "me", replacing: last).savedPair ?? last
-      return heard.withLock { $0["main"] } != nil
-    }
+    try #require(
+      try await eventually {
+        last = try await writer.save(storedToken(1), key, holder: "me", replacing: last).savedPair ?? last
+        return heard.withLock { $0["main"] } != nil
+      }, "the notification of a saved token arrives")
     await database.close()
     await writer.close()
   }

@@ -19,8 +19,3 @@ func withPostgres(_ body: (PostgresDatabase, _ url: String) async throws -> Void
   try await body(database, url)
   await database.close()
 }
-
-/// Repeats until the condition is true or the test's time limit ends.
-func until(_ condition: () async throws -> Bool) async throws {
-  while !(try await condition()) { try await Task.sleep(for: .milliseconds(20)) }
-}

@@ -91,7 +91,8 @@ import Testing
     _ = try await concurrently(databases) { try await $0.open() }
     #expect(try sql("SELECT count(*) FROM pointgate.schema_migrations") == "4")
     #expect(try await databases[0].pendingMigrations().isEmpty)
-    try await until { await storeError { try await careful.open() } == nil }
+    try #require(
+      await eventually { await storeError { try await careful.open() } == nil }, "it opens once the tables are there")
     for database in databases + [careful] { await database.close() }
   }
 

@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Synchronization
+import TestSupport
 import Testing
 
 @testable import Host
@@ -97,18 +97,18 @@ import Testing
   @Test(.timeLimit(.minutes(1))) func `the queues do not wait for each other`() async throws {
     for database in [database(), SQLiteDatabase.inMemory()] {
       try await database.open()
-      let busy = Flag()
-      let done = Flag()
+      let busy = Collected<Bool>()
+      let done = ThreadSignal()
       async let long: Void = database.transaction(.catalogue, .reading, limit: .seconds(30)) {
         (session) throws(StoreError) in
         _ = try session.query("SELECT 1")
-        busy.raise()
+        busy.add(true)
         // Occupies its thread, like a long query, until the other queue has done its work.
-        while !done.isRaised { usleep(1000) }
+        done.wait(atMost: .seconds(30))
       }
-      while !busy.isRaised { await Task.yield() }
+      try #require(await eventually { busy.count == 1 }, "the transaction has begun")
       _ = try await Store(database).save(storedToken(1), .main, holder: "me", replacing: nil)
-      done.raise()
+      done.signal()
       try await long
     }
   }
@@ -160,11 +160,4 @@ import Testing
 /// setfsuid(2), which affects the calling thread and the threads that it creates.
 private func setFileUser() -> (@convention(c) (uid_t) -> Int32)? {
   dlsym(nil, "setfsuid").map { unsafeBitCast($0, to: (@convention(c) (uid_t) -> Int32).self) }
-}
-
-/// A flag that one thread raises and another reads.
-private final class Flag: Sendable {
-  private let value = Mutex(false)
-  var isRaised: Bool { value.withLock { $0 } }
-  func raise() { value.withLock { $0 = true } }
 }

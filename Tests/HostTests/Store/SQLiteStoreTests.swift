@@ -1,6 +1,7 @@
 import AdapterAPI
 import CSQLite
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Host
@@ -198,7 +199,7 @@ import Testing
     #expect(threads.count == 1)
     worker = nil
     // The thread may still be leaving its last job.
-    while gone != nil { await Task.yield() }
+    #expect(await eventually { gone == nil })
   }
 }
 

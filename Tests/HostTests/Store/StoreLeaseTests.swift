@@ -230,11 +230,9 @@ import Testing
 
   /// Claims repeatedly until the present lease has expired.
   private func granted(_ store: Store, _ key: TokenKey, holder: String, seen: StoredPair?) async throws {
-    let deadline = ContinuousClock.now + .seconds(20)
-    while ContinuousClock.now < deadline {
-      if try await store.claim(key, holder: holder, seen: seen, for: long) == .granted { return }
-      await Task.yield()
-    }
-    Issue.record("the lease never ended")
+    try #require(
+      try await eventually {
+        try await store.claim(key, holder: holder, seen: seen, for: long) == .granted
+      }, "the lease ends")
   }
 }
