@@ -9,7 +9,7 @@ struct AdminTests {
   init() throws { lab = try Lab() }
 
   /// Waits for this status in /readyz and returns the response.
-  private func readyz(_ status: String) throws -> Response {
+  private func readyz(_ status: String) throws -> TestMessage {
     try firstValue(status) {
       let response = try lab.ask("/readyz")
       return response.json?["status"] as? String == status ? response : nil

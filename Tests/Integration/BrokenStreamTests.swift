@@ -26,7 +26,7 @@ struct BrokenStreamTests {
   private func isCut(_ connection: RawConnection, within seconds: Double = 15) throws -> Bool {
     do {
       return try connection.receive(within: seconds).status == 502
-    } catch RawConnection.Trouble.closed {
+    } catch MessageError.closed {
       return true
     }
   }

@@ -7,7 +7,7 @@ struct BudgetTests {
   private static let set = Request.make("POST", Request.set, body: Request.setBody)
 
   /// - Parameter wait: the seconds in `Retry-After`.
-  private static func expectRefused(_ response: Response, wait: ClosedRange<Int> = 1...61) {
+  private static func expectRefused(_ response: TestMessage, wait: ClosedRange<Int> = 1...61) {
     #expect(response.outcome == "503 budget_spent")
     #expect(response["Retry-After"].flatMap { Int($0) }.map { wait.contains($0) } == true)
   }

@@ -94,10 +94,7 @@ struct ConnectionTests {
     let connection = try lab.connect().send(Request.make(body: String(repeating: line, count: 3000), token: nil))
     #expect(try connection.receive().status == 401)
     // Either the gateway has read the body and serves the next request, or it has closed the connection.
-    if !connection.isClosed(within: 0.5) {
-      Issue.record("bytes came after the 401")
-    } else if !connection.isAtEnd {
-      #expect(try connection.send(Request.make()).receive().status == 200)
-    }
+    if connection.isClosed(within: 0.5) { return }
+    #expect(try connection.send(Request.make()).receive().status == 200)
   }
 }

@@ -70,7 +70,7 @@ struct LifecycleTests {
     let lab = try Lab().withToken()
     let connection = try lab.begin(.delay(2))
     lab.gateway.signal(SIGTERM)
-    let response = try firstValue("503 of /readyz") { () -> Response? in
+    let response = try firstValue("503 of /readyz") { () -> TestMessage? in
       let response = try lab.ask("/readyz")
       return response.status == 503 ? response : nil
     }

@@ -29,7 +29,7 @@ struct StoreAwayTests {
       #expect(try lab.metric("gateway_store_up") == 1)
     }
 
-    func objects() throws -> Response { try lab.get(Request.objects) }
+    func objects() throws -> TestMessage { try lab.get(Request.objects) }
 
     /// Expects that `run` ends with this status and prints nothing on stdout, and returns its log.
     func failedRun(_ status: Int32) throws -> String {

@@ -1,10 +1,10 @@
 import Foundation
+import Synchronization
 
 /// A TCP socket on the loopback interface: a client, an upstream's side of a connection, or a listener. Every call
 /// blocks its thread, and returns within a deadline. Closed with the object.
 ///
-/// `@unchecked Sendable`: `fd` never changes. `rest` belongs to the thread that reads, and `isOpen` to the thread that
-/// closes; another thread calls `shutDown` only.
+/// `@unchecked Sendable`: `rest` belongs to the thread that reads.
 public final class TestSocket: @unchecked Sendable {
   public enum End: Equatable, Sendable {
     case finished
@@ -23,8 +23,9 @@ public final class TestSocket: @unchecked Sendable {
 
   public let fd: Int32
   /// Bytes that have been received and not been taken yet.
-  private var rest: [UInt8] = []
-  private var isOpen = true
+  private(set) var rest: ArraySlice<UInt8> = []
+  /// Locked while the descriptor is closed or shut down, so that neither happens to one that the kernel has reused.
+  private let opened = Mutex(true)
 
   public init(fd: Int32) {
     self.fd = fd
@@ -110,8 +111,15 @@ public final class TestSocket: @unchecked Sendable {
     finish()
   }
 
-  /// Ends both directions and wakes a thread that waits on the socket.
-  public func shutDown() { shutdown(fd, Int32(SHUT_RDWR)) }
+  /// Whether this side has not closed the socket.
+  public var isOpen: Bool { opened.withLock { $0 } }
+
+  /// Ends both directions and wakes a thread that waits on the socket. Any thread may call it.
+  public func shutDown() {
+    opened.withLock { isOpen in
+      if isOpen { shutdown(fd, Int32(SHUT_RDWR)) }
+    }
+  }
 
   /// Closes with RST instead of FIN.
   public func reset() {
@@ -121,8 +129,10 @@ public final class TestSocket: @unchecked Sendable {
   }
 
   public func close() {
-    if isOpen { Glibc.close(fd) }
-    isOpen = false
+    opened.withLock { isOpen in
+      if isOpen { Glibc.close(fd) }
+      isOpen = false
+    }
   }
 
   // MARK: Receiving
@@ -130,9 +140,21 @@ public final class TestSocket: @unchecked Sendable {
   /// Returns bytes that have arrived; empty at the end or on a reset; nil when nothing arrives until the deadline.
   public func receive(until deadline: Double) -> [UInt8]? {
     let end = rest.isEmpty ? fill(until: deadline) : nil
-    if end == .nothing { return nil }
-    defer { rest = [] }
-    return rest
+    return end == .nothing ? nil : take(rest.count)
+  }
+
+  /// Receives that many bytes and passes them on piece by piece.
+  ///
+  /// - Throws: `MessageError`.
+  public func receive(_ count: Int, within seconds: Double, _ piece: (ArraySlice<UInt8>) -> Void) throws {
+    let deadline = MonotonicTime.now + seconds
+    var left = count
+    while left > 0 {
+      if rest.isEmpty { try more(until: deadline) }
+      let bytes = take(min(left, rest.count))
+      piece(bytes[...])
+      left -= bytes.count
+    }
   }
 
   /// Whether there is something to read within the time, the end included.
@@ -152,8 +174,7 @@ public final class TestSocket: @unchecked Sendable {
   public func receiveAll() -> (text: String, end: End) {
     while true {
       if let end = fill() {
-        defer { rest = [] }
-        return (String(decoding: rest, as: UTF8.self), end)
+        return (String(decoding: take(rest.count), as: UTF8.self), end)
       }
     }
   }
@@ -161,25 +182,23 @@ public final class TestSocket: @unchecked Sendable {
   /// Returns that many bytes, fewer at the end.
   public func receive(_ count: Int) -> [UInt8] {
     while rest.count < count, fill() == nil {}
-    let taken = Array(rest.prefix(count))
-    rest.removeFirst(taken.count)
-    return taken
+    return take(min(count, rest.count))
   }
 
-  /// Returns everything up to an empty line, that line included; nil when the peer ended before.
-  public func receiveHead() -> String? {
-    var searched = 0
-    while true {
-      if let end = rest[searched...].firstRange(of: [0x0D, 0x0A, 0x0D, 0x0A]) {
-        return String(decoding: receive(end.upperBound), as: UTF8.self)
-      }
-      searched = max(rest.count - 3, 0)
-      if fill() != nil { return nil }
-    }
+  /// Removes that many bytes from `rest` and returns them.
+  func take(_ count: Int) -> [UInt8] {
+    defer { rest = rest.dropFirst(count) }
+    return Array(rest.prefix(count))
+  }
+
+  /// Waits for further bytes.
+  func more(until deadline: Double) throws {
+    guard let end = fill(until: deadline) else { return }
+    throw end == .nothing ? MessageError.timeout : .closed
   }
 
   /// Appends what arrives next to `rest`. Returns the end instead, when it is reached.
-  private func fill(until deadline: Double = MonotonicTime.now + patience) -> End? {
+  func fill(until deadline: Double = MonotonicTime.now + patience) -> End? {
     let limit = 262_144
     while true {
       guard wait(for: Int16(POLLIN), until: deadline) else { return .nothing }
@@ -189,7 +208,7 @@ public final class TestSocket: @unchecked Sendable {
         count = max(result, 0)
       }
       if result > 0 {
-        if rest.isEmpty { rest = bytes } else { rest += bytes }
+        if rest.isEmpty { rest = bytes[...] } else { rest += bytes }
         return nil
       }
       if result == 0 { return .finished }

@@ -43,7 +43,7 @@ final class TestUpstream: Sendable {
 
   /// Reads a request. Returns nil at the end of the connection.
   func takeRequest(_ socket: TestSocket) -> TestMessage? {
-    guard let request = socket.receiveMessage() else { return nil }
+    guard let request = try? socket.receiveRequest(until: MonotonicTime.now + TestSocket.patience) else { return nil }
     requests.add(request.head + request.text)
     return request
   }

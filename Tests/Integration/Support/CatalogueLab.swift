@@ -16,19 +16,19 @@ struct CatalogueLab {
     lab = try Lab(configuration, environment: url.map { ["DATABASE_URL": $0] } ?? [:])
   }
 
-  func get(_ path: String, token: String? = JWT.caller()) throws -> Response { try lab.get(path, token: token) }
+  func get(_ path: String, token: String? = JWT.caller()) throws -> TestMessage { try lab.get(path, token: token) }
 
   func send(
     _ method: String, _ path: String, _ body: String?, token: String? = JWT.caller(),
     contentType: String = "application/json"
-  ) throws -> Response {
+  ) throws -> TestMessage {
     let request = Request.make(method, path, body: body, token: token, contentType: contentType)
     return try lab.call(request, to: method, within: 30)
   }
 
-  func post(_ body: String, to path: String = Request.objects) throws -> Response { try send("POST", path, body) }
+  func post(_ body: String, to path: String = Request.objects) throws -> TestMessage { try send("POST", path, body) }
 
-  func importing(_ body: String, contentType: String = "application/json") throws -> Response {
+  func importing(_ body: String, contentType: String = "application/json") throws -> TestMessage {
     try send("POST", Request.objects + "/import", body, contentType: contentType)
   }
 
@@ -47,7 +47,7 @@ struct CatalogueLab {
   }
 }
 
-extension Response {
+extension TestMessage {
   /// The objects of a body that is an array.
   var list: [[String: Any]] { (try? JSONSerialization.jsonObject(with: Data(body))) as? [[String: Any]] ?? [] }
 

@@ -27,7 +27,7 @@ final class Crowd: Sendable {
           do {
             try call(lab, connectionsPerThread, isPatient: isPatient)
           } catch {
-            guard isPatient, error as? RawConnection.Trouble == .closed || error is TestSocket.Failure else {
+            guard isPatient, error as? MessageError == .closed || error is TestSocket.Failure else {
               return state.withLock { $0.failures.append("\(error)") }
             }
             usleep(5000)
@@ -72,7 +72,7 @@ final class Crowd: Sendable {
     try eventually("\(count) more responses", within: seconds) { responses >= goal || !failures.isEmpty }
   }
 
-  private func note(_ response: Response, isPatient: Bool) {
+  private func note(_ response: TestMessage, isPatient: Bool) {
     state.withLock { state in
       let mayRefuse = isPatient && response.status == 503 && response["Retry-After"] != nil
       if response.status != 200, !mayRefuse { state.failures.append("\(response.status) \(response.text)") }

@@ -42,13 +42,13 @@ final class Lab: Sendable {
 
   /// Sends a request on a new connection and returns the response.
   func call(_ request: [UInt8] = Request.make(), to method: String = "POST", within seconds: Double = 8) throws
-    -> Response
+    -> TestMessage
   {
     try living { try connect() }.send(request).receive(to: method, within: seconds)
   }
 
   /// Sends a GET with a caller's token on a new connection and returns the response.
-  func get(_ path: String, token: String? = JWT.caller()) throws -> Response {
+  func get(_ path: String, token: String? = JWT.caller()) throws -> TestMessage {
     try call(Request.make("GET", path, body: nil, token: token), to: "GET")
   }
 
@@ -85,7 +85,7 @@ final class Lab: Sendable {
   }
 
   /// Sends a GET to the admin listener.
-  func ask(_ path: String) throws -> Response {
+  func ask(_ path: String) throws -> TestMessage {
     let connection = try living { try RawConnection(port: gateway.adminPort) }
     return try connection.send("GET \(path) HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").receive(to: "GET")
   }

@@ -82,7 +82,7 @@ final class Workload: Sendable {
   func note(_ trouble: String) { troubles.withLock { $0.append(trouble) } }
 
   /// Records a failure unless the response equals the upstream's.
-  func compare(_ response: Response, with question: Question) {
+  func compare(_ response: TestMessage, with question: Question) {
     let body = expected(question)
     if response.status == PredictableUpstream.status(of: body), response.body.isSame(as: body) { return }
     note(
@@ -130,7 +130,7 @@ extension GatewayProcess {
   }
 }
 
-extension Response {
+extension TestMessage {
   /// The values of the points in a response of the upstream.
   var values: [Int] { (json?["ResultPointObjArr"] as? [[String: Any]] ?? []).map { $0["value"] as? Int ?? -1 } }
 }

@@ -3,8 +3,6 @@ import TestSupport
 
 @testable import Host
 
-typealias TestSocket = TestSupport.TestSocket
-
 extension TestSocket {
   /// Listens on a free port of the loopback interface.
   static func listen() throws -> ListeningSocket { try ListeningSocket(host: "127.0.0.1", port: 0) }
@@ -24,5 +22,14 @@ extension TestSocket {
       setsockopt(other, SOL_SOCKET, SO_SNDBUF, &sendBuffer, socklen_t(MemoryLayout<Int32>.size))
     }
     return (client, other)
+  }
+
+  /// Receives the next final response; nil when none comes, or not all of it.
+  func receiveMessage(to method: String = "GET") -> TestMessage? { try? receiveResponse(to: method) }
+
+  /// Sends a request and waits for its response.
+  func ask(_ request: String) -> TestMessage? {
+    send(request)
+    return receiveMessage()
   }
 }
