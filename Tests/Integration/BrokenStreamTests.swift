@@ -52,7 +52,7 @@ struct BrokenStreamTests {
       lab.upstream.script(
         UpstreamStep { _, peer, _ in
           _ = Self.body.send(to: peer, framing, upTo: end)
-          if framing == .close { peer.reset() }
+          if framing == .close { peer.socket.reset() }
           return false
         })
       #expect(try isCut(lab.connect().send(Self.request)))

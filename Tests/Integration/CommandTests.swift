@@ -4,16 +4,16 @@ import Testing
 
 /// The verbs other than `run`: the built binary, its streams and its exit status.
 @Suite(.blocking) struct CommandTests {
-  private let upstream: ScriptedUpstream
+  private let upstream: ScriptedWebTalk
   /// A gateway with the default configuration.
   private let program: GatewayProcess
 
   init() throws {
-    upstream = try ScriptedUpstream()
+    upstream = try ScriptedWebTalk()
     program = try Self.program(GatewayConfiguration(), upstream)
   }
 
-  private static func program(_ configuration: GatewayConfiguration, _ upstream: ScriptedUpstream?) throws
+  private static func program(_ configuration: GatewayConfiguration, _ upstream: ScriptedWebTalk?) throws
     -> GatewayProcess
   {
     try GatewayProcess(configuration.text, environment: Lab.environment(upstream))
@@ -217,9 +217,9 @@ import Testing
   }
 
   private func run(
-    _ words: [String], _ configuration: GatewayConfiguration, _ upstream: ScriptedUpstream? = nil
+    _ words: [String], _ configuration: GatewayConfiguration, _ upstream: ScriptedWebTalk? = nil
   ) throws -> (status: Int32, out: String) {
-    let upstream = try upstream ?? ScriptedUpstream()
+    let upstream = try upstream ?? ScriptedWebTalk()
     defer { withExtendedLifetime(upstream) {} }
     let environment = Lab.environment(upstream, ["DATABASE_URL": database])
     let program = try GatewayProcess(configuration.text, environment: environment)

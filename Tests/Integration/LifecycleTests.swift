@@ -7,7 +7,7 @@ struct LifecycleTests {
   private static let patient = GatewayConfiguration.upstream(["first_byte_timeout": "60s", "total_timeout": "60s"])
 
   /// A gateway that is not started, for commands that end by themselves.
-  private func program(_ text: String = GatewayConfiguration().text, _ upstream: ScriptedUpstream? = nil) throws
+  private func program(_ text: String = GatewayConfiguration().text, _ upstream: ScriptedWebTalk? = nil) throws
     -> GatewayProcess
   {
     try GatewayProcess(text, environment: Lab.environment(upstream))
@@ -144,7 +144,7 @@ struct LifecycleTests {
   }
 
   @Test func `check accepts a good configuration and starts nothing`() throws {
-    let upstream = try ScriptedUpstream()
+    let upstream = try ScriptedWebTalk()
     let gateway = try program(GatewayConfiguration().text, upstream)
     #expect(try gateway.run("check") == 0)
     #expect(upstream.calls.isEmpty)

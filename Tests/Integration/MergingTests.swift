@@ -22,7 +22,7 @@ struct MergingTests {
     try lists.map { try lab.connect().send(Request.make(body: Self.body($0), fields: fields)) }
   }
 
-  private func codes(of call: ScriptedUpstream.Call) -> [String] {
+  private func codes(of call: ScriptedWebTalk.Call) -> [String] {
     ((try? JSONSerialization.jsonObject(with: Data(call.body))) as? [String: Any])?["codes"] as? [String] ?? []
   }
 

@@ -15,7 +15,7 @@ struct OverloadTests {
   }
 
   /// The kinds of the upstream's data calls, in order of arrival.
-  private static func order(_ lab: Lab) -> [ScriptedUpstream.Call.Kind] { lab.upstream.dataCalls.map(\.kind) }
+  private static func order(_ lab: Lab) -> [ScriptedWebTalk.Call.Kind] { lab.upstream.dataCalls.map(\.kind) }
 
   private static func expectShed(_ response: TestMessage) {
     #expect(response.outcome == "503 overloaded")

@@ -109,7 +109,7 @@ struct TokenTests {
   }
 
   @Test func `a token is never sent to another upstream, in operation and after a restart`() throws {
-    let (lab, second) = (try Lab(), try ScriptedUpstream())
+    let (lab, second) = (try Lab(), try ScriptedWebTalk())
     try lab.expectHealthy()
     lab.gateway.kill()
     try lab.gateway.write(GatewayConfiguration.upstream(["base_url": second.url]).text)

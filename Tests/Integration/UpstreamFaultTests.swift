@@ -145,7 +145,7 @@ struct UpstreamFaultTests {
   }
 
   @Test func `redirects are not followed`() throws {
-    let (lab, other) = (try Lab(), try ScriptedUpstream())
+    let (lab, other) = (try Lab(), try ScriptedWebTalk())
     let location = "Location: \(other.url)/_webtalk/_cur/api/getCodesVal\r\n"
     lab.upstream.script(.response("{}", status: "307 Temporary Redirect", fields: location))
     #expect([307, 502].contains(try lab.call().status))

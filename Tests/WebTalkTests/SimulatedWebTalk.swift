@@ -4,7 +4,8 @@ import Foundation
 import Synchronization
 import WebTalk
 
-/// A WebTalk in memory that follows the upstream's contract: tokens, refresh tokens that are accepted once, every operation.
+/// A WebTalk in memory, for tests of the adapter without sockets. It follows the upstream's contract: tokens, refresh
+/// tokens that are accepted once, every operation.
 final class SimulatedWebTalk: Sendable {
   static let appID = "app-4f1c9b7e2d"
 

@@ -124,7 +124,7 @@ import Testing
   }
 
   @Test func `a host name is resolved off the loop, and an unknown one is unreachable`() async throws {
-    let upstream = try TestUpstream.answering(ok("by name"))
+    let upstream = try ScriptedUpstream.answering(ok("by name"))
     let url = BaseURL(isTLS: false, host: "localhost", port: upstream.url.port, path: "")
     try await ClientRig.with(url) { rig in
       for _ in 0..<3 { #expect(await rig.send().text == "by name") }

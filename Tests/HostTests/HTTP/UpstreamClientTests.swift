@@ -20,12 +20,18 @@ import Testing
       _ = await rig.send(HTTPRequest(.delete, "/d"))
       let host = "Host: 127.0.0.1:\(upstream.url.port)\r\n"
       #expect(
-        upstream.requests.all == [
+        upstream.requests.map { $0.head + $0.text } == [
           "POST /base/p?q=1 HTTP/1.1\r\n\(host)prop: x\r\nContent-Length: 2\r\n\r\n{}",
           "GET /base/x HTTP/1.1\r\n\(host)\r\n", "DELETE /base/d HTTP/1.1\r\n\(host)Content-Length: 0\r\n\r\n",
         ])
-      #expect(upstream.accepted == 1, "one connection for all three")
+      #expect(upstream.peers.count == 1, "one connection for all three")
     }
+  }
+
+  /// The number of bytes that the kernel has accepted and the client's kernel has not; nil on a broken socket.
+  private static func unsent(_ socket: TestSocket) -> Int32? {
+    var count: Int32 = 0
+    return ioctl(socket.fd, UInt(TIOCOUTQ), &count) == 0 ? count : nil
   }
 
   @Test func `a response that arrives in two pieces is read the same, wherever it is cut`() async throws {
@@ -35,21 +41,20 @@ import Testing
     ]
     for response in responses {
       let bytes = Array(response.utf8)
-      let upstream = try TestUpstream { _, socket, upstream in
+      let upstream = try ScriptedUpstream { peer in
         for cut in stride(from: 0, to: bytes.count, by: 5) {
-          guard upstream.takeRequest(socket) != nil else { return }
-          socket.send(Array(bytes[..<cut]))
+          guard peer.takeRequest() != nil else { return }
+          peer.send(Array(bytes[..<cut]))
           // The second part is sent when the client has taken the first.
-          var unsent: Int32 = 1
-          while cut > 0, unsent > 0 { if ioctl(socket.fd, UInt(TIOCOUTQ), &unsent) != 0 { return } }
-          socket.send(Array(bytes[cut...]))
+          guard cut == 0 || peer.wait(until: { UpstreamClientTests.unsent(peer.socket) == 0 }) else { return }
+          peer.send(Array(bytes[cut...]))
         }
       }
       try await ClientRig.with(upstream.url) { rig in
         for cut in stride(from: 0, to: bytes.count, by: 5) {
           #expect(await rig.send().text == "hello", "cut at \(cut)")
         }
-        #expect(upstream.accepted == 1)
+        #expect(upstream.peers.count == 1)
       }
     }
   }
@@ -62,18 +67,18 @@ import Testing
   func `a response that ends with the connection is complete at once, and the connection is not used again`(
     _ response: String
   ) async throws {
-    let upstream = try TestUpstream { _, socket, upstream in
-      guard upstream.takeRequest(socket) != nil else { return }
-      socket.sendAndFinish(response)
+    let upstream = try ScriptedUpstream { peer in
+      guard peer.takeRequest() != nil else { return }
+      peer.socket.sendAndFinish(response)
       // The socket stays open for reading: only the end that came with the response tells.
-      _ = upstream.takeRequest(socket)
+      _ = peer.takeRequest()
     }
     try await ClientRig.with(upstream.url) { rig in
       for number in 1...5 {
         let took = await elapsed { #expect(await rig.send().text == "hello") }
         #expect(took < 50_000, "without waiting for a timeout")
         #expect(await rig.send(write).text == "hello", "a write gets a live connection")
-        #expect(upstream.accepted == 2 * number)
+        #expect(upstream.peers.count == 2 * number)
       }
       #expect(await eventually { await rig.connections() == 0 })
     }
@@ -87,16 +92,16 @@ import Testing
     String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: 3_000) + ok("never"),
   ])
   func `a response that can't be parsed is malformed, and the request is not sent again`(_ bytes: String) async throws {
-    let upstream = try TestUpstream { _, socket, upstream in
-      guard upstream.takeRequest(socket) != nil else { return }
-      socket.send(bytes)
-      socket.finish()
-      _ = socket.receiveAll()
+    let upstream = try ScriptedUpstream { peer in
+      guard peer.takeRequest() != nil else { return }
+      peer.send(bytes)
+      peer.socket.finish()
+      _ = peer.socket.receiveAll()
     }
     try await ClientRig.with(upstream.url) { rig in
       let result = await rig.send()
       #expect(result.code == .malformed && result.mayHaveActed == true)
-      #expect(upstream.accepted == 1)
+      #expect(upstream.peers.count == 1)
       #expect(await rig.connections() == 0)
     }
   }
@@ -114,30 +119,30 @@ import Testing
   @Test func `a response before the request was read is handed over, and the connection is not used again`()
     async throws
   {
-    let upstream = try TestUpstream { number, socket, upstream in
-      if number == 0 {
+    let upstream = try ScriptedUpstream { peer in
+      if peer.number == 0 {
         // Reads the head only. The body is larger than the buffers, and stays in them until the client closes.
-        _ = socket.receiveHead()
-        socket.send(ok("too much"))
-        var waiting = pollfd(fd: socket.fd, events: 0x2000, revents: 0)
+        _ = peer.socket.receiveHead()
+        peer.send(ok("too much"))
+        var waiting = pollfd(fd: peer.socket.fd, events: 0x2000, revents: 0)
         poll(&waiting, 1, 30_000)
       } else {
-        while upstream.takeRequest(socket) != nil { socket.send(ok("next")) }
+        while peer.takeRequest() != nil { peer.send(ok("next")) }
       }
     }
     try await ClientRig.with(upstream.url) { rig in
       let large = HTTPRequest(.post, "/x", body: [UInt8](repeating: UInt8(ascii: "x"), count: 16 << 20))
       #expect(await rig.send(large).text == "too much")
       #expect(await rig.send().text == "next")
-      #expect(upstream.accepted == 2)
+      #expect(upstream.peers.count == 2)
     }
   }
 
   @Test func `bytes behind a response are never taken for the next response`() async throws {
     let extras = [ok("evil"), "x", String(repeating: "y", count: 100_000)]
     for extra in extras {
-      let upstream = try TestUpstream { number, socket, upstream in
-        while upstream.takeRequest(socket) != nil { socket.send(ok("good \(number)") + (number == 0 ? extra : "")) }
+      let upstream = try ScriptedUpstream { peer in
+        while peer.takeRequest() != nil { peer.send(ok("good \(peer.number)") + (peer.number == 0 ? extra : "")) }
       }
       try await ClientRig.with(upstream.url) { rig in
         #expect(await rig.send().text == "good 0")
@@ -151,8 +156,8 @@ import Testing
     let filler = String(repeating: "f", count: EventLoop.upstreamScratchSize - length - head.utf8.count - 4)
     let full = head + filler + "\r\n\r\n" + String(repeating: "x", count: length)
     #expect(full.utf8.count == EventLoop.upstreamScratchSize)
-    let upstream = try TestUpstream { number, socket, upstream in
-      while upstream.takeRequest(socket) != nil { socket.send(number == 0 ? full + ok("evil") : ok("good")) }
+    let upstream = try ScriptedUpstream { peer in
+      while peer.takeRequest() != nil { peer.send(peer.number == 0 ? full + ok("evil") : ok("good")) }
     }
     try await ClientRig.with(upstream.url) { rig in
       let first = await rig.send()

@@ -8,7 +8,7 @@ import Testing
 @Suite(.blocking) struct UpstreamPoolTests {
   @Test func `requests beyond max_in_flight wait, and those beyond the queue are refused`() async throws {
     let signal = ThreadSignal()
-    let upstream = try TestUpstream.answering(ok("fine"), after: signal)
+    let upstream = try ScriptedUpstream.answering(ok("fine"), after: signal)
     try await ClientRig.with(
       upstream.url, [{ $0.maxInFlight = 2 }, { $0.queueSize = 3 }, { $0.queueWait = .seconds(20) }]
     ) { rig in
@@ -24,13 +24,13 @@ import Testing
       #expect(refused?.code == .overloaded)
       signal.signal()
       for call in running + waiting { #expect(await call.value.text == "fine") }
-      #expect(upstream.accepted == 2)
+      #expect(upstream.peers.count == 2)
     }
   }
 
   @Test func `a request that waited longer than queue.wait is refused, and a later one is sent`() async throws {
     let signal = ThreadSignal()
-    let upstream = try TestUpstream.answering(ok("fine"), after: signal)
+    let upstream = try ScriptedUpstream.answering(ok("fine"), after: signal)
     try await ClientRig.with(
       upstream.url, [{ $0.maxInFlight = 1 }, { $0.queueWait = .milliseconds(50) }]
     ) { rig in
@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test func `a connection that was returned in this turn of the loop can be closed for its permit`() async throws {
-    let upstream = try TestUpstream.answering(ok("fine"))
+    let upstream = try ScriptedUpstream.answering(ok("fine"))
     let (address, url) = (upstream.address, upstream.url)
     await withLoop { loop in
       let permits = Permits(limit: 1)
@@ -102,17 +102,17 @@ import Testing
   }
 
   @Test func `requests that end in every way at the same time lose no permit`() async throws {
-    let upstream = try TestUpstream { _, socket, upstream in
+    let upstream = try ScriptedUpstream { peer in
       var served = 0
-      while let request = upstream.takeRequest(socket) {
+      while let request = peer.takeRequest() {
         served += 1
         switch request.startLine.split(separator: " ")[1].last {
-        case "0": socket.send(ok("fine"))
-        case "1": return socket.reset()
-        case "2": socket.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz")
-        case "3": socket.send(ok(String(repeating: "x", count: 300_000)))
-        case "4": socket.sendAndFinish(ok("last"))
-        default: _ = socket.isReadable(within: 20)
+        case "0": peer.send(ok("fine"))
+        case "1": return peer.socket.reset()
+        case "2": peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz")
+        case "3": peer.send(ok(String(repeating: "x", count: 300_000)))
+        case "4": peer.socket.sendAndFinish(ok("last"))
+        default: _ = peer.socket.isReadable(within: 20)
         }
       }
     }
@@ -170,7 +170,7 @@ import Testing
   }
 
   @Test func `a client that is released leaves no pools and no connections behind`() async throws {
-    let upstream = try TestUpstream.answering(ok("fine"))
+    let upstream = try ScriptedUpstream.answering(ok("fine"))
     await withLoops(3) { group in
       weak var client: UpstreamClient?
       do {

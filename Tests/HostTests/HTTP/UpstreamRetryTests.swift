@@ -7,11 +7,11 @@ import Testing
 
 @Suite(.blocking) struct UpstreamRetryTests {
   /// Serves one request on the first connection and then ends it with `end`; serves every request on the rest.
-  private func dying(_ end: @escaping @Sendable (TestSocket) -> Void) throws -> TestUpstream {
-    try TestUpstream { number, socket, upstream in
-      while upstream.takeRequest(socket) != nil {
-        socket.send(ok("from \(number)"))
-        if number == 0 { return end(socket) }
+  private func dying(_ end: @escaping @Sendable (TestSocket) -> Void) throws -> ScriptedUpstream {
+    try ScriptedUpstream { peer in
+      while peer.takeRequest() != nil {
+        peer.send(ok("from \(peer.number)"))
+        if peer.number == 0 { return end(peer.socket) }
       }
     }
   }
@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test func `a read without a response is sent again read_retries times, a write never`() async throws {
-    let upstream = try TestUpstream { _, socket, upstream in _ = upstream.takeRequest(socket) }
+    let upstream = try ScriptedUpstream { peer in _ = peer.takeRequest() }
     try await ClientRig.with(upstream.url, [{ $0.readRetries = 2 }]) { rig in
       let read = await rig.send()
       #expect(read.code == .unreachable && read.mayHaveActed == true)
@@ -68,24 +68,24 @@ import Testing
   }
 
   @Test func `a write on a used connection that breaks before the response is not sent twice`() async throws {
-    let upstream = try TestUpstream { number, socket, upstream in
-      _ = upstream.takeRequest(socket)
-      socket.send(ok("first"))
-      _ = upstream.takeRequest(socket)
-      socket.reset()
+    let upstream = try ScriptedUpstream { peer in
+      _ = peer.takeRequest()
+      peer.send(ok("first"))
+      _ = peer.takeRequest()
+      peer.socket.reset()
     }
     try await ClientRig.with(upstream.url) { rig in
       #expect(await rig.send(write).text == "first")
       let second = await rig.send(write)
       #expect(second.code == .unreachable && second.mayHaveActed == true)
-      #expect(upstream.requests.count == 2 && upstream.accepted == 1)
+      #expect(upstream.requests.count == 2 && upstream.peers.count == 1)
     }
   }
 
   @Test func `a read whose response broke off is not sent again`() async throws {
-    let upstream = try TestUpstream { _, socket, upstream in
-      _ = upstream.takeRequest(socket)
-      socket.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    let upstream = try ScriptedUpstream { peer in
+      _ = peer.takeRequest()
+      peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
     }
     try await ClientRig.with(upstream.url, [{ $0.readRetries = 5 }]) { rig in
       #expect(await rig.send().code == .malformed)
@@ -110,7 +110,7 @@ import Testing
   }
 
   @Test func `every address of a name is tried, and no permit is lost`() async throws {
-    let upstream = try TestUpstream.answering(ok("found"))
+    let upstream = try ScriptedUpstream.answering(ok("found"))
     let port = upstream.address.port
     await withLoop { loop in
       let options = UpstreamOptions()

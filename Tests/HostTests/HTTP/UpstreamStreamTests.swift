@@ -15,23 +15,23 @@ import Testing
   private static let framings = ["length", "chunked", "close"]
 
   /// Sends the large body with that framing.
-  private static func send(_ framing: String, to socket: TestSocket) {
+  private static func send(_ framing: String, to peer: UpstreamPeer) {
     switch framing {
     case "length":
-      socket.send(head("Content-Length: \(size)\r\n"))
-      socket.send(bytes)
+      peer.send(head("Content-Length: \(size)\r\n"))
+      peer.send(bytes)
     case "chunked":
-      socket.send(head("Transfer-Encoding: chunked\r\n"))
+      peer.send(head("Transfer-Encoding: chunked\r\n"))
       for start in stride(from: 0, to: size, by: 70_000) {
         let piece = Array(bytes[start..<min(start + 70_000, size)])
-        socket.send(String(piece.count, radix: 16) + "\r\n")
-        socket.send(piece)
-        socket.send("\r\n")
+        peer.send(String(piece.count, radix: 16) + "\r\n")
+        peer.send(piece)
+        peer.send("\r\n")
       }
-      socket.send("0\r\n\r\n")
+      peer.send("0\r\n\r\n")
     default:
-      socket.send(head(""))
-      socket.send(bytes)
+      peer.send(head(""))
+      peer.send(bytes)
     }
   }
 
@@ -39,9 +39,9 @@ import Testing
   func `a long response streams to its end, and its connection is used again unless it ended the body`(
     _ framing: String
   ) async throws {
-    let upstream = try TestUpstream { _, socket, upstream in
-      while upstream.takeRequest(socket) != nil {
-        UpstreamStreamTests.send(framing, to: socket)
+    let upstream = try ScriptedUpstream { peer in
+      while peer.takeRequest() != nil {
+        UpstreamStreamTests.send(framing, to: peer)
         if framing == "close" { return }
       }
     }
@@ -58,14 +58,14 @@ import Testing
         #expect(rig.client.inFlight == 0)
         let after = await task(on: rig.loop) { () -> Bool in (try? await rest.next()) == .some(nil) }.value
         #expect(after, "there is nothing behind the end")
-        #expect(upstream.accepted == (framing == "close" ? number : 1))
+        #expect(upstream.peers.count == (framing == "close" ? number : 1))
       }
     }
   }
 
   @Test func `a reader on another thread than the loop's gets the same body`() async throws {
-    let upstream = try TestUpstream { _, socket, upstream in
-      while upstream.takeRequest(socket) != nil { UpstreamStreamTests.send("chunked", to: socket) }
+    let upstream = try ScriptedUpstream { peer in
+      while peer.takeRequest() != nil { UpstreamStreamTests.send("chunked", to: peer) }
     }
     try await ClientRig.with(upstream.url) { rig in
       let response = try await rig.client.send(HTTPRequest(.get, "/x"), deadline: inMilliseconds(60_000))
@@ -76,11 +76,11 @@ import Testing
 
   @Test func `a stream is not read ahead of a reader that pauses`() async throws {
     let isSent = Collected<Bool>()
-    let upstream = try TestUpstream { _, socket, upstream in
-      _ = upstream.takeRequest(socket)
-      socket.send(UpstreamStreamTests.head("Content-Length: \(64 << 20)\r\n"))
-      isSent.add(socket.send([UInt8](repeating: UInt8(ascii: "x"), count: 64 << 20)))
-      _ = socket.receiveAll()
+    let upstream = try ScriptedUpstream { peer in
+      _ = peer.takeRequest()
+      peer.send(UpstreamStreamTests.head("Content-Length: \(64 << 20)\r\n"))
+      isSent.add(peer.send([UInt8](repeating: UInt8(ascii: "x"), count: 64 << 20)))
+      _ = peer.socket.receiveAll()
     }
     try await ClientRig.with(upstream.url, [{ $0.maxResponseBody = 0 }]) { rig in
       let result = await rig.send()
@@ -94,8 +94,8 @@ import Testing
 
   @Test func `a stream that is cancelled or released unread closes its connection and returns its permit`() async throws
   {
-    let upstream = try TestUpstream { _, socket, upstream in
-      while upstream.takeRequest(socket) != nil { UpstreamStreamTests.send("length", to: socket) }
+    let upstream = try ScriptedUpstream { peer in
+      while peer.takeRequest() != nil { UpstreamStreamTests.send("length", to: peer) }
     }
     try await ClientRig.with(upstream.url, [{ $0.maxInFlight = 1 }]) { rig in
       for number in 1...6 {
@@ -115,7 +115,7 @@ import Testing
       }
       #expect(await eventually { rig.client.inFlight == 0 })
       #expect(await eventually { await rig.connections() == 0 })
-      #expect(upstream.accepted == 6)
+      #expect(upstream.peers.count == 6)
     }
   }
 
@@ -125,19 +125,19 @@ import Testing
   {
     let go = Gate()
     let signal = ThreadSignal()
-    let upstream = try TestUpstream { _, socket, upstream in
-      _ = upstream.takeRequest(socket)
+    let upstream = try ScriptedUpstream { peer in
+      _ = peer.takeRequest()
       let first = String(repeating: "x", count: 70_000)
       switch kind {
-      case "length": socket.send(UpstreamStreamTests.head("Content-Length: 100000\r\n") + first)
-      case "limit": socket.send(UpstreamStreamTests.head("") + first)
+      case "length": peer.send(UpstreamStreamTests.head("Content-Length: 100000\r\n") + first)
+      case "limit": peer.send(UpstreamStreamTests.head("") + first)
       default:
         let size = String(first.utf8.count, radix: 16)
-        socket.send(UpstreamStreamTests.head("Transfer-Encoding: chunked\r\n") + "\(size)\r\n\(first)\r\n")
+        peer.send(UpstreamStreamTests.head("Transfer-Encoding: chunked\r\n") + "\(size)\r\n\(first)\r\n")
       }
       signal.wait()
-      if kind == "chunked" { socket.send("this is no chunk\r\n") }
-      if kind == "limit" { socket.send(String(repeating: "x", count: 100_000)) }
+      if kind == "chunked" { peer.send("this is no chunk\r\n") }
+      if kind == "limit" { peer.send(String(repeating: "x", count: 100_000)) }
     }
     try await ClientRig.with(upstream.url, [{ $0.maxResponseBody = 150_000 }]) { rig in
       let result = await rig.send()
@@ -162,10 +162,10 @@ import Testing
   }
 
   @Test func `a reader that is cancelled before or while it waits stops at once`() async throws {
-    let upstream = try TestUpstream { _, socket, upstream in
-      _ = upstream.takeRequest(socket)
-      socket.send(UpstreamStreamTests.head("Content-Length: 1000000\r\n") + String(repeating: "x", count: 70_000))
-      _ = socket.receiveAll()
+    let upstream = try ScriptedUpstream { peer in
+      _ = peer.takeRequest()
+      peer.send(UpstreamStreamTests.head("Content-Length: 1000000\r\n") + String(repeating: "x", count: 70_000))
+      _ = peer.socket.receiveAll()
     }
     try await ClientRig.with(upstream.url) { rig in
       for isBefore in [true, false] {
@@ -186,13 +186,13 @@ import Testing
 
   @Test func `silence of the upstream ends a stream, a pause of the reader does not`() async throws {
     let signal = ThreadSignal()
-    let upstream = try TestUpstream { number, socket, upstream in
-      _ = upstream.takeRequest(socket)
-      socket.send(UpstreamStreamTests.head("Content-Length: 100000\r\n") + String(repeating: "x", count: 70_000))
-      if number == 0 { return _ = socket.receiveAll() }
+    let upstream = try ScriptedUpstream { peer in
+      _ = peer.takeRequest()
+      peer.send(UpstreamStreamTests.head("Content-Length: 100000\r\n") + String(repeating: "x", count: 70_000))
+      if peer.number == 0 { return _ = peer.socket.receiveAll() }
       signal.wait()
-      socket.send(String(repeating: "x", count: 30_000))
-      _ = socket.receiveAll()
+      peer.send(String(repeating: "x", count: 30_000))
+      _ = peer.socket.receiveAll()
     }
     try await ClientRig.with(upstream.url, [{ $0.firstByteTimeout = .seconds(1) }]) { rig in
       let silent = await rig.send()
@@ -212,13 +212,13 @@ import Testing
 
   @Test func `an exchange after a stream has its own deadline`() async throws {
     // The last bytes of the stream and the next request fall into the same turns of the loop.
-    let upstream = try TestUpstream { _, socket, upstream in
+    let upstream = try ScriptedUpstream { peer in
       for _ in 0..<20 {
-        guard upstream.takeRequest(socket) != nil else { return }
-        UpstreamStreamTests.send("chunked", to: socket)
+        guard peer.takeRequest() != nil else { return }
+        UpstreamStreamTests.send("chunked", to: peer)
       }
-      _ = upstream.takeRequest(socket)
-      _ = socket.receiveAll()
+      _ = peer.takeRequest()
+      _ = peer.socket.receiveAll()
     }
     try await ClientRig.with(
       upstream.url, [{ $0.firstByteTimeout = .seconds(1) }, { $0.maxConnections = 1 }]

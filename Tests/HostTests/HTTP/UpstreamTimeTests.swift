@@ -7,10 +7,10 @@ import Testing
 
 @Suite(.blocking) struct UpstreamTimeTests {
   /// Accepts connections and reads requests, and never responds.
-  private static func silent() throws -> TestUpstream {
-    try TestUpstream { _, socket, upstream in
-      _ = upstream.takeRequest(socket)
-      _ = socket.receiveAll()
+  private static func silent() throws -> ScriptedUpstream {
+    try ScriptedUpstream { peer in
+      _ = peer.takeRequest()
+      _ = peer.socket.receiveAll()
     }
   }
 
@@ -26,16 +26,16 @@ import Testing
       #expect(result?.code == .timeout && result?.mayHaveActed == true && waited >= 190)
       let short = await elapsed { result = await rig.send(within: 50) }
       #expect(result?.code == .timeout && short >= 45)
-      #expect(upstream.accepted == 2, "a request is not sent again after a timeout")
+      #expect(upstream.peers.count == 2, "a request is not sent again after a timeout")
       #expect(await rig.connections() == 0)
     }
   }
 
   @Test func `a response that trickles ends at total_timeout`() async throws {
-    let upstream = try TestUpstream { _, socket, upstream in
-      _ = upstream.takeRequest(socket)
-      socket.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-      while !socket.isReadable(within: 10) { socket.send("x") }
+    let upstream = try ScriptedUpstream { peer in
+      _ = peer.takeRequest()
+      peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+      while !peer.socket.isReadable(within: 10) { peer.send("x") }
     }
     try await ClientRig.with(upstream.url, [{ $0.totalTimeout = .milliseconds(300) }]) { rig in
       var result: Result<HTTPResponse, AdapterError>?
@@ -45,11 +45,11 @@ import Testing
   }
 
   @Test func `interim responses do not extend first_byte_timeout`() async throws {
-    let upstream = try TestUpstream { _, socket, upstream in
-      _ = upstream.takeRequest(socket)
-      for _ in 0..<8 where !socket.isReadable(within: 250) { socket.send("HTTP/1.1 102 Processing\r\n\r\n") }
-      socket.send(ok("late"))
-      _ = socket.receiveAll()
+    let upstream = try ScriptedUpstream { peer in
+      _ = peer.takeRequest()
+      for _ in 0..<8 where !peer.socket.isReadable(within: 250) { peer.send("HTTP/1.1 102 Processing\r\n\r\n") }
+      peer.send(ok("late"))
+      _ = peer.socket.receiveAll()
     }
     try await ClientRig.with(upstream.url, [{ $0.firstByteTimeout = .milliseconds(400) }]) { rig in
       var result: Result<HTTPResponse, AdapterError>?
@@ -59,10 +59,10 @@ import Testing
   }
 
   @Test func `a request that the upstream does not read ends at the caller's deadline`() async throws {
-    let upstream = try TestUpstream { _, socket, _ in
-      _ = socket.receiveHead()
+    let upstream = try ScriptedUpstream { peer in
+      _ = peer.socket.receiveHead()
       // The rest stays in the buffers until the client closes.
-      var waiting = pollfd(fd: socket.fd, events: 0x2000, revents: 0)
+      var waiting = pollfd(fd: peer.socket.fd, events: 0x2000, revents: 0)
       poll(&waiting, 1, 10_000)
     }
     try await ClientRig.with(upstream.url) { rig in
@@ -133,7 +133,7 @@ import Testing
 
   @Test func `a write that has left continues to its end when its caller leaves`() async throws {
     let signal = ThreadSignal()
-    let upstream = try TestUpstream.answering(ok("written"), after: signal)
+    let upstream = try ScriptedUpstream.answering(ok("written"), after: signal)
     try await ClientRig.with(upstream.url) { rig in
       let call = rig.start(write)
       #expect(await eventually { upstream.requests.count == 1 })
@@ -142,7 +142,7 @@ import Testing
       signal.signal()
       #expect(await call.value.text == "written")
       #expect(await rig.send().text == "written", "on the same connection")
-      #expect(upstream.accepted == 1)
+      #expect(upstream.peers.count == 1)
     }
   }
 

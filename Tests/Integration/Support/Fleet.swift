@@ -8,7 +8,7 @@ enum Engine: String, CaseIterable, Sendable {
 
 /// Several gateways on one upstream and one store.
 final class Fleet: Sendable {
-  let upstream: ScriptedUpstream
+  let upstream: ScriptedWebTalk
   let labs: [Lab]
 
   /// Starts all gateways at the same time.
@@ -20,7 +20,7 @@ final class Fleet: Sendable {
     _ count: Int, on engine: Engine, tokenLife: Double = 7200, database: String? = nil, isStarted: Bool = true,
     configure: (inout GatewayConfiguration) -> Void = { _ in }
   ) throws {
-    let upstream = try ScriptedUpstream()
+    let upstream = try ScriptedWebTalk()
     upstream.tokenLife = tokenLife
     var configuration = GatewayConfiguration.busy
     var environment: [String: String] = [:]

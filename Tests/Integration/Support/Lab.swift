@@ -4,7 +4,7 @@ import Testing
 
 /// A running gateway with its upstream.
 final class Lab: Sendable {
-  let upstream: ScriptedUpstream
+  let upstream: ScriptedWebTalk
   let gateway: GatewayProcess
   private let ownsUpstream: Bool
 
@@ -12,13 +12,13 @@ final class Lab: Sendable {
   ///   - upstream: an upstream shared with other gateways; nil creates one.
   ///   - change: changes the configuration.
   init(
-    _ configuration: GatewayConfiguration = GatewayConfiguration(), upstream: ScriptedUpstream? = nil,
+    _ configuration: GatewayConfiguration = GatewayConfiguration(), upstream: ScriptedWebTalk? = nil,
     environment: [String: String] = [:], isStarted: Bool = true, change: (inout GatewayConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = configuration
     change(&configuration)
     ownsUpstream = upstream == nil
-    let upstream = try upstream ?? ScriptedUpstream()
+    let upstream = try upstream ?? ScriptedWebTalk()
     self.upstream = upstream
     gateway = try GatewayProcess(configuration.text, environment: Lab.environment(upstream, environment))
     if isStarted { try gateway.start() }
@@ -29,7 +29,7 @@ final class Lab: Sendable {
     if ownsUpstream { upstream.stop() }
   }
 
-  static func environment(_ upstream: ScriptedUpstream?, _ more: [String: String] = [:]) -> [String: String] {
+  static func environment(_ upstream: ScriptedWebTalk?, _ more: [String: String] = [:]) -> [String: String] {
     [
       "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "", "JWT_SECRET": Secrets.jwt, "APP_ID": Secrets.appID,
       "BASE_URL": upstream?.url ?? "http://127.0.0.1:9",

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A long body whose bytes follow from their position: an open brace, then a pattern whose period is a prime number. So

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// An upstream whose response depends on the request only, so that a workload can compute each expected response.
+/// A `ScriptedWebTalk` whose responses depend on the request only, so that a workload can compute each of them.
 ///
 /// A point's value is a number derived from its name, until a write changes it. A response has each value once, sorted
 /// by code; the `interval` of a request for history is the size of its response.
@@ -18,7 +18,7 @@ final class PredictableUpstream: Sendable {
     }
   }
 
-  let upstream: ScriptedUpstream
+  let upstream: ScriptedWebTalk
   private let state = Mutex(State())
   private let lag: Double
 
@@ -27,7 +27,7 @@ final class PredictableUpstream: Sendable {
   ///   - lag: the seconds until reads show a write, as the real upstream's do only later.
   init(delay: Double = 0, lag: Double = 0) throws {
     self.lag = lag
-    upstream = try ScriptedUpstream()
+    upstream = try ScriptedWebTalk()
     upstream.always(
       UpstreamStep { [weak self] upstream, peer, call in
         guard let self else { return false }
@@ -46,7 +46,7 @@ final class PredictableUpstream: Sendable {
   }
 
   /// Returns the body of the response to this request.
-  func response(to kind: ScriptedUpstream.Call.Kind, _ body: [UInt8]) -> [UInt8] {
+  func response(to kind: ScriptedWebTalk.Call.Kind, _ body: [UInt8]) -> [UInt8] {
     response(to: kind, body, isDone: false)
   }
 
@@ -56,7 +56,7 @@ final class PredictableUpstream: Sendable {
   /// The largest number of concurrent data calls.
   var mostAtOnce: Int { state.withLock { $0.mostAtOnce } }
 
-  private func response(to kind: ScriptedUpstream.Call.Kind, _ body: [UInt8], isDone: Bool) -> [UInt8] {
+  private func response(to kind: ScriptedWebTalk.Call.Kind, _ body: [UInt8], isDone: Bool) -> [UInt8] {
     let now = MonotonicTime.now
     let json = (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: Any] ?? [:]
     switch kind {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @Suite("The tools of the tests", .blocking)
@@ -18,8 +19,22 @@ struct SupportTests {
     #expect(digits.joined() == code)
   }
 
-  @Test func `the scripted upstream issues tokens, refuses a used refresh token and serves a valid token`() throws {
-    let upstream = try ScriptedUpstream()
+  @Test(
+    arguments: [
+      ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", .closed),
+      ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", .closed),
+      ("HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n", .malformed("a bare LF")),
+      ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", .malformed("ambiguous framing")),
+      ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n", .malformed("a chunk longer than its size")),
+    ] as [(String, MessageError)])
+  func `a response that is malformed or cut off throws`(_ bytes: String, _ error: MessageError) throws {
+    let upstream = try ScriptedUpstream { peer in peer.send(bytes) }
+    let socket = try TestSocket.connect(port: upstream.port)
+    #expect(throws: error) { try socket.receiveResponse() }
+  }
+
+  @Test func `the scripted WebTalk issues tokens, refuses a used refresh token and serves a valid token`() throws {
+    let upstream = try ScriptedWebTalk()
     let connection = try RawConnection(port: upstream.port)
     let path = "/_webtalk/_cur/api/access_token"
     let first = try connection.send(get("\(path)?grant_type=authorization&appId=\(Secrets.appID)")).receive(to: "GET")

@@ -1,10 +1,11 @@
 import Synchronization
+import TestSupport
 
-/// The scripted upstream's handling of one call. Returns false to close the connection.
+/// The handling of one call by `ScriptedWebTalk`. Returns false to close the connection.
 struct UpstreamStep: Sendable {
-  let run: @Sendable (ScriptedUpstream, UpstreamPeer, ScriptedUpstream.Call) -> Bool
+  let run: @Sendable (ScriptedWebTalk, UpstreamPeer, ScriptedWebTalk.Call) -> Bool
 
-  init(_ run: @escaping @Sendable (ScriptedUpstream, UpstreamPeer, ScriptedUpstream.Call) -> Bool) { self.run = run }
+  init(_ run: @escaping @Sendable (ScriptedWebTalk, UpstreamPeer, ScriptedWebTalk.Call) -> Bool) { self.run = run }
 
   /// Responds like the real upstream.
   static let normal = UpstreamStep { upstream, peer, call in peer.send(upstream.respondNormally(call)) }
@@ -14,7 +15,7 @@ struct UpstreamStep: Sendable {
   static let close = UpstreamStep { _, _, _ in false }
   /// Resets the connection without a byte.
   static let reset = UpstreamStep { _, peer, _ in
-    peer.reset()
+    peer.socket.reset()
     return false
   }
 
@@ -45,6 +46,11 @@ struct UpstreamStep: Sendable {
 
   /// Sends HTTP 200 with a code in the envelope.
   static func envelope(_ code: Int) -> UpstreamStep { response(#"{"code":\#(code),"error":"scripted"}"#) }
+}
+
+extension UpstreamPeer {
+  /// Waits until the gate is open; false when the gateway closes the connection before.
+  func wait(for gate: Gate) -> Bool { wait { gate.isOpen } }
 }
 
 /// Delays calls until it is opened.

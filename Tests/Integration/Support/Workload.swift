@@ -9,7 +9,7 @@ final class Workload: Sendable {
   struct Question: Sendable {
     let path: String
     let body: String
-    let kind: ScriptedUpstream.Call.Kind
+    let kind: ScriptedWebTalk.Call.Kind
 
     static func values(_ codes: [String]) -> Question {
       let list = codes.map { #""\#($0)""# }.joined(separator: ",")
@@ -34,7 +34,7 @@ final class Workload: Sendable {
   private let troubles = Mutex<[String]>([])
   private let descriptorsBefore: [String]
 
-  var upstream: ScriptedUpstream { source.upstream }
+  var upstream: ScriptedWebTalk { source.upstream }
 
   init(delay: Double = 0, lag: Double = 0, _ change: (inout GatewayConfiguration) -> Void = { _ in }) throws {
     var configuration = GatewayConfiguration.upstream([

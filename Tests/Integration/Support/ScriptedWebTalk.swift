@@ -2,28 +2,34 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// A WebTalk upstream on raw TCP with scripted behaviour.
+/// A WebTalk over a `ScriptedUpstream`: a model with state, for tests of the whole gateway.
 ///
 /// It records the exact bytes of every call. It issues JWT-shaped access tokens with a given life and refresh tokens
 /// that work once, and refuses the same calls as the real upstream. Each data call takes the next scripted step;
 /// without one the upstream behaves normally.
-final class ScriptedUpstream: Sendable {
+final class ScriptedWebTalk: Sendable {
   /// A received request.
   struct Call: Sendable {
     enum Kind: String { case authorization, refresh, values, history, set, forceSet, alarms, alarmConfigs, other }
     let kind: Kind
-    /// The number of the connection, counted from 1.
+    /// The number of the connection, counted from 0.
     let connection: Int
-    /// The number of earlier requests on that connection.
-    let precedingOnConnection: Int
-    let head: String
-    let body: [UInt8]
+    let request: TestMessage
     let query: [String: String]
-    let fields: [(name: String, value: String)]
     let time = MonotonicTime.now
 
-    func all(_ name: String) -> [String] { fields.filter { $0.name.lowercased() == name.lowercased() }.map(\.value) }
-    var text: String { head + String(decoding: body, as: UTF8.self) }
+    init(_ request: TestMessage, on connection: Int) {
+      self.request = request
+      self.connection = connection
+      let target = request.startLine.components(separatedBy: " ")[1]
+      let parts = URLComponents(string: target)
+      query = (parts?.queryItems ?? []).reduce(into: [:]) { $0[$1.name] = $1.value }
+      kind = Kind(path: parts?.path ?? "", query: query)
+    }
+
+    var body: [UInt8] { request.body }
+    var text: String { request.head + request.text }
+    func all(_ name: String) -> [String] { request.all(name) }
   }
 
   struct Tokens {
@@ -42,39 +48,23 @@ final class ScriptedUpstream: Sendable {
     var tokenSteps: [UpstreamStep] = []
     var tokenLife = 7200.0
     var tokens = Tokens()
-    var peers: [UpstreamPeer] = []
-    var isStopped = false
   }
 
   let state = Mutex(State())
-  let port: UInt16
   private let key = Secrets.random(16)
-  private let listener: TestSocket
+  private let upstream: ScriptedUpstream
 
   init() throws {
-    listener = try TestSocket.listening()
-    port = listener.port
-    let listener = listener
-    Thread { [weak self] in
-      while let socket = listener.accept() {
-        guard let self else { return }
-        self.serve(socket)
-      }
-    }.start()
+    upstream = try ScriptedUpstream()
+    upstream.serve { [weak self] peer in
+      while let request = peer.takeRequest(), let self, self.serve(request, of: peer) {}
+    }
   }
-
-  deinit { stop() }
 
   /// Closes the listener and all connections.
-  func stop() {
-    let peers = state.withLock { state in
-      state.isStopped = true
-      return state.peers
-    }
-    listener.shutDown()
-    for peer in peers { peer.end() }
-  }
+  func stop() { upstream.stop() }
 
+  var port: UInt16 { upstream.port }
   var url: String { "http://127.0.0.1:\(port)" }
 
   // MARK: Script
@@ -104,7 +94,7 @@ final class ScriptedUpstream: Sendable {
   /// Closes the idle connections and returns their number.
   @discardableResult
   func dropIdle() -> Int {
-    let idle = state.withLock { $0.peers.filter { $0.isIdle } }
+    let idle = upstream.peers.filter { $0.isIdle }
     for peer in idle { peer.end() }
     return idle.count
   }
@@ -123,11 +113,11 @@ final class ScriptedUpstream: Sendable {
   var secrets: [String] { state.withLock { Array($0.tokens.access.keys) + $0.tokens.live + $0.tokens.used } }
   func isAccessToken(_ token: String) -> Bool { state.withLock { $0.tokens.access[token] != nil } }
   /// The gateway closed or reset a connection while a step was running on it.
-  var sawDisconnect: Bool { state.withLock { state in state.peers.contains { $0.isGone } } }
+  var sawDisconnect: Bool { upstream.peers.contains { $0.isGone } }
   /// A connection on which a step is running.
-  var busyPeer: UpstreamPeer? { state.withLock { state in state.peers.first { $0.isBusy } } }
+  var busyPeer: UpstreamPeer? { upstream.peers.first { $0.isBusy } }
   /// The bytes that the kernel has accepted, over all connections.
-  var sentBytes: Int { state.withLock { $0.peers.reduce(0) { $0 + $1.sent } } }
+  var sentBytes: Int { upstream.peers.reduce(0) { $0 + $1.sent } }
   func forgetCalls() { state.withLock { $0.calls.removeAll() } }
 
   // MARK: Normal behaviour
@@ -184,29 +174,33 @@ final class ScriptedUpstream: Sendable {
     return Wire.points(codes)
   }
 
-  // MARK: Connections
-
-  private func serve(_ socket: TestSocket) {
-    let peer = state.withLock { state -> UpstreamPeer? in
-      guard !state.isStopped else { return nil }
-      let peer = UpstreamPeer(socket, number: state.peers.count + 1)
-      state.peers.append(peer)
-      return peer
+  /// Serves a request; false when the connection ends.
+  private func serve(_ request: TestMessage, of peer: UpstreamPeer) -> Bool {
+    let call = Call(request, on: peer.number)
+    let step = state.withLock { state -> UpstreamStep in
+      state.calls.append(call)
+      let isToken = call.kind == .authorization || call.kind == .refresh
+      if isToken { return state.tokenSteps.isEmpty ? .normal : state.tokenSteps.removeFirst() }
+      return state.steps.isEmpty ? state.everyStep ?? .normal : state.steps.removeFirst()
     }
-    guard let peer else { return }
-    Thread { [weak self] in
-      while let call = peer.receive(), let self {
-        let step = self.state.withLock { state -> UpstreamStep in
-          state.calls.append(call)
-          let isToken = call.kind == .authorization || call.kind == .refresh
-          if isToken { return state.tokenSteps.isEmpty ? .normal : state.tokenSteps.removeFirst() }
-          return state.steps.isEmpty ? state.everyStep ?? .normal : state.steps.removeFirst()
-        }
-        guard step.run(self, peer, call) else { break }
-        peer.finishedCall()
+    return step.run(self, peer, call)
+  }
+}
+
+extension ScriptedWebTalk.Call.Kind {
+  init(path: String, query: [String: String]) {
+    let prefix = "/_webtalk/_cur/api/"
+    self =
+      switch path.hasPrefix(prefix) ? path.dropFirst(prefix.count) : "" {
+      case "access_token": query["grant_type"] == "refresh" ? .refresh : .authorization
+      case "getCodesVal": .values
+      case "getCodesHisVal": .history
+      case "setCodesVal": .set
+      case "forceSetCodesVal": .forceSet
+      case "getHisAlarms": .alarms
+      case "getAlarmConfigs": .alarmConfigs
+      default: .other
       }
-      peer.finish()
-    }.start()
   }
 }
 

@@ -1,58 +1,21 @@
 import AdapterAPI
-import Foundation
-import Synchronization
 import TestSupport
 
 @testable import Host
 
-/// An upstream that runs a test's script for each connection, on plain threads.
-final class TestUpstream: Sendable {
-  private let listener: TestSocket
-  private let connections = Mutex<[TestSocket]>([])
-  /// The requests that it has received, head and body.
-  let requests = Collected<String>()
-
-  /// - Parameter serve: Is called with the number of the connection, from 0, and the connection, which is closed afterwards.
-  init(_ serve: @escaping @Sendable (Int, TestSocket, TestUpstream) -> Void) throws {
-    listener = try TestSocket.listening()
-    let listener = listener
-    Thread.detachNewThread { [weak self] in
-      var number = 0
-      while let socket = listener.accept() {
-        self?.connections.withLock { $0.append(socket) }
-        Thread.detachNewThread { [number, weak self] in
-          if let self { serve(number, socket, self) }
-          socket.close()
-        }
-        number += 1
-      }
-    }
-  }
-
-  deinit { listener.shutDown() }
-
+extension ScriptedUpstream {
   /// Returns an upstream that responds to every request with the same bytes, where a signal is given after it.
-  static func answering(_ response: String, after signal: ThreadSignal? = nil) throws -> TestUpstream {
-    try TestUpstream { _, socket, upstream in
-      while upstream.takeRequest(socket) != nil {
+  static func answering(_ response: String, after signal: ThreadSignal? = nil) throws -> ScriptedUpstream {
+    try ScriptedUpstream { peer in
+      while peer.takeRequest() != nil {
         signal?.wait()
-        socket.send(response)
+        peer.send(response)
       }
     }
   }
 
-  /// Reads a request. Returns nil at the end of the connection.
-  func takeRequest(_ socket: TestSocket) -> TestMessage? {
-    guard let request = try? socket.receiveRequest(until: MonotonicTime.now + TestSocket.patience) else { return nil }
-    requests.add(request.head + request.text)
-    return request
-  }
-
-  /// The number of connections accepted so far.
-  var accepted: Int { connections.withLock { $0.count } }
-
-  var url: BaseURL { BaseURL(isTLS: false, host: "127.0.0.1", port: listener.port, path: "/base") }
-  var address: SocketAddress { SocketAddress(numeric: "127.0.0.1", port: listener.port)! }
+  var url: BaseURL { BaseURL(isTLS: false, host: "127.0.0.1", port: port, path: "/base") }
+  var address: SocketAddress { SocketAddress(numeric: "127.0.0.1", port: port)! }
 }
 
 /// Returns a response of status 200 with a body and its length.
@@ -94,9 +57,9 @@ struct ClientRig: Sendable {
   /// Runs the test with a client of an upstream that responds to every request with the same bytes.
   static func with(
     answering response: String, loops: Int = 1, _ limits: [(inout Configuration.UpstreamLimits) -> Void] = [],
-    test: (ClientRig, TestUpstream) async throws -> Void
+    test: (ClientRig, ScriptedUpstream) async throws -> Void
   ) async throws {
-    let upstream = try TestUpstream.answering(response)
+    let upstream = try ScriptedUpstream.answering(response)
     try await with(upstream.url, loops: loops, limits) { try await test($0, upstream) }
   }
 
