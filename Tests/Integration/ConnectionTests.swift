@@ -40,7 +40,9 @@ struct ConnectionTests {
     let size = String(body.utf8.count, radix: 16)
     let extended = "\(size);a=b\r\n\(body)\r\n0\r\nX-Trailer: evil\r\n\r\n"
     #expect(try lab.call(Request.framed("Transfer-Encoding: chunked\r\n", extended)).status == 200)
-    #expect(lab.upstream.dataCalls.map { String(decoding: $0.body, as: UTF8.self) } == [body, body])
+    let spaced = extended.replacingOccurrences(of: ";a=b", with: " \t; a=b ;c")
+    #expect(try lab.call(Request.framed("Transfer-Encoding: chunked\r\n", spaced)).status == 200)
+    #expect(lab.upstream.dataCalls.map { String(decoding: $0.body, as: UTF8.self) } == [body, body, body])
     #expect(!lab.upstream.dataCalls.contains { $0.text.contains("evil") })
   }
 

@@ -34,7 +34,10 @@ import Testing
     ("hexadecimal prefix", "0xf\r\n", 400), ("capital prefix", "0Xf\r\n", 400), ("plus", "+f\r\n", 400),
     ("minus", "-1\r\n", 400),
     ("underscore", "f_\r\n", 400), ("space before", " f\r\n", 400), ("space behind", "f \r\n", 400),
-    ("tab behind", "f\t;a\r\n", 400),
+    ("tab behind", "f\t\r\n", 400), ("a digit behind a space", "1 2;a\r\n", 400),
+    ("a letter behind a space", "1 a;b\r\n", 400), ("LF behind a space", "1 \n", 400),
+    ("white space on a line of its own", "1\r\n ;a\r\n", 400),
+    ("another character than SP or HTAB", "1\u{b};a\r\n", 400),
     ("empty", "\r\n", 400), ("two numbers", "f g\r\n", 400), ("fullwidth digit", "\u{ff16}\r\n", 400),
     ("only an extension", ";a\r\n", 400),
     ("letter", "g\r\n", 400), ("17 digits", "00000000000000001\r\n", 400), ("2^60 + 1", "1000000000000001\r\n", 413),
@@ -71,6 +74,21 @@ import Testing
         #expect(decoded == decodeChunked(wire + "0\r\n\r\n"), "\(name)")
       }
     }
+  }
+
+  @Test func `white space around the semicolon of a chunk extension is accepted`() {
+    for head in ["3 ;a", "3\t;a", "3; a", "3 \t ; \ta", "3 ;a ;b", "3 ; a = b", "3 ;a=\"b ; c\"", "3 ;"] {
+      for piece in pieces {
+        let decoded = decodeChunked("\(head)\r\nabc\r\n0 ;end\r\n\r\n", piece: piece)
+        #expect(decoded.end == .finished && decoded.payload == Array("abc".utf8), "\(head)")
+      }
+    }
+  }
+
+  @Test func `white space before chunk extensions counts towards their limit`() {
+    let spaces = String(repeating: " ", count: ChunkedDecoder.maxExtensions - 1)
+    #expect(decodeChunked("1\(spaces);\r\na\r\n0\r\n\r\n").end == .finished)
+    #expect(decodeChunked("1\(spaces) ;\r\na\r\n0\r\n\r\n").status == 400)
   }
 
   @Test func `ChunkedDecoder takes the largest chunk size without a trap`() {

@@ -4,6 +4,10 @@ import AdapterAPI
 ///
 /// Strict: sizes are hexadecimal digits and nothing else, lines end in CRLF, extensions and trailers are bounded. Each byte is
 /// judged by itself, so the verdict does not depend on the pieces.
+///
+/// White space (SP, HTAB) is accepted on both sides of an extension's `;`, which RFC 9112 §7.1.1 calls "bad white space": a recipient
+/// must accept it (RFC 9110 §5.6.3). It has no meaning, and counts towards the limit of the extensions. A size with white space
+/// and no `;` behind it is refused: the grammar has no such line.
 struct ChunkedDecoder {
   enum Step: Equatable {
     /// Payload in the buffer; `offset` is behind it already.
@@ -23,7 +27,7 @@ struct ChunkedDecoder {
   static let maxChunk = 1 << 60
 
   private enum Stage: UInt8 {
-    case firstDigit, digits, chunkExtension, quoted, escaped, sizeLF
+    case firstDigit, digits, beforeExtension, chunkExtension, quoted, escaped, sizeLF
     case data, dataCR, dataLF
     case lineStart, trailerName, trailerValue, trailerLF, lastLF, finished
   }
@@ -63,7 +67,7 @@ struct ChunkedDecoder {
   @inline(__always)
   private mutating func take(_ byte: UInt8) -> HTTPFault? {
     switch stage {
-    case .firstDigit, .digits: return sizeByte(byte)
+    case .firstDigit, .digits, .beforeExtension: return sizeByte(byte)
     case .chunkExtension, .quoted, .escaped: return extensionByte(byte)
     case .sizeLF:
       guard byte == 0x0A else { return .bareCR }
@@ -85,7 +89,7 @@ struct ChunkedDecoder {
 
   @inline(__always)
   private mutating func sizeByte(_ byte: UInt8) -> HTTPFault? {
-    if let digit = HexDigit.value(byte) {
+    if stage != .beforeExtension, let digit = HexDigit.value(byte) {
       if stage == .firstDigit {
         stage = .digits
         digits = 0
@@ -100,11 +104,14 @@ struct ChunkedDecoder {
       size = size << 4 | Int(digit)
       return nil
     }
-    guard stage == .digits else { return .badChunkSize }
+    guard stage != .firstDigit else { return .badChunkSize }
     switch byte {
-    case 0x0D: stage = .sizeLF
+    case 0x0D where stage == .digits: stage = .sizeLF
     case UInt8(ascii: ";"):
       stage = .chunkExtension
+      return countExtension()
+    case 0x20, 0x09:
+      stage = .beforeExtension
       return countExtension()
     case 0x0A: return .bad("A chunk-size line ends in LF alone; lines end in CRLF.")
     default: return .badChunkSize
