@@ -39,6 +39,12 @@ struct RefusalTests {
     Case(name: "not JSON by type", status: 415, code: "unsupported_media_type") {
       Request.make(contentType: "text/plain")
     },
+    Case(name: "a compressed body", status: 415, code: "unsupported_media_type") {
+      Request.make(fields: "Content-Encoding: gzip\r\n")
+    },
+    Case(name: "another charset", status: 415, code: "unsupported_media_type") {
+      Request.make(contentType: "application/json; charset=\"ISO-8859-1\"")
+    },
     Case(name: "not JSON", status: 400, code: "bad_json") { Request.make(body: "{\"codes\":[") },
     Case(name: "not an object", status: 400, code: "bad_json") { Request.make(body: "[1]") },
     Case(name: "empty", status: 400, code: "bad_json") { Request.make(body: "") },
@@ -90,6 +96,55 @@ struct RefusalTests {
     for token in [JWT.caller(role: "operator"), JWT.hs256(claims: claims, key: Secrets.jwt)] {
       #expect(try lab.call(Self.forceSet(token)).status == 200)
     }
+  }
+
+  @Test func `a body with a content coding gets 415 with Accept-Encoding: identity, on every route that takes a body`()
+    throws
+  {
+    let lab = try Lab { $0.hasCatalogue = true }
+    for (path, body) in [
+      (Request.values, Request.valuesBody), (Request.set, Request.setBody), (Request.objects, "{}"),
+      (Request.objects + "/import", "[]"), (Request.widgets, "{}"),
+    ] {
+      for coding in ["gzip", "br", "GZIP, identity", "identity,deflate", "x"] {
+        let response = try lab.call(Request.make("POST", path, body: body, fields: "Content-Encoding: \(coding)\r\n"))
+        #expect(response.status == 415 && response.errorCode == "unsupported_media_type", "\(path) \(coding)")
+        #expect(response["Accept-Encoding"] == "identity")
+      }
+    }
+    let two = Request.make(fields: "Content-Encoding: identity\r\ncontent-encoding: gzip\r\n")
+    #expect(try lab.call(two).status == 415)
+    #expect(lab.upstream.dataCalls.isEmpty)
+    for fields in [
+      "Content-Encoding: identity\r\n", "Content-Encoding: Identity , identity\r\n", "Content-Encoding:\r\n",
+    ] {
+      #expect(try lab.call(Request.make(fields: fields)).status == 200)
+    }
+  }
+
+  @Test func `a charset other than UTF-8 gets 415 on every route that takes a body, and UTF-8 is accepted`() throws {
+    let lab = try Lab { $0.hasCatalogue = true }
+    let object = #"{"code":"a","name":"b","type":"sensor"}"#
+    for (path, body) in [
+      (Request.values, Request.valuesBody), (Request.objects, object), (Request.objects + "/import", "[]"),
+      (Request.widgets, "{}"),
+    ] {
+      for type in [
+        "application/json;charset=gbk", "application/json; a=b; CHARSET=\"latin1\"", "application/json; charset=",
+      ] {
+        let response = try lab.call(Request.make("POST", path, body: body, contentType: type))
+        #expect(response.status == 415 && response.text.contains("UTF-8"), "\(path) \(type)")
+        #expect(response["Accept-Encoding"] == nil)
+      }
+    }
+    for type in [
+      "application/json; charset=utf-8", "application/json;charset=\"UTF-8\"", "application/json;charset=utf8",
+    ] {
+      #expect(try lab.call(Request.make(contentType: type)).status == 200, "\(type)")
+    }
+    #expect(
+      try lab.call(Request.make("POST", Request.objects, body: object, contentType: "application/json; charset=UTF-8"))
+        .status == 201)
   }
 
   @Test func `an empty body is accepted as {} for alarms only`() throws {

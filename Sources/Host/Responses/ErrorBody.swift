@@ -32,6 +32,7 @@ enum ErrorBody {
     out.append("Content-Type: application/json\r\n")
     if error.status == 401 { out.append("WWW-Authenticate: Bearer\r\n") }
     if let allow = error.allow { out.append(text: "Allow: \(allow)\r\n") }
+    if let coding = error.acceptEncoding { out.append(text: "Accept-Encoding: \(coding)\r\n") }
     if let seconds = error.retryAfter { out.append(text: "Retry-After: \(seconds)\r\n") }
     return Fields(checkedBlock: out)
   }

@@ -14,6 +14,8 @@ final class GatewayError: Error {
   let retryAfter: Int64?
   /// The methods of `Allow` (RFC 9110 §10.2.1).
   let allow: String?
+  /// The value of `Accept-Encoding`, where a content coding was refused (RFC 9110 §12.5.3).
+  let acceptEncoding: String?
   /// The rejected fields; with `invalidField`.
   let problems: [FieldProblem]
   /// The outcome of the call to the upstream, where one was made.
@@ -24,13 +26,15 @@ final class GatewayError: Error {
   /// - Parameter retryAfter: nil becomes one second for codes whose status is 503.
   init(
     _ code: Code, _ message: String, detail: String = "", retryAfter: Int64? = nil, allow: String? = nil,
-    problems: [FieldProblem] = [], upstreamClass: UpstreamClass? = nil, mayHaveActed: Bool = false
+    acceptEncoding: String? = nil, problems: [FieldProblem] = [], upstreamClass: UpstreamClass? = nil,
+    mayHaveActed: Bool = false
   ) {
     self.code = code
     self.message = message
     self.detail = detail
     self.retryAfter = retryAfter ?? (code.status == 503 ? 1 : nil)
     self.allow = allow
+    self.acceptEncoding = acceptEncoding
     self.problems = problems
     self.upstreamClass = upstreamClass
     self.mayHaveActed = mayHaveActed
@@ -174,6 +178,15 @@ extension GatewayError {
 
   static let unsupportedMediaType = GatewayError(
     .unsupportedMediaType, "The body must be JSON: send 'Content-Type: application/json'.")
+
+  /// The body is not in UTF-8, by its `charset`.
+  static let unsupportedCharset = GatewayError(
+    .unsupportedMediaType, "The body must be in UTF-8: send no 'charset' in Content-Type, or 'charset=utf-8'.")
+
+  /// The body has a content coding.
+  static let unsupportedCoding = GatewayError(
+    .unsupportedMediaType, "The body must not be compressed: send it without Content-Encoding.",
+    acceptEncoding: "identity")
 
   static func unsupportedMediaType(_ message: String) -> GatewayError { GatewayError(.unsupportedMediaType, message) }
   static func badJSON(_ message: String) -> GatewayError { GatewayError(.badJSON, message) }

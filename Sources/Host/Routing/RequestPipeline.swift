@@ -131,8 +131,10 @@ final class RequestPipeline: ExchangeHandler {
   ) async throws(GatewayError) -> AdapterRequest {
     // The head's bytes are gone after the first wait.
     let (fields, identifyingCount) = forwardedFields(exchange, requestID: record.requestID)
-    if exchange.head.has(.contentType), !MediaType.isJSON(exchange.bytes(exchange.head[.contentType])) {
-      throw .unsupportedMediaType
+    if exchange.head.has(.contentType) {
+      let type = exchange.bytes(exchange.head[.contentType])
+      guard MediaType.isJSON(type) else { throw .unsupportedMediaType }
+      guard MediaType.isUTF8(type) else { throw .unsupportedCharset }
     }
     let body = try await read(exchange, limit: route.configuration.maxBodySize)
     let mayBeEmpty = operation == .alarms || operation == .alarmConfigs
@@ -171,6 +173,7 @@ final class RequestPipeline: ExchangeHandler {
   /// Returns the whole body. Inlined, because most bodies have arrived already and then need no async frame.
   @inline(__always)
   func read(_ exchange: Exchange, limit: Int) async throws(GatewayError) -> [UInt8] {
+    if exchange.head.isEncoded, exchange.head.hasBody { throw .unsupportedCoding }
     do throws(HTTPFault) {
       if let atHand = try exchange.bodyAtHand(limit: limit) { return atHand }
       return try await exchange.body(limit: limit)

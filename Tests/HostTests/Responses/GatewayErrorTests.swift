@@ -25,7 +25,8 @@ import Testing
     problems.add("name", "must be text", row: 7)
     let own: [GatewayError] = [
       .unauthorized("for the log"), .forbidden, .notFound, .methodNotAllowed("GET, HEAD"), .badJSON("No JSON."),
-      .unsupportedMediaType, .unsupportedOperation("stream"), .noToken("for the log", retryAfter: nil),
+      .unsupportedMediaType, .unsupportedCharset, .unsupportedCoding, .unsupportedOperation("stream"),
+      .noToken("for the log", retryAfter: nil),
       .conflict("It is taken."), .invalidFields(problems), .upstreamTimeout("for the log"), .cancelled("for the log"),
     ]
     let store = [StoreError.Code.unavailable, .full, .readOnly].map { GatewayError(StoreError($0, "for the log")) }
@@ -106,6 +107,8 @@ import Testing
     #expect(fields(.methodNotAllowed("POST"))["allow"] == "POST")
     #expect(fields(.noToken("x", retryAfter: nil))["retry-after"] == "1")
     #expect(fields(.notFound)["retry-after"] == nil && fields(.notFound)["allow"] == nil)
+    #expect(fields(.unsupportedCoding)["accept-encoding"] == "identity")
+    #expect(fields(.unsupportedCharset)["accept-encoding"] == nil)
     for error in GatewayErrorTests.all {
       #expect(fields(error)["content-type"] == "application/json")
     }

@@ -22,6 +22,32 @@ import Testing
   ])
   func `MediaType.isJSON refuses other types`(_ text: String) { #expect(!isJSON(text)) }
 
+  private func isUTF8(_ text: String) -> Bool { Array(text.utf8).withUnsafeBufferPointer(MediaType.isUTF8) }
+
+  @Test(arguments: [
+    "application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8",
+    "application/json ; Charset=\"Utf-8\"", "application/json; charset=utf8", "application/json; a=b; charset=utf-8",
+    "application/json; charset=utf-8; a=b", "application/json;; charset=utf-8;",
+    "application/json; charset=\"u\\tf-8\"",
+    "application/json; x=\";charset=latin1\"", "application/json; x=\"\\\";charset=latin1\"",
+    "application/json; charset",
+    "application/json; xcharset=latin1", "application/json; charset = utf-8",
+  ])
+  func `a charset of UTF-8, or none, is accepted`(_ text: String) { #expect(isUTF8(text)) }
+
+  @Test(arguments: [
+    "application/json; charset=iso-8859-1", "application/json;charset=\"ISO-8859-1\"", "application/json; CHARSET=gbk",
+    "application/json; charset=utf-16", "application/json; charset=us-ascii", "application/json; charset=",
+    "application/json; charset='utf-8'", "application/json; charset=utf-8; charset=gbk",
+    "application/json; charset=utf-8x",
+    "application/json; charset=xutf-8", "application/json; a=b;charset=utf_8", "application/json; charset=\"utf-8",
+    "application/json; x=\"a\"; charset=gbk", "application/json\t;\tcharset=gbk",
+    "application/json; charset=\"utf-8 \"",
+  ])
+  func `a charset other than UTF-8 is refused, quoted or not, in any case and behind other parameters`(_ text: String) {
+    #expect(!isUTF8(text))
+  }
+
   @Test func `RequestID.isValid accepts 1 to 128 unreserved characters`() {
     for text in ["a", "A-Z_0.9", String(repeating: "x", count: 128)] { #expect(isValid(text)) }
     for text in ["", String(repeating: "x", count: 129), "a b", "a\r\nb", "é", "a/b", "\"", "a\u{0}"] {

@@ -3,7 +3,7 @@ import AdapterAPI
 /// A header field of requests that the gateway looks at. A further one needs a case, and its line in `row`.
 enum KnownField: UInt8, CaseIterable {
   case host, contentLength, transferEncoding, expect, connection, authorization
-  case contentType, accept, property, requestID, traceparent, tracestate
+  case contentType, contentEncoding, accept, property, requestID, traceparent, tracestate
 
   /// The treatment of a second field of the same name.
   enum Repetition {
@@ -31,6 +31,7 @@ enum KnownField: UInt8, CaseIterable {
     case .authorization: ("authorization", .refused("There are two Authorization fields; send one."), false)
     case .contentType:
       (ContractField.contentType.name, .refused("There are two Content-Type fields; send one."), false)
+    case .contentEncoding: ("content-encoding", .allCount, false)
     case .accept: (ContractField.accept.name, .firstCounts, true)
     case .property: (ContractField.property.name, .refused("There are two prop fields; send one."), true)
     case .requestID: (ContractField.requestID.name, .firstCounts, true)

@@ -45,6 +45,8 @@ struct RequestHead: Sendable {
   var isChunked = false
   /// The client waits for `100 Continue` before it sends the body.
   var expectsContinue = false
+  /// The body has a content coding other than `identity`.
+  var isEncoded = false
 
   /// The values of the known fields, by raw value.
   private var values = InlineArray<16, ByteRange>(repeating: ByteRange())

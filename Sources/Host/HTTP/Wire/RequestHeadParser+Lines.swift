@@ -161,6 +161,11 @@ extension RequestHeadParser {
       }
       flags.insert(.expectsContinue)
     case .connection: connection(bytes, value)
+    case .contentEncoding:
+      let isPlain = HeaderScan.forEachElement(bytes, value) { from, to in
+        HeaderScan.matches(bytes + from, to - from, "identity")
+      }
+      if !isPlain { head.isEncoded = true }
     case .authorization, .contentType, .accept, .property, .requestID, .traceparent, .tracestate: head[known] = value
     }
     return nil
