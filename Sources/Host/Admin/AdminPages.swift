@@ -51,7 +51,9 @@ final class AdminPages: ExchangeHandler {
     return true
   }
 
-  func response(to fault: HTTPFault) -> Response { Response(GatewayError(fault), requestID: RequestID.make()) }
+  func response(to refused: RefusedRequest) -> Response {
+    Response(GatewayError(refused.fault), requestID: RequestID.make())
+  }
 
   private func refuse(_ error: GatewayError, _ exchange: Exchange) {
     exchange.respondAtOnce(Response(error, requestID: RequestID.make()))

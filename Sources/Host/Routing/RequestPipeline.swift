@@ -72,7 +72,9 @@ final class RequestPipeline: ExchangeHandler {
   }
 
   /// Returns the response to bytes that are not a valid request.
-  func response(to fault: HTTPFault) -> Response { Response(GatewayError(fault), requestID: RequestID.make()) }
+  func response(to refused: RefusedRequest) -> Response {
+    Response(GatewayError(refused.fault), requestID: RequestID.make())
+  }
 
   // MARK: route
 

@@ -8,8 +8,8 @@ import Testing
 @Suite(.blocking) struct ListenerTests {
   private final class Hello: ExchangeHandler {
     func serve(_ exchange: Exchange) async { exchange.respond("hello") }
-    func response(to fault: HTTPFault) -> Response {
-      Response(status: fault.status, fields: Fields(), body: .bytes([]))
+    func response(to refused: RefusedRequest) -> Response {
+      Response(status: refused.fault.status, fields: Fields(), body: .bytes([]))
     }
   }
 

@@ -10,7 +10,9 @@ final class ServerRig: Sendable {
     let work: @Sendable (Exchange) async -> Void
     init(_ work: @escaping @Sendable (Exchange) async -> Void) { self.work = work }
     func serve(_ exchange: Exchange) async { await work(exchange) }
-    func response(to fault: HTTPFault) -> Response { Response(GatewayError(fault), requestID: "rig") }
+    func response(to refused: RefusedRequest) -> Response {
+      Response(GatewayError(refused.fault), requestID: "rig")
+    }
   }
 
   let loop: EventLoop

@@ -113,9 +113,10 @@ final class Exchange {
       return false
     }
     guard begin(response.status) else { return true }
-    bytesSent = body.count
     let start = loop.outgoing.count
     let hasLength = response.status != 204 && response.status != 304
+    let hasBody = hasLength && head.method != .head
+    bytesSent = hasBody ? body.count : 0
     appendHead(response, length: hasLength ? body.count : nil)
     connection.sendBuilt(from: start, followedBy: hasLength && head.method != .head ? body : [])
     return true

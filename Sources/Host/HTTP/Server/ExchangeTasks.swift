@@ -32,7 +32,7 @@ final class ExchangeTasks {
   }
 
   /// Returns the handler's response to bytes that are not a request.
-  func response(to fault: HTTPFault) -> Response { handler.response(to: fault) }
+  func response(to refused: RefusedRequest) -> Response { handler.response(to: refused) }
 
   fileprivate func serve(_ exchange: Exchange) async { await handler.serve(exchange) }
 

@@ -126,7 +126,7 @@ final class ServerConnection: LoopObject {
     case .reset:
       transport.abort()
       closed()
-    case .headTimedOut: refuse(.headTimeout)
+    case .headTimedOut: refuse(input.withUnsafeBufferPointer { RefusedRequest(.headTimeout, $0, remote: remote) })
     case .bodyTimedOut: exchange?.resumeBody(.bodyTimeout)
     case .bodyCutOff: exchange?.resumeBody(.bodyCutOff)
     }
@@ -199,7 +199,8 @@ final class ServerConnection: LoopObject {
       switch parser.parse(bytes + offset, count: count - offset, limits: server.options.limits, into: &head) {
       case .needMore: return offset
       case .failed(let fault):
-        refuse(fault)
+        let rest = UnsafeBufferPointer(start: bytes + offset, count: count - offset)
+        refuse(RefusedRequest(fault, rest, remote: remote))
         return count
       case .complete:
         parser.reset()
@@ -270,16 +271,17 @@ final class ServerConnection: LoopObject {
   // MARK: ends
 
   /// Responds to bytes that are not a request, and ends: nothing behind a framing error can be trusted (RFC 9112 §6.3).
-  private func refuse(_ fault: HTTPFault) {
+  private func refuse(_ refused: RefusedRequest) {
     state.refused()
     input = []
-    let response = tasks.response(to: fault)
+    let response = tasks.response(to: refused)
     let start = loop.outgoing.count
     server.appendHead(of: response)
     loop.outgoing.append("Connection: close\r\nContent-Length: ")
     loop.outgoing.append(decimal: response.body.prefix.count)
     loop.outgoing.append("\r\n\r\n")
-    loop.outgoing.append(contentsOf: response.body.prefix)
+    // A response to HEAD has no body (RFC 9110 §9.3.2).
+    if !refused.isHead { loop.outgoing.append(contentsOf: response.body.prefix) }
     send(loop.outgoing.take(from: start))
     guard output.isEmpty else { return }
     _ = state.flushed()

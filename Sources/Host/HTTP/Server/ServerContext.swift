@@ -5,7 +5,7 @@ protocol ExchangeHandler: AnyObject {
   /// Serves one exchange on its loop. Runs at once up to its first `await`; until then the request's head can be read.
   func serve(_ exchange: Exchange) async
   /// Returns the response to bytes that are not a request, or not a complete one. The connection ends after it.
-  func response(to fault: HTTPFault) -> Response
+  func response(to refused: RefusedRequest) -> Response
 }
 
 /// One loop's side of a server: its options, its counters, its connections. On the loop's thread.
