@@ -5,16 +5,20 @@ final class AdminPages: ExchangeHandler {
   private let health: Health
   private let metrics: Metrics
   private let group: EventLoopGroup
+  private let log: Log
   /// Updates the gauges that are only computed for a page.
   private let prepare: @Sendable () -> Void
 
   /// A loop that does not respond within this time is not alive.
   private static let timeout = Duration.seconds(2)
 
-  init(health: Health, metrics: Metrics, group: EventLoopGroup, prepare: @escaping @Sendable () -> Void) {
+  init(
+    health: Health, metrics: Metrics, group: EventLoopGroup, log: Log, prepare: @escaping @Sendable () -> Void
+  ) {
     self.health = health
     self.metrics = metrics
     self.group = group
+    self.log = log
     self.prepare = prepare
   }
 
@@ -52,7 +56,10 @@ final class AdminPages: ExchangeHandler {
   }
 
   func response(to refused: RefusedRequest) -> Response {
-    Response(GatewayError(refused.fault), requestID: RequestID.make())
+    let response = Response(GatewayError(refused.fault), requestID: RequestID.make())
+    // Served requests are not logged here, but a client that speaks another protocol needs to be found.
+    if log.wantsAccess { log.access(AccessRecord(refused, response, route: "admin")) }
+    return response
   }
 
   private func refuse(_ error: GatewayError, _ exchange: Exchange) {

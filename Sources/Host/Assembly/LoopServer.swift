@@ -39,7 +39,9 @@ final class LoopServer {
     _ services: Services, _ snapshot: Snapshot, on socket: ListeningSocket, _ adapters: ActiveAdapters
   ) {
     guard let loop = EventLoop.current else { return }
-    let pages = AdminPages(health: services.health, metrics: services.metrics, group: services.group) {
+    let pages = AdminPages(
+      health: services.health, metrics: services.metrics, group: services.group, log: services.log
+    ) {
       services.metrics.connections.set(services.connections.current)
       for adapter in adapters.all { adapter.metrics.setTokenExpiry(adapter.keeper?.current?.token.expiresAt) }
     }

@@ -6,10 +6,11 @@ struct AccessRecord: Sendable {
   static let pathLimit = 256
 
   var requestID: String
+  /// The method as it was sent; `other` for bytes that are not a request.
   var method: String
   /// The configured path, or `unmatched`.
   var route: String
-  /// The request target as it was received. The log shows the part before `?`.
+  /// The request target as it was received. The log shows the part before `?`. Empty for bytes that are not a request.
   var path: [UInt8]
   var status: Int
   /// The number of body bytes sent.
@@ -24,6 +25,10 @@ struct AccessRecord: Sendable {
   var source: String?
   var upstreamStatus: Int?
   var upstreamClass: UpstreamClass?
+  /// The code of the error, where the gateway itself responded with one or the response broke off.
+  var code: String?
+  /// The reason that the caller is not told: why its token was refused, or what the bytes were that are no request.
+  var reason: String?
 
   init(
     requestID: String, method: String, route: String, path: [UInt8], status: Int, bytes: Int, nanoseconds: Int64,
@@ -55,5 +60,7 @@ struct AccessRecord: Sendable {
     if let source { line.add("source", source) }
     if let upstreamStatus { line.add("upstreamStatus", .int(upstreamStatus)) }
     if let upstreamClass { line.add("upstreamClass", upstreamClass.rawValue) }
+    if let code { line.add("code", code) }
+    if let reason { line.add("reason", reason) }
   }
 }

@@ -14,7 +14,7 @@ final class RequestPipeline: ExchangeHandler {
   let caller: AdapterCaller
   let sharing: Sharing
   let waits: Sharing.Waits
-  private var random = IDNumbers()
+  var random = IDNumbers()
   private let loops: Int
 
   init(
@@ -69,11 +69,6 @@ final class RequestPipeline: ExchangeHandler {
       record.failed(error)
       return Response(error, requestID: record.requestID, isWrite: record.isWrite)
     }
-  }
-
-  /// Returns the response to bytes that are not a valid request.
-  func response(to refused: RefusedRequest) -> Response {
-    Response(GatewayError(refused.fault), requestID: RequestID.make())
   }
 
   // MARK: route
@@ -251,6 +246,7 @@ final class RequestPipeline: ExchangeHandler {
     do throws(AdapterError) {
       try await exchange.respond(response)
     } catch {
+      record.breakage = error
       logBroken(error, record)
     }
   }

@@ -16,6 +16,8 @@ final class RequestRecord {
   var upstreamStatus: Int?
   var upstreamClass: UpstreamClass?
   var error: GatewayError?
+  /// The reason for which a response broke off after its start.
+  var breakage: AdapterError?
   /// Copies of the request's head for the access log; empty without one.
   let path: [UInt8]
   let method: String
@@ -99,7 +101,29 @@ extension RequestPipeline {
     entry.source = record.source ?? (record.upstreamStatus == nil ? nil : adapter?.source)
     entry.upstreamStatus = record.upstreamStatus
     entry.upstreamClass = record.upstreamClass
+    entry.code = status == 499 ? RequestRecord.clientLeft : record.code
+    if let error = record.error, error.code == .unauthorized { entry.reason = error.detail }
     return entry
+  }
+}
+
+extension RequestRecord {
+  /// The code of a request whose client left before its response; the status is 499.
+  fileprivate static let clientLeft = "client_left"
+
+  fileprivate var code: String? {
+    error?.code.rawValue ?? breakage.map { GatewayError.Code($0.code).rawValue }
+  }
+}
+
+/// Bytes that are not a request: they have no route, and end their connection.
+extension RequestPipeline {
+  /// Returns the response to bytes that are not a request. Counts and logs it.
+  func response(to refused: RefusedRequest) -> Response {
+    let response = Response(GatewayError(refused.fault), requestID: RequestID.make(random.next()))
+    metrics.unmatched.record(RouteMetrics.Method(refused.method), status: response.status, nanoseconds: 0)
+    if log.wantsAccess { log.access(AccessRecord(refused, response, route: metrics.unmatched.route)) }
+    return response
   }
 }
 

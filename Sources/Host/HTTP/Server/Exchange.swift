@@ -16,7 +16,7 @@ final class Exchange {
   var onGone: (() -> Void)?
   /// The client has left; a response would have no reader.
   private(set) var isGone = false
-  /// The response's status; 0 while there is none.
+  /// The response's status; 0 while there is none, and when the client left before.
   private(set) var status = 0
   /// The bytes of the response's body that were handed to the connection.
   private(set) var bytesSent = 0
@@ -118,7 +118,7 @@ final class Exchange {
     let hasBody = hasLength && head.method != .head
     bytesSent = hasBody ? body.count : 0
     appendHead(response, length: hasLength ? body.count : nil)
-    connection.sendBuilt(from: start, followedBy: hasLength && head.method != .head ? body : [])
+    connection.sendBuilt(from: start, followedBy: hasBody ? body : [])
     return true
   }
 
@@ -200,9 +200,9 @@ final class Exchange {
 
   /// Accepts the first response of the exchange, if the client is still there.
   private func begin(_ status: Int) -> Bool {
-    self.status = status
     guard !hasResponded, !isGone else { return false }
     hasResponded = true
+    self.status = status
     // A body that was not read to its end can't be told from the next request.
     if !bodyReader.isComplete { connection.state.mustClose() }
     return true
