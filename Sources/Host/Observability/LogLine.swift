@@ -43,7 +43,7 @@ struct LogLine {
       json.member("msg", message.description)
     case .text:
       text.reserveCapacity(256)
-      Timestamp.appendTimeOfDay(milliseconds, to: &text)
+      Timestamp.appendRFC3339(milliseconds, to: &text)
       text.append(text: level.column)
       text.append(message)
     }

@@ -16,11 +16,6 @@ enum Timestamp {
     bytes.append(UInt8(ascii: "Z"))
   }
 
-  /// Appends the time of day: `21:00:00.123`.
-  static func appendTimeOfDay(_ milliseconds: Int64, to bytes: inout [UInt8]) {
-    appendClock(split(milliseconds).inDay, to: &bytes)
-  }
-
   private static func appendClock(_ inDay: Int, to bytes: inout [UInt8]) {
     bytes.append(inDay / 3_600_000, digits: 2)
     bytes.append(UInt8(ascii: ":"))

@@ -21,11 +21,14 @@ import Testing
     #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
   }
 
-  @Test func `a text line has time, level and message, and quotes values that are not one plain word`() throws {
+  @Test func `a text line has date, time and zone, level and message, and quotes values that are not one plain word`()
+    throws
+  {
     let line = try logged(format: .text) { log in
       log.info("started", [("path", "/api"), ("empty", ""), ("two", "a b"), ("sign", "a=b"), ("line", "a\nb")])
     }.text
-    let expected = #/\d\d:\d\d:\d\d\.\d{3} INFO  started path=/api empty="" two="a b" sign="a=b" line="a\\nb"/#
+    let expected =
+      #/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO  started path=/api empty="" two="a b" sign="a=b" line="a\\nb"/#
     #expect(line.wholeMatch(of: expected) != nil, "\(line)")
   }
 
