@@ -55,6 +55,7 @@ struct Configuration: Sendable {
     var level = LogLevel.info
     var format = Format.auto
     var access = true
+    var writes = true
   }
 
   struct Auth: Sendable {

@@ -59,6 +59,7 @@ struct ConfigurationReader {
     let format = section.choice("format", ["auto", "text", "json"], default: "auto")
     log.format = Configuration.Log.Format(rawValue: format) ?? .auto
     log.access = section.flag("access", default: true)
+    log.writes = section.flag("writes", default: true)
     section.finish()
     return log
   }

@@ -11,6 +11,7 @@ final class Log: AdapterLog {
 
   private let threshold: Atomic<Int>
   private let isAccessOn: Atomic<Bool>
+  private let isWritesOn: Atomic<Bool>
   private let shape: Shape
   private let queue: LogQueue
 
@@ -22,10 +23,12 @@ final class Log: AdapterLog {
   }
 
   init(
-    level: LogLevel = .info, format: Format = .json, access: Bool = true, descriptor: Int32 = 2, capacity: Int = 1 << 20
+    level: LogLevel = .info, format: Format = .json, access: Bool = true, writes: Bool = true, descriptor: Int32 = 2,
+    capacity: Int = 1 << 20
   ) {
     threshold = Atomic(level.rawValue)
     isAccessOn = Atomic(access)
+    isWritesOn = Atomic(writes)
     let shape = Shape(format)
     self.shape = shape
     queue = LogQueue(descriptor: descriptor, capacity: capacity) { dropped in
@@ -44,10 +47,14 @@ final class Log: AdapterLog {
     threshold.store(options.level.rawValue, ordering: .relaxed)
     shape.isJSON.store(options.format == .json, ordering: .relaxed)
     isAccessOn.store(options.access, ordering: .relaxed)
+    isWritesOn.store(options.writes, ordering: .relaxed)
   }
 
   /// Access log entries are written. A request makes its entry only if so.
   var wantsAccess: Bool { isAccessOn.load(ordering: .relaxed) && isOn(.info) }
+
+  /// Lines about writes have their points and values. A write keeps its body for the line only if so.
+  var wantsWrites: Bool { isWritesOn.load(ordering: .relaxed) && isOn(.warning) }
 
   /// Returns whether lines of this level are written.
   func isOn(_ level: LogLevel) -> Bool { level.rawValue >= threshold.load(ordering: .relaxed) }

@@ -7,4 +7,6 @@ struct LogOptions: Sendable {
   var format = LogLine.Format.json
   /// One line is written for each request.
   var access = true
+  /// One line is written for each write, with its points and values.
+  var writes = true
 }

@@ -201,8 +201,11 @@ final class RequestPipeline: ExchangeHandler {
   func perform(
     _ request: AdapterRequest, _ route: Route, _ exchange: Exchange, _ record: RequestRecord
   ) async throws(GatewayError) -> AdapterResponse {
-    // A write continues when its client leaves, so that it never ends half-way: the task is not cancelled.
-    if request.operation.isWrite { exchange.onGone = {} }
+    if request.operation.isWrite {
+      // A write continues when its client leaves, so that it never ends half-way: the task is not cancelled.
+      exchange.onGone = {}
+      if log.wantsWrites { record.written = request.body }
+    }
     defer { exchange.onGone = nil }
     let response = try await caller.response(
       to: request, from: route.adapter, deadline: record.deadline, requestID: record.requestID)

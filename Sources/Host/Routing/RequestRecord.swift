@@ -18,6 +18,8 @@ final class RequestRecord {
   var error: GatewayError?
   /// The reason for which a response broke off after its start.
   var breakage: AdapterError?
+  /// The body of a write that is sent upstream, for the log; nil where the log does not show it.
+  var written: [UInt8]?
   /// Copies of the request's head for the access log; empty without one.
   let path: [UInt8]
   let method: String
@@ -60,7 +62,7 @@ extension RequestPipeline {
     (record.route?.metrics ?? metrics.unmatched).record(
       RouteMetrics.Method(exchange.head.method), status: status, nanoseconds: nanoseconds)
     if let error = record.error { logError(error, record) }
-    if record.isWrite, exchange.isGone || record.error != nil { logWrite(record) }
+    if record.isWrite { logWrite(record, isGone: exchange.isGone) }
     if record.wantsAccess { log.access(accessEntry(record, exchange, status: status, nanoseconds: nanoseconds)) }
   }
 
@@ -75,17 +77,15 @@ extension RequestPipeline {
     }
   }
 
-  /// Logs a write that failed, or whose client has not waited for the response.
-  private func logWrite(_ record: RequestRecord) {
-    var fields: [LogField] = [
-      ("requestId", "\(record.requestID)"), ("operation", "\(record.operation?.rawValue ?? "")"),
-      ("upstream", "\(record.upstreamClass?.rawValue ?? "not sent")"),
-    ]
-    guard let error = record.error else {
-      return log.warning("client left before the response of its write", fields)
+  /// Logs a write: with `log.writes` each one, else one that failed or whose client has not waited for the response.
+  private func logWrite(_ record: RequestRecord, isGone: Bool) {
+    if record.error != nil {
+      log.warning("write failed", record.writeFields)
+    } else if isGone {
+      log.warning("client left before the response of its write", record.writeFields)
+    } else if record.written != nil {
+      log.info("write", record.writeFields)
     }
-    fields.append(("outcome", error.mayHaveActed ? "unknown" : "not carried out"))
-    log.warning("write failed", fields)
   }
 
   private func accessEntry(
@@ -110,6 +110,27 @@ extension RequestPipeline {
 extension RequestRecord {
   /// The code of a request whose client left before its response; the status is 499.
   fileprivate static let clientLeft = "client_left"
+
+  /// The outcome of a write for people: `ok`, `business_error`, `unknown`, or `not carried out`.
+  private var writeOutcome: String {
+    if let error { return error.mayHaveActed ? WriteOutcome.unknown.rawValue : "not carried out" }
+    return (upstreamClass == .businessError ? WriteOutcome.businessError : .ok).rawValue
+  }
+
+  fileprivate var writeFields: [LogField] {
+    var fields: [LogField] = [
+      ("requestId", "\(requestID)"), ("operation", "\(operation?.rawValue ?? "")"),
+      ("upstream", "\(upstreamClass?.rawValue ?? "not sent")"), ("outcome", "\(writeOutcome)"),
+    ]
+    if let route { fields.append(("adapter", "\(route.adapter.name)")) }
+    if !subject.isEmpty { fields.append(("subject", "\(subject)")) }
+    if let written {
+      let points = WrittenPoints(written)
+      if let count = points.count { fields.append(("count", .int(count))) }
+      fields.append(("points", .bytes(points.text, limit: WrittenPoints.textLimit)))
+    }
+    return fields
+  }
 
   fileprivate var code: String? {
     error?.code.rawValue ?? breakage.map { GatewayError.Code($0.code).rawValue }
