@@ -21,8 +21,7 @@ struct LifecycleTests {
     lab.gateway.signal(SIGTERM)
     #expect(try lab.gateway.waitForExit() == 0)
     #expect(lab.gateway.standardOutput.split(separator: "\n").count == 1)
-    // Warnings about the configuration precede the log and are not JSON.
-    for line in lab.gateway.log.split(separator: "\n") where !line.contains("gateway.yaml:") {
+    for line in lab.gateway.log.split(separator: "\n") {
       let object = (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any]
       #expect(object?["msg"] is String && object?["level"] is String && object?["time"] is String, "\(line)")
     }

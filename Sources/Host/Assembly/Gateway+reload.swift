@@ -7,8 +7,7 @@ extension Gateway {
     let result = source.load()
     let file = result.loaded.file
     for problem in result.loaded.problems where !problem.stopsRun {
-      services.log.warning(
-        "the configuration has a problem", [("problem", "\(ProblemPrinter.line(problem, file: file))")])
+      services.log.warning("the configuration has a problem", ProblemPrinter.logFields(problem, file: file))
     }
     guard let checked = result.checked, result.loaded.stopping.isEmpty else {
       return refuse(result.loaded.stopping, file)
@@ -25,7 +24,7 @@ extension Gateway {
     for problem in problems {
       services.log.error(
         "the new configuration is refused; the previous one stays in force",
-        [("problem", "\(ProblemPrinter.line(problem, file: file))")])
+        ProblemPrinter.logFields(problem, file: file))
     }
     services.metrics.reloadFailed()
   }

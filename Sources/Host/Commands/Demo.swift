@@ -6,7 +6,9 @@ enum Demo {
   static func source() -> ConfigurationSource {
     var environment = Terminal.environment()
     environment["JWT_SECRET"] = randomHex(32)
-    return ConfigurationSource(file: "demo", text: Starter.demo.text, environment: environment)
+    // A greeting for people precedes the log, so the log is text as well.
+    let text = Starter.demo.text + "log:\n  format: text\n"
+    return ConfigurationSource(file: "demo", text: text, environment: environment)
   }
 
   /// A greeting with a curl line that works when it is pasted.

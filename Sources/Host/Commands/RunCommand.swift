@@ -29,16 +29,12 @@ enum RunCommand {
     raiseDescriptorLimit()
     returnLargeBlocks()
     let result = source.load()
+    let report = StartReport(result.loaded)
     guard let checked = result.checked, result.loaded.stopping.isEmpty else {
-      Terminal.error(ProblemPrinter.text(result.loaded, carets: isatty(2) == 1))
-      if result.checked != nil {
-        Terminal.error("pointgate: not started, because 'run' refuses the settings named above\n")
-      }
+      report.refused(isValid: result.checked != nil)
       return 1
     }
-    for problem in result.loaded.problems {
-      Terminal.error(ProblemPrinter.line(problem, file: result.loaded.file) + "\n")
-    }
+    report.problems()
     let log = Log()
     log.configure(LogOptions(checked.configuration.log))
     let gateway: Gateway
@@ -46,7 +42,7 @@ enum RunCommand {
       gateway = try start(checked, source, log, isDemo: isDemo)
     } catch {
       _ = log.flush()
-      Terminal.error("pointgate: \(error.message)\n")
+      report.failed(error.message)
       return error.exitStatus
     }
     if isDemo { Terminal.error(Demo.banner(gateway)) }

@@ -14,7 +14,7 @@ enum ConfigurationLoader {
     case .failure(let missing):
       let problem = ConfigError("the configuration \(missing.reason)", at: SourcePosition(line: 1, column: 1))
       return LoadedConfiguration(
-        file: path, configuration: nil, problems: [problem], source: [],
+        file: path, configuration: nil, log: Configuration.Log(), problems: [problem], source: [],
         resolver: Settings.Resolver(environment: { _ in nil }, file: { _ in .failure(.init("cannot be read")) }))
     case .success(let bytes):
       return load(
@@ -41,7 +41,8 @@ enum ConfigurationLoader {
       configuration = reader.read()
     }
     return LoadedConfiguration(
-      file: file, configuration: problems.hasErrors ? nil : configuration, problems: sorted(problems.all),
+      file: file, configuration: problems.hasErrors ? nil : configuration,
+      log: configuration?.log ?? Configuration.Log(), problems: sorted(problems.all),
       source: YAMLReader.lines(of: bytes), resolver: resolver)
   }
 

@@ -6,6 +6,8 @@ struct LoadedConfiguration: Sendable {
   let file: String
   /// Nil when there are errors.
   let configuration: Configuration?
+  /// The options of the log as far as they could be read, although there may be errors: errors are logged too.
+  let log: Configuration.Log
   /// Sorted by position.
   let problems: [ConfigError]
   /// The lines of the file.
@@ -27,7 +29,7 @@ struct LoadedConfiguration: Sendable {
   func adding(_ more: [ConfigError]) -> LoadedConfiguration {
     if more.isEmpty { return self }
     return LoadedConfiguration(
-      file: file, configuration: more.contains { $0.severity == .error } ? nil : configuration,
+      file: file, configuration: more.contains { $0.severity == .error } ? nil : configuration, log: log,
       problems: ConfigurationLoader.sorted(problems + more), source: source, resolver: resolver)
   }
 }

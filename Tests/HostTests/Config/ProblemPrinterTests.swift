@@ -7,7 +7,7 @@ import Testing
 @Suite struct ProblemPrinterTests {
   private func loaded(_ source: [String], _ problems: [ConfigError]) -> LoadedConfiguration {
     LoadedConfiguration(
-      file: "config/gateway.yaml", configuration: nil, problems: problems, source: source,
+      file: "config/gateway.yaml", configuration: nil, log: Configuration.Log(), problems: problems, source: source,
       resolver: Settings.Resolver(environment: { _ in nil }, file: { _ in .failure(.init("")) }))
   }
 
