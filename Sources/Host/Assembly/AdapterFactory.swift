@@ -7,7 +7,7 @@ enum AdapterFactory {
   /// checked configuration rules out.
   static func make(
     _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, group: EventLoopGroup, resolver: Resolver,
-    log: any AdapterLog
+    log: any AdapterLog, instruments: UpstreamInstruments = UpstreamInstruments()
   ) -> (adapter: any Adapter, clients: [UpstreamClient])? {
     guard let type = AdapterRegistry.type(named: wanted.type) else { return nil }
     let clients = Mutex<[UpstreamClient]>([])
@@ -15,7 +15,7 @@ enum AdapterFactory {
     let context = AdapterContext(name: wanted.name, clock: clock, log: log) { baseURL in
       let client = UpstreamClient(
         baseURL: baseURL, limits: wanted.upstream, credentialFields: type.credentialFields, group: group,
-        resolver: resolver)
+        resolver: resolver, instruments: instruments)
       clients.withLock { $0.append(client) }
       return client
     }

@@ -20,7 +20,7 @@ final class LoopServer {
       sharing: services.sharing, log: services.log, metrics: services.metrics)
     let server = ServerContext(
       loop: loop, options: ServerOptions(snapshot.configuration.listen), connections: services.connections,
-      memory: services.memory, report: LoopServer.report(to: services.log))
+      memory: services.memory, traffic: services.metrics.traffic, report: LoopServer.report(to: services.log))
     self.pipeline = pipeline
     self.server = server
     listener = Listener(socket, server: server, handler: pipeline)
@@ -43,7 +43,7 @@ final class LoopServer {
       health: services.health, metrics: services.metrics, group: services.group, log: services.log
     ) {
       services.metrics.connections.set(services.connections.current)
-      for adapter in adapters.all { adapter.metrics.setTokenExpiry(adapter.keeper?.current?.token.expiresAt) }
+      for adapter in adapters.all { adapter.updateGauges() }
     }
     let server = ServerContext(
       loop: loop, options: ServerOptions(snapshot.configuration.listen),

@@ -65,12 +65,13 @@ struct SnapshotBuilder {
     _ wanted: Configuration.AdapterInstance, _ checked: CheckedConfiguration, fingerprint: String,
     previous: Snapshot?, others: [AdapterInstance]
   ) -> (AdapterInstance, activation: (@Sendable () -> Void)?)? {
+    let metrics = services.metrics.adapter(wanted.name)
     let made = AdapterFactory.make(
       wanted, checked.loaded, group: services.group, resolver: services.resolver,
-      log: services.log.forAdapter(wanted.name))
+      log: services.log.forAdapter(wanted.name),
+      instruments: UpstreamInstruments(traffic: metrics.traffic, queueWait: metrics.queueWait))
     guard let made else { return nil }
     let adapter = made.adapter
-    let metrics = services.metrics.adapter(wanted.name)
     let before = previous?.adapters.first { $0.name == wanted.name }
     let budget = budget(wanted.upstream.budget, before: before?.budget)
     var keeper: TokenKeeper?

@@ -1,6 +1,6 @@
 /// `pointgate version`
 enum VersionCommand {
-  static let version = "0.1.0"
+  static let version = ProgramVersion.text
 
   static let verb = Verb(
     name: "version", summary: "prints the versions of the program and of the libraries it uses",

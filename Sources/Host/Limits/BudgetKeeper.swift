@@ -31,6 +31,16 @@ final class BudgetKeeper: Sendable {
     budget.withLock { $0.ready(for: purpose, at: now) <= now }
   }
 
+  /// Returns the calls that are left in each period; nil for a period without a limit.
+  func remaining(at now: Int64 = System.monotonic()) -> (minute: Int?, hour: Int?, day: Int?) {
+    budget.withLock { budget in
+      (
+        budget.remaining(inSeconds: 60, at: now), budget.remaining(inSeconds: 3600, at: now),
+        budget.remaining(inSeconds: 86400, at: now)
+      )
+    }
+  }
+
   /// Counts a call that is never refused: a token exchange.
   func count(at now: Int64 = System.monotonic()) { budget.withLock { $0.spend(at: now) } }
 

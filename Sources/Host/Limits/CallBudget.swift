@@ -42,6 +42,13 @@ struct CallBudget {
     }
   }
 
+  /// Returns the calls that are left in a period; nil when it has no limit.
+  mutating func remaining(inSeconds seconds: Int64, at now: Int64) -> Int? {
+    guard let index = periods.firstIndex(where: { $0.seconds == seconds }) else { return nil }
+    periods[index].advance(to: now)
+    return periods[index].remaining
+  }
+
   /// Takes the last call back, because it was not made.
   mutating func giveBack(at now: Int64) {
     for index in periods.indices {
@@ -54,6 +61,7 @@ struct CallBudget {
 /// The calls of one period, counted in sixty parts and the current one.
 private struct Period {
   private static let parts = 60
+  let seconds: Int64
   private let limit: Int
   /// The limit without the calls that are reserved for writes.
   private let readLimit: Int
@@ -66,6 +74,7 @@ private struct Period {
   private var last = Int64.min
 
   init(limit: Int, seconds: Int64) {
+    self.seconds = seconds
     self.limit = limit
     readLimit = limit > 1 ? limit - max(1, limit / 10) : limit
     partLength = seconds * 1_000_000_000 / Int64(Period.parts)
@@ -92,6 +101,8 @@ private struct Period {
     spent += 1
     last = max(last, now)
   }
+
+  var remaining: Int { max(0, limit - spent) }
 
   mutating func giveBack() {
     // From the part before, if it has just ended. An older call continues to count, which errs on the safe side.

@@ -33,7 +33,6 @@ final class Permits: PermitPool {
   var inUse: Int { Permits.count(used.load(ordering: .relaxed), upTo: .writes) }
   /// The number of waiters, over all loops.
   var waiters: Int { Permits.count(waiting.load(ordering: .sequentiallyConsistent), upTo: .history) }
-  var hasWaiters: Bool { waiters > 0 }
 
   func tryAcquire(_ priority: Priority) -> Bool {
     Permits.count(waiting.load(ordering: .sequentiallyConsistent), upTo: priority) == 0 && take(priority)

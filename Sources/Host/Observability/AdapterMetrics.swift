@@ -31,6 +31,10 @@ final class AdapterMetrics: Sendable {
   let adapter: String
   /// Upstream calls in flight.
   let inFlight = Gauge()
+  /// The bytes of the connections to the upstream.
+  let traffic = Traffic()
+  /// The time that calls waited in the queue, of those that had to wait.
+  let queueWait = DurationHistogram()
 
   private let requests = CounterRow(Operation.allCases.count * UpstreamClass.allCases.count)
   private let durations = Operation.allCases.map { _ in DurationHistogram() }
@@ -40,6 +44,11 @@ final class AdapterMetrics: Sendable {
   private let breaker = Gauge(BreakerState.closed.rawValue)
   /// Milliseconds since the epoch; 0 without a token.
   private let expiry = Gauge()
+  private let queue = Gauge()
+  private let idle = Gauge()
+  private let active = Gauge()
+  /// The calls left per minute, hour and day; -1 without a limit.
+  private let budgets = [Gauge(-1), Gauge(-1), Gauge(-1)]
 
   init(adapter: String) { self.adapter = adapter }
 
@@ -64,6 +73,18 @@ final class AdapterMetrics: Sendable {
   /// Sets the time at which the token in use expires, in milliseconds since the epoch; nil without a token.
   func setTokenExpiry(_ milliseconds: Int64?) { expiry.set(Int(milliseconds ?? 0)) }
 
+  func setQueueLength(_ count: Int) { queue.set(count) }
+
+  func setConnections(idle: Int, active: Int) {
+    self.idle.set(idle)
+    self.active.set(active)
+  }
+
+  /// Sets the calls that are left in the budget; nil without a limit.
+  func setBudget(minute: Int?, hour: Int?, day: Int?) {
+    for (gauge, left) in zip(budgets, [minute, hour, day]) { gauge.set(left ?? -1) }
+  }
+
   func requestCount(_ operation: Operation, _ outcome: UpstreamClass) -> UInt64 {
     requests[operation.index * UpstreamClass.allCases.count + outcome.index]
   }
@@ -74,6 +95,11 @@ final class AdapterMetrics: Sendable {
   }
   func coalescedCount(_ kind: CoalescedKind) -> UInt64 { coalesced[kind.index] }
   var breakerState: Int { breaker.value }
+  var queueLength: Int { queue.value }
+  var connectionCounts: [(state: String, count: Int)] { [("idle", idle.value), ("active", active.value)] }
+  var budgetsRemaining: [(window: String, count: Int)] {
+    zip(["minute", "hour", "day"], budgets).filter { $1.value >= 0 }.map { ($0, $1.value) }
+  }
   var tokenExpiry: Int64? { expiry.value == 0 ? nil : Int64(expiry.value) }
 }
 

@@ -12,6 +12,8 @@ final class Metrics: Sendable {
   let connections = Gauge()
   /// Snapshots in memory: the one in force, and earlier ones with requests in flight.
   let snapshotsLive = Gauge()
+  /// The bytes of client connections.
+  let traffic = Traffic()
   let process = ProcessStatistics()
 
   private struct Registry {
@@ -88,7 +90,8 @@ final class Metrics: Sendable {
   }
 
   private func render(routes: [RouteMetrics], into out: inout Exposition) {
-    out.family("gateway_http_requests_total", .counter, "Responses sent, by configured path, method and status.")
+    out.family(
+      "gateway_http_requests_total", .counter, "Requests that got a response, by configured path, method and status.")
     for route in routes {
       for (method, status, count) in route.counts() {
         out.sample(
@@ -98,31 +101,39 @@ final class Metrics: Sendable {
     }
     out.family(
       "gateway_http_request_duration_seconds", .histogram,
-      "Time from the end of the request's head to the last byte of its response.")
+      "Time from the end of a request's head to the end of its response.")
     for route in routes {
       out.histogram("gateway_http_request_duration_seconds", [("route", route.route)], route.duration)
     }
     out.family("gateway_http_connections", .gauge, "Open client connections.")
     out.sample("gateway_http_connections", connections.value)
+    out.family("gateway_http_received_bytes_total", .counter, "Bytes received from clients.")
+    out.sample("gateway_http_received_bytes_total", traffic.received)
+    out.family("gateway_http_sent_bytes_total", .counter, "Bytes sent to clients.")
+    out.sample("gateway_http_sent_bytes_total", traffic.sent)
   }
 
   private func renderProgram(into out: inout Exposition) {
-    out.family("gateway_store_up", .gauge, "1 when the last access to the store succeeded.")
+    out.family("gateway_build_info", .gauge, "Always 1, with the version of the program as a label.")
+    out.sample("gateway_build_info", [("version", ProgramVersion.text)], 1)
+    out.family("gateway_store_up", .gauge, "1 when the last access to the store succeeded, else 0.")
     out.sample("gateway_store_up", store.value)
     out.family(
       "gateway_config_snapshots_live", .gauge,
       "Configurations in memory: the one in force, and earlier ones with requests in flight.")
     out.sample("gateway_config_snapshots_live", snapshotsLive.value)
     out.family(
-      "gateway_config_last_reload_successful", .gauge, "1 when the last configuration that was read is in force.")
+      "gateway_config_last_reload_successful", .gauge,
+      "1 when the configuration that was read last is in force, 0 when it was refused.")
     out.sample("gateway_config_last_reload_successful", reloadSuccessful.value)
     out.family(
       "gateway_config_last_reload_timestamp_seconds", .gauge,
-      "Time at which the configuration in force was read, as Unix time.")
+      "Time at which the configuration in force was read, in seconds since 1970.")
     out.sample(
       "gateway_config_last_reload_timestamp_seconds", seconds: UInt64(max(reloadTimestamp.value, 0)), per: 1000)
     out.family(
-      "gateway_log_lines_dropped_total", .counter, "Log lines dropped because the log was not read fast enough.")
+      "gateway_log_lines_dropped_total", .counter,
+      "Log lines that were dropped because the log was not read fast enough.")
     out.sample("gateway_log_lines_dropped_total", lostLogLines.withLock { $0 }?() ?? 0)
   }
 }

@@ -15,3 +15,18 @@ extension UpstreamClass {
     }
   }
 }
+
+extension WriteOutcome {
+  /// Nil for a write that neither went upstream nor failed there: the caller's mistake, no permit, no call left, the caller has left,
+  /// or a token that was refused, after which the write is repeated.
+  init?(_ error: AdapterError) {
+    if error.mayHaveActed {
+      self = .unknown
+    } else {
+      switch error.code {
+      case .refreshRejected, .unreachable, .timeout, .malformed: self = .failed
+      case .tokenRejected, .badRequest, .unsupported, .cancelled, .overloaded, .budgetSpent: return nil
+      }
+    }
+  }
+}

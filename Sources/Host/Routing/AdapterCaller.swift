@@ -181,8 +181,6 @@ extension AdapterMetrics {
     if let outcome = UpstreamClass(error.code) {
       record(operation, outcome, nanoseconds: outcome == .shed ? nil : nanoseconds)
     }
-    if operation.isWrite, error.code != .tokenRejected {
-      recordWrite(operation, error.mayHaveActed ? .unknown : .failed)
-    }
+    if operation.isWrite, let outcome = WriteOutcome(error) { recordWrite(operation, outcome) }
   }
 }

@@ -54,6 +54,16 @@ final class AdapterInstance: Sendable {
     source = type(of: adapter).source
   }
 
+  /// Updates the gauges that are computed for a page only.
+  func updateGauges() {
+    metrics.setTokenExpiry(keeper?.current?.token.expiresAt)
+    metrics.setQueueLength(clients.reduce(0) { $0 + $1.queueLength })
+    let counts = clients.map(\.connectionCounts)
+    metrics.setConnections(idle: counts.reduce(0) { $0 + $1.idle }, active: counts.reduce(0) { $0 + $1.active })
+    let remaining = budget?.remaining()
+    metrics.setBudget(minute: remaining?.minute, hour: remaining?.hour, day: remaining?.day)
+  }
+
   deinit {
     sharing.forget(adapter: number)
     Task(executorPreference: home) { [keeper, adapter, clients] in

@@ -34,7 +34,9 @@ import Testing
     }
     let text = try Scrape(metrics.render())
     let name = "gateway_http_request_duration_seconds"
-    for (le, count) in [("0.001", 2), ("0.0025", 3), ("0.5", 4), ("30", 4), ("+Inf", 5)] as [(String, Double)] {
+    for (le, count) in [("0.0001", 1), ("0.0005", 1), ("0.001", 2), ("0.0025", 3), ("0.5", 4), ("30", 4), ("+Inf", 5)]
+      as [(String, Double)]
+    {
       #expect(text["\(name)_bucket", ["route": "/a", "le": le]] == count, "\(le)")
     }
     #expect(text["\(name)_count", ["route": "/a"]] == 5)

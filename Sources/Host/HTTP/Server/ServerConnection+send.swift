@@ -27,7 +27,7 @@ extension ServerConnection {
     defer { account() }
     let range = Int(builtStart)..<Int(builtEnd)
     guard state.canSend else { return }
-    switch transport.write(loop.outgoing.bytes(range)) {
+    switch server.traffic.counted(sent: transport.write(loop.outgoing.bytes(range))) {
     case .bytes(range.count): flushed()
     case .bytes(let sent): store(Array(loop.outgoing.bytes(range.dropFirst(sent))), from: 0)
     case .wouldBlock, .end: store(Array(loop.outgoing.bytes(range)), from: 0)
@@ -47,7 +47,7 @@ extension ServerConnection {
     var sent = 0
     while sent < bytes.count {
       let outcome = bytes.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
-      switch outcome {
+      switch server.traffic.counted(sent: outcome) {
       case .bytes(let count):
         sent += count
         if sent < bytes.count, sent >= ServerConnection.bytesPerTurn {
@@ -71,7 +71,7 @@ extension ServerConnection {
       let outcome = first.withUnsafeBytes { first in
         second.withUnsafeBytes { second in third.withUnsafeBytes { transport.write(first, second, $0) } }
       }
-      switch outcome {
+      switch server.traffic.counted(sent: outcome) {
       case .bytes(let count): sent = count
       case .wouldBlock, .end: break
       case .failed: return perform(state.failed())
@@ -110,7 +110,7 @@ extension ServerConnection {
   /// Takes bytes out of a relay's pipe; false when the socket takes no more for now, or never.
   func take(from pipe: Pipe, count: Int, relay: Relay) -> Bool {
     guard state.canSend else { return false }
-    switch transport.move(from: pipe, count: count) {
+    switch server.traffic.counted(sent: transport.move(from: pipe, count: count)) {
     case .bytes(let count):
       relay.moved(count)
       deadline = nil
@@ -127,7 +127,7 @@ extension ServerConnection {
     let start = outputSent
     while outputSent < output.count {
       let outcome = output.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[outputSent...])) }
-      switch outcome {
+      switch server.traffic.counted(sent: outcome) {
       case .bytes(let count):
         outputSent += count
         deadline = loop.now.advanced(byNanoseconds: server.options.timeouts.send)

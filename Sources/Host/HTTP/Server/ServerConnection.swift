@@ -140,7 +140,7 @@ final class ServerConnection: LoopObject {
     while state.isReadable, state.wantsInput(waitsForBody: waitsForBody) {
       guard reads < ServerConnection.readsPerTurn else { return receiveLater() }
       reads += 1
-      switch transport.read(into: UnsafeMutableRawBufferPointer(loop.scratch)) {
+      switch server.traffic.counted(transport.read(into: UnsafeMutableRawBufferPointer(loop.scratch))) {
       case .bytes(let count, let isDrained):
         state.read(isDrained: isDrained)
         received(UnsafePointer(loop.scratch.baseAddress!), count)

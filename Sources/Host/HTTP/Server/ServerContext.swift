@@ -17,6 +17,8 @@ final class ServerContext {
   let connections: ConnectionCount
   /// Shared by all connections of all loops.
   let memory: MemoryBudget
+  /// Shared by all loops.
+  let traffic: Traffic
   /// Logs why a socket could not be registered with the loop.
   let report: (_ detail: String) -> Void
   /// Connections close after the response in progress.
@@ -25,12 +27,13 @@ final class ServerContext {
 
   init(
     loop: EventLoop, options: ServerOptions, connections: ConnectionCount, memory: MemoryBudget,
-    report: @escaping (_ detail: String) -> Void = { _ in }
+    traffic: Traffic = Traffic(), report: @escaping (_ detail: String) -> Void = { _ in }
   ) {
     self.loop = loop
     self.options = options
     self.connections = connections
     self.memory = memory
+    self.traffic = traffic
     self.report = report
   }
 

@@ -4,8 +4,8 @@ import AdapterAPI
 protocol PermitPool: AnyObject, Sendable {
   /// The number of permits that are taken.
   var inUse: Int { get }
-  /// True while a request waits for a permit.
-  var hasWaiters: Bool { get }
+  /// The number of requests that wait for a permit.
+  var waiters: Int { get }
 
   /// Takes a permit if one is free for this priority and no request of the same or a higher priority waits.
   func tryAcquire(_ priority: Priority) -> Bool

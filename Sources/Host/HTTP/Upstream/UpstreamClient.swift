@@ -8,28 +8,37 @@ final class UpstreamClient: HTTPClient {
   /// The address where the host is numeric, so that no resolver is needed.
   private let numeric: [SocketAddress]?
   private let requests: any PermitPool
+  private let connections: any PermitPool
+  private let queueWait: DurationHistogram
+  private let idleCounts: [Gauge]
   private let pools: [LoopBound<UpstreamPool>]
 
   /// - Parameters:
   ///   - requests: Permits for requests in flight. More than there are for connections make no sense: the rest could only wait for
   ///     connections.
   ///   - connections: Permits for open connections.
+  ///   - instruments: Shared by all clients of an adapter, and by those of later configurations.
   init(
     baseURL: BaseURL, options: UpstreamOptions, requests: any PermitPool, connections: any PermitPool,
-    group: EventLoopGroup, resolver: Resolver
+    group: EventLoopGroup, resolver: Resolver, instruments: UpstreamInstruments = UpstreamInstruments()
   ) {
     self.baseURL = baseURL
     self.options = options
     self.resolver = resolver
     numeric = SocketAddress(numeric: baseURL.host, port: baseURL.port).map { [$0] }
     self.requests = requests
+    self.connections = connections
+    queueWait = instruments.queueWait
     let serializer = RequestSerializer(baseURL)
+    let idleCounts = group.loops.map { _ in Gauge() }
     let pools = group.loops.map { loop in
       LoopBound(
         UpstreamPool(
-          loop: loop, options: options, requests: requests, connections: connections, serializer: serializer), on: loop)
+          loop: loop, options: options, requests: requests, connections: connections, serializer: serializer,
+          traffic: instruments.traffic, idleCount: idleCounts[loop.index]), on: loop)
     }
     self.pools = pools
+    self.idleCounts = idleCounts
     for pool in pools {
       pool.loop.post {
         let elsewhere = pools.filter { $0.loop !== pool.loop }
@@ -40,6 +49,16 @@ final class UpstreamClient: HTTPClient {
 
   /// The number of requests in flight.
   var inFlight: Int { requests.inUse }
+
+  /// The number of requests that wait for a permit.
+  var queueLength: Int { requests.waiters }
+
+  /// The number of connections without an exchange, and of those that are being opened or have one. Other threads change both
+  /// meanwhile.
+  var connectionCounts: (idle: Int, active: Int) {
+    let idle = idleCounts.reduce(0) { $0 + $1.value }
+    return (idle, max(0, connections.inUse - idle))
+  }
 
   func send(_ request: HTTPRequest, deadline: Instant) async throws(AdapterError) -> HTTPResponse {
     if let loop = EventLoop.current { return try await send(request, on: loop, deadline: deadline) }
@@ -104,6 +123,8 @@ final class UpstreamClient: HTTPClient {
 
   /// Waits in the queue. Returns nil when a permit was granted.
   private func waitForPermit(_ priority: Priority, _ pool: UpstreamPool, deadline: Instant) async -> AdapterError? {
+    let began = System.monotonic()
+    defer { queueWait.observe(nanoseconds: System.monotonic() - began) }
     let waitEnd = pool.loop.now.advanced(byNanoseconds: pool.timeouts.queueWait)
     switch await requests.acquire(
       priority, on: pool.loop, until: min(waitEnd, deadline), bound: options.queueSize, whenWaiting: {})

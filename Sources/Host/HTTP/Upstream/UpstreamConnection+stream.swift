@@ -40,7 +40,7 @@ extension UpstreamConnection {
       case .wait: return nil
       case .read:
         let action = state.readStream(by: UnsafeMutableRawBufferPointer(loop.upstreamScratch)) {
-          transport.read(into: $0)
+          pool.traffic.counted(transport.read(into: $0))
         }
         if case .wait = action { continue }
         tearDown()
@@ -90,7 +90,9 @@ extension UpstreamConnection {
   /// - Returns: The number of bytes, 0 at the end; nil when there is none yet: `relay.upstreamIsReadable` follows.
   func move(into pipe: Pipe) -> Result<Int, Failure>? {
     let room = min(state.reader.unseenPayload, pipe.capacity)
-    switch state.isReadable ? state.moved(transport.move(into: pipe, atMost: room)) : .wait {
+    switch state.isReadable
+      ? state.moved(pool.traffic.counted(received: transport.move(into: pipe, atMost: room))) : .wait
+    {
     case .moved(let count): return .success(count)
     case .completed(let count):
       relay?.upstreamHasEnded()

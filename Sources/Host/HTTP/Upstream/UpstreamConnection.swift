@@ -89,7 +89,7 @@ final class UpstreamConnection: LoopObject {
     guard state.phase == .sending, !built.isEmpty else { return }
     let range = built
     built = 0..<0
-    switch transport.write(loop.outgoing.bytes(range)) {
+    switch pool.traffic.counted(sent: transport.write(loop.outgoing.bytes(range))) {
     case .bytes(let count):
       if count < range.count { output = Array(loop.outgoing.bytes(range.dropFirst(count))) }
       perform(state.wrote(count, isLast: count == range.count))
@@ -101,7 +101,8 @@ final class UpstreamConnection: LoopObject {
   private func write() {
     guard state.phase == .sending, built.isEmpty else { return }
     while outputSent < output.count {
-      switch output.withUnsafeBytes({ transport.write(UnsafeRawBufferPointer(rebasing: $0[outputSent...])) }) {
+      let outcome = output.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[outputSent...])) }
+      switch pool.traffic.counted(sent: outcome) {
       case .bytes(let count):
         outputSent += count
         perform(state.wrote(count, isLast: outputSent == output.count))
@@ -115,7 +116,10 @@ final class UpstreamConnection: LoopObject {
 
   private func read() {
     while state.wantsToRead {
-      perform(state.read(by: UnsafeMutableRawBufferPointer(loop.upstreamScratch)) { transport.read(into: $0) })
+      perform(
+        state.read(by: UnsafeMutableRawBufferPointer(loop.upstreamScratch)) {
+          pool.traffic.counted(transport.read(into: $0))
+        })
       if state.phase == .receiving { deadline = requestDeadline }
     }
   }

@@ -10,6 +10,9 @@ final class UpstreamPool {
   /// Permits for open connections, over all loops.
   let connections: any PermitPool
   let serializer: RequestSerializer
+  let traffic: Traffic
+  /// The number of idle connections, for readers on other threads.
+  private let idleCount: Gauge
   /// The idle connections. The last one returned is checked out first, so that the rest can grow old and close.
   private var idle: [UpstreamConnection] = []
   /// The connections returned in this turn of the loop. Events that the kernel has for them have not been handled yet, so they
@@ -25,7 +28,7 @@ final class UpstreamPool {
 
   init(
     loop: EventLoop, options: UpstreamOptions, requests: any PermitPool, connections: any PermitPool,
-    serializer: RequestSerializer
+    serializer: RequestSerializer, traffic: Traffic = Traffic(), idleCount: Gauge = Gauge()
   ) {
     self.loop = loop
     self.options = options
@@ -33,15 +36,20 @@ final class UpstreamPool {
     self.requests = requests
     self.connections = connections
     self.serializer = serializer
+    self.traffic = traffic
+    self.idleCount = idleCount
   }
 
   /// Checks out an idle connection; nil when there is none.
   func checkOut() -> UpstreamConnection? {
     noteTurn()
     guard let connection = idle.popLast() ?? justReturned.popLast() else { return nil }
+    publishIdleCount()
     connection.deadline = nil
     return connection
   }
+
+  private func publishIdleCount() { idleCount.set(idle.count + justReturned.count) }
 
   private func noteTurn() {
     guard turn != loop.turns else { return }
@@ -90,16 +98,18 @@ final class UpstreamPool {
   /// Takes back a connection that can be used again.
   func returned(_ connection: UpstreamConnection) {
     // A request that waits for a connection's permit comes before an idle connection.
-    guard !isClosed, !connections.hasWaiters else { return connection.close() }
+    guard !isClosed, connections.waiters == 0 else { return connection.close() }
     connection.deadline = loop.now.advanced(byNanoseconds: Self.idleTimeout)
     noteTurn()
     justReturned.append(connection)
+    publishIdleCount()
   }
 
   /// Forgets a connection that has closed, and returns its permit.
   func closed(_ connection: UpstreamConnection) {
     if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
     if let index = justReturned.lastIndex(where: { $0 === connection }) { justReturned.remove(at: index) }
+    publishIdleCount()
     connections.release(.values)
   }
 
@@ -117,6 +127,7 @@ final class UpstreamPool {
     let all = idle + justReturned
     idle = []
     justReturned = []
+    publishIdleCount()
     for connection in all { connection.close() }
   }
 }

@@ -39,11 +39,23 @@ final class Gauge: Sendable {
   var value: Int { number.load(ordering: .relaxed) }
 }
 
-/// A histogram of durations with buckets from 1 ms to 30 s. Used on any thread.
+/// The bytes that a group of sockets has received and sent. Used on any thread.
+final class Traffic: Sendable {
+  private let receivedBytes = Atomic<UInt64>(0)
+  private let sentBytes = Atomic<UInt64>(0)
+
+  func add(received count: Int) { receivedBytes.wrappingAdd(UInt64(max(count, 0)), ordering: .relaxed) }
+  func add(sent count: Int) { sentBytes.wrappingAdd(UInt64(max(count, 0)), ordering: .relaxed) }
+  var received: UInt64 { receivedBytes.load(ordering: .relaxed) }
+  var sent: UInt64 { sentBytes.load(ordering: .relaxed) }
+}
+
+/// A histogram of durations with buckets from 0.1 ms to 30 s. Used on any thread.
 final class DurationHistogram: Sendable {
   /// The upper bounds as the label `le` shows them, and in nanoseconds.
   static let bounds: [(label: String, nanoseconds: Int64)] = [
-    ("0.001", 1_000_000), ("0.0025", 2_500_000), ("0.005", 5_000_000), ("0.01", 10_000_000), ("0.025", 25_000_000),
+    ("0.0001", 100_000), ("0.00025", 250_000), ("0.0005", 500_000), ("0.001", 1_000_000), ("0.0025", 2_500_000),
+    ("0.005", 5_000_000), ("0.01", 10_000_000), ("0.025", 25_000_000),
     ("0.05", 50_000_000), ("0.1", 100_000_000), ("0.25", 250_000_000), ("0.5", 500_000_000), ("1", 1_000_000_000),
     ("2.5", 2_500_000_000), ("5", 5_000_000_000), ("10", 10_000_000_000), ("30", 30_000_000_000),
   ]
