@@ -86,7 +86,7 @@ final class LogQueue: @unchecked Sendable {
   /// Waits until the lines so far are written. Returns false if that takes longer than `timeout`.
   @discardableResult
   func flush(timeout: Duration) -> Bool {
-    var end = LogQueue.time(after: timeout)
+    var end = System.monotonic(after: timeout)
     pthread_mutex_lock(lock)
     defer { pthread_mutex_unlock(lock) }
     let goal = taken
@@ -159,23 +159,12 @@ final class LogQueue: @unchecked Sendable {
       hasEnded = isLast
       pthread_cond_broadcast(emptied)
       if !isStopping, flushers == 0 {
-        var end = LogQueue.time(after: LogQueue.rest)
+        var end = System.monotonic(after: LogQueue.rest)
         pthread_cond_timedwait(filled, lock, &end)
       }
       pthread_mutex_unlock(lock)
       if isLast { return }
     }
-  }
-
-  /// Returns a time on the clock of the conditions.
-  private static func time(after wait: Duration) -> timespec {
-    var end = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &end)
-    let (seconds, attoseconds) = max(.zero, min(wait, .seconds(86_400))).components
-    let nanoseconds = Int(end.tv_nsec) + Int(attoseconds / 1_000_000_000)
-    end.tv_sec += Int(seconds) + nanoseconds / 1_000_000_000
-    end.tv_nsec = nanoseconds % 1_000_000_000
-    return end
   }
 
   /// Writes all bytes. If the descriptor is closed or broken they are lost, because there is no other place to report it.

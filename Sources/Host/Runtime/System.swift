@@ -1,3 +1,4 @@
+import AdapterAPI
 import CLinux
 import Glibc
 
@@ -5,6 +6,12 @@ import Glibc
 enum System {
   /// Nanoseconds of the monotonic clock.
   static func monotonic() -> Int64 { pg_monotonic_ns() }
+
+  /// Returns the time on the monotonic clock after that long, at most a day, for conditions that wait on this clock.
+  static func monotonic(after wait: Duration) -> timespec {
+    let end = monotonic() + max(.zero, min(wait, .seconds(86_400))).nanoseconds
+    return timespec(tv_sec: Int(end / 1_000_000_000), tv_nsec: Int(end % 1_000_000_000))
+  }
 
   /// Milliseconds since the epoch.
   static func wall() -> Int64 { pg_wall_ns() / 1_000_000 }
