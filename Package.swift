@@ -26,6 +26,7 @@ let package = Package(
   products: [.executable(name: "pointgate", targets: ["Host"])],
   dependencies: [],
   targets: [
+    .target(name: "CProcess", path: "Sources/Host/CSystem/process"),
     systemModule("CLinux", "linux"),
     systemModule("CLibYAML", "libyaml", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
     systemModule("CLibPQ", "libpq", apt: "libpq-dev"),
@@ -39,7 +40,7 @@ let package = Package(
     + [
       .executableTarget(
         name: "Host",
-        dependencies: ["AdapterAPI", "CLinux", "CLibYAML", "CLibPQ", "COpenSSL", "CSQLite"]
+        dependencies: ["AdapterAPI", "CProcess", "CLinux", "CLibYAML", "CLibPQ", "COpenSSL", "CSQLite"]
           + vendors.map { .target(name: $0) },
         exclude: ["CSystem"], swiftSettings: hostSettings),
       .target(

@@ -78,16 +78,6 @@ struct LifecycleTests {
     #expect(try lab.gateway.waitForExit() == 0)
   }
 
-  @Test func `a second signal ends the process at once`() throws {
-    let lab = try Lab(Self.patient) { $0.listen["drain_timeout"] = "60s" }.withToken()
-    let connection = try lab.begin(.hang)
-    defer { connection.socket.close() }
-    lab.gateway.signal(SIGTERM)
-    try eventually("draining") { try lab.ask("/readyz").status == 503 }
-    lab.gateway.signal(SIGTERM)
-    _ = try lab.gateway.waitForExit(within: 5)
-  }
-
   @Test(
     arguments: [
       ("  address: 127.0.0.1:0\n", "  address: 127.0.0.1:0\n  tls: {certificate: a.pem, key: a.key}\n", "'tls'"),

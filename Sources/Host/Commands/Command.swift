@@ -18,6 +18,7 @@ enum Command {
       guard !arguments.words.isEmpty else { throw .init("no command given") }
       let verbs = try Verb.named(arguments.words)
       if arguments.has(.help), verbs[0].name != HelpCommand.verb.name {
+        ProcessSignals.release()
         Terminal.out(HelpCommand.text(of: verbs))
         return 0
       }
@@ -29,8 +30,11 @@ enum Command {
       if verb.name != HelpCommand.verb.name { program += " \(verb.name)" }
       arguments.words.removeFirst(verb.name.split(separator: " ").count)
       try arguments.check(for: verb)
+      if verb.runsUntilSignal { return try verb.run(arguments) }
+      ProcessSignals.release()
       return try verb.run(arguments)
     } catch {
+      ProcessSignals.release()
       let separator = error.message.hasSuffix("?") ? " See" : "; see"
       Terminal.error("pointgate: \(error.message)\(separator) '\(program) --help'\n")
       return 2

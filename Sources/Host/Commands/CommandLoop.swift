@@ -12,8 +12,6 @@ enum CommandLoop {
 
   /// Runs `work` on an event loop of its own, and blocks this thread until it is done.
   static func run<Value: Sendable>(_ work: @escaping @Sendable (EventLoopGroup) async -> Value) -> Value {
-    // A write to a socket whose other end is closed returns EPIPE instead of ending the process.
-    signal(SIGPIPE, SIG_IGN)
     let group = EventLoopGroup(count: 1)
     group.start()
     defer { group.stop() }

@@ -9,11 +9,12 @@ enum RunCommand {
 
   static let verb = Verb(
     name: "run", summary: "runs the server in the foreground; run --demo needs no configuration", argument: "[FILE]",
-    options: [.config, demo],
+    runsUntilSignal: true, options: [.config, demo],
     details: """
       Runs the server in the foreground until SIGTERM or SIGINT. These let the requests in flight finish first; a second
-      signal ends the server at once. SIGHUP reads the configuration again. When the server accepts connections, it prints one
-      line on stdout: ready http://127.0.0.1:8080 admin http://127.0.0.1:9090
+      signal ends the server at once. SIGHUP reads the configuration again. SIGPIPE, SIGUSR1 and SIGUSR2 are ignored. When
+      the server accepts connections, it prints one line on stdout:
+      ready http://127.0.0.1:8080 admin http://127.0.0.1:9090
       """,
     example: "pointgate run -c config/ecoctrl.yaml"
   ) { arguments throws(Arguments.UsageError) in
@@ -25,7 +26,6 @@ enum RunCommand {
   }
 
   private static func serve(_ source: ConfigurationSource, isDemo: Bool) -> Int32 {
-    let signals = blockSignals()
     raiseDescriptorLimit()
     returnLargeBlocks()
     let result = source.load()
@@ -53,7 +53,9 @@ enum RunCommand {
         ("admin", "\(gateway.adminAddress)"), ("config", "\(source.file)"),
       ])
     Terminal.out("ready http://\(gateway.address) admin http://\(gateway.adminAddress)\n")
-    waitForEnd(gateway, signals)
+    waitForEnd(gateway)
+    ProcessSignals.endAtNext()
+    gateway.drain()
     return 0
   }
 
@@ -73,16 +75,6 @@ enum RunCommand {
       let moved = CheckedConfiguration(loaded: checked.loaded, configuration: configuration, keys: checked.keys)
       return try Gateway(moved, from: source, log: log)
     }
-  }
-
-  /// Blocks SIGHUP, SIGINT and SIGTERM in every thread, so that only `sigwait` takes them, and returns them. Ignores SIGPIPE.
-  private static func blockSignals() -> sigset_t {
-    signal(SIGPIPE, SIG_IGN)
-    var set = sigset_t()
-    sigemptyset(&set)
-    for number in [SIGHUP, SIGINT, SIGTERM] { sigaddset(&set, number) }
-    pthread_sigmask(SIG_BLOCK, &set, nil)
-    return set
   }
 
   /// Raises the limit of open descriptors as far as the system allows: each connection takes one.
@@ -108,42 +100,14 @@ enum RunCommand {
   /// The interval at which files with JWK sets are read again, in seconds.
   private static let keySetInterval = 2
 
-  /// Waits for the next signal; returns nil when `seconds` are over first.
-  private static func next(_ signals: inout sigset_t, atMost seconds: Int?) -> Int32? {
+  /// Returns when SIGINT or SIGTERM has come.
+  private static func waitForEnd(_ gateway: Gateway) {
     while true {
-      if let seconds {
-        var time = timespec(tv_sec: seconds, tv_nsec: 0)
-        let number = sigtimedwait(&signals, nil, &time)
-        if number > 0 { return number }
-        if errno == EAGAIN { return nil }
-      } else {
-        var number: Int32 = 0
-        if sigwait(&signals, &number) == 0 { return number }
+      switch ProcessSignals.next(atMost: gateway.hasKeySets ? keySetInterval : nil) {
+      case nil: gateway.checkKeySets()
+      case SIGHUP: gateway.reload()
+      default: return
       }
-    }
-  }
-
-  private static func waitForEnd(_ gateway: Gateway, _ signals: sigset_t) {
-    var signals = signals
-    while true {
-      guard let number = next(&signals, atMost: gateway.hasKeySets ? keySetInterval : nil) else {
-        gateway.checkKeySets()
-        continue
-      }
-      if number == SIGHUP {
-        gateway.reload()
-        continue
-      }
-      // The next signal has its default effect: it ends the process at once.
-      var ends = sigset_t()
-      sigemptyset(&ends)
-      for number in [SIGINT, SIGTERM] {
-        signal(number, SIG_DFL)
-        sigaddset(&ends, number)
-      }
-      pthread_sigmask(SIG_UNBLOCK, &ends, nil)
-      gateway.drain()
-      return
     }
   }
 }

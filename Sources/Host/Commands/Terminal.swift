@@ -1,4 +1,5 @@
 import AdapterAPI
+import CLinux
 import Glibc
 
 /// The output of commands, and the environment of the process.
@@ -14,12 +15,18 @@ enum Terminal {
     self.write(writer.bytes + [0x0A], to: 1)
   }
 
-  /// Opens /dev/null for each of the descriptors 0, 1 and 2 that the parent process has closed. Otherwise the next socket or
-  /// database would get that number, and output would go there.
+  /// Opens a descriptor for each of the numbers 0, 1 and 2 that the parent process has closed. Otherwise the next socket or
+  /// database would get that number, and output would go there. Reading from it, or writing to it, fails as on a closed one.
   static func reserveDescriptors() {
-    var fd = open("/dev/null", O_RDWR)
-    while (0...2).contains(fd) { fd = open("/dev/null", O_RDWR) }
-    if fd > 2 { System.close(fd) }
+    while true {
+      var fd = open("/dev/null", PG_O_PATH)
+      // There may be no /dev in a chroot.
+      if fd < 0 { fd = open("/", PG_O_PATH) }
+      guard (0...2).contains(fd) else {
+        if fd > 2 { System.close(fd) }
+        return
+      }
+    }
   }
 
   private static func write(_ bytes: [UInt8], to fd: Int32) {

@@ -11,6 +11,8 @@ struct Verb: Sendable {
   /// The placeholder of the arguments after the name, as the usage line shows it; nil where the verb takes none.
   var argument: String?
   var argumentLimit = 1
+  /// The verb waits for signals (`ProcessSignals.next`) instead of ending by itself.
+  var runsUntilSignal = false
   var options: [Option] = []
   /// The paragraphs of the verb's help.
   let details: String

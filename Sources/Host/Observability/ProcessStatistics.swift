@@ -1,11 +1,12 @@
 import Glibc
 
-/// The `process_*` metrics as Prometheus client libraries define them, from `/proc/self` and the CPU clock.
+/// The `process_*` metrics as Prometheus client libraries define them, from `/proc/self`, the CPU clock and the limits of the
+/// process. Without `/proc` the metrics that need it are left out, and the start time is that of this object.
 struct ProcessStatistics: Sendable {
   private let ticksPerSecond: UInt64
   private let pageSize: UInt64
-  /// The start time in ticks since the epoch; nil if `/proc` is not readable.
-  private let startTicks: UInt64?
+  /// The start time in ticks since the epoch.
+  private let startTicks: UInt64
 
   init() {
     ticksPerSecond = UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1))
@@ -15,7 +16,7 @@ struct ProcessStatistics: Sendable {
     {
       startTicks = boot &* ticksPerSecond &+ start
     } else {
-      startTicks = nil
+      startTicks = UInt64(max(System.wall(), 0)) &* ticksPerSecond / 1000
     }
   }
 
@@ -43,14 +44,12 @@ struct ProcessStatistics: Sendable {
       out.family("process_open_fds", .gauge, "Number of open file descriptors.")
       out.sample("process_open_fds", open)
     }
-    if let limit = ProcessStatistics.descriptorLimit() {
+    if let limit = System.descriptorLimit {
       out.family("process_max_fds", .gauge, "Maximum number of open file descriptors.")
       out.sample("process_max_fds", limit)
     }
-    if let startTicks {
-      out.family("process_start_time_seconds", .gauge, "Start time of the process since unix epoch in seconds.")
-      out.sample("process_start_time_seconds", seconds: startTicks, per: ticksPerSecond)
-    }
+    out.family("process_start_time_seconds", .gauge, "Start time of the process since unix epoch in seconds.")
+    out.sample("process_start_time_seconds", seconds: startTicks, per: ticksPerSecond)
   }
 
   /// Returns the fields of `/proc/self/stat` after the program's name, which may hold spaces and brackets itself. The first is
@@ -61,13 +60,11 @@ struct ProcessStatistics: Sendable {
     return fields.count > 21 ? fields : nil
   }
 
-  private static func descriptorLimit() -> UInt64? {
-    guard let rest = line(of: "/proc/self/limits", after: "Max open files ") else { return nil }
-    return rest.split(separator: " ").first.flatMap { UInt64($0) }
-  }
-
   private static func openDescriptors() -> Int? {
-    guard let directory = opendir("/proc/self/fd") else { return nil }
+    guard let directory = opendir("/proc/self/fd") else {
+      // With no descriptor left for the directory, all of them are open.
+      return errno == EMFILE ? System.descriptorLimit.map(Int.init(clamping:)) : nil
+    }
     defer { closedir(directory) }
     var count = 0
     while readdir(directory) != nil { count += 1 }

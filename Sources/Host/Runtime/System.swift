@@ -1,9 +1,15 @@
 import AdapterAPI
 import CLinux
+import CProcess
 import Glibc
 
 /// System calls. An error that only a bug of ours can cause ends the process.
 enum System {
+  /// The arguments of C's main, the program's name first. Bytes that are not UTF-8 are replaced.
+  static var arguments: [String] {
+    (0..<pg_argument_count()).compactMap { index in pg_argument(index).map { String(cString: $0) } }
+  }
+
   /// Nanoseconds of the monotonic clock.
   static func monotonic() -> Int64 { pg_monotonic_ns() }
 
@@ -26,6 +32,12 @@ enum System {
     let fd = eventfd(0, O_NONBLOCK | O_CLOEXEC)
     precondition(fd >= 0, "eventfd: \(errorText(errno))")
     return fd
+  }
+
+  /// The number of descriptors that the process may have (RLIMIT_NOFILE).
+  static var descriptorLimit: UInt64? {
+    var limit = rlimit()
+    return getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 ? UInt64(limit.rlim_cur) : nil
   }
 
   /// Closes the descriptor. Never retries: on Linux it is gone even after EINTR (close(2)).

@@ -56,6 +56,7 @@ static const int PG_M_MMAP_THRESHOLD = -3;
 // From fcntl.h, for _GNU_SOURCE only.
 static const int PG_F_SETPIPE_SZ = 1031;
 static const int PG_F_GETPIPE_SZ = 1032;
+static const int PG_O_PATH = 010000000;
 
 /// Moves bytes between a socket and a pipe without copying them (splice(2), MOVE and NONBLOCK).
 static inline ssize_t pg_splice(int from, int to, size_t count) {
