@@ -4,10 +4,17 @@ import Glibc
 /// The command line: finds the verb and carries it out.
 ///
 /// Exit statuses: 0 done, 1 the configuration or another checked thing is bad, 2 wrong usage, 3 a service that had to be
-/// reached was not, 70 a bug.
+/// reached was not, or the output could not be written, 70 a bug.
 enum Command {
-  /// Carries out the command line and returns the exit status.
+  /// Carries out the command line and returns the exit status: 3 where a part of the output could not be written.
   static func run(_ words: [String]) -> Int32 {
+    let status = carryOut(words)
+    guard let problem = Terminal.outputProblem else { return status }
+    Terminal.error("pointgate: \(problem)\n")
+    return 3
+  }
+
+  private static func carryOut(_ words: [String]) -> Int32 {
     var program = "pointgate"
     do throws(Arguments.UsageError) {
       var arguments = try Arguments(words)
@@ -20,6 +27,7 @@ enum Command {
       if arguments.has(.help), verbs[0].name != HelpCommand.verb.name {
         ProcessSignals.release()
         Terminal.out(HelpCommand.text(of: verbs))
+        Terminal.closeOutput()
         return 0
       }
       guard verbs.count == 1 else {
@@ -32,6 +40,7 @@ enum Command {
       try arguments.check(for: verb)
       if verb.runsUntilSignal { return try verb.run(arguments) }
       ProcessSignals.release()
+      defer { Terminal.closeOutput() }
       return try verb.run(arguments)
     } catch {
       ProcessSignals.release()

@@ -53,7 +53,7 @@ enum RunCommand {
         ("admin", "\(gateway.adminAddress)"), ("config", "\(source.file)"),
       ])
     Terminal.out("ready http://\(gateway.address) admin http://\(gateway.adminAddress)\n")
-    waitForEnd(gateway)
+    if Terminal.outputProblem == nil { waitForEnd(gateway) }
     ProcessSignals.endAtNext()
     gateway.drain()
     return 0
