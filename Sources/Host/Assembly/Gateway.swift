@@ -24,6 +24,9 @@ final class Gateway {
   private let builder: SnapshotBuilder
   private var keySets = KeySetWatch()
 
+  /// The descriptors for listeners, store, files and a first upstream connection. Each event loop takes two more.
+  private static let descriptors = 32
+
   /// The address of the public listener, with the port that the system chose where the configuration says 0.
   var address: SocketAddress { socket.address }
   /// The address of the admin listener.
@@ -42,7 +45,7 @@ final class Gateway {
     } catch {
       throw StartError(exitStatus: 3, message: error.message)
     }
-    let group = EventLoopGroup(count: configuration.listen.eventLoops ?? System.availableCores())
+    let group = EventLoopGroup(count: Gateway.loopCount(configuration))
     group.start()
     services = Services(configuration, group: group, log: log)
     builder = SnapshotBuilder(services)
@@ -51,6 +54,19 @@ final class Gateway {
     snapshot = build.snapshot
     try openStore(configuration)
     start(build)
+  }
+
+  private static func loopCount(_ configuration: Configuration) -> Int {
+    configuration.listen.eventLoops ?? System.availableCores()
+  }
+
+  /// Checks that the process may open the descriptors that it takes to start. To be called before `init`, which needs them.
+  ///
+  /// - Throws: `StartError` with exit status 3.
+  static func checkDescriptors(_ configuration: Configuration) throws(StartError) {
+    guard System.canOpen(descriptors + 2 * loopCount(configuration)) else {
+      throw StartError(exitStatus: 3, message: System.tooFewDescriptors)
+    }
   }
 
   // MARK: configuration

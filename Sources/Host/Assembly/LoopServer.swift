@@ -28,7 +28,7 @@ final class LoopServer {
   }
 
   private static func report(to log: Log) -> (String) -> Void {
-    { log.error("the kernel refused to watch a socket", [("detail", "\($0)")]) }
+    { log.error("the kernel refused a socket; new connections wait or are closed", [("detail", "\($0)")]) }
   }
 
   /// The server runs on the first loop, where the admin listener lives.

@@ -7,11 +7,18 @@ enum CommandLoop {
   /// The time that one step of a command may take.
   static let stepTimeout = Duration.seconds(10)
 
+  /// The descriptors for the loop, a store and a connection to an upstream.
+  private static let descriptors = 32
+
   static let storeTimeout = StoreError(
     .unavailable, "The store did not respond within \(TimeSpan.text(stepTimeout.milliseconds)).")
 
   /// Runs `work` on an event loop of its own, and blocks this thread until it is done.
   static func run<Value: Sendable>(_ work: @escaping @Sendable (EventLoopGroup) async -> Value) -> Value {
+    guard System.canOpen(descriptors) else {
+      Terminal.error("pointgate: \(System.tooFewDescriptors)\n")
+      _exit(3)
+    }
     let group = EventLoopGroup(count: 1)
     group.start()
     defer { group.stop() }

@@ -63,6 +63,7 @@ enum RunCommand {
   private static func start(
     _ checked: CheckedConfiguration, _ source: ConfigurationSource, _ log: Log, isDemo: Bool
   ) throws(Gateway.StartError) -> Gateway {
+    try Gateway.checkDescriptors(checked.configuration)
     do throws(Gateway.StartError) {
       return try Gateway(checked, from: source, log: log)
     } catch {

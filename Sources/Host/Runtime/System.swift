@@ -34,6 +34,25 @@ enum System {
     return fd
   }
 
+  /// Returns whether so many descriptors can be opened now.
+  static func canOpen(_ count: Int) -> Bool {
+    var opened: [Int32] = []
+    defer { for fd in opened { close(fd) } }
+    while opened.count < count {
+      let fd = eventfd(0, O_CLOEXEC)
+      if fd < 0 { return false }
+      opened.append(fd)
+    }
+    return true
+  }
+
+  /// The text for an operator where `canOpen` is false.
+  static var tooFewDescriptors: String {
+    let limit = descriptorLimit.map(String.init) ?? "unknown"
+    return "There are too few file descriptors to start: the limit of the process is \(limit). Raise it (ulimit -n, "
+      + "LimitNOFILE=), or the limit of the whole system (fs.file-max)."
+  }
+
   /// The number of descriptors that the process may have (RLIMIT_NOFILE).
   static var descriptorLimit: UInt64? {
     var limit = rlimit()

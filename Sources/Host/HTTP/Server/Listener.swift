@@ -73,11 +73,15 @@ final class Listener: LoopObject {
   private let socket: ListeningSocket
   private let tasks: ExchangeTasks
   private var isListening = false
+  /// The time from which a failure to accept is reported again.
+  private var reportsAgainAt = Instant(nanoseconds: .min)
 
   /// The number of connections accepted in one turn, so that open connections get their turn too.
   private static let acceptsPerTurn = 64
   /// The time for which new connections stay in the backlog when there is no room for them.
   private static let pause = Duration.milliseconds(50)
+  /// The time between two reports that connections can't be accepted.
+  private static let reportInterval = Duration.seconds(10)
 
   init(_ socket: ListeningSocket, server: ServerContext, handler: any ExchangeHandler) {
     self.socket = socket
@@ -119,7 +123,10 @@ final class Listener: LoopObject {
         let code = errno
         connections.remove()
         // Without descriptors or memory the next attempt would fail too.
-        if code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM { return leaveBacklog() }
+        if code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM {
+          report(code)
+          return leaveBacklog()
+        }
         if code == ECONNABORTED || code == EINTR { continue }
         return
       }
@@ -127,6 +134,12 @@ final class Listener: LoopObject {
       setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
       ServerConnection(fd: fd, tasks: tasks).start()
     }
+  }
+
+  private func report(_ code: Int32) {
+    guard loop.now >= reportsAgainAt else { return }
+    reportsAgainAt = loop.now + Listener.reportInterval
+    tasks.server.report("accept: \(System.errorText(code))")
   }
 
   /// Leaves new connections in the backlog for a moment.
