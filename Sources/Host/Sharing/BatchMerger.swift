@@ -101,7 +101,8 @@ final class BatchMerger: Sendable {
     switch await wait.wait(until: deadline) {
     case .value(.whole(let result)): return result
     case .value(.part(let splitter, var response)):
-      response.body = .bytes(splitter.body(for: list.codes))
+      guard let body = splitter.body(for: list.codes) else { return await call(request, deadline, isRenewal) }
+      response.body = .bytes(body)
       return .success(response)
     case .value(.ownCall): return await call(request, deadline, isRenewal)
     case .timedOut: return .failure(.upstreamTimeout("the merged call took too long"))

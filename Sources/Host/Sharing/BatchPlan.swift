@@ -123,11 +123,11 @@ struct BatchPlan {
   }
 
   private mutating func good(_ response: AdapterResponse, _ text: [UInt8]) {
-    // A request for exactly these codes gets the response unsplit.
-    assign(.whole(.success(response))) { [part] in $0 == part }
-    guard !waiting.isEmpty else { return }
+    let asked = part.map { codes[$0] }
     do throws(BatchSplitter.Refusal) {
-      let splitter = try BatchSplitter(text, codes: part.map { codes[$0] }, merging)
+      let splitter = try BatchSplitter(text, codes: asked, merging)
+      // A request for exactly these codes gets the response unsplit.
+      if splitter.isInOrder(of: asked) { assign(.whole(.success(response))) { [part] in $0 == part } }
       var isInPart = [Bool](repeating: false, count: codes.count)
       for index in part { isInPart[index] = true }
       var frame = response
@@ -135,6 +135,8 @@ struct BatchPlan {
       frame.fields = response.fields.withoutDigests
       assign(.part(splitter, frame)) { codes in codes.allSatisfy { isInPart[$0] } }
     } catch {
+      assign(.whole(.success(response))) { [part] in $0 == part }
+      guard !waiting.isEmpty else { return }
       if case .form(let reason) = error { unknownForm = reason }
       return assign(.ownCall) { _ in true }
     }

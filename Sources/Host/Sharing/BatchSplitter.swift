@@ -2,8 +2,9 @@ import AdapterAPI
 
 /// Splits the response of a merged call, so that each request gets the envelope with its own elements.
 ///
-/// Nothing is decoded and encoded again: a request gets slices of the upstream's text in the upstream's order, so numbers keep every
-/// digit. A response that is not fully understood is refused.
+/// Nothing is decoded and encoded again: a request gets slices of the upstream's text, so numbers keep every digit. The slices are in the
+/// order of the request's codes, and a code that is there twice has its elements twice, as in a response to the request alone. A
+/// response that is not fully understood is refused.
 struct BatchSplitter: Sendable {
   enum Refusal: Error, Equatable {
     /// The upstream's responses have another form than the adapter declares. The end of a sentence.
@@ -39,26 +40,14 @@ struct BatchSplitter: Sendable {
     self.next = next
   }
 
-  /// Returns the body for a request whose codes are among those of the call.
-  func body(for codes: [PointCode]) -> [UInt8] {
-    var own: [Int] = []
-    own.reserveCapacity(codes.count)
-    for code in codes {
-      var index = first[code] ?? -1
-      while index >= 0 {
-        own.append(index)
-        index = next[index]
-      }
-    }
-    own.sort()
-    var rest = own[...]
+  /// Returns the body for a request whose codes are among those of the call; nil when repeated elements would make it longer than a
+  /// response may be that several requests share.
+  func body(for codes: [PointCode]) -> [UInt8]? {
+    guard let own = elementIndices(for: codes) else { return nil }
     var out: [UInt8] = []
-    out.reserveCapacity(own.reduce(256) { $0 + elements[$1].text.count + 1 })
+    out.reserveCapacity(own.joined().reduce(256) { $0 + elements[$1].text.count + 1 })
     var isFirst = true
-    for (index, member) in members.enumerated() {
-      // The elements are in the order of the text, so those of one array follow each other.
-      let ours = rest.prefix { elements[$0].member == index }
-      rest = rest.dropFirst(ours.count)
+    for (member, ours) in zip(members, own) {
       guard let array = member.array else {
         append(member, upTo: member.text.upperBound, isFirst: isFirst, to: &out)
         isFirst = false
@@ -76,6 +65,29 @@ struct BatchSplitter: Sendable {
     let end = members.last?.text.upperBound ?? 0
     out.append(contentsOf: isFirst ? [UInt8(ascii: "{"), UInt8(ascii: "}")] : text[end...])
     return out
+  }
+
+  /// Whether the upstream's own text has the elements in the order of these codes.
+  func isInOrder(of codes: [PointCode]) -> Bool {
+    guard let own = elementIndices(for: codes) else { return false }
+    return own.allSatisfy { indices in zip(indices, indices.dropFirst()).allSatisfy { $0 < $1 } }
+  }
+
+  /// Returns the indices of the elements of each array, in the order of the codes; nil when their text is too long.
+  private func elementIndices(for codes: [PointCode]) -> [[Int]]? {
+    var own = [[Int]](repeating: [], count: members.count)
+    var size = 0
+    for code in codes {
+      var index = first[code] ?? -1
+      while index >= 0 {
+        own[elements[index].member].append(index)
+        size += elements[index].text.count
+        index = next[index]
+      }
+      // Without repetitions the elements are shorter than the text.
+      guard size <= max(text.count, Sharing.largestResponse) else { return nil }
+    }
+    return own
   }
 
   /// Appends a member after the opening brace or comma, with the upstream's white space.

@@ -7,13 +7,14 @@ struct MergedCodes: Sendable {
   /// The size of the codes with quotes and commas.
   private var size = 0
 
-  /// Adds a request's codes: all, or none where there would be more than `max`. A request's codes stay together in one call, so its
-  /// response has the upstream's order.
+  /// Adds a request's codes: all, or none where there would be more than `max`. A request's codes stay together in one call, so that
+  /// its response comes from one response of the upstream.
   ///
   /// - Returns: the indices of the request's codes; nil when they were not added.
   mutating func add(_ list: CodeList, max: Int) -> [Int]? {
     var (count, size) = (codes.count, size)
-    for code in list.codes where indices[code] == nil {
+    var new = Set<PointCode>()
+    for code in list.codes where indices[code] == nil && new.insert(code).inserted {
       count += 1
       size += code.bytes.count + 3
     }

@@ -92,13 +92,24 @@ private func text(of task: Task<Result<String, GatewayError>, Never>) async -> S
   }
 
   @Test func `requests on two loops within a window become one call, and each gets its own elements`() async {
-    rig.change { $0.sorts = true }
     let lists = (0..<20).map { ["C_\($0)", "shared", "D_\($0)"] }
     // The window closes when the last of them has come in.
     let tasks = lists.enumerated().map { rig.ask($1, on: loops[$0 % 2], window: Self.long, max: 41) }
     for (list, task) in zip(lists, tasks) { #expect(await text(of: task) == rig.unmerged(list)) }
     #expect(rig.calls.count == 1)
     #expect(rig.metrics.coalescedCount(.merged) == 19)
+  }
+
+  @Test(arguments: [false, true])
+  func `each request keeps the order of its own codes, whatever the order of the call and of the upstream`(
+    upstreamSorts: Bool
+  ) async {
+    let lists = [["b", "a"], ["a", "b"], ["c", "b", "a"], ["a", "c", "a"], ["b", "a"], ["b", "b"]]
+    let expected = lists.map { rig.unmerged($0) }
+    rig.change { $0.sorts = upstreamSorts }
+    let tasks = await inOneTurn { [rig] loop in lists.map { rig.ask($0, on: loop) } }
+    for (expected, task) in zip(expected, tasks) { #expect(await text(of: task) == expected) }
+    #expect(rig.calls.count == 1)
   }
 
   @Test func `a request that is alone in its window is sent with its own body`() async {
