@@ -6,7 +6,8 @@ public struct Token: Sendable, Equatable, CustomStringConvertible {
   public let refresh: String
   /// The end of the access token's life, in milliseconds since the epoch by the upstream's clock.
   public let expiresAt: Int64
-  /// The lifetime that the upstream gave it (`exp` − `iat`, else `exp` − now), in milliseconds from its receipt.
+  /// The lifetime that the upstream gave it (`exp` − `iat`, else `exp` − now), in milliseconds from its receipt. Not above 0
+  /// when it is unknown.
   public let lifetime: Int64
 
   /// - Throws: `.malformed` when the access token is empty or does not fit a header field.

@@ -59,31 +59,8 @@ extension WebTalk {
   /// host renews it then.
   static func life(ofToken token: String, now: Int64) -> (expiresAt: Int64, lifetime: Int64) {
     let assumed = (now + assumedLifetime, assumedLifetime)
-    let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-    guard parts.count == 3, let payload = decoded(parts[1]), let claims = try? JSONValue(parsing: payload),
-      let end = milliseconds(claims["exp"])
-    else { return assumed }
-    let lifetime = end - (milliseconds(claims["iat"]) ?? now)
-    return lifetime > 0 ? (end, min(lifetime, longestLifetime)) : assumed
-  }
-
-  /// Returns a NumericDate, which may have a fraction, in milliseconds; nil when it is negative or implausibly large.
-  private static func milliseconds(_ claim: JSONValue?) -> Int64? {
-    guard let seconds = claim?.double, seconds >= 0, seconds < 1e12 else { return nil }
-    return Int64(seconds * 1000)
-  }
-
-  /// Decodes a part of a JWT. More lenient than RFC 7515 §2, because the token is only read for its times: the alphabet of plain
-  /// base64 and padding are accepted too.
-  private static func decoded(_ part: some Sequence<UInt8>) -> [UInt8]? {
-    let text = part.compactMap { byte -> UInt8? in
-      switch byte {
-      case UInt8(ascii: "="): nil
-      case UInt8(ascii: "+"): UInt8(ascii: "-")
-      case UInt8(ascii: "/"): UInt8(ascii: "_")
-      default: byte
-      }
-    }
-    return Base64URL.decode(String(decoding: text, as: UTF8.self))
+    guard let times = TokenTimes(of: token) else { return assumed }
+    let lifetime = times.expiresAt - (times.issuedAt ?? now)
+    return lifetime > 0 ? (times.expiresAt, min(lifetime, longestLifetime)) : assumed
   }
 }

@@ -38,16 +38,17 @@ struct TimedToken: Sendable, Equatable {
     let (left, overflow) = token.expiresAt.subtractingReportingOverflow(time.wall)
     var remaining = Duration.milliseconds(token.expiresAt <= time.wall ? 0 : overflow ? .max : left)
     if let end { remaining = max(.zero, end - time.now) }
-    let lifetime = token.lifetime > 0 ? Duration.milliseconds(token.lifetime) : remaining
+    let lifetime = token.lifetime > 0 ? Duration.milliseconds(token.lifetime) : nil
     // More than the whole lifetime cannot be left: the wall clock was set back.
-    remaining = min(remaining, lifetime)
+    if let lifetime { remaining = min(remaining, lifetime) }
     return TimedToken(token, remaining: remaining, lifetime: lifetime, now: time.now, timing: timing)
   }
 
-  private init(_ token: Token, remaining: Duration, lifetime: Duration, now: Instant, timing: TokenTiming) {
+  /// - Parameter lifetime: nil when it is unknown; the renewal window then has its full length.
+  private init(_ token: Token, remaining: Duration, lifetime: Duration?, now: Instant, timing: TokenTiming) {
     self.token = token
     received = now
-    let window = min(timing.window, lifetime / 2)
+    let window = lifetime.map { min(timing.window, $0 / 2) } ?? timing.window
     expires = now + remaining
     refreshAt = expires - window
     timerAt = refreshAt - timing.jitter(min(window / 10, TokenTiming.longestJitter))

@@ -69,7 +69,7 @@ import Testing
     #expect(try await store.load(.main) == nil)
     let pair = try #require(try await store.load(.main.adopting))
     #expect(pair.token.access == "theirs" && pair.token.refresh == "r1" && pair.version == 1)
-    #expect(pair.token.lifetime > 0 && pair.token.lifetime < pair.token.expiresAt)
+    #expect(pair.token.expiresAt == 1_800_000_000_000 && pair.token.lifetime == 0)
     #expect(try await store.ids()["main"] == 2)
     let again = try await store.load(.main)
     #expect(again?.isUnchanged(since: pair) == true)

@@ -35,12 +35,39 @@ import Testing
     #expect(record.pair?.token.lifetime == 0)
   }
 
-  @Test func `a missing lifetime is the validity at the time of writing, or else the present one`() {
+  /// Returns the pair of a row that another program wrote.
+  private func takenOver(
+    _ claims: String? = nil, expiresAt: Int64 = 9000, updatedAt: Int64? = nil, lifetime: Int64? = nil
+  ) -> Token? {
     var record = record
-    record.lifetime = nil
-    #expect(record.pair?.token.lifetime == 5000)
-    record.updatedAt = nil
-    #expect(record.pair?.token.lifetime == -1000)
+    record.access = claims.map { "e30.\(Base64URL.encode(Array($0.utf8))).c2ln" } ?? "opaque"
+    (record.expiresAt, record.updatedAt, record.lifetime) = (expiresAt, updatedAt, lifetime)
+    return record.pair?.token
+  }
+
+  @Test func `a lifetime that the row does not record is the one that the token states`() {
+    #expect(takenOver(#"{"iat":2,"exp":9}"#)?.lifetime == 7000)
+    #expect(takenOver(#"{"iat":2,"exp":9}"#, updatedAt: 8000)?.lifetime == 7000)
+    #expect(takenOver(#"{"iat":2,"exp":9}"#, lifetime: 0)?.lifetime == 7000)
+    #expect(takenOver(#"{"iat":2,"exp":9}"#, lifetime: 5000)?.lifetime == 5000)
+  }
+
+  @Test(arguments: [nil, #"{"exp":9}"#, #"{"iat":9,"exp":9}"#, #"{"iat":12,"exp":9}"#, "no JSON"])
+  func `a lifetime that the token does not state is the validity when the row was written, or else unknown`(
+    claims: String?
+  ) {
+    #expect(takenOver(claims, updatedAt: 4000)?.lifetime == 5000)
+    #expect(takenOver(claims, updatedAt: 9000)?.lifetime == 0)
+    #expect(takenOver(claims)?.lifetime == 0)
+  }
+
+  @Test func `of the row's end and the token's own end the earlier one holds`() {
+    #expect(takenOver(#"{"iat":2,"exp":9}"#, expiresAt: 8000)?.expiresAt == 8000)
+    #expect(takenOver(#"{"iat":2,"exp":9}"#, expiresAt: 10_000)?.expiresAt == 9000)
+    #expect(takenOver(#"{"exp":9}"#, expiresAt: 10_000)?.expiresAt == 9000)
+    #expect(takenOver(expiresAt: 10_000)?.expiresAt == 10_000)
+    // A row of the gateway's own has the end by the gateway's clock.
+    #expect(takenOver(#"{"iat":2,"exp":9}"#, expiresAt: 10_000, lifetime: 7000)?.expiresAt == 10_000)
   }
 
   @Test func `a row with an empty or invalid access token has no pair`() {

@@ -53,6 +53,31 @@ import Testing
     #expect(try await store.load(TokenKey(adapter: "main", upstream: "u"))?.token == token)
   }
 
+  @Test(
+    arguments: [
+      // EcoCtrl stores an opaque token, or a JWT with the times of a token that lives two hours or ten minutes.
+      (nil, 240, true), (nil, 360, false), (6960, 240, true), (6840, 360, false), (360, 240, true), (240, 360, false),
+    ] as [(Int64?, Int64, Bool)])
+  func `a token that EcoCtrl stored with four minutes left is renewed, and one with six minutes left is not yet`(
+    age: Int64?, left: Int64, isRenewed: Bool
+  ) async throws {
+    let (store, wall) = (Store(SQLiteDatabase.inMemory()), TestClock().wall())
+    try await store.open()
+    let claims = age.map { #"{"iat":\#(wall / 1000 - $0),"exp":\#(wall / 1000 + left)}"# }
+    let access = claims.map { "e30.\(Base64URL.encode(Array($0.utf8))).c2ln" } ?? "opaque"
+    _ = try await store.sql(
+      """
+      INSERT INTO iot_tokens (access_token, refresh_token, expires_at, adapter, upstream)
+      VALUES ('\(access)', 'theirs', \(wall + left * 1000), 'main', 'u')
+      """)
+    let bench = TokenBench(store)
+    // The token is used while it is renewed.
+    #expect(["A1", access].contains(try await bench.token().access))
+    guard isRenewed else { return #expect(bench.adapter.calls == []) }
+    #expect(await eventually { bench.keeper.current?.token.access == "A1" })
+    #expect(bench.adapter.calls == [.refresh("theirs")])
+  }
+
   @Test(arguments: [false, true])
   func `a second keeper of the same store, or of the same SQLite file, uses the stored token without an exchange`(
     isFile: Bool

@@ -28,6 +28,27 @@ import Testing
     #expect(keeper.ask() == "A1")
   }
 
+  @Test(
+    arguments: [
+      // Nothing says how long the token's life is.
+      (0, 240, true), (0, 299, true), (0, 301, false),
+      // Half of a short life is less than five minutes.
+      (600, 240, true), (600, 299, true), (600, 301, false), (240, 121, false), (240, 119, true),
+      (7200, 240, true), (7200, 301, false),
+    ] as [(Int64, Int64, Bool)])
+  func `a stored token whose lifetime is unknown has the full renewal window, and any other at most half of its life`(
+    life: Int64, left: Int64, isRenewed: Bool
+  ) throws {
+    var keeper = TokenTranscript.starting()
+    let stored = try Token(
+      access: "A1", refresh: "R1", expiresAt: keeper.time.wall + left * 1000, lifetime: life * 1000)
+    keeper.load(
+      StoredPair(token: stored, version: 1), yields: ["load", "publish"] + (isRenewed ? ["refresh R1"] : []))
+    // The token stays in use until the next one is there.
+    if isRenewed { keeper.pass(.seconds(1)) }
+    #expect(keeper.ask() == "A1")
+  }
+
   @Test func `a stored token lives at most its lifetime when the wall clock was set back`() throws {
     let token = try Token(access: "A1", refresh: "R1", expiresAt: 100_000_000, lifetime: 7_200_000)
     let timing = TokenTiming(window: .seconds(300), exchangeTimeout: .seconds(10))

@@ -26,11 +26,29 @@ struct TokenRecord: Sendable, Equatable {
 
   /// The stored pair; nil when the row has no usable token. Such a row may be overwritten.
   var pair: StoredPair? {
-    // Without a lifetime, the remaining validity when the row was written is used, as far as it is known.
-    let (rest, overflow) = expiresAt.subtractingReportingOverflow(updatedAt ?? now)
-    let token = try? Token(
-      access: access, refresh: refresh, expiresAt: expiresAt, lifetime: lifetime ?? (overflow ? 0 : rest))
+    let token =
+      if let lifetime, lifetime > 0 {
+        try? Token(access: access, refresh: refresh, expiresAt: expiresAt, lifetime: lifetime)
+      } else {
+        takenOver
+      }
     return token.map { StoredPair(token: $0, version: version, left: left) }
+  }
+
+  /// The pair of a row that another program wrote, without the token's lifetime. The token itself states it, or else the validity when
+  /// the row was written is used, as far as that time is known. Of two ends the earlier one holds: a renewal that is early costs one
+  /// exchange, one that is late a refused call.
+  private var takenOver: Token? {
+    let times = TokenTimes(of: access)
+    return try? Token(
+      access: access, refresh: refresh, expiresAt: min(expiresAt, times?.expiresAt ?? .max),
+      lifetime: times?.lifetime ?? validityWhenWritten ?? 0)
+  }
+
+  private var validityWhenWritten: Int64? {
+    guard let updatedAt else { return nil }
+    let (validity, overflow) = expiresAt.subtractingReportingOverflow(updatedAt)
+    return overflow || validity <= 0 ? nil : validity
   }
 
   /// The remaining validity by the database's clock. `expires_at` is by the writer's wall clock and often rounded to
