@@ -1,5 +1,6 @@
 import AdapterAPI
 import AdapterTestKit
+import Foundation
 import Testing
 import WebTalk
 
@@ -40,7 +41,39 @@ struct WebTalkResponseTests {
     #expect(response.body.prefix == Array(body.utf8))
   }
 
-  @Test(arguments: ["<html>502</html>", "", "  ", "[1]", "\"ok\"", "null", "PHP Warning: x {}", "200"])
+  @Test(arguments: ["\u{feff}{\"code\":200}", "\u{feff} \r\n{\"code\":\"200\"}", "\u{feff}{}"])
+  func `a response with a byte order mark passes byte for byte`(_ body: String) async throws {
+    let response = try await Bench().perform(response: .whole(body))
+    #expect(response.verdict == .ok)
+    #expect(response.body.prefix == Array(body.utf8))
+    let failed = try await Bench().perform(response: .whole("\u{feff}{\"code\":500}", status: 500))
+    #expect(failed.verdict == .businessError(code: 500))
+    #expect(failed.body.prefix.prefix(3) == [0xEF, 0xBB, 0xBF])
+  }
+
+  @Test(
+    arguments: [
+      (String.Encoding.utf16LittleEndian, [0xFF, 0xFE], "UTF-16"), (.utf16BigEndian, [0xFE, 0xFF], "UTF-16"),
+      (.utf16LittleEndian, [], "UTF-16"), (.utf16BigEndian, [], "UTF-16"),
+      (.utf32LittleEndian, [0xFF, 0xFE, 0, 0], "UTF-32"), (.utf32BigEndian, [0, 0, 0xFE, 0xFF], "UTF-32"),
+    ] as [(String.Encoding, [UInt8], String)])
+  func `a response in UTF-16 or UTF-32 is malformed, and the log says so`(
+    _ encoding: String.Encoding, _ mark: [UInt8], _ name: String
+  ) async throws {
+    let body = mark + Array(try #require(#"{"code":200,"access_token":"x"}"#.data(using: encoding)))
+    let response = HTTPResponse(status: 200, fields: Fields(), body: .bytes(body))
+    let data = try await Bench().error(response: response)
+    #expect(data?.code == .malformed)
+    #expect(data?.detail.contains("in \(name) instead of UTF-8") == true)
+    let token = try await Bench().refreshError(nil, response: response)
+    #expect(token?.code == .malformed)
+    #expect(token?.detail.contains("in \(name) instead of UTF-8") == true)
+  }
+
+  @Test(arguments: [
+    "<html>502</html>", "\u{feff}", "\u{feff}\u{feff}{}", " \u{feff}{}", "\u{feff}<html>", "", "  ", "[1]", "\"ok\"",
+    "null", "PHP Warning: x {}", "200",
+  ])
   func `a 200 without a JSON object is malformed`(_ body: String) async throws {
     for type in ["text/html", "application/json"] {
       let read = try await Bench().error(.values, response: .whole(body, type: type))

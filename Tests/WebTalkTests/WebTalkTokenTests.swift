@@ -91,6 +91,21 @@ struct WebTalkTokenTests {
     #expect(try await error(body, current: nil)?.code == .malformed)
   }
 
+  @Test(arguments: ["\u{feff}", "\u{feff} \r\n", "\n"])
+  func `a byte order mark before the token response is ignored`(_ mark: String) async throws {
+    let bench = try Bench()
+    bench.client.script { _ in .whole(mark + #"{"access_token":"x","refresh_token":"y"}"#) }
+    let token = try await bench.adapter.refresh(nil, deadline: .distantFuture)
+    #expect(token.access == "x")
+    #expect(token.refresh == "y")
+    #expect(try await error(mark + #"{"code":305}"#, current: try pair())?.code == .refreshRejected)
+  }
+
+  @Test(arguments: ["\u{feff}", "\u{feff}\u{feff}{\"access_token\":\"x\"}", " \u{feff}{\"access_token\":\"x\"}"])
+  func `a byte order mark anywhere else in a token response is refused`(_ body: String) async throws {
+    #expect(try await error(body, current: nil)?.code == .malformed)
+  }
+
   @Test func `a token response with a long body is cancelled`() async throws {
     let rest = ScriptedStream([])
     let long = HTTPResponse(status: 200, fields: Fields(), body: .stream(prefix: Array("{".utf8), rest: rest))

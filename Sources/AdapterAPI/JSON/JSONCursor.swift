@@ -16,9 +16,12 @@ struct JSONCursor {
   }
 
   /// Stands at the first byte that is not white space.
-  init(_ bytes: UnsafeBufferPointer<UInt8>) throws(JSONShape.Problem) {
+  ///
+  /// - Parameter allowsMark: Whether a byte order mark may precede the text.
+  init(_ bytes: UnsafeBufferPointer<UInt8>, allowsMark: Bool = false) throws(JSONShape.Problem) {
     guard let base = bytes.baseAddress else { throw JSONShape.Problem(.empty, at: 0) }
     self.init(base, count: bytes.count)
+    if allowsMark { skipMark() }
     skipSpace()
     guard !isAtEnd else { throw JSONShape.Problem(.empty, at: 0) }
   }
@@ -31,6 +34,11 @@ struct JSONCursor {
 
   func problem(_ fault: JSONShape.Fault) -> JSONShape.Problem {
     JSONShape.Problem(position >= end && fault == .syntax ? .cut : fault, at: position)
+  }
+
+  /// Moves behind the byte order mark at the start of a text. RFC 8259 §8.1 lets a reader ignore one.
+  mutating func skipMark() {
+    if end >= 3, base[0] == 0xEF, base[1] == 0xBB, base[2] == 0xBF { position = 3 }
   }
 
   @inline(__always)

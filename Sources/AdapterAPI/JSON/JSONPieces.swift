@@ -29,13 +29,15 @@ public enum JSONPieces {
   /// - Parameters:
   ///   - uniqueKeys: Whether a key may stand only once in each object, at every depth. Remembers every key, which costs several
   ///     times the text's size.
+  ///   - allowsMark: Whether a byte order mark may precede the object, as in a response of an upstream.
   ///   - each: Takes the key, in which a lone surrogate has become U+0000 (`JSONValue.init(storing:)`), and its value's bytes,
   ///     valid during the call.
   /// - Throws: the first problem. Members before it have been handed out.
   public static func members(
-    of bytes: UnsafeBufferPointer<UInt8>, uniqueKeys: Bool, _ each: (_ key: String, UnsafeBufferPointer<UInt8>) -> Void
+    of bytes: UnsafeBufferPointer<UInt8>, uniqueKeys: Bool, allowsMark: Bool = false,
+    _ each: (_ key: String, UnsafeBufferPointer<UInt8>) -> Void
   ) throws(JSONShape.Problem) {
-    var cursor = try JSONCursor(bytes)
+    var cursor = try JSONCursor(bytes, allowsMark: allowsMark)
     guard cursor.byte == UInt8(ascii: "{") else { throw cursor.problem(.notAnObject) }
     if cursor.open(closing: UInt8(ascii: "}")) {
       cursor.marksLoneSurrogates = true

@@ -54,11 +54,22 @@ public enum TopLevel {
     }
   }
 
-  /// Skips a byte order mark, which RFC 8259 §8.1 lets a reader ignore, and white space.
+  /// Returns why bytes that are no JSON can't be read, when another encoding than UTF-8 is the reason: `in UTF-16`, say. The end of
+  /// a phrase about a body.
+  public static func foreignEncoding(of bytes: [UInt8]) -> String? {
+    // RFC 8259 §8.1 requires UTF-8. The first character of a JSON text is ASCII, so its zero bytes tell the encoding without a mark.
+    switch (bytes.first, bytes.dropFirst().first, bytes.dropFirst(2).first, bytes.dropFirst(3).first) {
+    case (0xFF, 0xFE, 0, 0), (0, 0, 0xFE, 0xFF), (0, 0, 0, _?), (_?, 0, 0, 0): "in UTF-32 instead of UTF-8"
+    case (0xFF, 0xFE, _, _), (0xFE, 0xFF, _, _), (0, _?, _, _), (_?, 0, _, _): "in UTF-16 instead of UTF-8"
+    default: nil
+    }
+  }
+
+  /// Skips a byte order mark and white space.
   private static func start(of bytes: UnsafeBufferPointer<UInt8>) -> JSONCursor? {
     guard let base = bytes.baseAddress else { return nil }
     var cursor = JSONCursor(base, count: bytes.count)
-    if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF { cursor.position = 3 }
+    cursor.skipMark()
     cursor.skipSpace()
     return cursor
   }

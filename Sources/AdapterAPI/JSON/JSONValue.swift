@@ -25,7 +25,12 @@ public indirect enum JSONValue: Sendable, Hashable {
   /// Parses one JSON text: any value, valid UTF-8, depth at most 64, white space around it.
   public init(parsing bytes: [UInt8]) throws(JSONShape.Problem) {
     // Typed errors do not pass through `withUnsafeBufferPointer` in every toolchain; a result does.
-    self = try bytes.withUnsafeBufferPointer { Self.parse($0, marksLoneSurrogates: false) }.get()
+    self = try bytes.withUnsafeBufferPointer { Self.parse($0) }.get()
+  }
+
+  /// Parses the body of an upstream's response: one JSON text as above, with or without a byte order mark before it.
+  public init(parsingResponse bytes: [UInt8]) throws(JSONShape.Problem) {
+    self = try bytes.withUnsafeBufferPointer { Self.parse($0, allowsMark: true) }.get()
   }
 
   /// Parses one JSON text that will be stored: a lone surrogate becomes U+0000 instead of U+FFFD.
@@ -36,10 +41,10 @@ public indirect enum JSONValue: Sendable, Hashable {
   }
 
   private static func parse(
-    _ bytes: UnsafeBufferPointer<UInt8>, marksLoneSurrogates: Bool
+    _ bytes: UnsafeBufferPointer<UInt8>, marksLoneSurrogates: Bool = false, allowsMark: Bool = false
   ) -> Result<JSONValue, JSONShape.Problem> {
     do throws(JSONShape.Problem) {
-      var cursor = try JSONCursor(bytes)
+      var cursor = try JSONCursor(bytes, allowsMark: allowsMark)
       cursor.marksLoneSurrogates = marksLoneSurrogates
       let value = try Self.value(&cursor, depth: 0)
       try cursor.finish()

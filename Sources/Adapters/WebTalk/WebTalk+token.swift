@@ -35,8 +35,8 @@ extension WebTalk {
     }
     if let code, code != 200 { throw failed("with code \(code)") }
     guard response.status == 200 else { throw failed("with HTTP \(response.status)") }
-    guard !response.isEncoded, let json = try? JSONValue(parsing: body), case .object = json else {
-      throw failed("with a body that is not a JSON object")
+    guard !response.isEncoded, let json = try? JSONValue(parsingResponse: body), case .object = json else {
+      throw failed("with a body \(TopLevel.foreignEncoding(of: body) ?? "that is not a JSON object")")
     }
     guard let access = json["access_token"]?.string else { throw failed("without an access_token") }
     let life = WebTalk.life(ofToken: access, now: clock.wall())

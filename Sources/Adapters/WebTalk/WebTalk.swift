@@ -91,8 +91,10 @@ public struct WebTalk: RawAdapter {
     guard !response.isEncoded else { return isSuccess ? .ok : otherwise }
 
     let prefix = response.body.prefix
-    if isSuccess, TopLevel.firstByte(of: prefix) != UInt8(ascii: "{") {
-      throw .malformed("the upstream responded with HTTP \(response.status) and a body that is not a JSON object")
+    let encoding = TopLevel.foreignEncoding(of: prefix)
+    if isSuccess, encoding != nil || TopLevel.firstByte(of: prefix) != UInt8(ascii: "{") {
+      throw .malformed(
+        "the upstream responded with HTTP \(response.status) and a body \(encoding ?? "that is not a JSON object")")
     }
     // Limited here, because the length of the prefix depends on how the bytes arrived, and the verdict must not.
     let code = prefix.withUnsafeBufferPointer {

@@ -61,11 +61,11 @@ struct BatchScanner {
     var refusal: BatchSplitter.Refusal?
     var end = 0
     do throws(JSONShape.Problem) {
-      try JSONPieces.members(of: bytes, uniqueKeys: false) { key, value in
+      try JSONPieces.members(of: bytes, uniqueKeys: false, allowsMark: true) { key, value in
         guard refusal == nil, let open = value.baseAddress.map({ $0 - base }) else { return }
         refusal = objection(to: key, value.first)
         names.append(key)
-        // Before a key stand the opening brace or a comma, and white space.
+        // Before a key stand the opening brace or a comma, and white space; before the first one a byte order mark, too.
         let separator = end
         var start = separator
         while start < open, bytes[start] != UInt8(ascii: "\"") { start += 1 }

@@ -72,7 +72,14 @@ import Testing
     }
   }
 
-  @Test(arguments: [#"{"code":200}"#, "{}", #"{"msg":"x","errors":[{"pointId":"a"}]}"#])
+  @Test(arguments: ["\u{feff}", "\u{feff} \n"])
+  func `a byte order mark before the upstream's response stays in front of each part`(_ mark: String) throws {
+    let text = #"\#(mark){"code":200,"ResultPointObjArr":[{"pointId":"a"},{"pointId":"b"}]}"#
+    #expect(
+      try body(text, codes: ["a", "b"], own: ["b"]) == #"\#(mark){"code":200,"ResultPointObjArr":[{"pointId":"b"}]}"#)
+  }
+
+  @Test(arguments: [#"{"code":200}"#, "\u{feff}{}", "{}", #"{"msg":"x","errors":[{"pointId":"a"}]}"#])
   func `a response without the array of points is refused once`(_ text: String) {
     #expect(throws: BatchSplitter.Refusal.once) { try splitter(text, ["a", "b"]) }
   }
@@ -99,7 +106,7 @@ import Testing
   @Test(arguments: [
     #"{"code":200,"total":1,"ResultPointObjArr":[]}"#, #"{"code":200,"ResultPointObjArr":{}}"#,
     #"{"code":200,"errors":1}"#, #"{"code":200,"code":200}"#, #"{"errors":[],"errors":[]}"#, "[]", "", "<html>",
-    #"{"code":200"#, "\u{feff}{}", #"{"code":200}{}"#,
+    #"{"code":200"#, "\u{feff}\u{feff}{}", " \u{feff}{}", "\u{feff}", #"{"code":200}{}"#,
     #"{"code":200,"ResultPointObjArr":[{"pointId":"a"}}"#,
   ])
   func `an envelope of another form than the adapter declares is refused with a reason`(_ text: String) {
