@@ -62,6 +62,88 @@ struct OverloadTests {
     try lab.expectHealthy()
   }
 
+  /// A gateway with the default limits: the configuration names the upstream and nothing else.
+  private static func labWithDefaults(_ change: (inout GatewayConfiguration) -> Void = { _ in }) throws -> Lab {
+    try Lab {
+      $0.listen = ["address": "127.0.0.1:0"]
+      $0.log = ["level": "warning", "access": "false"]
+      $0.adapters["main"]?.settings = ["base_url": "{env: BASE_URL}", "app_id": "{env: APP_ID}"]
+      $0.defaults = ["adapter": "main"]
+      $0.routes = ["values": ["coalesce": "true"]]
+      change(&$0)
+    }
+  }
+
+  private static func values(_ code: String) -> [UInt8] { Request.make(body: #"{"codes":["\#(code)"]}"#) }
+
+  @Test func `a thousand panels that poll different codes at the same moment all get their values`() throws {
+    // Cold: there is neither a token nor a connection.
+    let lab = try Self.labWithDefaults()
+    lab.upstream.always(.delay(0.02))
+    let panels = try (0..<1000).map { _ in try lab.connect() }
+    let requests = panels.indices.map { Self.values("P\($0)") }
+    for round in 1...2 {
+      for (panel, request) in zip(panels, requests) { panel.send(request) }
+      for (number, panel) in panels.enumerated() {
+        let response = try panel.receive(within: 50)
+        #expect(response.outcome == "200" && response.text == Wire.points(["P\(number)"]), "round \(round)")
+      }
+    }
+    #expect(lab.upstream.count(.authorization) == 1)
+    #expect(lab.upstream.count(.values) == 2000)
+  }
+
+  @Test func `forty callers of a slow upstream are all in flight at once, with default limits`() throws {
+    let lab = try Self.labWithDefaults().withToken()
+    let gate = Gate()
+    defer { gate.open() }
+    lab.upstream.always(.held(by: gate))
+    let callers = try (0..<40).map { try lab.connect().send(Self.values("P\($0)")) }
+    try eventually("forty calls at the upstream", within: 50) { lab.upstream.dataCalls.count == 40 }
+    gate.open()
+    for caller in callers { #expect(try caller.receive(within: 50).status == 200) }
+  }
+
+  @Test func `a write passes hundreds of waiting reads at once, with default limits`() throws {
+    let lab = try Self.labWithDefaults { $0.adapters["main"]?.settings["queue"] = "{wait: 60s}" }.withToken()
+    let gate = Gate()
+    defer { gate.open() }
+    lab.upstream.always(
+      UpstreamStep { upstream, peer, call in
+        (call.kind == .set ? .normal : UpstreamStep.held(by: gate)).run(upstream, peer, call)
+      })
+    let readers = try (0..<500).map { try lab.connect().send(Self.values("P\($0)")) }
+    try eventually("all reads in flight or waiting", within: 50) {
+      try lab.metric("gateway_upstream_inflight", ["adapter": "main"]) == 500 && lab.upstream.dataCalls.count == 63
+    }
+    for _ in 0..<3 { #expect(try lab.call(Self.make(Request.set)).status == 200) }
+    gate.open()
+    for reader in readers { #expect(try reader.receive(within: 50).status == 200) }
+  }
+
+  @Test func `the bodies of waiting requests count in max_memory, and what does not fit is refused`() throws {
+    let lab = try Self.labWithDefaults {
+      $0.listen["max_memory"] = "1MiB"
+      $0.adapters["main"]?.settings["queue"] = "{wait: 60s}"
+      $0.routes = [:]
+    }.withToken()
+    let gate = Gate()
+    defer { gate.open() }
+    lab.upstream.always(.held(by: gate))
+    // Sixteen bodies of 64 KiB fill the memory.
+    let long = String(repeating: "x", count: 64 << 10)
+    let callers = try (0..<40).map { try lab.connect().send(Self.values("\($0)" + long)) }
+    try eventually("503 for what does not fit", within: 50) {
+      try lab.metric("gateway_http_requests_total", ["status": "503"]) ?? 0 >= 24
+    }
+    gate.open()
+    let responses = try callers.map { try $0.receive(within: 50) }
+    let refused = responses.filter { $0.status != 200 }
+    #expect((24...26).contains(refused.count))
+    for response in refused { Self.expectShed(response) }
+    try lab.expectHealthy()
+  }
+
   @Test func `waiting calls are served by priority: writes and alarms, then values, then history`() throws {
     let lab = try Self.lab(["max_in_flight": "1", "queue": "{size: 64, wait: 60s}"])
     let gate = Gate()

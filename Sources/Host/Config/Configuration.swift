@@ -123,9 +123,9 @@ struct Configuration: Sendable {
     var maxResponseHead = 32 << 10
     /// 0: no limit.
     var maxResponseBody = 64 << 20
-    var maxInFlight = 32
-    var queueSize = 64
-    var queueWait = Duration.seconds(1)
+    var maxInFlight = 64
+    var queueSize = 4096
+    var queueWait = Duration.seconds(5)
     var readRetries = 1
     var budget = Budget()
   }

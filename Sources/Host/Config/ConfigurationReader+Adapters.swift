@@ -123,7 +123,7 @@ extension ConfigurationReader {
     limits.maxResponseBody = settings.size("max_response_body", default: limits.maxResponseBody, in: 0...(1 << 44))
     limits.maxInFlight = settings.integer("max_in_flight", default: limits.maxInFlight, in: 1...100_000)
     limits.readRetries = settings.integer("read_retries", default: limits.readRetries, in: 0...10)
-    if let queue = settings.section("queue", like: "queue: {size: 64, wait: 1s}") {
+    if let queue = settings.section("queue", like: "queue: {size: 4096, wait: 5s}") {
       limits.queueSize = queue.integer("size", default: limits.queueSize, in: 0...1_000_000)
       limits.queueWait = queue.duration("wait", default: limits.queueWait, in: .zero...Duration.seconds(3600))
       queue.finish()

@@ -9,9 +9,9 @@ struct UpstreamOptions: Sendable, Equatable {
   /// The longest time for a request and its response, without the pauses of a slow reader of a streamed body.
   var totalTimeout = Duration.seconds(30)
   /// The longest time that a request waits for a permit.
-  var queueWait = Duration.seconds(1)
+  var queueWait = Duration.seconds(5)
   /// The largest number of requests that wait for a permit.
-  var queueSize = 64
+  var queueSize = 4096
   /// The number of times that a read is sent again after a connection failed before the first byte of the response.
   var readRetries = 1
   /// The largest response head, with the status line, in bytes.
