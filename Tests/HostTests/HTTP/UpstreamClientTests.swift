@@ -34,6 +34,63 @@ import Testing
     return ioctl(socket.fd, UInt(TIOCOUTQ), &count) == 0 ? count : nil
   }
 
+  /// The socket of the loop's only connection.
+  private static func socket(on loop: EventLoop) -> Int32 {
+    loop.allObjects.lazy.compactMap { ($0 as? UpstreamConnection)?.transport.fd }.first ?? -1
+  }
+
+  /// Whether the kernel acknowledges received bytes without delay (TCP_QUICKACK).
+  private static func acknowledgesAtOnce(_ socket: Int32) -> Bool {
+    var value: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    return getsockopt(socket, Int32(IPPROTO_TCP), 12, &value, &length) == 0 && value == 1
+  }
+
+  @Test
+  func `an upstream with Nagle's algorithm gets its acknowledgement at once while a part of a response is missing`()
+    async throws
+  {
+    let (head, body) = (ThreadSignal(), ThreadSignal())
+    let upstream = try ScriptedUpstream { peer in
+      while let request = peer.takeRequest() {
+        guard request.startLine.contains("split") else {
+          peer.send(ok("hello"))
+          continue
+        }
+        head.wait()
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        body.wait()
+        peer.send("hello")
+      }
+    }
+    try await ClientRig.with(upstream.url) { rig in
+      let loop = rig.loop
+      /// Whether the kernel delays acknowledgements after a whole response.
+      @Sendable func delays() async -> Bool {
+        guard await rig.send().text == "hello" else { return false }
+        return await onLoop(loop) { !Self.acknowledgesAtOnce(Self.socket(on: loop)) }
+      }
+      // The kernel delays acknowledgements where requests and whole responses alternate.
+      #expect(await eventually { await delays() })
+      let split = rig.start(HTTPRequest(.get, "/base/split"))
+      #expect(await eventually { upstream.requests.last?.startLine.contains("split") == true })
+      let isAtOnce = await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+        loop.post {
+          let socket = Self.socket(on: loop)
+          head.signal()
+          var waiting = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+          poll(&waiting, 1, 30_000)
+          // In the next turn, after the loop has read the head.
+          loop.post { continuation.resume(returning: Self.acknowledgesAtOnce(socket)) }
+        }
+      }
+      #expect(isAtOnce)
+      body.signal()
+      #expect(await split.value.text == "hello")
+      #expect(await eventually { await delays() })
+    }
+  }
+
   @Test func `a response that arrives in two pieces is read the same, wherever it is cut`() async throws {
     let responses = [
       ok("hello"), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",

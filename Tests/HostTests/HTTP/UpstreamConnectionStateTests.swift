@@ -88,7 +88,7 @@ struct UpstreamConnectionStateTests {
   private static let streaming: [(Event, Action, Phase)] =
     sent + [
       (.readable, .read, .awaitingHead),
-      (.bytes("HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n"), .wait, .receiving),
+      (.bytes("HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n"), .acknowledge, .receiving),
       (.readable, .read, .receiving),
       (.bytes(String(repeating: "x", count: UpstreamConnectionState.prefixSize)), .stream, .streaming),
     ]
@@ -97,13 +97,74 @@ struct UpstreamConnectionStateTests {
     let exchange: [(Event, Action, Phase)] = [
       (.begin(isWrite: true), .write, .sending), (.wrote(3, isLast: false), .wait, .sending),
       (.wrote(6, isLast: true), .awaitResponse, .awaitingHead), (.readable, .read, .awaitingHead),
-      (.bytes("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200"), .wait, .awaitingHead), (.readable, .read, .awaitingHead),
-      (.bytes(" OK\r\nContent-Length: 5\r\n\r\nhe"), .wait, .receiving), (.readable, .read, .receiving),
+      (.bytes("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200"), .acknowledge, .awaitingHead),
+      (.readable, .read, .awaitingHead),
+      (.bytes(" OK\r\nContent-Length: 5\r\n\r\nhe"), .acknowledge, .receiving), (.readable, .read, .receiving),
       (.bytes("llo"), .respond, .idle),
     ]
     var state = Self.play(Self.opened + exchange + exchange + [(.readable, .close, .closed), (.close, .wait, .closed)])
     #expect(state.exchanges == 2)
     #expect(state.takeBody() == Array("hello".utf8))
+  }
+
+  @Test func `the first part of a response is acknowledged at once, so that the upstream sends the rest`() {
+    let whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"
+    // Cut in every place: within the head, behind it, within the body.
+    for cut in 1..<whole.utf8.count {
+      let first = String(decoding: whole.utf8.prefix(cut), as: UTF8.self)
+      let second = String(decoding: whole.utf8.dropFirst(cut), as: UTF8.self)
+      let phase: Phase = cut < whole.utf8.count - 2 ? .awaitingHead : .receiving
+      _ = Self.play(
+        Self.sent + [
+          (.readable, .read, .awaitingHead), (.bytes(first), .acknowledge, phase), (.readable, .read, phase),
+          (.bytes(second), .respond, .idle),
+        ])
+    }
+  }
+
+  @Test func `each further part of a response is acknowledged once, and a response that arrives whole is not`() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    let exchange: [(Event, Action, Phase)] = [
+      (.begin(), .write, .sending), (.wrote(9, isLast: true), .awaitResponse, .awaitingHead),
+      (.readable, .read, .awaitingHead), (.wouldBlock, .wait, .awaitingHead), (.readable, .read, .awaitingHead),
+      (.bytes(head), .acknowledge, .receiving), (.readable, .read, .receiving),
+      (.bytes("1\r\na\r\n"), .acknowledge, .receiving), (.readable, .read, .receiving),
+      (.wouldBlock, .wait, .receiving), (.readable, .read, .receiving), (.bytes("0\r\n\r\n"), .respond, .idle),
+    ]
+    _ = Self.play(Self.opened + exchange + exchange)
+    for whole in ["HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 204 No Content\r\n\r\n"] {
+      _ = Self.play(Self.sent + [(.readable, .read, .awaitingHead), (.bytes(whole), .respond, .idle)])
+    }
+    // The end stands behind the bytes: no more data comes.
+    _ = Self.play(
+      Self.sent + [
+        (.peerEnds, .wait, .awaitingHead), (.readable, .read, .awaitingHead), (.bytes(head), .wait, .receiving),
+      ])
+  }
+
+  @Test func `small pieces of a stream are acknowledged at once, and large ones by the kernel`() {
+    // Reads that fill the buffer do not drain the socket.
+    func filling(_ size: Int, _ start: String = "") -> Event {
+      .bytes(start + String(repeating: "x", count: size - start.utf8.count))
+    }
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40000\r\n"
+    var state = Self.play(
+      Self.sent + [
+        (.readable, .read, .awaitingHead), (filling(16 << 10, head), .wait, .receiving),
+        (filling(EventLoop.upstreamScratchSize), .stream, .streaming),
+      ])
+    #expect(state.mustAcknowledge() == false, "there is more to read")
+    for (size, isSmall) in [(100, true), (16 << 10, false), (60 << 10, false), (1, true)] {
+      #expect(Self.apply(.streamBytes(String(repeating: "x", count: size)), to: &state) == .wait)
+      #expect(state.mustAcknowledge() == isSmall, "\(size)")
+      #expect(state.mustAcknowledge() == false)
+    }
+    // Bytes that are relayed unseen count too.
+    state = Self.play(Self.streaming)
+    _ = state.takeBody()
+    #expect(state.moved(.bytes(500)) == .moved(500))
+    #expect(state.moved(.wouldBlock) == .wait)
+    #expect(state.mustAcknowledge() == true)
   }
 
   @Test func `a connection that is not opened fails, whatever the reason`() {
@@ -172,11 +233,12 @@ struct UpstreamConnectionStateTests {
     _ = Self.play(Self.sent + [(.peerEnds, .wait, .awaitingHead)] + read + [(.bytes(response), .respond, .closed)])
     _ = Self.play(Self.sent + read + [(.bytes(response + "y"), .respond, .closed)])
     _ = Self.play(
-      Self.sent + read + [(.bytes("HTTP/1.1 200 OK\r\n\r\nx"), .wait, .receiving), (.end, .respond, .closed)])
+      Self.sent + read + [(.bytes("HTTP/1.1 200 OK\r\n\r\nx"), .acknowledge, .receiving), (.end, .respond, .closed)])
   }
 
   @Test func `a failure says whether the request has left and the response has begun`() {
-    let begun = Self.sent + [(.readable, .read, .awaitingHead), (.bytes("HTTP/1.1 200 OK\r\n"), .wait, .awaitingHead)]
+    let begun =
+      Self.sent + [(.readable, .read, .awaitingHead), (.bytes("HTTP/1.1 200 OK\r\n"), .acknowledge, .awaitingHead)]
     for event in [Event.end, .readFailed] {
       _ = Self.play(Self.sent + [(event, Self.failed(.unreachable, left: true), .closed)])
       _ = Self.play(begun + [(event, Self.failed(.malformed, left: true, began: true), .closed)])
@@ -185,7 +247,7 @@ struct UpstreamConnectionStateTests {
     _ = Self.play(begun + [(.expired, Self.failed(.timeout, left: true), .closed)])
     _ = Self.play(
       begun + [
-        (.bytes("Content-Length: 9\r\n\r\n"), .wait, .receiving),
+        (.bytes("Content-Length: 9\r\n\r\n"), .acknowledge, .receiving),
         (.expired, Self.failed(.timeout, left: true, began: true), .closed),
       ])
     _ = Self.play(Self.sent + [(.drainExpired, Self.failed(.timeout, left: true), .closed)])

@@ -71,6 +71,12 @@ struct Transport {
   /// Moves bytes out of a pipe that holds `count` of them.
   func move(from pipe: Pipe, count: Int) -> Outcome { written { pg_splice(pipe.output, fd, count) } }
 
+  /// Acknowledges the received bytes now, and later ones without delay until bytes are sent (tcp(7), TCP_QUICKACK).
+  func acknowledge() {
+    var one: Int32 = 1
+    setsockopt(fd, Int32(IPPROTO_TCP), TCP_QUICKACK, &one, socklen_t(MemoryLayout<Int32>.size))
+  }
+
   private func written(_ call: () -> Int) -> Outcome {
     while true {
       let count = call()

@@ -53,6 +53,7 @@ extension UpstreamConnection {
   func cancelStream(of exchange: Int) { perform(state.streamCancelled(exchange)) }
 
   private func waitForUpstream(since began: Instant) {
+    if state.mustAcknowledge() { transport.acknowledge() }
     deadline = min(began.advanced(byNanoseconds: pool.timeouts.firstByte), began + streamTimeLeft)
   }
 

@@ -170,6 +170,7 @@ final class UpstreamConnection: LoopObject {
       deadline = min(requestDeadline, loop.now.advanced(byNanoseconds: pool.timeouts.firstByte))
       read()
     case .read: read()
+    case .acknowledge: transport.acknowledge()
     case .respond:
       let response = state.reader.response(with: .bytes(state.takeBody()))
       finish()

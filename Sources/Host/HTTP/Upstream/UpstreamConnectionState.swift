@@ -25,6 +25,8 @@ struct UpstreamConnectionState {
     case awaitResponse
     /// Read while `wantsToRead`.
     case read
+    /// Acknowledge the received bytes at once: the upstream may hold back the next ones until then.
+    case acknowledge
     /// Hand over the whole response. The exchange is over: the phase is `idle` or `closed`.
     case respond
     /// Hand over the head and the first part of the body; the rest streams.
@@ -41,6 +43,8 @@ struct UpstreamConnectionState {
   static let prefixSize = 64 << 10
   /// The size of the first read of a response. With more, copying would cost more than a second call.
   private static let firstRead = 16 << 10
+  /// A piece of a stream up to this size may be a segment that is not full.
+  private static let smallPiece = 16 << 10
 
   private(set) var phase = Phase.connecting
   /// The number of exchanges begun on this connection. Late events name their exchange, so that they never reach the next one.
@@ -55,6 +59,8 @@ struct UpstreamConnectionState {
   private var isEnding = false
   /// The response began before all of the request had left, so the connection is not used again.
   private var respondedEarly = false
+  /// The received bytes since the last time that all of them were read.
+  private var unacknowledged = 0
 
   init(_ options: UpstreamOptions) {
     reader = ResponseReader(
@@ -93,6 +99,7 @@ struct UpstreamConnectionState {
     guard phase == .idle, !mustAsk || isQuiet() else { return fail(.hadEnded) }
     isReadable = false
     respondedEarly = false
+    unacknowledged = 0
     self.isWrite = isWrite
     reader.reset()
     phase = .sending
@@ -150,7 +157,7 @@ struct UpstreamConnectionState {
       return took(step)
     case .wouldBlock:
       isReadable = false
-      return .wait
+      return mustAcknowledge() ? .acknowledge : .wait
     case .end:
       guard reader.isHeadComplete else { return broken("the connection ended before the response") }
       isEnding = true
@@ -219,7 +226,21 @@ struct UpstreamConnectionState {
 
   /// An event will tell when a drained socket has more, unless the end came with the bytes.
   private mutating func noteRead(_ outcome: Transport.Read) {
-    if case .bytes(_, isDrained: true) = outcome, !isEnding { isReadable = false }
+    guard case .bytes(let count, let isDrained) = outcome else { return }
+    unacknowledged += count
+    if isDrained, !isEnding { isReadable = false }
+  }
+
+  /// Tells whether the received part of a response must be acknowledged at once, now that the socket is drained.
+  ///
+  /// Many servers send head and body in two segments with Nagle's algorithm, which holds the second one back until the first is
+  /// acknowledged. The kernel delays an acknowledgement by 40 ms, as long as it expects the program to send something that can carry
+  /// it. A complete response needs none. Of a stream only small pieces need one, since the kernel acknowledges every second full
+  /// segment itself.
+  mutating func mustAcknowledge() -> Bool {
+    guard !isReadable, unacknowledged > 0 else { return false }
+    defer { unacknowledged = 0 }
+    return phase != .streaming || unacknowledged < Self.smallPiece
   }
 
   /// Takes the payload that has gathered.
@@ -228,8 +249,10 @@ struct UpstreamConnectionState {
   private mutating func took(_ step: ResponseReader.Step) -> Action {
     switch step {
     case .needMore:
-      guard reader.body.count >= Self.prefixSize else { return .wait }
+      guard reader.body.count >= Self.prefixSize else { return mustAcknowledge() ? .acknowledge : .wait }
       phase = .streaming
+      // The first part of a stream says nothing about its pieces.
+      unacknowledged = min(unacknowledged, 1)
       return .stream
     case .complete:
       finish()
@@ -323,7 +346,9 @@ extension UpstreamConnectionState {
   mutating func moved(_ outcome: Transport.Outcome) -> Move {
     var (count, step) = (0, ResponseReader.Step.needMore)
     switch outcome {
-    case .bytes(let moved): (count, step) = (moved, reader.passed(moved))
+    case .bytes(let moved):
+      unacknowledged += moved
+      (count, step) = (moved, reader.passed(moved))
     case .wouldBlock:
       isReadable = false
       return .wait
