@@ -6,7 +6,7 @@ extension UpstreamOptions {
     self.init(
       connectTimeout: limits.connectTimeout, firstByteTimeout: limits.firstByteTimeout,
       totalTimeout: limits.totalTimeout, queueWait: limits.queueWait, queueSize: limits.queueSize,
-      readRetries: limits.readRetries, maxResponseHead: limits.maxResponseHead,
+      readRetries: limits.readRetries, dnsRefresh: limits.dnsRefresh, maxResponseHead: limits.maxResponseHead,
       maxResponseBody: limits.maxResponseBody, credentialFields: FieldNames(credentialFields))
   }
 }

@@ -127,6 +127,7 @@ struct Configuration: Sendable {
     var queueSize = 4096
     var queueWait = Duration.seconds(5)
     var readRetries = 1
+    var dnsRefresh = Duration.seconds(30)
     var budget = Budget()
   }
 

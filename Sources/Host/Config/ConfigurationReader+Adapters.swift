@@ -123,6 +123,7 @@ extension ConfigurationReader {
     limits.maxResponseBody = settings.size("max_response_body", default: limits.maxResponseBody, in: 0...(1 << 44))
     limits.maxInFlight = settings.integer("max_in_flight", default: limits.maxInFlight, in: 1...100_000)
     limits.readRetries = settings.integer("read_retries", default: limits.readRetries, in: 0...10)
+    limits.dnsRefresh = settings.duration("dns_refresh", default: limits.dnsRefresh, in: .seconds(1)...Self.day)
     if let queue = settings.section("queue", like: "queue: {size: 4096, wait: 5s}") {
       limits.queueSize = queue.integer("size", default: limits.queueSize, in: 0...1_000_000)
       limits.queueWait = queue.duration("wait", default: limits.queueWait, in: .zero...Duration.seconds(3600))
@@ -140,8 +141,6 @@ extension ConfigurationReader {
 
   private func readReservedNotImplemented(_ settings: Settings) {
     notImplemented("fallback_urls", settings, when: !settings.texts("fallback_urls").isEmpty)
-    let refresh = settings.duration("dns_refresh", default: .seconds(30), in: .seconds(1)...Self.day)
-    notImplemented("dns_refresh", settings, when: refresh != .seconds(30))
     if let tls = settings.section("tls") {
       let authority = tls.optionalText("ca")
       notImplemented("tls", settings, when: !tls.flag("verify", default: true) || authority != nil)

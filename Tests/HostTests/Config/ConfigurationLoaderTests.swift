@@ -47,7 +47,7 @@ import Testing
         a:
           type: webtalk
           settings: {base_url: {env: BASE_URL}, app_id: {env: APP_ID}, total_timeout: 3s, queue: {size: 1, wait: 2s},
-            max_response_body: 0, refresh_window: 1m, read_retries: 0, max_in_flight: 2}
+            max_response_body: 0, refresh_window: 1m, read_retries: 0, max_in_flight: 2, dns_refresh: 5s}
         b: {type: mock, settings: {points: 5}}
       defaults: {adapter: a, timeout: 5s, roles: [viewer]}
       routes:
@@ -77,6 +77,7 @@ import Testing
     #expect(configuration.store.required)
     let upstream = configuration.adapters[0].upstream
     #expect(upstream.totalTimeout == .seconds(3) && upstream.queueSize == 1 && upstream.queueWait == .seconds(2))
+    #expect(upstream.dnsRefresh == .seconds(5))
     #expect(upstream.maxResponseBody == 0 && upstream.refreshWindow == .seconds(60) && upstream.readRetries == 0)
     #expect(configuration.routes[0].roles == ["viewer"] && configuration.routes[0].timeout == .seconds(5))
     #expect(configuration.routes[0].writeRoles == ["viewer"] && configuration.routes[0].maxBodySize == 1 << 20)

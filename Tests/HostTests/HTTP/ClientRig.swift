@@ -33,7 +33,7 @@ struct ClientRig: Sendable {
 
   static func with(
     _ upstream: BaseURL, loops: Int = 1, _ limits: [(inout Configuration.UpstreamLimits) -> Void] = [],
-    test: (ClientRig) async throws -> Void
+    _ resolver: Resolver = Resolver(), test: (ClientRig) async throws -> Void
   ) async throws {
     // So long that no test reaches these timeouts by chance on a busy machine.
     var wanted = Configuration.UpstreamLimits()
@@ -42,7 +42,7 @@ struct ClientRig: Sendable {
     for limit in limits { limit(&wanted) }
     try await withLoops(loops) { group in
       let client = UpstreamClient(
-        baseURL: upstream, limits: wanted, credentialFields: [], group: group, resolver: Resolver())
+        baseURL: upstream, limits: wanted, credentialFields: [], group: group, resolver: resolver)
       let rig = ClientRig(group: group, client: client)
       do {
         try await test(rig)

@@ -17,7 +17,7 @@ struct UpstreamConnectionStateTests {
     /// One read of the socket, and what it yields.
     case bytes(String)
     case wouldBlock, end, readFailed
-    case expired, connectCancelled, drainExpired, close
+    case expired, drainExpired, close
     case callerLeft(Int)
     case streamBytes(String)
     case streamEnd
@@ -49,7 +49,6 @@ struct UpstreamConnectionStateTests {
     case .end: return state.read(by: scratch) { _ in .end }
     case .readFailed: return state.read(by: scratch) { _ in .failed(104) }
     case .expired: return state.expired()
-    case .connectCancelled: return state.connectCancelled()
     case .drainExpired: return state.drainExpired()
     case .close: return state.close()
     case .callerLeft(let exchange): return state.callerLeft(exchange)
@@ -170,12 +169,11 @@ struct UpstreamConnectionStateTests {
   @Test func `a connection that is not opened fails, whatever the reason`() {
     _ = Self.play([(.opened(111), Self.failed(.unreachable), .closed), (.opened(0), .wait, .closed)])
     _ = Self.play([(.expired, Self.failed(.timeout), .closed)])
-    _ = Self.play([(.connectCancelled, Self.failed(.cancelled), .closed)])
   }
 
   @Test func `an idle connection closes when it becomes readable, expires or is closed`() {
     for event in [Event.readable, .expired, .close] { _ = Self.play(Self.opened + [(event, .close, .closed)]) }
-    _ = Self.play(Self.opened + [(.connectCancelled, .wait, .idle), (.drainExpired, .wait, .idle)])
+    _ = Self.play(Self.opened + [(.drainExpired, .wait, .idle)])
   }
 
   @Test func `a request fails unsent when the connection ends before a byte of it has left`() {

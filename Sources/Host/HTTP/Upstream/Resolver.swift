@@ -3,100 +3,148 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// Resolves host names to addresses on a thread of its own (`getaddrinfo` blocks), and caches them for 30 seconds.
+/// Looks up host names and remembers their addresses.
+///
+/// `getaddrinfo` blocks as long as a name server is silent, so each lookup has a thread of its own: a name that hangs delays no other
+/// name. There is one lookup per name at a time, so there are never more threads than names in the configurations of this process.
 final class Resolver: Sendable {
-  struct Failure: Error { var detail: String }
-
-  private struct Entry {
-    var addresses: [SocketAddress]
-    var validUntil: Instant
+  struct Failure: Error {
+    var detail: String
+    init(_ detail: String) { self.detail = detail }
   }
 
-  private typealias Outcome = Result<[SocketAddress], Failure>
+  typealias Outcome = Result<[SocketAddress], Failure>
+  /// Returns the addresses of a host with this port. Blocks its thread.
+  typealias LookUp = @Sendable (_ host: String, _ port: UInt16) -> Outcome
+
+  /// The addresses of a name, and the time of the lookup that found them.
+  struct Entry: Sendable {
+    var addresses: [SocketAddress]
+    var since: Instant
+  }
+
+  private struct Name: Hashable {
+    var host: String
+    var port: UInt16
+  }
+
+  private typealias Waiter = LoopBound<LoopWait<Outcome>>
 
   private struct State {
-    var cache: [BaseURL: Entry] = [:]
-    /// The waiters of each lookup under way. There is one lookup per name at a time, so that requests do not pile up behind a
-    /// name server that hangs.
-    var waiting: [BaseURL: [LoopBound<LoopWait<Outcome>>]] = [:]
+    var entries: [Name: Entry] = [:]
+    /// The lookups under way, each with its waiters by number.
+    var lookups: [Name: [Int: Waiter]] = [:]
+    var waiters = 0
   }
 
   private let state = Mutex(State())
-  private let names = NameService()
-  private static let lifetime = Duration.seconds(30)
-  /// The time that a request with expired addresses waits for a lookup.
-  private static let staleWait = Duration.seconds(1)
+  private let limit: Int
+  private let blockingLookUp: LookUp
 
-  /// Returns the addresses of the URL's host, from the cache where they are not older than 30 seconds. To be called on an event loop.
+  /// - Parameters:
+  ///   - limit: The largest number of lookups under way.
+  ///   - lookUp: Finds the addresses of a name, on a thread of its own.
+  init(limit: Int = 256, lookUp: @escaping LookUp = Resolver.systemLookUp) {
+    self.limit = limit
+    blockingLookUp = lookUp
+  }
+
+  /// Returns the addresses of the URL's host: those of the last successful lookup however old they are, else those of a new one. To
+  /// be called on an event loop.
   ///
-  /// - Throws: `Failure` when the name can't be resolved before the deadline and no earlier addresses are known.
-  func addresses(of url: BaseURL, deadline: Instant) async throws(Failure) -> [SocketAddress] {
-    let now = Instant(nanoseconds: System.monotonic())
-    let cached = state.withLock { $0.cache[url] }
-    if let cached, cached.validUntil > now { return cached.addresses }
-    switch await lookUp(url, until: cached == nil ? deadline : min(deadline, now + Resolver.staleWait)) {
-    case .success(let addresses): return addresses
-    case .failure(let failure):
-      // An expired address is better than none.
-      if let cached { return cached.addresses }
-      throw failure
-    }
+  /// - Throws: `Failure` when the name can't be resolved before the deadline.
+  func entry(of url: BaseURL, deadline: Instant) async throws(Failure) -> Entry {
+    let name = Name(host: url.host, port: url.port)
+    if let known = state.withLock({ $0.entries[name] }) { return known }
+    let addresses = try await lookUp(url, deadline: deadline).get()
+    return state.withLock { $0.entries[name] } ?? Entry(addresses: addresses, since: Resolver.now)
   }
 
-  private func lookUp(_ url: BaseURL, until deadline: Instant) async -> Outcome {
-    guard let loop = EventLoop.current else { return .failure(Failure(detail: "not on an event loop")) }
+  /// Looks the URL's host up, or waits for the lookup under way. To be called on an event loop.
+  func lookUp(_ url: BaseURL, deadline: Instant) async -> Outcome {
+    guard let loop = EventLoop.current else { return .failure(Failure("not on an event loop")) }
+    let name = Name(host: url.host, port: url.port)
     let wait = LoopWait<Outcome>(loop: loop)
-    let bound = LoopBound(wait, on: loop)
-    let isFirst = state.withLock { state in
-      state.waiting[url, default: []].append(bound)
-      return state.waiting[url]?.count == 1
+    let waiter = LoopBound(wait, on: loop)
+    let (number, isFirst) = state.withLock { state -> (Int?, Bool) in
+      let isFirst = state.lookups[name] == nil
+      guard !isFirst || state.lookups.count < limit else { return (nil, false) }
+      state.waiters += 1
+      state.lookups[name, default: [:]][state.waiters] = waiter
+      return (state.waiters, isFirst)
     }
-    if isFirst {
-      Task(executorPreference: loop) {
-        let outcome = await self.names.lookUp(url)
-        for waiter in self.finish(outcome, for: url) { waiter.loop.post { waiter.value.end(.value(outcome)) } }
-      }
+    guard let number else {
+      return .failure(Failure("\(limit) names are being looked up and none has an answer yet; '\(name.host)' is not"))
     }
-    return switch await wait.wait(until: deadline) {
-    case .value(let outcome): outcome
-    case .timedOut: .failure(Failure(detail: "the upstream's name was not resolved in time"))
-    case .cancelled: .failure(Failure(detail: "the caller left"))
+    if isFirst { start(name) }
+    switch await wait.wait(until: deadline) {
+    case .value(let outcome): return outcome
+    case .timedOut:
+      leave(name, number)
+      return .failure(Failure("the name '\(name.host)' was not resolved in time"))
+    case .cancelled:
+      leave(name, number)
+      return .failure(Failure("the caller left"))
     }
   }
 
-  /// Caches the addresses. Returns the waiters to resume.
-  private func finish(_ outcome: Outcome, for url: BaseURL) -> [LoopBound<LoopWait<Outcome>>] {
-    let now = Instant(nanoseconds: System.monotonic())
-    return state.withLock { state in
+  private func start(_ name: Name) {
+    let status = DetachedThread.start { [self] in
+      finish(name, Resolver.interleaved(blockingLookUp(name.host, name.port), name))
+    }
+    guard status != 0 else { return }
+    finish(name, .failure(Failure("no thread to look up '\(name.host)': \(System.errorText(status))")))
+  }
+
+  /// Remembers the addresses and resumes the waiters.
+  private func finish(_ name: Name, _ outcome: Outcome) {
+    let waiters = state.withLock { state in
       if case .success(let addresses) = outcome {
-        state.cache[url] = Entry(addresses: addresses, validUntil: now + Resolver.lifetime)
+        state.entries[name] = Entry(addresses: addresses, since: Resolver.now)
       }
-      return state.waiting.removeValue(forKey: url) ?? []
+      return state.lookups.removeValue(forKey: name) ?? [:]
     }
+    for waiter in waiters.values { waiter.loop.post { waiter.value.end(.value(outcome)) } }
   }
-}
 
-/// Runs the blocking calls one after another on a thread of its own.
-private actor NameService {
-  private nonisolated let worker = WorkerThread()
-  nonisolated var unownedExecutor: UnownedSerialExecutor { worker.asUnownedSerialExecutor() }
+  private func leave(_ name: Name, _ number: Int) {
+    state.withLock { _ = $0.lookups[name]?.removeValue(forKey: number) }
+  }
 
-  func lookUp(_ url: BaseURL) -> Result<[SocketAddress], Resolver.Failure> {
+  private static var now: Instant { Instant(nanoseconds: System.monotonic()) }
+
+  // MARK: addresses
+
+  /// Puts the addresses into the order in which they are tried: the families take turns (RFC 8305 §4).
+  private static func interleaved(_ outcome: Outcome, _ name: Name) -> Outcome {
+    guard case .success(let addresses) = outcome else { return outcome }
+    guard let first = addresses.first else { return .failure(Failure("the name '\(name.host)' has no address")) }
+    var families = [addresses.filter { $0.family == first.family }, addresses.filter { $0.family != first.family }]
+    var order: [SocketAddress] = []
+    while !(families[0].isEmpty && families[1].isEmpty) {
+      for index in families.indices where !families[index].isEmpty {
+        let next = families[index].removeFirst()
+        if !order.contains(next) { order.append(next) }
+      }
+    }
+    return .success(order)
+  }
+
+  /// Asks the system: `/etc/hosts`, the name servers, and what else `nsswitch.conf` names.
+  static func systemLookUp(_ host: String, _ port: UInt16) -> Outcome {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     hints.ai_flags = AI_ADDRCONFIG
     var list: UnsafeMutablePointer<addrinfo>?
-    let code = getaddrinfo(url.host, String(url.port), &hints, &list)
+    let code = getaddrinfo(host, String(port), &hints, &list)
     guard code == 0 else {
-      return .failure(
-        Resolver.Failure(detail: "the upstream's name can't be resolved: \(String(cString: gai_strerror(code)))"))
+      return .failure(Failure("the name '\(host)' can't be resolved: \(String(cString: gai_strerror(code)))"))
     }
     defer { freeaddrinfo(list) }
     var addresses: [SocketAddress] = []
     var next = list
     while let entry = next {
-      let address = SocketAddress(entry.pointee.ai_addr, length: entry.pointee.ai_addrlen)
-      if !addresses.contains(address) { addresses.append(address) }
+      addresses.append(SocketAddress(entry.pointee.ai_addr, length: entry.pointee.ai_addrlen))
       next = entry.pointee.ai_next
     }
     return .success(addresses)

@@ -2,11 +2,8 @@ import AdapterAPI
 
 /// The host's HTTP client for one upstream: a connection pool per loop, and limits over all loops.
 final class UpstreamClient: HTTPClient {
-  private let baseURL: BaseURL
   private let options: UpstreamOptions
-  private let resolver: Resolver
-  /// The address where the host is numeric, so that no resolver is needed.
-  private let numeric: [SocketAddress]?
+  private let addresses: UpstreamAddresses
   private let requests: any PermitPool
   private let connections: any PermitPool
   private let queueWait: DurationHistogram
@@ -22,23 +19,24 @@ final class UpstreamClient: HTTPClient {
     baseURL: BaseURL, options: UpstreamOptions, requests: any PermitPool, connections: any PermitPool,
     group: EventLoopGroup, resolver: Resolver, instruments: UpstreamInstruments = UpstreamInstruments()
   ) {
-    self.baseURL = baseURL
     self.options = options
-    self.resolver = resolver
-    numeric = SocketAddress(numeric: baseURL.host, port: baseURL.port).map { [$0] }
     self.requests = requests
     self.connections = connections
     queueWait = instruments.queueWait
     let serializer = RequestSerializer(baseURL)
     let idleCounts = group.loops.map { _ in Gauge() }
+    let addressBook = AddressBook()
     let pools = group.loops.map { loop in
       LoopBound(
         UpstreamPool(
           loop: loop, options: options, requests: requests, connections: connections, serializer: serializer,
-          traffic: instruments.traffic, idleCount: idleCounts[loop.index]), on: loop)
+          addressBook: addressBook, traffic: instruments.traffic, idleCount: idleCounts[loop.index]), on: loop)
     }
     self.pools = pools
     self.idleCounts = idleCounts
+    addresses = UpstreamAddresses(of: baseURL, resolver: resolver, refresh: options.dnsRefresh) { addresses in
+      for pool in pools { pool.loop.post { pool.value.keepOnly(addresses) } }
+    }
     for pool in pools {
       pool.loop.post {
         let elsewhere = pools.filter { $0.loop !== pool.loop }
@@ -146,10 +144,8 @@ final class UpstreamClient: HTTPClient {
   private func open(
     _ priority: Priority, _ pool: UpstreamPool, deadline: Instant
   ) async -> Result<UpstreamConnection, UpstreamFailure> {
-    if let numeric { return await pool.open(to: numeric, priority, deadline: deadline) }
     do {
-      return await pool.open(
-        to: try await resolver.addresses(of: baseURL, deadline: deadline), priority, deadline: deadline)
+      return await pool.open(to: try await addresses.current(deadline: deadline), priority, deadline: deadline)
     } catch {
       return .failure(.unsent(.unreachable, error.detail))
     }
@@ -157,9 +153,8 @@ final class UpstreamClient: HTTPClient {
 
   /// Returns the addresses of the upstream, looked up where its host is a name. Sends nothing to it.
   func addresses(deadline: Instant) async throws(AdapterError) -> [SocketAddress] {
-    if let numeric { return numeric }
     do {
-      return try await resolver.addresses(of: baseURL, deadline: deadline)
+      return try await addresses.current(deadline: deadline)
     } catch {
       throw AdapterError(.unsent(.unreachable, error.detail))
     }
@@ -179,6 +174,7 @@ final class UpstreamClient: HTTPClient {
 
   /// Closes the idle connections. No further requests come.
   func shutdown() {
+    addresses.shutdown()
     for pool in pools { pool.loop.execute { pool.value.shutdown() } }
   }
 }

@@ -3,43 +3,32 @@ import CLinux
 import Glibc
 
 extension UpstreamConnection {
-  /// Opens a connection. The caller has taken a permit for it, which is returned when the connection closes, or fails to open.
-  static func open(
-    to address: SocketAddress, pool: UpstreamPool, deadline: Instant
-  ) async -> Result<UpstreamConnection, Failure> {
+  /// Begins to open a connection, for which `race` holds the permit.
+  ///
+  /// - Returns: A connection that is open, or is being opened: `race` then learns the outcome.
+  static func connect(
+    to address: SocketAddress, for race: ConnectionRace, pool: UpstreamPool, deadline: Instant
+  ) -> Result<UpstreamConnection, Failure> {
     let loop = pool.loop
     let fd = socket(address.family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
-    guard fd >= 0 else {
-      let detail = "socket: \(System.errorText(errno))"
-      pool.connections.release(.values)
-      return .failure(.unsent(.unreachable, detail))
-    }
+    guard fd >= 0 else { return .failure(.unsent(.unreachable, "socket: \(System.errorText(errno))")) }
     var one: Int32 = 1
     setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-    let connection = UpstreamConnection(fd: fd, pool: pool)
+    let connection = UpstreamConnection(fd: fd, address: address, pool: pool)
     if let code = loop.add(connection, fd: fd) {
-      let failure = Failure(
-        kind: .unreachable, detail: "epoll_ctl: \(System.errorText(code))", requestLeft: false)
       connection.perform(connection.state.close())
-      return .failure(failure)
+      return .failure(.unsent(.unreachable, "epoll_ctl: \(System.errorText(code))"))
     }
-    let result = address.withPointer { connect(fd, $0, $1) }
+    let result = address.withPointer { Glibc.connect(fd, $0, $1) }
     let code = result == 0 ? 0 : errno
-    guard code == EINPROGRESS else {
-      let action = connection.state.opened(code)
-      connection.perform(action)
-      if case .fail(let failure) = action { return .failure(failure) }
+    guard code != EINPROGRESS else {
+      connection.race = race
+      connection.deadline = min(deadline, loop.now.advanced(byNanoseconds: pool.timeouts.connect))
       return .success(connection)
     }
-    connection.deadline = min(deadline, loop.now.advanced(byNanoseconds: pool.timeouts.connect))
-    let bound = LoopBound(connection, on: loop)
-    let failure = await withTaskCancellationHandler {
-      await withUnsafeContinuation { connection.connectWaiter = $0 }
-    } onCancel: {
-      // Posted, so that the wait has begun even where the task was cancelled before.
-      loop.post { bound.value.perform(bound.value.state.connectCancelled()) }
-    }
-    if let failure { return .failure(failure) }
+    let action = connection.state.opened(code)
+    connection.perform(action)
+    if case .fail(let failure) = action { return .failure(failure) }
     return .success(connection)
   }
 

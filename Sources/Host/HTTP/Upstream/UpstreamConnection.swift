@@ -10,6 +10,7 @@ final class UpstreamConnection: LoopObject {
   typealias Failure = UpstreamFailure
 
   let transport: Transport
+  let address: SocketAddress
   let pool: UpstreamPool
   var state: UpstreamConnectionState
 
@@ -24,7 +25,12 @@ final class UpstreamConnection: LoopObject {
   /// The loop's turn in which the last exchange ended.
   private var idleSince = 0
 
-  var connectWaiter: UnsafeContinuation<Failure?, Never>?
+  /// Opens the connection, together with attempts at other addresses; nil once it is open.
+  var race: ConnectionRace?
+  /// The permit for a connection is returned when this one closes.
+  var holdsPermit = false
+  /// The value of `UpstreamPool.listing` for which the address was found to be one of the upstream's.
+  var listing = -1
   var pieceWaiter: UnsafeContinuation<Result<[UInt8]?, Failure>, Never>?
   /// The rest of the time that may be spent on waiting for the upstream while it streams, without the reader's own pauses.
   var streamTimeLeft = Duration.zero
@@ -33,8 +39,9 @@ final class UpstreamConnection: LoopObject {
   /// The time since which the relay waits for more.
   var relayWaitBegan = Instant.distantFuture
 
-  init(fd: Int32, pool: UpstreamPool) {
+  init(fd: Int32, address: SocketAddress, pool: UpstreamPool) {
     transport = Transport(fd: fd)
+    self.address = address
     self.pool = pool
     state = UpstreamConnectionState(pool.options)
     super.init(loop: pool.loop)
@@ -161,8 +168,7 @@ final class UpstreamConnection: LoopObject {
     case .wait: break
     case .connected:
       deadline = nil
-      connectWaiter?.resume(returning: nil)
-      connectWaiter = nil
+      endRace()?.opened(self)
     case .write: write()
     case .awaitResponse:
       output = []
@@ -190,12 +196,16 @@ final class UpstreamConnection: LoopObject {
 
   private func fail(_ failure: Failure) {
     tearDown()
-    connectWaiter?.resume(returning: failure)
-    connectWaiter = nil
+    endRace()?.failed(self, failure)
     respond(.failure(failure))
     pieceWaiter?.resume(returning: .failure(failure))
     pieceWaiter = nil
     relay?.upstreamFailed(failure)
+  }
+
+  private func endRace() -> ConnectionRace? {
+    defer { race = nil }
+    return race
   }
 
   /// Closes the socket and gives the connection's permit back, once: the state never leaves `closed`.

@@ -178,11 +178,6 @@ struct UpstreamConnectionState {
     }
   }
 
-  /// The caller that opens the connection was cancelled.
-  mutating func connectCancelled() -> Action {
-    phase == .connecting ? fail(.cancelled, "the caller left") : .wait
-  }
-
   /// The caller of that exchange was cancelled. A write of which a byte has left continues.
   mutating func callerLeft(_ exchange: Int) -> Action {
     guard isExchanging, exchange == exchanges, !(isWrite && hasLeft) else { return .wait }

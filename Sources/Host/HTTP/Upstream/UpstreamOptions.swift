@@ -14,6 +14,8 @@ struct UpstreamOptions: Sendable, Equatable {
   var queueSize = 4096
   /// The number of times that a read is sent again after a connection failed before the first byte of the response.
   var readRetries = 1
+  /// The time after which the upstream's name is looked up again.
+  var dnsRefresh = Duration.seconds(30)
   /// The largest response head, with the status line, in bytes.
   var maxResponseHead = 32 << 10
   /// The largest response body in bytes; 0 for no limit.

@@ -13,6 +13,11 @@ final class UpstreamPool {
   let traffic: Traffic
   /// The number of idle connections, for readers on other threads.
   private let idleCount: Gauge
+  let addressBook: AddressBook
+  /// The addresses that the upstream's name has now, where they have changed; else nil.
+  private var listed: [SocketAddress]?
+  /// Counts the changes of `listed`.
+  private var listing = 0
   /// The idle connections. The last one returned is checked out first, so that the rest can grow old and close.
   private var idle: [UpstreamConnection] = []
   /// The connections returned in this turn of the loop. Events that the kernel has for them have not been handled yet, so they
@@ -28,7 +33,8 @@ final class UpstreamPool {
 
   init(
     loop: EventLoop, options: UpstreamOptions, requests: any PermitPool, connections: any PermitPool,
-    serializer: RequestSerializer, traffic: Traffic = Traffic(), idleCount: Gauge = Gauge()
+    serializer: RequestSerializer, addressBook: AddressBook = AddressBook(), traffic: Traffic = Traffic(),
+    idleCount: Gauge = Gauge()
   ) {
     self.loop = loop
     self.options = options
@@ -36,6 +42,7 @@ final class UpstreamPool {
     self.requests = requests
     self.connections = connections
     self.serializer = serializer
+    self.addressBook = addressBook
     self.traffic = traffic
     self.idleCount = idleCount
   }
@@ -74,31 +81,13 @@ final class UpstreamPool {
         return .failure(.unsent(.timeout, "no connection became free in time"))
       }
     }
-    return await openFirst(of: addresses, priority, deadline: deadline)
-  }
-
-  /// Opens a connection to the first address that accepts one. The caller has taken a permit for it.
-  private func openFirst(
-    of addresses: [SocketAddress], _ priority: Priority, deadline: Instant
-  ) async -> Result<UpstreamConnection, UpstreamFailure> {
-    var index = 0
-    while index < addresses.count {
-      let result = await UpstreamConnection.open(to: addresses[index], pool: self, deadline: deadline)
-      index += 1
-      guard case .failure(let failure) = result, failure.kind != .cancelled, index < addresses.count else {
-        return result
-      }
-      // The connection that failed has returned its permit.
-      guard connections.tryAcquire(priority) else { return result }
-    }
-    connections.release(.values)
-    return .failure(.unsent(.unreachable, "the name has no address"))
+    return await ConnectionRace(to: addresses, pool: self, deadline: deadline).run()
   }
 
   /// Takes back a connection that can be used again.
   func returned(_ connection: UpstreamConnection) {
     // A request that waits for a connection's permit comes before an idle connection.
-    guard !isClosed, connections.waiters == 0 else { return connection.close() }
+    guard !isClosed, connections.waiters == 0, isListed(connection) else { return connection.close() }
     connection.deadline = loop.now.advanced(byNanoseconds: Self.idleTimeout)
     noteTurn()
     justReturned.append(connection)
@@ -110,7 +99,21 @@ final class UpstreamPool {
     if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
     if let index = justReturned.lastIndex(where: { $0 === connection }) { justReturned.remove(at: index) }
     publishIdleCount()
-    connections.release(.values)
+    if connection.holdsPermit { connections.release(.values) }
+  }
+
+  /// Closes the connections to addresses that the upstream's name no longer has: an idle one now, one in use when it is returned.
+  func keepOnly(_ addresses: [SocketAddress]) {
+    listed = addresses
+    listing += 1
+    for connection in idle + justReturned where !isListed(connection) { connection.close() }
+  }
+
+  private func isListed(_ connection: UpstreamConnection) -> Bool {
+    if connection.listing == listing { return true }
+    guard listed?.contains(connection.address) ?? true else { return false }
+    connection.listing = listing
+    return true
   }
 
   /// Closes the oldest idle connection, so that another loop can open one.
