@@ -103,7 +103,10 @@ final class Gateway {
         services.log.error(
           "a changed JWK set is refused; the previous keys stay in force", [("problem", "\(problem.message)")])
       }
-    case .changed(let auth, let keys):
+    case .changed(let auth, let keys, let warnings):
+      for problem in warnings {
+        services.log.warning("a changed JWK set has a problem", [("problem", "\(problem.message)")])
+      }
       var configuration = snapshot.configuration
       configuration.auth = auth
       install(

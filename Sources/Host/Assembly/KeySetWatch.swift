@@ -3,8 +3,8 @@ import AdapterAPI
 /// Finds changes of the JWK set files that a configuration names. Used on the main thread.
 struct KeySetWatch {
   enum Change {
-    /// The keys of the new texts, and the configuration that holds them.
-    case changed(Configuration.Auth, KeyRing)
+    /// The keys of the new texts, the configuration that holds them, and warnings about the entries that are left out.
+    case changed(Configuration.Auth, KeyRing, warnings: [ConfigError])
     case refused([ConfigError])
   }
 
@@ -31,6 +31,6 @@ struct KeySetWatch {
     guard let keys = KeyRing.make(auth, problems: problems), !problems.hasErrors else {
       return .refused(problems.all.filter { $0.severity == .error })
     }
-    return .changed(auth, keys)
+    return .changed(auth, keys, warnings: problems.all)
   }
 }

@@ -7,10 +7,6 @@ struct JSONWebKey {
   enum Outcome {
     case secret(Algorithm, [UInt8])
     case publicKey(Algorithm, PublicKey)
-    /// A key that is not meant for verifying signatures.
-    case skipped
-    /// A key type, curve or algorithm that is not supported, and why.
-    case unsupported(String)
   }
 
   /// The string members by name.
@@ -22,12 +18,15 @@ struct JSONWebKey {
   /// The entry contains a private key beside the public one (RFC 7518 §6.2.2, §6.3.2).
   var isPrivate: Bool { text["kty"] != "oct" && ["d", "p", "q", "dp", "dq", "qi"].contains { text[$0] != nil } }
 
+  /// Equal for two entries with the same key, algorithm and kid.
+  var identity: [String] { ["kty", "crv", "alg", "kid", "n", "e", "x", "y", "k"].map { text[$0] ?? "" } }
+
   init(json: [UInt8]) throws(KeyProblem) {
     let parsed: Self? = json.withUnsafeBufferPointer { bytes in
       do throws(ClaimsReader.Failure) { return try Self(reading: bytes) } catch { return nil }
     }
     guard let parsed else {
-      throw KeyProblem("the entry is not a strict JSON object with distinct names; correct the file")
+      throw KeyProblem("the entry is not a strict JSON object with distinct names")
     }
     self = parsed
   }
@@ -52,7 +51,9 @@ struct JSONWebKey {
     guard json.utf8.count <= 1 << 20 else {
       throw KeyProblem("\(path): the JWK set is larger than 1 MiB; remove keys that are not used")
     }
-    let entries: [[UInt8]]?? = Array(json.utf8).withUnsafeBufferPointer { bytes in
+    // A byte order mark may precede the JSON (RFC 8259 §8.1).
+    let text = json.unicodeScalars.first == "\u{feff}" ? Array(json.utf8.dropFirst(3)) : Array(json.utf8)
+    let entries: [[UInt8]]?? = text.withUnsafeBufferPointer { bytes in
       do throws(ClaimsReader.Failure) { return try readSet(bytes) } catch { return nil }
     }
     guard let entries else {
@@ -81,6 +82,9 @@ struct JSONWebKey {
     return entries
   }
 
+  /// Returns the key.
+  ///
+  /// - Throws: `KeyProblem` for a key that cannot be used, or that is not meant for verifying signatures.
   func key() throws(KeyProblem) -> Outcome {
     for name in ["kty", "use", "alg", "kid", "key_ops", "crv", "n", "e", "x", "y", "k"] where otherNames.contains(name)
     {
@@ -89,8 +93,12 @@ struct JSONWebKey {
     guard let type = text["kty"] else {
       throw KeyProblem("'kty' is missing; it must be one of RSA, EC, OKP, oct")
     }
-    if let use = text["use"], use != "sig" { return .skipped }
-    if let operations, !operations.contains("verify") { return .skipped }
+    if let use = text["use"], use != "sig" {
+      throw KeyProblem("'use' is '\(Spelling.printable(use))', so the key is not meant for verifying signatures")
+    }
+    if let operations, !operations.contains("verify") {
+      throw KeyProblem("'key_ops' has no 'verify', so the key is not meant for verifying signatures")
+    }
 
     let fitting: [Algorithm]
     switch type {
@@ -98,23 +106,23 @@ struct JSONWebKey {
     case "EC":
       let curve = try required("crv")
       guard curve == "P-256" else {
-        return .unsupported("the curve '\(Spelling.printable(curve))' is not supported, only P-256")
+        throw KeyProblem("the curve '\(Spelling.printable(curve))' is not supported, only P-256")
       }
       fitting = [.ES256]
     case "OKP":
       let curve = try required("crv")
       guard curve == "Ed25519" else {
-        return .unsupported("the curve '\(Spelling.printable(curve))' is not supported, only Ed25519")
+        throw KeyProblem("the curve '\(Spelling.printable(curve))' is not supported, only Ed25519")
       }
       fitting = [.EdDSA]
     case "oct": fitting = [.HS256, .HS384, .HS512]
-    default: return .unsupported("the key type '\(Spelling.printable(type))' is not supported")
+    default: throw KeyProblem("the key type '\(Spelling.printable(type))' is not supported")
     }
 
     let algorithm: Algorithm
     if let name = text["alg"] {
       guard let known = Algorithm(rawValue: name) else {
-        return .unsupported("the algorithm '\(Spelling.printable(name))' is not supported")
+        throw KeyProblem("the algorithm '\(Spelling.printable(name))' is not supported")
       }
       guard fitting.contains(known) else {
         throw KeyProblem(

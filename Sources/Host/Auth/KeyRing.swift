@@ -59,6 +59,8 @@ final class KeyRing: Sendable {
     private(set) var failed = false
     private let problems: Settings.Problems
     private var named: Set<String> = []
+    /// The entries of JWK sets so far, by `JSONWebKey.identity`.
+    private var seen: Set<[String]> = []
 
     init(_ problems: Settings.Problems) { self.problems = problems }
 
@@ -108,43 +110,47 @@ final class KeyRing: Sendable {
       try add(Key(algorithm, kid: kid, .mac(mac)))
     }
 
+    /// Adds the usable keys of a set. Any other entry is left out with a warning that names it: one odd key of an issuer must not
+    /// stop the service for all its users (RFC 7517 §5).
     private func addSet(_ json: String, path: String, at position: SourcePosition) throws(KeyProblem) {
       let entries = try JSONWebKey.readSet(json, path: path)
       let before = keys.count
-      var hadErrors = false
       for (index, slice) in entries.enumerated() {
         var label = "\(path): keys[\(index)]"
         do throws(KeyProblem) {
           let entry = try JSONWebKey(json: slice)
           if let kid = entry.text["kid"] { label += " (kid '\(Spelling.printable(kid))')" }
-          switch try entry.key() {
-          case .skipped: break
-          case .unsupported(let reason):
-            problems.warning("auth.keys: \(label): \(reason); the entry is not used (RFC 7517 section 5)", at: position)
-          case .secret(let algorithm, let secret):
-            try add(algorithm, secret: secret, kid: entry.text["kid"])
-            // The configuration's reader checks the length of secrets in the YAML file.
-            if let size = algorithm.macDigest?.size, secret.count < size {
-              problems.warning(
-                "auth.keys: \(label): the secret has \(secret.count) bytes; a secret under \(size) bytes can be guessed "
-                  + "from a token (RFC 7518 section 3.2). Make a longer one", at: position)
-            }
-          case .publicKey(let algorithm, let key):
-            if entry.isPrivate {
-              problems.warning(
-                "auth.keys: \(label): the entry contains a private key, which is not used; remove it from the file",
-                at: position)
-            }
-            try add(Key(algorithm, kid: entry.text["kid"], .publicKey(key)))
+          try addEntry(entry)
+          if entry.isPrivate {
+            problems.warning(
+              "auth.keys: \(label): the entry contains a private key, which is not used; remove it from the file",
+              at: position)
           }
         } catch {
-          hadErrors = true
-          fail("auth.keys: \(label): \(error.message)", at: position)
+          problems.warning(
+            "auth.keys: \(label): \(error.message); the entry is not used (RFC 7517 section 5)", at: position)
         }
       }
-      guard keys.count > before || hadErrors else {
+      guard keys.count > before else {
         throw KeyProblem(
           "\(path): the set has no key that verifies signatures; add one with kty RSA, EC, OKP or oct and use 'sig'")
+      }
+    }
+
+    private func addEntry(_ entry: JSONWebKey) throws(KeyProblem) {
+      let kid = entry.text["kid"]
+      let key = try entry.key()
+      guard seen.insert(entry.identity).inserted else { throw KeyProblem("an earlier entry has the same key") }
+      switch key {
+      case .secret(let algorithm, let secret):
+        if let size = algorithm.macDigest?.size, secret.count < size {
+          throw KeyProblem(
+            "the secret has \(secret.count) bytes, and \(algorithm.rawValue) needs at least \(size) (RFC 7518 section 3.2)"
+          )
+        }
+        try add(algorithm, secret: secret, kid: kid)
+      case .publicKey(let algorithm, let publicKey):
+        try add(Key(algorithm, kid: kid, .publicKey(publicKey)))
       }
     }
 
