@@ -48,6 +48,12 @@ public enum Spelling {
     return String(String.UnicodeScalarView(shown)) + (scalars.dropFirst(limit).isEmpty ? "" : "…")
   }
 
+  /// Returns a character's number in the usual form: `U+2028`.
+  public static func name(of scalar: Unicode.Scalar) -> String {
+    let digits = String(scalar.value, radix: 16, uppercase: true)
+    return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+  }
+
   /// Whether the character cannot drive a terminal, as control and format characters (bidirectional overrides among them) and
   /// line separators can.
   public static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {

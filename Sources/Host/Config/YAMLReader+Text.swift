@@ -21,27 +21,32 @@ extension YAMLReader {
       case .error: return ConfigError("the configuration is not valid UTF-8 here; save it as UTF-8", at: lines.position)
       case .valid(let encoded):
         let scalar = Unicode.UTF8.decode(encoded)
-        if scalar == "\0" { return ConfigError("the configuration has a NUL byte here; remove it", at: lines.position) }
-        if isForbidden(scalar) {
-          let code = String(scalar.value, radix: 16, uppercase: true)
-          let name = "U+" + String(repeating: "0", count: max(0, 4 - code.count)) + code
-          return ConfigError("the configuration has the control character \(name) here; remove it", at: lines.position)
-        }
+        if let reason = refusal(of: scalar) { return ConfigError(reason, at: lines.position) }
         lines.advance(over: scalar)
       }
     }
   }
 
-  /// Whether the scalar is outside `c-printable` (YAML 1.2.2 §5.1).
-  private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
+  /// Returns why a configuration may not have the character: it is outside of `c-printable` (YAML 1.2.2 §5.1), or it ends a line
+  /// for some readers only. libyaml ends a comment at U+0085, U+2028 and U+2029, and an editor shows the rest of the line as part of
+  /// the comment.
+  private static func refusal(of scalar: Unicode.Scalar) -> String? {
     switch scalar.value {
-    case 0x09, 0x0A, 0x0D, 0x85: false
-    case ..<0x20, 0x7F..<0xA0, 0xFEFF, 0xFFFE, 0xFFFF: true
-    default: false
+    case 0: return "the configuration has a NUL byte here; remove it"
+    case 0x09, 0x0A, 0x0D: return nil
+    case 0x85, 0x2028, 0x2029:
+      let digits = String(scalar.value, radix: 16)
+      return
+        "the configuration has the character \(Spelling.name(of: scalar)) here, which ends a line for some programs "
+        + "only; remove it, or write it as \\u\(String(repeating: "0", count: 4 - digits.count))\(digits) in double quotes"
+    case 0xFEFF: return "the configuration has a byte order mark (U+FEFF) inside of the text here; remove it"
+    case ..<0x20, 0x7F..<0xA0, 0xFFFE, 0xFFFF:
+      return "the configuration has the control character \(Spelling.name(of: scalar)) here; remove it"
+    default: return nil
     }
   }
 
-  /// Splits a text into lines, at the line breaks that libyaml counts.
+  /// Splits a text into lines.
   static func lines(of bytes: [UInt8]) -> [String] {
     let text = String(decoding: bytes.prefix(sizeMax), as: UTF8.self)
     var lines: [String] = []
@@ -62,14 +67,12 @@ extension YAMLReader {
   }
 }
 
-/// The line and column in a text, counted as libyaml counts them.
+/// The line and column in a text, counted as libyaml counts them where the text has no other line breaks than CR and LF.
 struct LineCounter {
   private(set) var position = SourcePosition(line: 1, column: 1)
   private var afterReturn = false
 
-  static func isBreak(_ scalar: Unicode.Scalar) -> Bool {
-    scalar == "\n" || scalar == "\r" || scalar == "\u{85}" || scalar == "\u{2028}" || scalar == "\u{2029}"
-  }
+  static func isBreak(_ scalar: Unicode.Scalar) -> Bool { scalar == "\n" || scalar == "\r" }
 
   mutating func advance(over scalar: Unicode.Scalar) {
     // CR LF is one break; the line ended at the CR.

@@ -15,6 +15,8 @@ struct YAMLReader {
   private var open: [Collection] = []
   private var root: ConfigNode?
   private var problems: [ConfigError] = []
+  /// The text was changed by `SurrogateEscapes`.
+  private var hidesSurrogates = false
 
   /// A mapping or list whose end has not been read yet.
   private struct Collection {
@@ -34,7 +36,10 @@ struct YAMLReader {
   static func read(_ bytes: [UInt8]) -> (root: ConfigNode?, problems: [ConfigError]) {
     if let problem = checkText(bytes) { return (nil, [problem]) }
     var reader = YAMLReader()
-    reader.parse(Array(bytes.starts(with: byteOrderMark) ? bytes[byteOrderMark.count...] : bytes[...]))
+    let text = Array(bytes.starts(with: byteOrderMark) ? bytes[byteOrderMark.count...] : bytes[...])
+    let hidden = SurrogateEscapes.hidden(text)
+    reader.hidesSurrogates = hidden != nil
+    reader.parse(hidden ?? text)
     if let root = reader.root, reader.problems.isEmpty {
       if !root.isNull { return (root, []) }
       reader.problems.append(empty)
@@ -86,7 +91,14 @@ struct YAMLReader {
     case YAML_SCALAR_EVENT:
       let scalar = event.data.scalar
       try check(anchor: scalar.anchor, tag: scalar.tag, at: position)
-      let text = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
+      var text = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
+      if hidesSurrogates {
+        let isDoubleQuoted = scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE
+        guard let restored = SurrogateEscapes.restored(text, isDoubleQuoted: isDoubleQuoted) else {
+          throw refuse("not valid YAML: this text has one half of a surrogate pair alone", at: position)
+        }
+        text = restored
+      }
       if text.utf8.contains(0) { throw refuse("this text has a NUL character (\\0); remove it", at: position) }
       let node = ConfigNode(.scalar(text, plain: scalar.style == YAML_PLAIN_SCALAR_STYLE), at: position)
       try put(node)

@@ -87,13 +87,59 @@ private func written(_ node: ConfigNode?) -> String {
       (Array("a: ".utf8) + [0xc3, 0x28], "1:4 the configuration is not valid UTF-8"),
       ([0xff, 0xfe, 0x61, 0], "1:1 the configuration is UTF-16"),
       (Array("a: \u{1b}[0m".utf8), "1:4 the configuration has the control character U+001B"),
-      (Array("a: x\u{85}b: \u{7f}".utf8), "2:4 the configuration has the control character U+007F"),
-      (Array("a: \u{feff}".utf8), "1:4 the configuration has the control character U+FEFF"),
+      (Array("a: x\nb: \u{7f}".utf8), "2:4 the configuration has the control character U+007F"),
+      (Array("a: \u{9b}".utf8), "1:4 the configuration has the control character U+009B"),
+      (Array("a: \u{ffff}".utf8), "1:4 the configuration has the control character U+FFFF"),
+      (Array("a: \u{feff}".utf8), "1:4 the configuration has a byte order mark (U+FEFF) inside of the text"),
       ([UInt8](repeating: UInt8(ascii: "#"), count: (1 << 20) + 1), "1:1 the configuration is larger than 1 MiB"),
       ([0xed, 0xa0, 0x80], "1:1 the configuration is not valid UTF-8"),
     ])
   func `bytes that are not text are refused at their position`(bytes: [UInt8], expected: String) {
     expectRefusal(of: bytes, expected)
+  }
+
+  @Test(arguments: [
+    ("\u{85}", "U+0085", "\\u0085"), ("\u{2028}", "U+2028", "\\u2028"), ("\u{2029}", "U+2029", "\\u2029"),
+  ])
+  func `a character that ends a line for some readers only is refused in comments, values and keys, with its escape`(
+    character: String, name: String, escape: String
+  ) {
+    for text in [
+      "x: 1\n# ä\(character)b: 2\n", "x: 1\nb: \(character)2\n", "x: 1\nbb \(character): 2\n",
+      "x:\n  \"\(character)\"\n",
+    ] {
+      let problems = read(text).problems
+      #expect(problems.count == 1)
+      #expect(problems.first?.hasPrefix("2:4 the configuration has the character \(name) here") == true, "\(problems)")
+      #expect(problems.first?.hasSuffix("or write it as \(escape) in double quotes") == true)
+    }
+    #expect(written(read("b: \"\(escape)\"\n").root) == "{b: '\(character)'@1:4}@1:1")
+  }
+
+  @Test(arguments: [
+    ("a: \"\\ud83d\\ude00\"\n", "{a: '\u{1f600}'@1:4}@1:1"),
+    (
+      "{\"\\uD83D\\uDE00\":1,\"b\":\"x\\udbff\\udfff\\ud800\\udc00\",\"c\":2}",
+      "{\u{1f600}: 1@1:17, b: 'x\u{10ffff}\u{10000}'@1:23, c: 2@1:55}@1:1"
+    ),
+    ("a: '\\ud83d\\ude00'\nb: \\ud83d\\ude00\n", "{a: '\\ud83d\\ude00'@1:4, b: \\ud83d\\ude00@2:4}@1:1"),
+    ("a: \"\\\\ud83d\\\\ude00\\ud83d\\ude00\"\n", "{a: '\\ud83d\\ude00\u{1f600}'@1:4}@1:1"),
+    ("a: |\n  \\ud83d\\ude00\n", "{a: '\\ud83d\\ude00\n'@1:4}@1:1"),
+    ("# \\ud83d\\ude00\na: \"\\ue83d\"\n", "{a: '\u{e83d}'@2:4}@2:1"),
+  ])
+  func `a pair of surrogate escapes in double quotes is one character, as JSON has it, and stays text elsewhere`(
+    text: String, expected: String
+  ) {
+    #expect(written(read(text).root) == expected)
+  }
+
+  @Test(arguments: [
+    "a: \"\\ud83d\"\n", "a: \"\\ude00\"\n", "a: \"\\ude00\\ud83d\"\n", "a: \"\\ud83d\\ud83d\\ude00\"\n",
+    "a: \"\\\\ud83d\\ude00\"\n", "a: \"\\ud83d \\ude00\"\n",
+  ])
+  func `one half of a surrogate pair alone is not valid`(text: String) {
+    #expect(read(text).root == nil)
+    #expect(read(text).problems.first?.contains("not valid YAML") == true)
   }
 
   @Test(arguments: ["", "\n\n", "# only a comment\n", "---\n", "~\n", "\u{feff}"])
