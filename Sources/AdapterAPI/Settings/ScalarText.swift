@@ -18,6 +18,34 @@ public enum ScalarText {
     return overflow ? nil : .nanoseconds(nanoseconds)
   }
 
+  /// Returns how to write a duration of another form, such as `1m30s`, `1.5s` or `2d`: `; write 90s`. Empty for any other text.
+  static func durationHint(_ text: String) -> String {
+    let units = ["ms": 1.0, "s": 1000, "sec": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000]
+    var milliseconds = 0.0
+    var rest = text.lowercased().filter { $0 != " " }[...]
+    while !rest.isEmpty {
+      let number = rest.prefix { $0 == "." || $0.isASCII && $0.isNumber }
+      rest = rest[number.endIndex...]
+      let unit = rest.prefix { $0.isASCII && $0.isLetter }
+      rest = rest[unit.endIndex...]
+      guard let value = decimal(String(number)), let factor = units[String(unit)] else { return "" }
+      milliseconds += value * factor
+    }
+    guard let whole = Int64(exactly: milliseconds), whole > 0 else { return "" }
+    return "; write \(written(.milliseconds(whole)))"
+  }
+
+  /// Returns how to write a size with another unit, such as `1MB` or `1 mib`: `; write 1MiB`. Empty for any other text.
+  static func sizeHint(_ text: String) -> String {
+    guard let (number, unit) = split(text.filter { $0 != " " }) else { return "" }
+    let units = ["b": "B", "k": "KiB", "m": "MiB", "g": "GiB"]
+    let word = unit.lowercased()
+    guard let first = word.first, ["b", "\(first)", "\(first)b", "\(first)ib"].contains(word),
+      let known = units["\(first)"]
+    else { return "" }
+    return "; write \(number)\(known)"
+  }
+
   /// Parses `512B`, `16KiB`, `1MiB`, `2GiB`, and a bare `0`, into bytes.
   public static func size(_ text: String) -> Int? {
     if text == "0" { return 0 }

@@ -9,6 +9,8 @@ extension Settings {
     var position: SourcePosition
     /// The name in messages: the text in quotes when the configuration holds it, else the variable or the file, never their content.
     var shown: String
+    /// Whether the configuration itself holds the text.
+    var isLiteral = false
   }
 
   // Each of these functions returns the default when the key is absent. Without a default the key is required. For a missing or
@@ -41,6 +43,13 @@ extension Settings {
       return nil
     }
     guard let scalar = resolve(node, key), let text = nonEmpty(scalar, key) else { return nil }
+    if let mistake = SecretText.mistake(in: text) {
+      problems.error("'\(key)'\(place): \(scalar.shown) \(mistake)", at: node.position)
+      return nil
+    }
+    if let doubt = SecretText.doubt(about: text) {
+      problems.warning("'\(key)'\(place): \(scalar.shown) \(doubt)", at: node.position)
+    }
     return Secret(text)
   }
 
@@ -48,7 +57,8 @@ extension Settings {
   public func duration(
     _ key: String, default defaultValue: Duration? = nil, in range: ClosedRange<Duration>? = nil
   ) -> Duration {
-    value(key, defaultValue, "a duration with its unit, like 250ms, 5s, 10m or 24h", range, ScalarText.written) {
+    let expected = "a duration with its unit, one whole number and ms, s, m or h, like 250ms, 90s, 10m or 24h"
+    return value(key, defaultValue, expected, range, ScalarText.written, hint: ScalarText.durationHint) {
       ScalarText.duration($0.text)
     } ?? defaultValue ?? range?.lowerBound ?? .zero
   }
@@ -63,7 +73,7 @@ extension Settings {
   /// Reads a size in bytes: `512B`, `16KiB`, `1MiB`, `2GiB`.
   public func size(_ key: String, default defaultValue: Int? = nil, in range: ClosedRange<Int>? = nil) -> Int {
     let expected = "a size with its unit, like 512B, 16KiB, 1MiB or 2GiB"
-    return value(key, defaultValue, expected, range, ScalarText.written(bytes:)) {
+    return value(key, defaultValue, expected, range, ScalarText.written(bytes:), hint: ScalarText.sizeHint) {
       ScalarText.size($0.text)
     } ?? defaultValue ?? range?.lowerBound ?? 0
   }
@@ -99,12 +109,13 @@ extension Settings {
   }
 
   /// Reads a list of texts; a single text counts as a list of one. Empty when the key is absent.
-  public func texts(_ key: String) -> [String] {
+  public func texts(_ key: String) -> [String] { scalars(key).compactMap { nonEmpty($0, key) } }
+
+  /// Returns the values of a list; a single value counts as a list of one. Empty when the key is absent.
+  func scalars(_ key: String) -> [Scalar] {
     guard let node = node(key) else { return [] }
-    guard case .sequence(let items) = node.content else {
-      return resolve(node, key).flatMap { nonEmpty($0, key) }.map { [$0] } ?? []
-    }
-    return items.compactMap { item in resolve(item, key).flatMap { nonEmpty($0, key) } }
+    guard case .sequence(let items) = node.content else { return resolve(node, key).map { [$0] } ?? [] }
+    return items.compactMap { resolve($0, key) }
   }
 
   /// Returns the key's value with its reference resolved; nil when it is absent, or wrong, which is recorded.
@@ -132,11 +143,12 @@ extension Settings {
 
   private func value<T: Comparable>(
     _ key: String, _ defaultValue: T?, _ expected: String, _ range: ClosedRange<T>?, _ written: (T) -> String,
-    parse: (Scalar) -> T?
+    hint: (String) -> String = { _ in "" }, parse: (Scalar) -> T?
   ) -> T? {
     guard let scalar = required(key, isMissing: defaultValue == nil) else { return nil }
     guard let value = parse(scalar) else {
-      wrong(key, expected, scalar)
+      // A hint repeats the value, which only the text of the configuration may.
+      wrong(key, expected, scalar, scalar.isLiteral ? hint(scalar.text) : "")
       return nil
     }
     guard let range, !range.contains(value) else { return value }
@@ -152,7 +164,8 @@ extension Settings {
         problems.error("'\(key)'\(place) has no value; give it one, or remove the key", at: node.position)
         return nil
       }
-      return Scalar(text: text, plain: plain, position: node.position, shown: "'\(Spelling.printable(text))'")
+      return Scalar(
+        text: text, plain: plain, position: node.position, shown: "'\(Spelling.printable(text))'", isLiteral: true)
     case .sequence:
       problems.error("'\(key)'\(place) must be a single value, not a list", at: node.position)
       return nil
