@@ -46,7 +46,7 @@ public struct ConfigNode: Sendable {
 
 /// A position in a configuration file.
 public struct SourcePosition: Sendable, Hashable, Comparable {
-  /// From 1.
+  /// From 1; 0 for the file as a whole.
   public let line: Int
   /// From 1, in characters.
   public let column: Int
@@ -56,15 +56,21 @@ public struct SourcePosition: Sendable, Hashable, Comparable {
     self.column = column
   }
 
+  /// The position of a problem that concerns a file as a whole. Messages show none.
+  public static let wholeFile = SourcePosition(line: 0, column: 0)
+
   public static func < (a: SourcePosition, b: SourcePosition) -> Bool { (a.line, a.column) < (b.line, b.column) }
 }
 
 /// One problem of a configuration.
-public struct ConfigError: Error, Sendable {
+public struct ConfigError: Error, Sendable, Equatable {
   public enum Severity: String, Sendable { case error, warning }
 
   public let severity: Severity
+  /// The position in `file`.
   public let position: SourcePosition
+  /// The file that the problem is in, if it is another one than the configuration.
+  public let file: String?
   /// Names the key, the rule and the remedy; without a capital and a full stop, because the position precedes it.
   public let message: String
   /// Whether `run` and a reload refuse the configuration. True for errors, and for a warning about a key that is not implemented
@@ -72,10 +78,12 @@ public struct ConfigError: Error, Sendable {
   public let stopsRun: Bool
 
   public init(
-    _ message: String, at position: SourcePosition, severity: Severity = .error, stopsRun: Bool? = nil
+    _ message: String, at position: SourcePosition, in file: String? = nil, severity: Severity = .error,
+    stopsRun: Bool? = nil
   ) {
     self.message = message
     self.position = position
+    self.file = file
     self.severity = severity
     self.stopsRun = stopsRun ?? (severity == .error)
   }

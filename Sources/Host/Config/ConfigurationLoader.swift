@@ -12,9 +12,14 @@ enum ConfigurationLoader {
   ) -> LoadedConfiguration {
     switch TextFile.read(path, anyKind: true) {
     case .failure(let missing):
-      let problem = ConfigError("the configuration \(missing.reason)", at: SourcePosition(line: 1, column: 1))
+      var message = "the configuration \(missing.reason)"
+      if missing.reason == TextFile.doesNotExist {
+        message +=
+          "; write one with 'pointgate init demo > gateway.yaml', name another file with -c FILE, or start without one: "
+          + "'pointgate run --demo'"
+      }
       return LoadedConfiguration(
-        file: path, configuration: nil, log: Configuration.Log(), problems: [problem], source: [],
+        file: path, configuration: nil, log: Configuration.Log(), problems: [ConfigError(message, at: .wholeFile)], source: [],
         resolver: Settings.Resolver(environment: { _ in nil }, file: { _ in .failure(.init("cannot be read")) }))
     case .success(let bytes):
       return load(
@@ -60,17 +65,20 @@ enum ConfigurationLoader {
     folder: String, environment: [String: String], problems: Settings.Problems
   ) -> Settings.Resolver {
     var variables: [String: String] = [:]
-    let start = SourcePosition(line: 1, column: 1)
-    switch TextFile.readText(TextFile.join(folder, ".env.local")) {
+    let name = TextFile.join(folder, ".env.local")
+    switch TextFile.read(name) {
     case .failure(let missing):
       if missing.reason != TextFile.doesNotExist {
-        problems.warning(".env.local beside the configuration \(missing.reason)", at: start)
+        problems.add(
+          ConfigError("the file \(missing.reason) and is ignored", at: .wholeFile, in: name, severity: .warning))
       }
-    case .success(let text):
-      let file = EnvironmentFile.parse(text)
+    case .success(let bytes):
+      // Bytes that are not UTF-8 become U+FFFD, as in dotenv; a secret with one is refused where it is used.
+      let file = EnvironmentFile(String(decoding: bytes, as: UTF8.self))
       variables = file.variables
-      for line in file.badLines.prefix(10) {
-        problems.warning("line \(line) of .env.local is not KEY=VALUE and is ignored", at: start)
+      for note in file.notes.prefix(20) {
+        let position = SourcePosition(line: note.line, column: note.column)
+        problems.add(ConfigError(note.message, at: position, in: name, severity: .warning))
       }
     }
     variables.merge(environment) { _, own in own }
@@ -79,10 +87,11 @@ enum ConfigurationLoader {
       environment: { all[$0] }, file: { TextFile.readText(TextFile.join(folder, $0)) })
   }
 
-  /// Sorts problems by position. Problems at one position stay in the order in which they were found.
+  /// Sorts problems by position, those of other files first. Problems at one position stay in the order in which they were found.
   static func sorted(_ problems: [ConfigError]) -> [ConfigError] {
-    problems.enumerated()
-      .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
-      .map(\.element)
+    func order(_ entry: (offset: Int, element: ConfigError)) -> (Int, SourcePosition, Int) {
+      (entry.element.file == nil ? 1 : 0, entry.element.position, entry.offset)
+    }
+    return problems.enumerated().sorted { order($0) < order($1) }.map(\.element)
   }
 }

@@ -9,16 +9,18 @@ enum ProblemPrinter {
     var text = ""
     for problem in loaded.problems {
       text += line(problem, file: loaded.file) + "\n"
-      if carets, loaded.source.indices.contains(problem.position.line - 1) {
+      if carets, problem.file == nil, loaded.source.indices.contains(problem.position.line - 1) {
         text += SourceExcerpt(loaded.source[problem.position.line - 1], column: problem.position.column).text
       }
     }
     return text + summary(loaded) + "\n"
   }
 
-  /// Returns `gateway.yaml:14:7: error: …`.
+  /// Returns `gateway.yaml:14:7: error: …`, or `gateway.yaml: error: …` for a problem of the whole file.
   static func line(_ problem: ConfigError, file: String) -> String {
-    "\(file):\(problem.position.line):\(problem.position.column): \(problem.severity.rawValue): \(problem.message)"
+    let position = problem.position
+    let place = position == .wholeFile ? "" : ":\(position.line):\(position.column)"
+    return "\(problem.file ?? file)\(place): \(problem.severity.rawValue): \(problem.message)"
   }
 
   /// Returns `2 errors, 1 warning`.
@@ -30,13 +32,14 @@ enum ProblemPrinter {
   }
 
   /// Writes the members `"problems": [{"file", "line", "column", "severity", "message"}], "errors": n, "warnings": n` of the
-  /// object that is open in `writer`.
+  /// object that is open in `writer`. Line and column are null for a problem of the whole file.
   static func write(_ loaded: LoadedConfiguration, to writer: inout JSONWriter) {
     writer.member("problems", arrayOf: loaded.problems) { writer, problem in
       writer.object {
-        $0.member("file", loaded.file)
-        $0.member("line", problem.position.line)
-        $0.member("column", problem.position.column)
+        let position = problem.position == .wholeFile ? nil : problem.position
+        $0.member("file", problem.file ?? loaded.file)
+        $0.member("line", position?.line)
+        $0.member("column", position?.column)
         $0.member("severity", problem.severity.rawValue)
         $0.member("message", problem.message)
       }
