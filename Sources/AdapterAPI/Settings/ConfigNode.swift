@@ -73,18 +73,13 @@ public struct ConfigError: Error, Sendable, Equatable {
   public let file: String?
   /// Names the key, the rule and the remedy; without a capital and a full stop, because the position precedes it.
   public let message: String
-  /// Whether `run` and a reload refuse the configuration. True for errors, and for a warning about a key that is not implemented
-  /// yet and would be unsafe to ignore.
-  public let stopsRun: Bool
 
   public init(
-    _ message: String, at position: SourcePosition, in file: String? = nil, severity: Severity = .error,
-    stopsRun: Bool? = nil
+    _ message: String, at position: SourcePosition, in file: String? = nil, severity: Severity = .error
   ) {
     self.message = message
     self.position = position
     self.file = file
     self.severity = severity
-    self.stopsRun = stopsRun ?? (severity == .error)
   }
 }

@@ -15,7 +15,7 @@ public final class Settings {
   /// Resolves `{env: NAME}` and `{file: path}`.
   public let resolver: Resolver
   /// Whether another kind of value was written instead of the mapping. That has been reported, so missing keys are not.
-  private let isBroken: Bool
+  public let isBroken: Bool
   private let entries: [ConfigNode.Entry]
   private let index: [String: Int]
   private var read: Set<String> = []
@@ -91,6 +91,9 @@ public final class Settings {
     }
   }
 
+  /// Whether the mapping has a key that was not read.
+  public var hasUnread: Bool { entries.contains { !read.contains($0.key) } }
+
   /// Records an error for every key that was not read.
   ///
   /// - Parameters:
@@ -130,8 +133,9 @@ extension Settings {
     /// Whether further problems are dropped.
     public var isFull: Bool { all.count > Problems.limit }
 
-    /// Records a problem.
+    /// Records a problem. The same problem is recorded once, however often its key is read.
     public func add(_ problem: ConfigError) {
+      if all.contains(problem) { return }
       if problem.severity == .error { errorCount += 1 }
       if all.count < Problems.limit {
         all.append(problem)

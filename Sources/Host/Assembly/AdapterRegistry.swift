@@ -14,7 +14,8 @@ enum AdapterRegistry {
   /// The vendors in the form that the reader of the configuration needs.
   static let adapterTypes: [AdapterType] = types.map { type in
     AdapterType(
-      name: type.typeName, operations: type.operations, isMergeable: type.merging != nil
+      name: type.typeName, operations: type.operations, settings: type.settings.map(\.key),
+      isMergeable: type.merging != nil
     ) { instance, settings in
       let context = AdapterContext(name: instance, clock: NoClock(), log: NoLog()) { _ in NoClient() }
       do throws(ConfigError) { _ = try type.init(settings: settings, context: context) } catch {

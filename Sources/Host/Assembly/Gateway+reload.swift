@@ -6,12 +6,10 @@ extension Gateway {
   func reload() {
     let result = source.load()
     let file = result.loaded.file
-    for problem in result.loaded.problems where !problem.stopsRun {
+    for problem in result.loaded.problems where problem.severity == .warning {
       services.log.warning("the configuration has a problem", ProblemPrinter.logFields(problem, file: file))
     }
-    guard let checked = result.checked, result.loaded.stopping.isEmpty else {
-      return refuse(result.loaded.stopping, file)
-    }
+    guard let checked = result.checked else { return refuse(result.loaded.errors, file) }
     let unchangeable = unchangeableKeys(checked.configuration)
     guard unchangeable.isEmpty else { return refuse(unchangeable, file) }
     install(checked)

@@ -29,10 +29,10 @@ enum CheckCommand {
       return result.checked == nil ? 1 : 0
     }
     if !isJSON { Terminal.out(text(result.loaded)) }
-    // A configuration that 'run' refuses is not tried: the calls might send a secret in plain text.
-    guard let checked = result.checked, result.loaded.stopping.isEmpty else {
+    // A configuration with errors is not tried: the calls might send a secret in plain text.
+    guard let checked = result.checked else {
       if isJSON { json(result.loaded, []) }
-      Terminal.error("pointgate: no step was tried, because 'run' refuses this configuration\n")
+      Terminal.error("pointgate: no step was tried, because the configuration has errors\n")
       return 1
     }
     let log = Log(level: .error, format: .text, access: false)

@@ -30,8 +30,8 @@ enum RunCommand {
     returnLargeBlocks()
     let result = source.load()
     let report = StartReport(result.loaded)
-    guard let checked = result.checked, result.loaded.stopping.isEmpty else {
-      report.refused(isValid: result.checked != nil)
+    guard let checked = result.checked else {
+      report.refused()
       return 1
     }
     report.problems()

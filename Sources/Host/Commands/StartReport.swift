@@ -23,15 +23,9 @@ struct StartReport {
     log.flush()
   }
 
-  /// Prints the problems of a configuration that `run` refuses.
-  ///
-  /// - Parameter isValid: It has no errors, only settings that are unsafe to ignore.
-  func refused(isValid: Bool) {
-    guard let log else {
-      Terminal.error(ProblemPrinter.text(loaded, carets: isatty(2) == 1))
-      if isValid { Terminal.error("pointgate: not started, because 'run' refuses the settings named above\n") }
-      return
-    }
+  /// Prints the problems of a configuration with errors.
+  func refused() {
+    guard let log else { return Terminal.error(ProblemPrinter.text(loaded, carets: isatty(2) == 1)) }
     write(to: log)
     log.error(
       "not started: the configuration is refused",
@@ -48,9 +42,9 @@ struct StartReport {
 
   private func write(to log: Log) {
     for problem in loaded.problems {
-      log.write(
-        problem.severity == .error || problem.stopsRun ? .error : .warning, "the configuration has a problem"
-      ) { ProblemPrinter.logFields(problem, file: loaded.file) }
+      log.write(problem.severity == .error ? .error : .warning, "the configuration has a problem") {
+        ProblemPrinter.logFields(problem, file: loaded.file)
+      }
     }
   }
 }

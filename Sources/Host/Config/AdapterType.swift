@@ -6,6 +6,8 @@ struct AdapterType: Sendable {
   let name: String
   /// The supported operations; a route to any other is refused.
   let operations: Set<Operation>
+  /// The keys of the vendor's own settings.
+  let settings: [String]
   /// Whether the vendor can merge several callers' requests for values into one.
   let isMergeable: Bool
   /// Makes an adapter of the instance's name from its settings, and discards it. Problems are recorded in `settings.problems`;
@@ -13,11 +15,12 @@ struct AdapterType: Sendable {
   let validate: @Sendable (_ instance: String, _ settings: Settings) -> Void
 
   init(
-    name: String, operations: Set<Operation>, isMergeable: Bool = false,
+    name: String, operations: Set<Operation>, settings: [String] = [], isMergeable: Bool = false,
     validate: @escaping @Sendable (_ instance: String, _ settings: Settings) -> Void
   ) {
     self.name = name
     self.operations = operations
+    self.settings = settings
     self.isMergeable = isMergeable
     self.validate = validate
   }

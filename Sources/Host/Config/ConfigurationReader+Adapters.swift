@@ -6,7 +6,6 @@ import AdapterAPI
 struct ConfiguredAdapter {
   enum Kind {
     case implemented(AdapterType)
-    case notImplemented
     /// An error has been recorded already.
     case unknown
   }
@@ -30,26 +29,12 @@ extension ConfigurationReader {
           at: position)
       }
       let adapter = readAdapter(name, position, section)
-      section.finish(misplaced: MisplacedKeys.inAdapter)
-      return adapter
-    }
-  }
-
-  /// Refuses to run when a route or the default uses an adapter whose type is not implemented.
-  func checkUsed(_ adapters: [ConfiguredAdapter], by routes: [Configuration.Route], _ defaults: Defaults) {
-    // The first use of each adapter.
-    var uses = [defaults.adapter: defaults.position]
-    for route in routes.reversed() where route.target.usesAdapter { uses[route.adapter] = route.position }
-    for adapter in adapters {
-      guard case .notImplemented = adapter.kind else { continue }
-      let (name, type) = (adapter.instance.name, adapter.instance.type)
-      if let use = uses[name] {
-        refuseRun(
-          "adapter '\(name)' has the type '\(type)', which is not implemented yet, and 'run' refuses it; use another adapter",
-          at: use)
+      if case .implemented(let type) = adapter.kind {
+        finish(section, .adapter, vendorKeys: type.settings)
       } else {
-        problems.warning("the adapter type '\(type)' is not implemented yet", at: adapter.instance.position)
+        finish(section, .adapter)
       }
+      return adapter
     }
   }
 
@@ -78,37 +63,39 @@ extension ConfigurationReader {
       let own = ConfigurationLoader.settings(
         for: instance, problems: isMapping(node) ? problems : .init(), resolver: root.resolver)
       built.validate(name, own)
-      own.finish(misplaced: MisplacedKeys.inSettings)
+      finish(own, .settings, vendorKeys: [])
       return ConfiguredAdapter(instance: instance, kind: .implemented(built))
     }
     if AdapterType.notImplemented.contains(type) {
       readFuture(type, settings)
-      return ConfiguredAdapter(instance: instance, kind: .notImplemented)
+      section.error("the adapter type '\(type)' is not implemented yet; use one of \(typeNames)", at: "type")
+      return ConfiguredAdapter(instance: instance, kind: .unknown)
     }
     if !type.isEmpty {
-      let names = adapterTypes.map(\.name)
-      let hint = Spelling.hint(for: type, among: names + AdapterType.notImplemented)
+      let hint = Spelling.hint(for: type, among: adapterTypes.map(\.name) + AdapterType.notImplemented)
       section.error(
         "unknown adapter type '\(Spelling.printable(type))'"
-          + (hint.isEmpty ? "; must be one of \(names.joined(separator: ", "))" : hint), at: "type")
+          + (hint.isEmpty ? "; must be one of \(typeNames)" : hint), at: "type")
     }
     return ConfiguredAdapter(instance: instance, kind: .unknown)
   }
+
+  private var typeNames: String { adapterTypes.map(\.name).joined(separator: ", ") }
 
   private func isMapping(_ node: ConfigNode) -> Bool {
     if case .mapping = node.content { true } else { node.isNull }
   }
 
-  /// Refuses to run with an https upstream: calls that are meant to be encrypted must not leave in plain text.
+  /// Refuses an https upstream: calls that are meant to be encrypted must not leave in plain text.
   private func checkPlain(_ settings: Settings) {
     guard settings.contains("base_url") else { return }
     let look = Settings(
       ConfigNode(.mapping(settings.all.filter { $0.key == "base_url" }), at: settings.position), path: settings.path,
       problems: Settings.Problems(), resolver: root.resolver)
     if look.baseURL("base_url").isTLS {
-      refuseRun(
-        "TLS to the upstream is not implemented yet, and 'run' refuses it: calls would be sent in plain text; "
-          + "'base_url' must be an http:// URL for now", at: settings.position(of: "base_url"))
+      problems.error(
+        "TLS to the upstream is not implemented yet, and calls would be sent in plain text; 'base_url' must be an http:// "
+          + "URL for now", at: settings.position(of: "base_url"))
     }
   }
 
@@ -140,16 +127,18 @@ extension ConfigurationReader {
   }
 
   private func readReservedNotImplemented(_ settings: Settings) {
-    notImplemented("fallback_urls", settings, when: !settings.texts("fallback_urls").isEmpty)
+    _ = settings.baseURLs("fallback_urls")
+    notImplemented("fallback_urls", settings)
     if let tls = settings.section("tls") {
-      let authority = tls.optionalText("ca")
-      notImplemented("tls", settings, when: !tls.flag("verify", default: true) || authority != nil)
+      for key in ["ca", "certificate", "key", "server_name"] { _ = tls.optionalText(key) }
+      _ = tls.flag("verify", default: true)
+      notImplemented("tls", settings)
       tls.finish()
     }
     if let breaker = settings.section("breaker") {
-      let failures = breaker.integer("failures", default: 5, in: 0...1_000_000_000)
-      let open = breaker.duration("open_for", default: .seconds(5), in: Self.shortest...Self.day)
-      notImplemented("breaker", settings, when: failures != 0 && (failures != 5 || open != .seconds(5)))
+      _ = breaker.integer("failures", default: 5, in: 0...1_000_000_000)
+      _ = breaker.duration("open_for", default: .seconds(5), in: Self.shortest...Self.day)
+      notImplemented("breaker", settings)
       breaker.finish()
     }
   }

@@ -6,10 +6,11 @@ extension ConfigurationReader {
   /// - Parameter tokenNeededBy: the first route that requires a token, and so a key to verify it with.
   func readAuth(tokenNeededBy route: Configuration.Route?) -> Configuration.Auth {
     let section = section("auth")
+    let earlier = problems.errorCount
     let entries = section.sections("keys")
     let keys = entries.compactMap(readKey)
-    // A wrong key has been reported; the message that none is left would add nothing.
-    if entries.isEmpty, let route {
+    // A wrong key, or a wrong value of 'keys', has been reported; the message that none is left would add nothing.
+    if entries.isEmpty, !section.isBroken, problems.errorCount == earlier, let route {
       let name = route.path.isEmpty ? "a route" : "the route \(Spelling.printable(route.path))"
       section.error(
         "'keys' in auth is \(section.contains("keys") ? "empty" : "missing"), so no caller could use \(name); "
@@ -26,8 +27,10 @@ extension ConfigurationReader {
     auth.rolesClaim = section.text("roles_claim", default: auth.rolesClaim)
     auth.cache = section.integer("cache", default: auth.cache, in: 0...10_000_000)
     _ = section.optionalText("revoked")
-    notImplemented("revoked", section, when: section.contains("revoked"))
-    section.finish()
+    notImplemented(
+      "revoked", section, unsafeIf: section.contains("revoked"),
+      "and revoked tokens would be accepted; remove it, and give tokens a short lifetime")
+    finish(section, .auth)
     return auth
   }
 
@@ -43,8 +46,8 @@ extension ConfigurationReader {
       key.error("'\(other)' is not allowed beside 'jwks', as every key of a set has its own; remove it", at: other)
       key.ignore([other])
     }
-    let refresh = key.duration("refresh", default: .seconds(600), in: .seconds(1)...Self.day)
-    let authority = key.optionalText("ca")
+    _ = key.duration("refresh", default: .seconds(600), in: .seconds(1)...Self.day)
+    _ = key.optionalText("ca")
     guard let source = key.optionalText("jwks") else { return nil }
     if source.hasPrefix("https://") {
       notImplemented("jwks", key)
@@ -56,11 +59,10 @@ extension ConfigurationReader {
         at: "jwks")
       return nil
     }
-    notImplemented("refresh", key, when: refresh != .seconds(600))
-    notImplemented("ca", key, when: authority != nil)
+    for other in ["refresh", "ca"] { notImplemented(other, key) }
     let path = TextFile.join(folder, source)
     guard let json = keyFile(path, source, "jwks", key) else { return nil }
-    guard json.utf8.first(where: { ![0x09, 0x0A, 0x0D, 0x20].contains($0) }) == UInt8(ascii: "{") else {
+    guard json.unicodeScalars.first(where: { !"\u{feff} \t\r\n".unicodeScalars.contains($0) }) == "{" else {
       key.error(
         "the file \(Spelling.printable(source)) is not a JWK set; it must be a JSON object with 'keys'", at: "jwks")
       return nil

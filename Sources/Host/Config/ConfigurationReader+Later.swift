@@ -5,15 +5,12 @@ import AdapterAPI
 extension ConfigurationReader {
   func readStream() {
     let section = section("stream")
-    let interval = section.duration("interval", default: .seconds(1), in: .milliseconds(10)...Self.day)
-    let subscribers = section.integer("max_subscribers", default: 5000, in: 0...1_000_000)
-    let codes = section.integer("max_codes", default: 1000, in: 1...1_000_000)
-    let heartbeat = section.duration("heartbeat", default: .seconds(15), in: .seconds(1)...Self.day)
-    notImplemented("interval", section, when: interval != .seconds(1))
-    notImplemented("max_subscribers", section, when: subscribers != 5000)
-    notImplemented("max_codes", section, when: codes != 1000)
-    notImplemented("heartbeat", section, when: heartbeat != .seconds(15))
-    section.finish()
+    _ = section.duration("interval", default: .seconds(1), in: .milliseconds(10)...Self.day)
+    _ = section.integer("max_subscribers", default: 5000, in: 0...1_000_000)
+    _ = section.integer("max_codes", default: 1000, in: 1...1_000_000)
+    _ = section.duration("heartbeat", default: .seconds(15), in: .seconds(1)...Self.day)
+    for key in ["interval", "max_subscribers", "max_codes", "heartbeat"] { notImplemented(key, section) }
+    finish(section, .stream)
   }
 
   func readConsole() {
@@ -23,8 +20,8 @@ extension ConfigurationReader {
     if !path.isEmpty, let reason = RoutePath.mistake(in: path) {
       section.error("'path' in console \(reason)", at: "path")
     }
-    notImplemented("path", section, when: path != "/console" && !path.isEmpty)
-    section.finish()
+    for key in ["enabled", "path"] { notImplemented(key, section) }
+    finish(section, .console)
   }
 
   func readTelemetry() {
@@ -37,12 +34,13 @@ extension ConfigurationReader {
       otlp.finish()
       notImplemented("otlp", section)
     }
-    section.finish()
+    finish(section, .telemetry)
   }
 
   func readReload() {
     let section = section("reload")
-    notImplemented("watch", section, when: section.flag("watch", default: false))
-    section.finish()
+    _ = section.flag("watch", default: false)
+    notImplemented("watch", section)
+    finish(section, .reload)
   }
 }

@@ -20,11 +20,14 @@ extension ConfigurationReader {
     listen.idleTimeout = timeout(section, "idle_timeout", listen.idleTimeout)
     listen.drainTimeout = section.duration("drain_timeout", default: listen.drainTimeout, in: .zero...Self.day)
     let perAddress = section.integer("max_connections_per_address", default: 0, in: 0...10_000_000)
-    notImplemented("max_connections_per_address", section, when: perAddress > 0)
+    notImplemented(
+      "max_connections_per_address", section, unsafeIf: perAddress > 0,
+      "and one address could open any number of connections; remove it, and limit connections in front of the gateway")
+    readBodyRate(section)
     readListenTLS(section)
     readProxies(section)
     readOrigins(section)
-    section.finish()
+    finish(section, .listen)
     return listen
   }
 
@@ -34,7 +37,7 @@ extension ConfigurationReader {
     if address == listen.address, address.port != 0 {
       section.error("admin.address is the same as listen.address; give each its own port", at: "address")
     }
-    section.finish()
+    finish(section, .admin)
     return Configuration.Admin(address: address)
   }
 
@@ -44,10 +47,12 @@ extension ConfigurationReader {
       guard let section = limits.section(key) else { continue }
       let rate = section.integer("rate", default: 0, in: 0...1_000_000_000)
       _ = section.integer("burst", default: 0, in: 0...1_000_000_000)
-      notImplemented(key, limits, when: rate > 0)
+      notImplemented(
+        key, limits, unsafeIf: rate > 0,
+        "and any number of requests would be served; remove it, and limit requests in front of the gateway")
       section.finish()
     }
-    limits.finish()
+    finish(limits, .limits)
   }
 
   /// Reads a timeout: from one millisecond to a day.
@@ -75,7 +80,16 @@ extension ConfigurationReader {
     return nil
   }
 
-  /// Refuses to run: a listener that is configured for TLS must not serve plain text.
+  /// Reads the least speed of a body: a size, which means bytes per second. No more than the default may be written.
+  private func readBodyRate(_ section: Settings) {
+    let standard = 100
+    let rate = section.size("min_body_rate", default: standard, in: 0...(1 << 30))
+    notImplemented(
+      "min_body_rate", section, unsafeIf: rate > standard,
+      "and slower bodies would be accepted; remove it, and limit slow requests in front of the gateway")
+  }
+
+  /// A listener that is configured for TLS must not serve plain text.
   private func readListenTLS(_ section: Settings) {
     guard let tls = section.section("tls") else { return }
     _ = tls.text("certificate")
@@ -83,20 +97,23 @@ extension ConfigurationReader {
     _ = tls.optionalText("client_ca")
     _ = tls.choice("client_auth", ["none", "optional", "require"], default: "none")
     tls.finish()
-    refuseRun(
-      "'tls' is not implemented yet, and 'run' refuses it: responses would be sent in plain text; "
-        + "terminate TLS in front of the gateway",
-      at: section.position(of: "tls"))
+    notImplemented(
+      "tls", section, unsafeIf: true,
+      "and responses would be sent in plain text; remove it, and terminate TLS in front of the gateway")
   }
 
   private func readProxies(_ section: Settings) {
+    let isOn = section.choice("proxy_protocol", ["off", "on"], default: "off") == "on"
+    notImplemented(
+      "proxy_protocol", section, unsafeIf: isOn,
+      "and the proxy's first line would be read as a request; remove it, and turn it off in the proxy too")
     let proxies = section.texts("trusted_proxies")
     for network in proxies where !ListenAddress.isNetwork(network) {
       section.error(
         "'\(Spelling.printable(network))' in listen.trusted_proxies is not a network; write it like 10.0.0.0/8",
         at: "trusted_proxies")
     }
-    notImplemented("trusted_proxies", section, when: !proxies.isEmpty)
+    notImplemented("trusted_proxies", section)
   }
 
   private func readOrigins(_ section: Settings) {
@@ -108,6 +125,6 @@ extension ConfigurationReader {
         at: "origins")
     }
     cors.finish()
-    notImplemented("cors", section, when: !origins.isEmpty)
+    notImplemented("cors", section)
   }
 }

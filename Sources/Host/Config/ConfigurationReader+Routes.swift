@@ -7,8 +7,6 @@ struct Defaults {
   var adapter: String
   var timeout: Duration
   var roles: [String]
-  /// The position of the adapter's name.
-  var position: SourcePosition
 }
 
 /// The adapters by name.
@@ -35,13 +33,12 @@ extension ConfigurationReader {
     if section.contains("adapter") {
       name = section.text("adapter")
       checkName(name, AdapterTable(adapters), section)
-    } else if adapters.count > 1 {
+    } else if adapters.count > 1, !section.isBroken {
       section.error("'adapter' is missing in defaults; name the adapter of the routes that name none")
     }
     let defaults = Defaults(
-      adapter: name, timeout: timeout(section, "timeout", .seconds(30)), roles: section.texts("roles"),
-      position: section.position(of: "adapter"))
-    section.finish(misplaced: MisplacedKeys.inDefaults)
+      adapter: name, timeout: timeout(section, "timeout", .seconds(30)), roles: section.texts("roles"))
+    finish(section, .defaults)
     return defaults
   }
 
@@ -86,36 +83,40 @@ extension ConfigurationReader {
     let roles = section.contains("roles") ? section.texts("roles") : defaults.roles
     let writeRoles = section.contains("write_roles") ? section.texts("write_roles") : roles
     let requiresToken = section.choice("auth", ["jwt", "none"], default: "jwt") == "jwt"
+    // Absent: the limit of the listener for a body, and a larger one for an import.
+    let maxBodySize =
+      section.contains("max_body_size")
+      ? section.size("max_body_size", default: listen.maxBodySize, in: 0...(1 << 40)) : nil
     var route = Configuration.Route(
       method: method, path: readPath(section), target: target ?? .notImplemented(""), adapter: adapter,
       timeout: timeout(section, "timeout", defaults.timeout), roles: requiresToken ? roles : [],
       writeRoles: requiresToken ? writeRoles : [], requiresToken: requiresToken,
-      maxBodySize: section.size("max_body_size", default: listen.maxBodySize, in: 0...(1 << 40)),
-      maxImportSize: section.contains("max_body_size")
-        ? section.size("max_body_size", default: ConfigurationReader.importSize, in: 0...(1 << 40))
-        : max(listen.maxBodySize, ConfigurationReader.importSize),
+      maxBodySize: maxBodySize ?? listen.maxBodySize,
+      maxImportSize: maxBodySize ?? max(listen.maxBodySize, ConfigurationReader.importSize),
       position: section.position)
     checkSafety(route, section)
     if case .operation(let operation)? = target { checkOffer(operation, adapter, adapters, section) }
-    readSharing(section, &route)
-    readBatch(section, &route, adapters)
+    // Without the operation it is unknown which of these keys fit.
+    readSharing(section, &route, isKnown: target != nil)
+    readBatch(section, &route, adapters, isKnown: target != nil)
     readComparison(section, adapters)
-    section.finish(misplaced: MisplacedKeys.inRoute)
+    finish(section, .route)
     return route
   }
 
   private func readTarget(_ section: Settings) -> Configuration.Route.Target? {
     let word = section.text("operation")
     let masked = section.choice("reveal", ["full", "masked"], default: "full") == "masked"
-    if section.contains("reveal"), word != "token" {
-      section.error("'reveal' belongs to operation: token only", at: "reveal")
-    }
-    if word == "token" { return .token(masked: masked) }
-    if let operation = Operation(rawValue: word) { return .operation(operation) }
-    if let resource = ResourceKind(rawValue: word) { return .resource(resource) }
-    if ConfigurationReader.futureOperations.contains(word) {
-      section.warning("'\(word)' is not implemented yet", at: "operation")
-      return .notImplemented(word)
+    if let target = target(named: word) {
+      if section.contains("reveal"), word != "token" {
+        section.error("'reveal' belongs to operation: token only", at: "reveal")
+      }
+      if case .notImplemented = target {
+        section.warning(
+          "'\(word)' is not implemented yet, and requests to its route are refused (501)", at: "operation")
+      }
+      if case .token = target { return .token(masked: masked) }
+      return target
     }
     if !word.isEmpty {
       let words =
@@ -126,6 +127,13 @@ extension ConfigurationReader {
       section.error("unknown operation '\(Spelling.printable(word))' in \(section.path)\(list)", at: "operation")
     }
     return nil
+  }
+
+  private func target(named word: String) -> Configuration.Route.Target? {
+    if word == "token" { return .token(masked: false) }
+    if let operation = Operation(rawValue: word) { return .operation(operation) }
+    if let resource = ResourceKind(rawValue: word) { return .resource(resource) }
+    return ConfigurationReader.futureOperations.contains(word) ? .notImplemented(word) : nil
   }
 
   private func readMethod(_ section: Settings, _ target: Configuration.Route.Target?) -> String? {
@@ -196,7 +204,8 @@ extension ConfigurationReader {
   }
 
   private func checkName(_ name: String, _ adapters: AdapterTable, _ section: Settings) {
-    if name.isEmpty || adapters.kinds[name] != nil { return }
+    // Without any adapter that has been reported.
+    if name.isEmpty || adapters.names.isEmpty || adapters.kinds[name] != nil { return }
     let names = adapters.names
     let hint = Spelling.hint(for: name, among: names)
     let list = hint.isEmpty && !names.isEmpty ? "; must be one of \(names.prefix(10).joined(separator: ", "))" : hint
@@ -204,11 +213,14 @@ extension ConfigurationReader {
   }
 
   /// Reads how reading requests share upstream calls: the call in flight, and its cached response.
-  private func readSharing(_ section: Settings, _ route: inout Configuration.Route) {
+  private func readSharing(_ section: Settings, _ route: inout Configuration.Route, isKnown: Bool) {
+    let earlier = problems.errorCount
     route.coalesce = section.flag("coalesce", default: false)
     route.cache = section.duration("cache", default: .zero, in: .zero...Self.day)
     route.stale = section.duration("stale", default: .zero, in: .zero...Self.day)
     route.settle = section.duration("settle", default: .seconds(1), in: .zero...Self.day)
+    // A wrong value has been reported, and its default may not fit the other keys.
+    guard isKnown, problems.errorCount == earlier else { return }
     if route.stale > .zero, route.cache == .zero {
       section.error(
         "'stale' extends 'cache', which is off in \(section.path); set cache, or remove stale", at: "stale")
@@ -227,12 +239,15 @@ extension ConfigurationReader {
   }
 
   /// Reads how different callers' codes are merged into one call.
-  private func readBatch(_ section: Settings, _ route: inout Configuration.Route, _ adapters: AdapterTable) {
+  private func readBatch(
+    _ section: Settings, _ route: inout Configuration.Route, _ adapters: AdapterTable, isKnown: Bool
+  ) {
     guard let batch = section.section("batch", like: "batch: {window: 5ms, max: 200}") else { return }
     defer { batch.finish() }
     let policy = Configuration.Batch(
       window: batch.duration("window", in: Self.shortest...Duration.seconds(60)),
       max: batch.integer("max", default: 200, in: 1...1_000_000))
+    guard isKnown else { return }
     guard route.target == .operation(.values) else {
       return section.error("'batch' merges requests for values only; remove it from \(section.path)", at: "batch")
     }

@@ -8,7 +8,10 @@ extension ConfigurationReader {
       root.error("'store' is missing; write store: {type: sqlite, path: var/pointgate.db}, or type: postgres or memory")
       return Configuration.Store(kind: .memory, position: root.position)
     }
+    let earlier = problems.errorCount
     let type = section.choice("type", ["sqlite", "memory", "postgres"])
+    // Without the type it is unknown which of the other keys have an effect.
+    let isKnown = problems.errorCount == earlier && !section.isBroken
     let path = section.optionalText("path")
     let url = section.optionalSecret("url")
     var kind = Configuration.Store.Kind.memory
@@ -17,21 +20,21 @@ extension ConfigurationReader {
     case "sqlite": kind = .sqlite(path: TextFile.join(TextFile.currentDirectory(), path ?? "var/pointgate.db"))
     default: break
     }
-    if type != "sqlite", section.contains("path") {
+    if isKnown, type != "sqlite", section.contains("path") {
       section.warning("'path' has no effect with type: \(type); remove it", at: "path")
     }
-    if type != "postgres" {
+    if isKnown, type != "postgres" {
       for key in ["url", "schema"] where section.contains(key) {
         section.warning("'\(key)' has no effect with type: \(type); remove it", at: key)
       }
     }
-    if type == "memory", section.contains("migrate") {
+    if isKnown, type == "memory", section.contains("migrate") {
       section.warning("'migrate' has no effect with type: memory; remove it", at: "migrate")
     }
     let store = Configuration.Store(
       kind: kind, schema: readSchema(section), migrate: section.flag("migrate", default: true),
       required: section.flag("required", default: false), position: section.position)
-    section.finish()
+    finish(section, .store)
     return store
   }
 
@@ -45,6 +48,8 @@ extension ConfigurationReader {
     let text = url.exposed
     if !text.isEmpty, !text.hasPrefix("postgres://"), !text.hasPrefix("postgresql://"), !text.contains("=") {
       section.error("'url' in store is not a database URL; write it like postgres://user@host/name", at: "url")
+    } else if let reason = DatabaseHosts.names(in: text).lazy.compactMap({ HostName.mistake(in: $0) }).first {
+      section.error("'url' in store \(reason)", at: "url")
     }
     return url
   }

@@ -2,8 +2,8 @@ import AdapterAPI
 
 /// Converts the mappings of one document into a `Configuration`, section by section.
 ///
-/// Reads and checks every key that a configuration may have. A key that is not implemented yet gives a warning. Where ignoring
-/// the key would be unsafe, `run` and a reload refuse the configuration as well.
+/// Reads and checks every key that a configuration may have. A key that is not implemented yet gives a warning, whatever its value,
+/// and an error where ignoring the value would be unsafe: what `check` accepts, `run` starts.
 struct ConfigurationReader {
   let root: Settings
   /// The folder that relative paths start from.
@@ -27,13 +27,12 @@ struct ConfigurationReader {
     let defaults = readDefaults(adapters)
     let routes = readRoutes(adapters, defaults, listen)
     let auth = readAuth(tokenNeededBy: routes.first { $0.requiresToken })
-    checkUsed(adapters, by: routes, defaults)
     checkBudgets(adapters, routes)
     readStream()
     readConsole()
     readTelemetry()
     readReload()
-    root.finish()
+    finish(root, .top)
     return Configuration(
       listen: listen, admin: admin, log: log, auth: auth, store: store, adapters: adapters.map(\.instance),
       routes: routes, defaultAdapter: defaults.adapter)
@@ -60,20 +59,36 @@ struct ConfigurationReader {
     log.format = Configuration.Log.Format(rawValue: format) ?? .auto
     log.access = section.flag("access", default: true)
     log.writes = section.flag("writes", default: true)
-    section.finish()
+    finish(section, .log)
     return log
   }
 
   /// Returns the mapping under a key of the top level, or an empty one.
   func section(_ key: String) -> Settings { root.section(key) ?? root.emptySection(key) }
 
-  /// Records a setting that is not implemented yet and that is unsafe to ignore.
-  func refuseRun(_ message: String, at position: SourcePosition) {
-    problems.add(ConfigError(message, at: position, severity: .warning, stopsRun: true))
+  /// Warns about a key that is not implemented yet, if it is written, whatever its value.
+  func notImplemented(_ key: String, _ settings: Settings) {
+    if settings.contains(key) { settings.warning("'\(key)' is not implemented yet and has no effect", at: key) }
   }
 
-  /// Records a setting that is not implemented yet and is ignored.
-  func notImplemented(_ key: String, _ settings: Settings, when isSet: Bool = true) {
-    if isSet { settings.warning("'\(key)' is not implemented yet", at: key) }
+  /// Records an error for a key that is not implemented yet and whose value would be unsafe to ignore.
+  ///
+  /// - Parameters:
+  ///   - isUnsafe: whether the value is one; any other gives a warning.
+  ///   - reason: the rest of the sentence, with the remedy.
+  func notImplemented(_ key: String, _ settings: Settings, unsafeIf isUnsafe: Bool, _ reason: String) {
+    if isUnsafe {
+      settings.error("'\(key)' is not implemented yet, \(reason)", at: key)
+    } else {
+      notImplemented(key, settings)
+    }
+  }
+
+  /// Records an error for every key of the mapping that was not read.
+  func finish(_ settings: Settings, _ mapping: MisplacedKeys.Mapping, vendorKeys: [String]? = nil) {
+    // Made for a mapping that has such keys only: a file may have thousands of mappings.
+    guard settings.hasUnread else { return }
+    let keys = vendorKeys ?? adapterTypes.flatMap(\.settings)
+    settings.finish(misplaced: MisplacedKeys.clauses(in: mapping, vendorKeys: keys))
   }
 }

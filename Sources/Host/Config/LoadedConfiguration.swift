@@ -14,9 +14,7 @@ struct LoadedConfiguration: Sendable {
   let source: [String]
   let resolver: Settings.Resolver
 
-  /// The problems that `run` and a reload refuse: the errors, and settings that are valid but not implemented and unsafe to
-  /// ignore.
-  var stopping: [ConfigError] { problems.filter(\.stopsRun) }
+  var errors: [ConfigError] { problems.filter { $0.severity == .error } }
   var errorCount: Int { problems.count { $0.severity == .error } }
   var warningCount: Int { problems.count - errorCount }
 

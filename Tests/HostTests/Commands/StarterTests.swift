@@ -17,7 +17,7 @@ import Testing
     let result = ConfigurationSource(file: name, text: starter.text, environment: Self.environment).load()
     let lines = result.loaded.problems.map { ProblemPrinter.line($0, file: name) }
     #expect(result.checked != nil && lines.count == warnings, "\(lines)")
-    #expect(result.loaded.stopping.isEmpty)
+    #expect(result.loaded.errors.isEmpty)
     if warnings > 0 { #expect(starter.text.contains("\"pointgate check\" warns about that")) }
   }
 

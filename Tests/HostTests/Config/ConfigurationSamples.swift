@@ -7,6 +7,13 @@ enum ConfigurationSamples {
   static let environment = [
     "JWT_SECRET": "0123456789abcdef0123456789abcdef", "SHORT": "hunter2", "BASE_URL": "http://127.0.0.1:9/base",
     "APP_ID": "app-1", "TLS_URL": "https://upstream.example", "LOOPS": "3", "DATABASE_URL": "postgres://h/d",
+    "OCTAL_DATABASE_URL": "postgres://u:p@010.0.0.1/d", "TRAILING_SPACE": "hunter2-hunter2-hunter2-hunter2-hunter2 ",
+    "TRAILING_BREAK": "hunter2-hunter2-hunter2-hunter2-hunter2\r\n",
+    "BYTE_ORDER_MARK": "\u{feff}hunter2-hunter2-hunter2-hunter2-hunter2",
+    "NOT_UTF8": "hunter2-hunter2-hunter2-hunter2-\u{fffd}",
+    "ZERO_WIDTH": "hunter2-hunter2\u{200b}hunter2-hunter2-hunter2",
+    "README_SECRET": "a-secret-of-at-least-32-bytes-that-signs-your-users-tokens", "README_APP": "the-application-id",
+    "EXAMPLE_SECRET": "<replace-this-with-a-random-string>", "TWO_LINES": "hunter2-hunter2-hunter2-hunter2\nhunter2",
   ]
 
   static let text = """
@@ -39,7 +46,10 @@ enum ConfigurationSamples {
 
   /// Adapter types with the settings of the real ones.
   static let types = [
-    AdapterType(name: "webtalk", operations: Set(Operation.allCases), isMergeable: true) { _, settings in
+    AdapterType(
+      name: "webtalk", operations: Set(Operation.allCases), settings: ["base_url", "app_id", "time_zone"],
+      isMergeable: true
+    ) { _, settings in
       _ = settings.baseURL("base_url")
       _ = settings.secret("app_id")
       _ = settings.optionalText("time_zone")

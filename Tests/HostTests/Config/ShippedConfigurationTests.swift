@@ -38,13 +38,14 @@ import Testing
       let text = lines.indices.map { changed.contains($0) ? uncommented(lines[$0]) : String(lines[$0]) }
       return ConfigurationSamples.load(text.joined(separator: "\n")).lines.filter { $0.contains(" error ") }
     }
-    // Examples that name a missing file.
-    let expected = ["the file keys/idp.pem does not exist", "the file keys/jwks.json does not exist"]
+    // Examples that name a missing file, and keys that are not implemented yet.
+    let missing = ["the file keys/idp.pem does not exist", "the file keys/jwks.json does not exist"]
+    let expected = missing + ["is not implemented yet"]
     for key in keys {
       let unexpected = problems([key]).filter { problem in !expected.contains { problem.contains($0) } }
       #expect(unexpected.isEmpty, "\(lines[key]): \(unexpected)")
     }
-    #expect(problems(keys).count == expected.count)
+    #expect(problems(keys).filter { !$0.contains("is not implemented yet") }.count == missing.count)
   }
 
   @Test func `a commented key of gateway.yaml shows its default, unless its comment says example`() throws {
@@ -62,7 +63,7 @@ import Testing
       changed.append(isKey(line) && !isExample && !warns ? uncommented(line) : String(line))
     }
     let loaded = ConfigurationSamples.load(changed.joined(separator: "\n"))
-    #expect(loaded.lines.isEmpty)
+    #expect(loaded.lines.allSatisfy { $0.contains("is not implemented yet and has no effect") }, "\(loaded.lines)")
     let plain = try #require(ConfigurationSamples.load(try Self.text("gateway.yaml")).configuration)
     let full = try #require(loaded.configuration)
     func facts(_ configuration: Configuration) -> [String] {
@@ -98,7 +99,7 @@ import Testing
       "listen",
       "max_header_fields max_body_size header_timeout body_timeout send_timeout idle_timeout drain_timeout tls"
     ),
-    ("listen", "trusted_proxies cors origins certificate key client_ca client_auth"),
+    ("listen", "proxy_protocol min_body_rate trusted_proxies cors origins certificate key client_ca client_auth"),
     ("log", "level format access"), ("limits", "per_subject per_address rate burst"),
     ("auth", "keys alg secret file kid jwks refresh ca issuer audience leeway roles_claim revoked cache"),
     ("store", "type path url schema migrate required"),
