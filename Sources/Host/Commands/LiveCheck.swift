@@ -30,7 +30,13 @@ struct LiveCheck: Sendable {
     let database = StoreFactory.database(configuration, isReadOnly: true)
     let start = Instant(nanoseconds: System.monotonic())
     let result = await CommandLoop.withTimeout(on: loop) { () -> Result<[String], StoreError> in
-      do throws(StoreError) { return .success(try await database.pendingMigrations()) } catch { return .failure(error) }
+      do throws(StoreError) {
+        let pending = try await database.pendingMigrations()
+        try await database.checkRequirements()
+        return .success(pending)
+      } catch {
+        return .failure(error)
+      }
     }
     let time = (Instant(nanoseconds: System.monotonic()) - start).milliseconds
     await database.close()

@@ -31,6 +31,14 @@ protocol Database: Sendable {
   /// throw, except that an outdated schema that may not be migrated is not an error.
   func pendingMigrations() async throws(StoreError) -> [String]
 
+  /// Checks what the gateway needs beside the schema: the right to write, the server's settings. Changes nothing and leaves nothing.
+  ///
+  /// - Throws: what an operator has to change.
+  func checkRequirements() async throws(StoreError)
+
+  /// The place of the tables for log lines: a path, or host, port and database. Never a password.
+  var place: String { get }
+
   /// Calls `handler` after another process has stored a token, with the adapter's name and the row's version.
   /// Notifications may get lost. Engines without notifications never call it. Replaces the previous handler.
   func onTokenChange(_ handler: @escaping @Sendable (_ adapter: String, _ version: Int64) -> Void)
@@ -41,6 +49,8 @@ protocol Database: Sendable {
 
 extension Database {
   func onTokenChange(_ handler: @escaping @Sendable (_ adapter: String, _ version: Int64) -> Void) {}
+  func checkRequirements() async throws(StoreError) {}
+  var place: String { "memory" }
 }
 
 /// Independent queues of work: none of them waits for another.

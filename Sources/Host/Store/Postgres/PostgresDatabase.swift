@@ -8,6 +8,7 @@ import Synchronization
 /// unavailable, callers fail at once, and one caller at a time tries to connect.
 final class PostgresDatabase: Database {
   private let schema: PostgresSchema
+  private let endpoint: PostgresEndpoint
   private let tokens: PostgresPool
   private let catalogue: PostgresPool
   private let listener: PostgresListener
@@ -15,6 +16,11 @@ final class PostgresDatabase: Database {
   private let timers = PostgresTimers()
   private let stop = PostgresSignal()
   private let number = Atomic<UInt64>(0)
+
+  private static let tokenConnections = 1
+  private static let catalogueConnections = 3
+  /// The largest number of connections, with the one that listens for notifications.
+  private static let connections = tokenConnections + catalogueConnections + 1
 
   /// The time limit of opening: connecting, and possibly waiting for another process that migrates.
   private static let openingTime = PostgresEndpoint.connectTimeout + PostgresSchema.migrationTimeout
@@ -30,9 +36,10 @@ final class PostgresDatabase: Database {
   ///   - migrate: whether the schema may be changed.
   init(url: Secret, schema: String, migrate: Bool) {
     let endpoint = PostgresEndpoint(url: url, schema: schema)
+    self.endpoint = endpoint
     self.schema = PostgresSchema(name: schema, mayMigrate: migrate)
-    tokens = PostgresPool(size: 1, endpoint, self.schema, threads, stop: stop)
-    catalogue = PostgresPool(size: 3, endpoint, self.schema, threads, stop: stop)
+    tokens = PostgresPool(size: Self.tokenConnections, endpoint, self.schema, threads, stop: stop)
+    catalogue = PostgresPool(size: Self.catalogueConnections, endpoint, self.schema, threads, stop: stop)
     listener = PostgresListener(endpoint, schema: schema, threads)
   }
 
@@ -62,6 +69,16 @@ final class PostgresDatabase: Database {
       try schema.pending(session)
     }
   }
+
+  func checkRequirements() async throws(StoreError) {
+    let limit = Self.lookingTime
+    let work = PostgresWork(id: next(), access: .reading, due: .current + limit, needsSchema: false)
+    try await perform(.catalogue, work, limit) { (session) throws(StoreError) in
+      try PostgresRequirements.check(session, connections: Self.connections)
+    }
+  }
+
+  var place: String { endpoint.place }
 
   func onTokenChange(_ handler: @escaping @Sendable (_ adapter: String, _ version: Int64) -> Void) {
     listener.listen(handler)

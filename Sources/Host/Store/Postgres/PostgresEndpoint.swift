@@ -43,6 +43,22 @@ final class PostgresEndpoint: Sendable {
     return connection
   }
 
+  /// Host, port and name of the database, as far as the url gives them.
+  var place: String {
+    guard !url.exposed.isEmpty, !url.exposed.holdsNUL, let libpq = try? loaded(),
+      let options = libpq.conninfoParse(url.exposed, nil)
+    else { return "at an unknown address" }
+    defer { libpq.conninfoFree(options) }
+    var values: [String: String] = [:]
+    var option = options
+    while let keyword = option.pointee.keyword {
+      if let value = option.pointee.val { values[String(cString: keyword)] = String(cString: value) }
+      option += 1
+    }
+    let host = values["host"] ?? values["hostaddr"] ?? "local socket"
+    return host + (values["port"].map { ":\($0)" } ?? "") + (values["dbname"].map { "/\($0)" } ?? "")
+  }
+
   private func loaded() throws(StoreError) -> LibPQ {
     try library.withLock { (library) throws(StoreError) -> LibPQ in
       if let library { return library }

@@ -30,7 +30,10 @@ extension StoreError {
         "PostgreSQL denies the user of 'store.url' a right to the gateway's schema, tables or sequences\(on). Grant it, "
           + "or make that user their owner.")
     case "53300":
-      self.init(.unavailable, "PostgreSQL has no free connection. Raise 'max_connections', or run fewer replicas.")
+      self.init(
+        .unavailable,
+        "PostgreSQL has no free connection. Raise 'max_connections' of the server or the CONNECTION LIMIT of the role, or "
+          + "run fewer replicas.")
     case "57014":
       self.init(.unavailable, "PostgreSQL cancelled a statement that took too long.")
     case "40001", "40P01", "55P03":

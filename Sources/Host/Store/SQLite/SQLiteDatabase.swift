@@ -53,6 +53,10 @@ final class SQLiteDatabase: Database {
 
   func pendingMigrations() async throws(StoreError) -> [String] { try await tokens.pendingMigrations() }
 
+  func checkRequirements() async throws(StoreError) { if let path { try SQLiteFile.checkWritable(path) } }
+
+  var place: String { path ?? "memory" }
+
   func close() async {
     await tokens.close()
     await catalogue.close()

@@ -46,6 +46,37 @@ enum SQLiteFile {
     }
   }
 
+  /// Checks that the file and its folder can be written, or made where they are missing. Leaves nothing.
+  static func checkWritable(_ path: String) throws(StoreError) {
+    if exists(path) {
+      guard faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0 else { throw readOnly(path) }
+    }
+    var folder = parent(of: path)
+    while !exists(folder), folder != "/" { folder = parent(of: folder) }
+    // A file without a name, which ends with its descriptor (open(2), O_TMPFILE).
+    let file = open(folder, 0o20_000_000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, mode_t(0o600))
+    if file >= 0 {
+      close(file)
+      return
+    }
+    let code = errno
+    // Some file systems have no files without a name.
+    if code == EOPNOTSUPP || code == EISDIR || code == EINVAL,
+      faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0
+    {
+      return
+    }
+    throw StoreError(
+      code == ENOSPC || code == EDQUOT ? .full : .readOnly,
+      "The folder '\(folder)' can't be written (\(message(code))), which the database '\(path)' needs. Grant the gateway the "
+        + "right to, or use another path in 'store.path'.")
+  }
+
+  private static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
   static func readOnly(_ path: String) -> StoreError {
     StoreError(
       .readOnly, "'\(path)' can't be written. Grant the gateway the right to, or use another path in 'store.path'.")
