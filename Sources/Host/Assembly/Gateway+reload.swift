@@ -12,10 +12,13 @@ extension Gateway {
     guard let checked = result.checked else { return refuse(result.loaded.errors, file) }
     let unchangeable = unchangeableKeys(checked.configuration)
     guard unchangeable.isEmpty else { return refuse(unchangeable, file) }
+    let before = snapshot
     install(checked)
     services.metrics.reloadSucceeded()
     services.health.clear("config")
-    services.log.info("the configuration was reloaded", [("file", "\(file)")])
+    services.log.info(
+      "the configuration was reloaded",
+      [("file", "\(file)"), ("changes", "\(GatewayReport.changes(from: before, to: snapshot))")])
   }
 
   private func refuse(_ problems: [ConfigError], _ file: String) {

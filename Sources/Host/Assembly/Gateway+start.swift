@@ -8,10 +8,11 @@ extension Gateway {
     let result = openedStore(findsUnnamedRows: SnapshotBuilder.unnamedRowsHaveNoOwner(in: configuration))
     switch result {
     case .success(hasUnnamedRows: true):
+      isStoreOpen = true
       services.log.warning(
         "a token row that names no adapter is ignored, because several adapters could own it",
         [("type", "\(AdapterRegistry.unnamedTokenRowsOwner)")])
-    case .success(hasUnnamedRows: false): break
+    case .success(hasUnnamedRows: false): isStoreOpen = true
     case .failure(let error):
       if configuration.store.required || error.preventsStart {
         throw StartError(exitStatus: error.needsOperator ? 1 : 3, message: error.message)

@@ -21,6 +21,8 @@ final class Gateway {
   let adminSocket: ListeningSocket
   let activeAdapters = ActiveAdapters()
   var snapshot: Snapshot
+  /// The store could be opened at the start.
+  var isStoreOpen = false
   private let builder: SnapshotBuilder
   private var keySets = KeySetWatch()
 
@@ -39,12 +41,7 @@ final class Gateway {
   init(_ checked: CheckedConfiguration, from source: ConfigurationSource, log: Log) throws(StartError) {
     self.source = source
     let configuration = checked.configuration
-    do throws(ListeningSocket.BindError) {
-      socket = try ListeningSocket(configuration.listen.address)
-      adminSocket = try ListeningSocket(configuration.admin.address)
-    } catch {
-      throw StartError(exitStatus: 3, message: error.message)
-    }
+    (socket, adminSocket) = try Gateway.bind(configuration)
     let group = EventLoopGroup(count: Gateway.loopCount(configuration))
     group.start()
     services = Services(configuration, group: group, log: log)
@@ -67,6 +64,26 @@ final class Gateway {
     guard System.canOpen(descriptors + 2 * loopCount(configuration)) else {
       throw StartError(exitStatus: 3, message: System.tooFewDescriptors)
     }
+  }
+
+  /// Binds both addresses, so that one start reports every busy port.
+  private static func bind(_ configuration: Configuration) throws(StartError) -> (ListeningSocket, ListeningSocket) {
+    let (listen, admin) = (configuration.listen.address, configuration.admin.address)
+    var problems: [String] = []
+    func socket(_ key: String, _ address: Configuration.Address) -> ListeningSocket? {
+      do throws(ListeningSocket.BindError) {
+        return try ListeningSocket(address)
+      } catch {
+        problems.append("\(key): \(error.message)")
+        return nil
+      }
+    }
+    let sockets = (socket("listen.address", listen), socket("admin.address", admin))
+    guard let first = sockets.0, let second = sockets.1 else {
+      let needed = "The gateway needs both listen.address \(listen) and admin.address \(admin)."
+      throw StartError(exitStatus: 3, message: (problems + [needed]).joined(separator: " "))
+    }
+    return (first, second)
   }
 
   // MARK: configuration

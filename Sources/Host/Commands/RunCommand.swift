@@ -46,12 +46,7 @@ enum RunCommand {
       return error.exitStatus
     }
     if isDemo { Terminal.error(Demo.banner(gateway)) }
-    log.info(
-      "ready",
-      [
-        ("version", "\(VersionCommand.version)"), ("address", "\(gateway.address)"),
-        ("admin", "\(gateway.adminAddress)"), ("config", "\(source.file)"),
-      ])
+    gateway.logStart(version: VersionCommand.version)
     Terminal.out("ready http://\(gateway.address) admin http://\(gateway.adminAddress)\n")
     if Terminal.outputProblem == nil { waitForEnd(gateway) }
     ProcessSignals.endAtNext()

@@ -91,7 +91,7 @@ struct Configuration: Sendable {
   struct Store: Sendable, Equatable {
     enum Kind: Sendable, Equatable {
       case memory
-      /// An absolute path; a relative one was completed with the current directory.
+      /// An absolute path; a relative one started from the folder of the configuration.
       case sqlite(path: String)
       case postgres(url: Secret)
     }

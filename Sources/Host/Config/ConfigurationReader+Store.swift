@@ -17,7 +17,7 @@ extension ConfigurationReader {
     var kind = Configuration.Store.Kind.memory
     switch type {
     case "postgres": kind = .postgres(url: readDatabaseURL(url, section))
-    case "sqlite": kind = .sqlite(path: TextFile.join(TextFile.currentDirectory(), path ?? "var/pointgate.db"))
+    case "sqlite": kind = .sqlite(path: databasePath(path ?? "var/pointgate.db", section))
     default: break
     }
     if isKnown, type != "sqlite", section.contains("path") {
@@ -36,6 +36,21 @@ extension ConfigurationReader {
       required: section.flag("required", default: false), position: section.position)
     finish(section, .store)
     return store
+  }
+
+  /// Returns the absolute path of the database, which starts from the folder of the configuration like every path in it. Warns of a
+  /// database at the place where earlier versions had it: below the folder that the gateway was started in.
+  private func databasePath(_ path: String, _ section: Settings) -> String {
+    let current = TextFile.currentDirectory()
+    let database = TextFile.join(current, TextFile.join(folder, path))
+    let earlier = TextFile.join(current, path)
+    if earlier != database, TextFile.exists(earlier), !TextFile.exists(database) {
+      section.warning(
+        "the store is now the file \(database), below the folder of this configuration, and does not exist; the file "
+          + "\(earlier) of an earlier version is not used: move it there with its -wal and -shm files, or write its path",
+        at: section.contains("path") ? "path" : nil)
+    }
+    return database
   }
 
   /// Reads a connection string of libpq: a URI, or `key=value` pairs

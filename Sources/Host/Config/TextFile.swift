@@ -44,13 +44,17 @@ enum TextFile {
     }
   }
 
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
   /// Returns the path if it is absolute, else the path below the folder.
   static func join(_ folder: String, _ path: String) -> String {
     path.hasPrefix("/") || folder.isEmpty ? path : folder.hasSuffix("/") ? folder + path : folder + "/" + path
   }
 
-  /// Returns the folder of the file; empty for the current folder.
+  /// Returns the folder of the file; empty for the current folder, which also stands for that of a pipe.
   static func folder(of path: String) -> String {
+    var status = stat()
+    if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG { return "" }
     guard let slash = path.lastIndex(of: "/") else { return "" }
     return String(path[...slash])
   }

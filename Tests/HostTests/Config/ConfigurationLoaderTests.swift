@@ -72,8 +72,7 @@ import Testing
       return
     }
     #expect(secret.exposed == ConfigurationSamples.environment["JWT_SECRET"])
-    let directory = FileManager.default.currentDirectoryPath
-    #expect(configuration.store.kind == .sqlite(path: directory + "/var/x.db"))
+    #expect(configuration.store.kind == .sqlite(path: "/nowhere/var/x.db"))
     #expect(configuration.store.required)
     let upstream = configuration.adapters[0].upstream
     #expect(upstream.totalTimeout == .seconds(3) && upstream.queueSize == 1 && upstream.queueWait == .seconds(2))
