@@ -47,10 +47,16 @@ struct ObjectMerge {
   private mutating func merge(
     _ field: @autoclosure () -> String, _ ours: JSONValue?, _ base: JSONValue?, _ upstream: JSONValue?
   ) -> (value: JSONValue?, base: JSONValue?) {
-    if ours == upstream { return (ours, upstream) }
-    guard ours == base else { return (ours, base) }
+    if Self.isSame(ours, upstream) { return (ours, upstream) }
+    guard Self.isSame(ours, base) else { return (ours, base) }
     changed.append(field())
     return (upstream, upstream)
+  }
+
+  /// PostgreSQL stores `1e3` as `1000` and orders keys in its own way, so values are compared, not texts.
+  private static func isSame(_ one: JSONValue?, _ two: JSONValue?) -> Bool {
+    guard let one, let two else { return one == nil && two == nil }
+    return one.isSame(as: two)
   }
 
   /// Merges the metadata. Stored keys keep their positions; new ones are appended.

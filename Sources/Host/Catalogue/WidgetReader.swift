@@ -139,9 +139,9 @@ struct WidgetReader {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// Reads an integer written in digits only; fractions and exponents are refused.
+  /// Reads a whole number, however it is written: programs without integers send `2.0`.
   private mutating func whole(_ value: JSONValue, _ field: String, in range: ClosedRange<Int>) -> Int {
-    if case .number(let text) = value, let number = Int(text), range.contains(number) { return number }
+    if let number = value.whole, range.contains(number) { return number }
     problems.add(field, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
     return range.lowerBound
   }

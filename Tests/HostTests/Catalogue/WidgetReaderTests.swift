@@ -31,6 +31,14 @@ struct WidgetReaderTests {
           layout: DashboardWidget.Layout(x: 0, y: 0, w: 1, h: 1), options: "{}", sortOrder: 0))
   }
 
+  @Test(arguments: ["2", "2.0", "2e0", "2.00e+0", "0.2e1", "20E-1"])
+  func `a whole number is one however it is written`(_ number: String) throws {
+    let (widget, problems) = try readRight(
+      with: #""sortOrder":\#(number),"layout":{"x":\#(number),"y":\#(number),"w":\#(number),"h":\#(number)}"#)
+    #expect(problems.isEmpty)
+    #expect(widget?.sortOrder == 2 && widget?.layout == DashboardWidget.Layout(x: 2, y: 2, w: 2, h: 2))
+  }
+
   @Test func `every member except the id is read, and numbers keep their text`() throws {
     let (widget, problems) = try read(
       #"""
@@ -68,7 +76,9 @@ struct WidgetReaderTests {
     (#""layout":{"x":0,"y":0,"w":1,"h":1,"z":1}"#, "layout.z"),
     (#""options":[]"#, "options"), (#""options":"{}""#, "options"),
     (#""sortOrder":2147483648"#, "sortOrder"), (#""sortOrder":-2147483649"#, "sortOrder"),
-    (#""sortOrder":1e3"#, "sortOrder"), (#""sortOrder":"1""#, "sortOrder"), (#""sortOrder":true"#, "sortOrder"),
+    (#""sortOrder":2.5"#, "sortOrder"), (#""sortOrder":2e-1"#, "sortOrder"),
+    (#""sortOrder":1e99999999999"#, "sortOrder"),
+    (#""sortOrder":"1""#, "sortOrder"), (#""sortOrder":true"#, "sortOrder"),
     (#""colour":"red""#, "colour"), (#""Title":"x""#, "Title"),
   ])
   func `an invalid member is refused and named`(_ member: String, _ field: String) throws {
