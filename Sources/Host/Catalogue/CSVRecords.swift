@@ -1,8 +1,9 @@
 /// Reads CSV (RFC 4180) record by record: fields separated by commas, quotation marks doubled within quotation marks.
 ///
-/// Lines end with CRLF, LF or CR. A byte order mark and empty lines at the end are skipped. A violation of the grammar
-/// (a quotation mark in an unquoted field, text after a closing one) is a fault of its record; reading continues with
-/// the next line.
+/// Lines end with CRLF, LF or CR. A byte order mark and empty lines at the end are skipped. A first line `sep=;`, which
+/// spreadsheets understand and do not show, names another separator: `;`, a tab or `|`. A violation of the grammar (a
+/// quotation mark in an unquoted field, text after a closing one) is a fault of its record; reading continues with the
+/// next line.
 struct CSVRecords {
   enum Fault: Sendable, Equatable {
     /// A quotation mark where the grammar allows none.
@@ -21,12 +22,23 @@ struct CSVRecords {
     var fault: Fault?
     /// The field with the fault, counted from 1.
     var faultyField = 0
+    /// A field beyond the limit has more than white space.
+    var hasTextBeyondLimit = false
+
+    /// Has white space only, like the rows that spreadsheets write below a table.
+    var isBlank: Bool {
+      fault == nil && !hasTextBeyondLimit
+        && fields.allSatisfy { $0.unicodeScalars.allSatisfy(\.properties.isWhitespace) }
+    }
   }
 
   private let bytes: UnsafeBufferPointer<UInt8>
   private let end: Int
   private var position: Int
   private var line = 1
+  private let separator: UInt8
+  /// The first line names a separator that is not accepted; a comma is used.
+  let hasUnknownSeparator: Bool
 
   init(_ bytes: UnsafeBufferPointer<UInt8>) {
     self.bytes = bytes
@@ -34,6 +46,32 @@ struct CSVRecords {
     while end > 0, bytes[end - 1] == Self.lf || bytes[end - 1] == Self.cr { end -= 1 }
     self.end = end
     position = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
+    let content = UnsafeBufferPointer(rebasing: bytes[min(position, end)..<end])
+    guard let (given, length) = Self.separatorLine(content) else {
+      (separator, hasUnknownSeparator) = (Self.comma, false)
+      return
+    }
+    hasUnknownSeparator = !Array(",;\t|".utf8).contains(given)
+    separator = hasUnknownSeparator ? Self.comma : given
+    position += length
+    line = 2
+  }
+
+  /// Reads a first line `sep=;`, with or without quotation marks and with the separators that fill up a row.
+  ///
+  /// - Returns: the separator, and the length of the line with its end; nil when the first line is another one.
+  private static func separatorLine(_ bytes: UnsafeBufferPointer<UInt8>) -> (separator: UInt8, length: Int)? {
+    var end = bytes.firstIndex { $0 == lf || $0 == cr } ?? bytes.count
+    var text = bytes[..<end]
+    if text.first == quote { text = text.dropFirst() }
+    guard String(decoding: text.prefix(4), as: UTF8.self).lowercased() == "sep=",
+      let separator = text.dropFirst(4).first,
+      text.dropFirst(5).allSatisfy({ $0 == separator || $0 == quote })
+    else { return nil }
+    if end < bytes.count {
+      end += bytes[end] == cr && end + 1 < bytes.count && bytes[end + 1] == lf ? 2 : 1
+    }
+    return (separator, end)
   }
 
   /// - Parameter limit: further fields are only counted.
@@ -52,6 +90,7 @@ struct CSVRecords {
   private mutating func field(_ record: inout Record, _ limit: Int) {
     record.count += 1
     let isKept = record.count <= limit
+    let first = position
     var content: [UInt8] = []
     if position < end, bytes[position] == Self.quote {
       position += 1
@@ -64,7 +103,11 @@ struct CSVRecords {
       }
       if isKept { content.append(contentsOf: bytes[start..<position]) }
     }
-    guard isKept else { return }
+    guard isKept else {
+      let hasText = bytes[first..<position].contains { $0 > 0x20 && $0 != Self.quote }
+      record.hasTextBeyondLimit = record.hasTextBeyondLimit || hasText
+      return
+    }
     if let text = String(validating: content, as: UTF8.self) {
       record.fields.append(text)
     } else {
@@ -96,7 +139,7 @@ struct CSVRecords {
     return content
   }
 
-  private func isDelimiter(_ byte: UInt8) -> Bool { byte == Self.comma || byte == Self.lf || byte == Self.cr }
+  private func isDelimiter(_ byte: UInt8) -> Bool { byte == separator || byte == Self.lf || byte == Self.cr }
 
   /// - Returns: whether another field follows.
   private mutating func endOfField(_ record: inout Record) -> Bool {
@@ -107,7 +150,7 @@ struct CSVRecords {
     guard position < end else { return false }
     let byte = bytes[position]
     position += 1
-    if byte == Self.comma { return true }
+    if byte == separator { return true }
     if byte == Self.cr, position < end, bytes[position] == Self.lf { position += 1 }
     line += 1
     return false

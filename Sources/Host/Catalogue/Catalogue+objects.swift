@@ -28,7 +28,7 @@ extension Catalogue {
   }
 
   private func createObject(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
-    let object = try object(request, id: newUUID())
+    let object = try object(ObjectDraft(try members(request)), id: newUUID())
     do throws(StoreError) { try await store.create(object) } catch { throw refusal(error, code: object.code) }
     return response(201, object)
   }
@@ -42,25 +42,26 @@ extension Catalogue {
   }
 
   private func replaceObject(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
-    let new = try object(request, id: try objectID(id))
-    let result: Result<CatalogueObject, Never>?
-    do throws(StoreError) {
-      result = try await store.replace(id: new.id) { _ in .success(new) }
-    } catch {
-      throw refusal(error, code: new.code)
-    }
-    guard result != nil else { throw Self.noSuchObject }
-    return response(200, new)
+    let draft = ObjectDraft(try members(request))
+    // Checked first, so that an invalid object is reported for unknown ids too.
+    let new = try object(draft, id: try objectID(id))
+    return try await change(new.id, code: new.code) { draft.replacement(of: $0) }
   }
 
   private func patchObject(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let id = try objectID(id)
     let patch = ObjectDraft(try members(request))
+    return try await change(id, code: patch.code?.string ?? "") { patch.patch($0) }
+  }
+
+  /// - Parameter code: the new code, for the message of a conflict.
+  private func change(
+    _ id: String, code: String,
+    _ change: @escaping @Sendable (CatalogueObject) -> Result<CatalogueObject, FieldProblems>
+  ) async throws(GatewayError) -> ResourceResponse {
     let result: Result<CatalogueObject, FieldProblems>?
-    do throws(StoreError) {
-      result = try await store.replace(id: id) { patch.patch($0) }
-    } catch {
-      throw refusal(error, code: patch.code?.string ?? "")
+    do throws(StoreError) { result = try await store.replace(id: id, change) } catch {
+      throw refusal(error, code: code)
     }
     switch result {
     case .success(let object)?: return response(200, object)
@@ -78,7 +79,8 @@ extension Catalogue {
   }
 
   private func importObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
-    let objects = try ObjectImport.objects(request.body, isCSV: try request.isCSV())
+    let imported = try ObjectImport(request.body, isCSV: try request.isCSV())
+    let objects = imported.objects
     if !objects.isEmpty {
       let taken: [Int]
       do throws(StoreError) {
@@ -91,7 +93,8 @@ extension Catalogue {
       var problems = FieldProblems()
       for index in taken {
         problems.add(
-          "code", "is taken: there is an object '\(Spelling.printable(objects[index].code))'", row: index + 1)
+          "code", "is taken: there is an object '\(Spelling.printable(objects[index].code))'", row: imported.rows[index]
+        )
       }
       guard problems.isEmpty else { throw .invalidFields(problems) }
     }
@@ -106,12 +109,10 @@ extension Catalogue {
 
   // MARK: Private helpers
 
-  /// Reads the body as a whole object.
-  private func object(_ request: ResourceRequest, id: String) throws(GatewayError) -> CatalogueObject {
+  /// Returns the draft as a whole object.
+  private func object(_ draft: ObjectDraft, id: String) throws(GatewayError) -> CatalogueObject {
     var problems = FieldProblems()
-    guard let object = ObjectDraft(try members(request)).object(id: id, into: &problems) else {
-      throw .invalidFields(problems)
-    }
+    guard let object = draft.object(id: id, into: &problems) else { throw .invalidFields(problems) }
     return object
   }
 

@@ -9,8 +9,10 @@ extension CatalogueObject {
       $0.member("name", name)
       $0.member("type", type)
       $0.member("description", description)
+      if let model { $0.member("modelId", model) }
+      if let status { $0.member("status", status) }
       $0.key("metadata")
-      // Stored as JSON, so that numbers keep their text.
+      // Stored as JSON, so that numbers keep their value.
       $0.json(metadata)
     }
   }

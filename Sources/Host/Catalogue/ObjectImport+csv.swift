@@ -1,31 +1,52 @@
 import AdapterAPI
 
 /// CSV imports: a header line with the columns' names, then one object per line.
+///
+/// Rows are counted as a spreadsheet shows them: the header is row 1, blank rows count, and a line break within a cell
+/// does not. Blank rows are skipped. Cells are texts as they are; `=1+1` is no formula.
 extension ObjectImport {
-  static let columns = ["code", "name", "type", "description", "metadata"]
+  static let columns = ["code", "name", "type", "description", "metadata", "modelId", "status"]
   static let maximumColumns = 1000
   /// The prefix of columns for single members of the metadata, whose values are text.
   private static let memberPrefix = "metadata."
 
   private enum Column {
-    case code, name, type, description, metadata
+    case code, name, type, description, metadata, model, status
     case member(String)
     case ignored
+    /// Without a name in the header; its cells must be empty.
+    case unnamed
   }
 
   mutating func readCSV(_ bytes: UnsafeBufferPointer<UInt8>) {
-    var records = CSVRecords(bytes)
-    guard let header = records.next(limit: Self.maximumColumns) else {
-      add("", "The CSV is empty; it needs a header line with the column 'code'.")
+    if bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff]) {
+      add("", "The CSV is in UTF-16; save the file as UTF-8.")
       return
     }
+    var records = CSVRecords(bytes)
+    if records.hasUnknownSeparator {
+      add("", "The line 'sep=' names a separator that is not accepted; use ',', ';', a tab or '|'.")
+      return
+    }
+    var position = 0
+    var header = CSVRecords.Record()
+    repeat {
+      guard let record = records.next(limit: Self.maximumColumns) else {
+        add("", "The CSV is empty; it needs a header line with the column 'code'.")
+        return
+      }
+      header = record
+      position += 1
+    } while header.isBlank
     let columns = columns(header)
     guard problems.isEmpty else { return }
     while let record = records.next(limit: columns.count) {
-      guard nextRow() else { return }
+      position += 1
+      if record.isBlank { continue }
+      guard nextRow(position) else { return }
       if let fault = record.fault {
         add(fault, record, header.fields)
-      } else if record.count != columns.count {
+      } else if record.count < columns.count || record.hasTextBeyondLimit {
         add("", "has \(record.count) fields, and the header has \(columns.count) (line \(record.line))")
       } else if let draft = draft(record, columns) {
         take(draft)
@@ -39,6 +60,10 @@ extension ObjectImport {
     var seen: Set<ObjectCode> = []
     var columns: [Column] = []
     for name in header.fields {
+      if name.unicodeScalars.allSatisfy(\.properties.isWhitespace) {
+        columns.append(.unnamed)
+        continue
+      }
       if !seen.insert(ObjectCode(name)).inserted {
         add(Spelling.printable(name), "The header has this column twice.")
       }
@@ -56,6 +81,8 @@ extension ObjectImport {
     case "type": return .type
     case "description": return .description
     case "metadata": return .metadata
+    case "modelId": return .model
+    case "status": return .status
     default: break
     }
     if name.hasPrefix(Self.memberPrefix), name.utf8.count > Self.memberPrefix.utf8.count, !name.utf8.contains(0) {
@@ -63,9 +90,13 @@ extension ObjectImport {
     }
     let hint = Spelling.hint(for: name, among: Self.columns)
     let isSeparatedOtherwise = name.contains(";") || name.contains("\t")
-    let advice = isSeparatedOtherwise ? "; columns are separated by ','." : hint.isEmpty ? "." : hint
     let known = (Self.columns + ["metadata.KEY", "id"]).joined(separator: ", ")
-    add(Spelling.printable(name), "The header's column is unknown; there are \(known)\(advice)")
+    let advice =
+      isSeparatedOtherwise
+      ? "columns are separated by ','. Save the file with commas, or put a line 'sep=;' above the header"
+      : "there are \(known)"
+    let end = isSeparatedOtherwise || hint.isEmpty ? "." : hint
+    add(Spelling.printable(name), "The header's column is unknown; \(advice)\(end)")
     return .ignored
   }
 
@@ -75,6 +106,12 @@ extension ObjectImport {
     var isGood = true
     for (column, text) in zip(columns, record.fields) where !text.isEmpty {
       if case .ignored = column { continue }
+      if case .unnamed = column {
+        guard !text.unicodeScalars.allSatisfy(\.properties.isWhitespace) else { continue }
+        add("", "has a value in a column without a name; name the column in the header, or clear the cell")
+        isGood = false
+        continue
+      }
       if text.utf8.contains(0) {
         add(name(column), "contains a NUL character, which can't be stored")
         isGood = false
@@ -85,11 +122,13 @@ extension ObjectImport {
       case .name: draft.name = .string(text)
       case .type: draft.type = .string(text)
       case .description: draft.description = .string(text)
+      case .model: draft.model = .string(text)
+      case .status: draft.status = .string(text)
       case .metadata:
         draft.metadata = metadata(text)
         if draft.metadata == nil { isGood = false }
-      case .member(let key): draft.extras.append(JSONValue.Member(key, .string(text)))
-      case .ignored: break
+      case .member(let key): draft.metadataMembers.append(JSONValue.Member(key, .string(text)))
+      case .ignored, .unnamed: break
       }
     }
     return isGood ? draft : nil
@@ -124,8 +163,10 @@ extension ObjectImport {
     case .type: "type"
     case .description: "description"
     case .metadata: "metadata"
+    case .model: "modelId"
+    case .status: "status"
     case .member(let key): Spelling.printable(Self.memberPrefix + key)
-    case .ignored: ""
+    case .ignored, .unnamed: ""
     }
   }
 

@@ -9,29 +9,34 @@ struct ObjectImport {
   static let maximumMetadata = 64 << 20
 
   private(set) var objects: [CatalogueObject] = []
+  /// The row of each object.
+  private(set) var rows: [Int] = []
   private(set) var problems = FieldProblems()
+  /// The present row: the element of an array, counted from 1, or the row as a spreadsheet shows it. 0 before the first.
   private(set) var row = 0
-  private var rows: [ObjectCode: Int] = [:]
+  private var count = 0
+  private var rowsByCode: [ObjectCode: Int] = [:]
   private var metadata = 0
 
-  static func objects(_ body: [UInt8], isCSV: Bool) throws(GatewayError) -> [CatalogueObject] {
-    var reader = ObjectImport()
+  /// Reads the whole body.
+  ///
+  /// - Throws: all problems, when there is at least one.
+  init(_ body: [UInt8], isCSV: Bool) throws(GatewayError) {
     if isCSV {
-      body.withUnsafeBufferPointer { reader.readCSV($0) }
+      body.withUnsafeBufferPointer { readCSV($0) }
     } else {
       do throws(JSONShape.Problem) {
-        try body.withUnsafeBufferPointer { (bytes) throws(JSONShape.Problem) in try reader.readJSON(bytes) }
+        try body.withUnsafeBufferPointer { (bytes) throws(JSONShape.Problem) in try readJSON(bytes) }
       } catch {
         throw .badJSON(error.message)
       }
     }
-    guard reader.problems.isEmpty else { throw .invalidFields(reader.problems) }
-    return reader.objects
+    guard problems.isEmpty else { throw .invalidFields(problems) }
   }
 
   private mutating func readJSON(_ bytes: UnsafeBufferPointer<UInt8>) throws(JSONShape.Problem) {
     try JSONPieces.elements(of: bytes) { element, offset in
-      guard nextRow() else { return false }
+      guard nextRow(row + 1) else { return false }
       var found = FieldProblems()
       do throws(JSONShape.Problem) {
         let members = try MemberReader.members(of: element, row: row, into: &found)
@@ -49,12 +54,12 @@ struct ObjectImport {
     }
   }
 
-  /// Counts a row.
+  /// Begins a row with an object.
   ///
   /// - Returns: false after adding a problem, when a limit is exceeded.
-  mutating func nextRow() -> Bool {
-    guard row < Self.maximum else {
-      problems.add("", "There are more than \(Self.maximum) objects; import them in several parts.", row: row + 1)
+  mutating func nextRow(_ row: Int) -> Bool {
+    guard count < Self.maximum else {
+      problems.add("", "There are more than \(Self.maximum) objects; import them in several parts.", row: row)
       return false
     }
     guard metadata <= Self.maximumMetadata else {
@@ -64,19 +69,26 @@ struct ObjectImport {
           + "import them in several parts.")
       return false
     }
-    row += 1
+    self.row = row
+    count += 1
     return true
   }
 
   /// Adds this row's object, or its problems.
   mutating func take(_ draft: ObjectDraft) {
     guard let object = draft.object(id: newUUID(), row: row, into: &problems) else { return }
-    if let other = rows.updateValue(row, forKey: ObjectCode(object.code)) {
+    if let other = rowsByCode.updateValue(row, forKey: ObjectCode(object.code)) {
       problems.add("code", "occurs in row \(other) too: '\(Spelling.printable(object.code))'", row: row)
     }
     metadata += object.metadata.utf8.count
     // After a problem nothing is imported, so the objects are not needed any more.
-    if problems.isEmpty { objects.append(object) } else { objects = [] }
+    guard problems.isEmpty else {
+      objects = []
+      rows = []
+      return
+    }
+    objects.append(object)
+    rows.append(row)
   }
 
   mutating func add(_ found: FieldProblems) { problems.add(found) }

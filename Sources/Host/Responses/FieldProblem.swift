@@ -1,6 +1,6 @@
 /// The reason why one field of a request was rejected.
 struct FieldProblem: Sendable, Equatable {
-  /// The object's number, counted from 1, in a request with many objects.
+  /// In a request with many objects, the object's number counted from 1; in CSV the row as a spreadsheet shows it.
   let row: Int?
   /// The member's name or path, such as `layout.w`; empty for the whole object.
   let field: String

@@ -109,6 +109,15 @@ enum SQLDialect: Sendable {
     }
   }
 
+  /// The expression for a column of JSON, which people may have written by hand: SQLite stores any text, and what is not
+  /// JSON is read as a JSON string.
+  func json(_ column: String) -> String {
+    switch self {
+    case .sqlite: "CASE WHEN json_valid(\(column)) THEN \(column) ELSE json_quote(CAST(\(column) AS TEXT)) END"
+    case .postgres: column
+    }
+  }
+
   /// The end of a SELECT that locks its rows until the transaction ends. Empty for SQLite, whose writing transactions
   /// exclude each other.
   var forUpdate: String {

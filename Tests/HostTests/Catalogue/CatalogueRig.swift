@@ -10,9 +10,11 @@ struct CatalogueRig {
   let memory = MemoryBudget(limit: 256 << 20)
   let catalogue: Catalogue
 
-  init(_ kind: ResourceKind = .objects, share: Int = 1, permits: Int = 4) {
+  init(
+    _ kind: ResourceKind = .objects, store: Store = Store(SQLiteDatabase.inMemory()), share: Int = 1, permits: Int = 4
+  ) {
     self.kind = kind
-    catalogue = Catalogue(store: Store(SQLiteDatabase.inMemory()), memory: memory, share: share, permits: permits)
+    catalogue = Catalogue(store: store, memory: memory, share: share, permits: permits)
   }
 
   func ask(

@@ -37,11 +37,51 @@ import Testing
   }
 
   @Test func `PUT replaces the whole object, and absent members get their defaults`() async throws {
-    let old = try await rig.create(#"{"code":"A","name":"n","type":"t","description":"d","metadata":{"a":1}}"#)
-    let new = StoredObject(try await rig.ask(.replace(id: old.id), #"{"code":"B","id":"other","status":"on"}"#))
+    let old = try await rig.create(
+      #"{"code":"A","name":"n","type":"t","description":"d","modelId":"m","metadata":{"a":1}}"#)
+    let new = StoredObject(
+      try await rig.ask(.replace(id: old.id), #"{"code":"B","id":"other","status":"on","metadata":{"b":2}}"#))
     #expect(new.id == old.id && new["code"] == "B" && new["name"] == "B" && new["type"].isEmpty)
-    #expect(new.value["description"] == .null && new.metadata == #"{"status":"on"}"#)
+    #expect(new.value["description"] == .null && new.value["modelId"] == nil && new["status"] == "on")
+    #expect(new.metadata == #"{"b":2}"#)
     #expect(try await rig.list().map(\.value) == [new.value])
+  }
+
+  @Test func `PUT keeps the metadata that it was not given, and null empties them`() async throws {
+    let old = try await rig.create(#"{"code":"A","metadata":{"unit":"°C","n":1.10}}"#)
+    let kept = StoredObject(try await rig.ask(.replace(id: old.id), #"{"code":"A","name":"n","modelId":"m"}"#))
+    #expect(kept.metadata == #"{"unit":"°C","n":1.10}"# && kept["name"] == "n")
+    #expect(StoredObject(try await rig.ask(.read(id: old.id))).value == kept.value)
+    for body in [#"{"code":"A","metadata":{}}"#, #"{"code":"A","metadata":null}"#] {
+      #expect(StoredObject(try await rig.ask(.replace(id: old.id), body)).metadata == "{}")
+    }
+  }
+
+  @Test func `EcoCtrl's modelId and status are kept and shown at the top level`() async throws {
+    let body =
+      #"{"code":"A","name":"n","description":"d","modelId":"aaaaaaaa-0000-4000-8000-000000000001","status":"online"}"#
+    let made = try await rig.create(body)
+    #expect(made["modelId"] == "aaaaaaaa-0000-4000-8000-000000000001" && made["status"] == "online")
+    #expect(made.metadata == "{}")
+    #expect(try await rig.list().map(\.value) == [made.value])
+    let patched = StoredObject(try await rig.ask(.patch(id: made.id), #"{"status":"offline","modelId":null}"#))
+    #expect(patched["status"] == "offline" && patched.value["modelId"] == nil)
+    #expect(StoredObject(try await rig.ask(.patch(id: made.id), "{}")).value == patched.value)
+    let response = try await rig.ask(.read(id: made.id)).body
+    #expect(try await rig.ask(.replace(id: made.id), response).body == response, "a response can be sent back")
+    #expect(await rig.refusal(.create, #"{"code":"B","modelId":7,"status":{}}"#)?.places == ["modelId", "status"])
+  }
+
+  @Test func `an unknown member is named, with the name that was meant`() async throws {
+    let object = try await rig.create(#"{"code":"A"}"#)
+    for action in [ResourceAction.create, .replace(id: object.id), .patch(id: object.id)] {
+      let error = await rig.refusal(action, #"{"code":"B","nmae":"x","unit":"C"}"#)
+      #expect(error?.status == 422 && error?.places == ["nmae", "unit"], "\(action)")
+      #expect(error?.problems.first?.message.contains("name") == true)
+      #expect(error?.problems.last?.message.contains("'metadata' takes further ones") == true)
+    }
+    #expect(await rig.refusal(.importAll, #"[{"code":"B"},{"code":"C","unit":"C"}]"#)?.places == ["2.unit"])
+    #expect(try await rig.list().map(\.value) == [object.value])
   }
 
   @Test func `PATCH changes the given members, and null restores the default`() async throws {
@@ -52,19 +92,20 @@ import Testing
     }
     #expect(try await patch("{}").value == old.value)
     let one = try await patch(#"{"metadata":{"b":{"c":null,"e":3},"z":null},"status":"on","id":"x"}"#)
-    #expect(one.metadata == #"{"a":1.50,"b":{"d":2,"e":3},"status":"on"}"# && one["name"] == "n" && one.id == old.id)
+    #expect(one.metadata == #"{"a":1.50,"b":{"d":2,"e":3}}"# && one["name"] == "n" && one.id == old.id)
     let two = try await patch(#"{"name":null,"type":null,"description":null,"status":null}"#)
     #expect(two["name"] == "A" && two["type"].isEmpty && two.value["description"] == .null)
     #expect(two.metadata == #"{"a":1.50,"b":{"d":2,"e":3}}"#)
-    #expect(try await patch(#"{"metadata":null,"k":1}"#).metadata == #"{"k":1}"#)
+    #expect(two.value["status"] == nil)
+    #expect(try await patch(#"{"metadata":null}"#).metadata == "{}")
   }
 
   @Test func `an invalid PATCH changes nothing`() async throws {
     let old = try await rig.create(#"{"code":"A","metadata":{"a":1}}"#)
     let table = [
       (#"{"code":null,"name":7}"#, ["name", "code"]), (#"{"metadata":[]}"#, ["metadata"]),
-      (#"{"metadata":{"u":1},"u":2}"#, ["u"]), (#"{"name":"\u0000"}"#, ["name"]),
-      (#"{"metadata":{"u":1},"u":null}"#, ["u"]),
+      (#"{"metadata":{"u":1},"u":2}"#, ["u"]), (#"{"name":"\u0000"}"#, ["name"]), (#"{"u":null}"#, ["u"]),
+      (#"{"metadata":{"n":1e131073}}"#, ["metadata"]),
     ]
     for (body, fields) in table {
       let error = await rig.refusal(.patch(id: old.id), body)

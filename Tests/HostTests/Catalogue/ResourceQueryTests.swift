@@ -26,7 +26,7 @@ import Testing
 
   @Test func `the message about an unknown parameter names the known ones`() {
     #expect(refusal("limt=1")?.message.hasSuffix("; did you mean 'limit'?") == true)
-    #expect(refusal("x=1")?.message.hasSuffix("there are type, q, limit, cursor.") == true)
+    #expect(refusal("x=1")?.message.hasSuffix("there are type, q, limit, cursor, metadata.KEY.") == true)
   }
 
   @Test func `the link to the next page keeps the filters`() throws {

@@ -28,8 +28,8 @@ import Testing
   func `a sync writes created and updated objects and keeps ids`(store: Store) async throws {
     for number in 1...3 { try await store.create(object(number, "C\(number)")) }
     let updated = SyncedObject(
-      object: CatalogueObject(id: id(2), code: "C2", name: "new", type: "meter", metadata: #"{"a":1e400}"#),
-      source: "main", synced: #"{"a":1e400}"#)
+      object: CatalogueObject(id: id(2), code: "C2", name: "new", type: "meter", metadata: #"{"a": 1.10}"#),
+      source: "main", synced: #"{"a":1.10}"#)
     let created = SyncedObject(object: object(4, "C4"), source: "main", synced: "{}")
     try await write(store, SyncChanges(created: [created], updated: [updated]))
     #expect(

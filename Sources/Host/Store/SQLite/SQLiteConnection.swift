@@ -43,6 +43,7 @@ final class SQLiteConnection {
     identity = path.flatMap { SQLiteFile.Identity($0) }
     guard code == SQLITE_OK else { throw error(code) }
     setDeadline(.now + wait, wait: wait)
+    try addMetadataFunction()
     try refuseForeignFile()
     if case .writable(let mayMigrate) = mode { try prepare(mayMigrate) }
   }

@@ -8,7 +8,11 @@ struct CatalogueObject: Sendable, Equatable {
   /// For example `sensor`, `actuator` or `meter`; empty when unspecified.
   var type = ""
   var description: String?
-  /// A JSON object as compact text. Numbers keep their original text.
+  /// EcoCtrl's `modelId`, which the gateway only keeps.
+  var model: String?
+  /// EcoCtrl's `status`, which the gateway only keeps.
+  var status: String?
+  /// A JSON object as text. Numbers keep their value; PostgreSQL changes spacing and the order of keys.
   var metadata = "{}"
 }
 

@@ -1,5 +1,5 @@
 extension Migration {
-  /// Texts are ordered by their bytes in both engines. The type `json`, unlike `jsonb`, keeps the text of numbers.
+  /// Texts are ordered by their bytes in both engines.
   static let objects = Migration(version: 3, name: "objects", table: "objects", creates: true) { dialect in
     let (uuid, text, json, bigint) =
       switch dialect {

@@ -60,6 +60,7 @@ struct Migrations {
     if let schema = plan.newSchema { try session.run("CREATE SCHEMA IF NOT EXISTS \(Self.quoted(schema))") }
     if !plan.hasBookkeeping { try session.run(Self.bookkeeping(session.dialect)) }
     for step in plan.steps {
+      try step.check(session)
       for statement in step.statements(session.dialect) { try session.run(statement) }
       if step.version == Migration.tokens.version { try copyPublicToken() }
       try session.run(

@@ -4,6 +4,8 @@ struct ObjectQuery: Sendable {
   var type: String?
   /// Matches a part of the code or the name. ASCII letters match in either case.
   var text: String?
+  /// The filters on metadata, all of which apply.
+  var metadata: [MetadataFilter] = []
   /// The page starts after this code.
   var after: String?
   var limit: Int
@@ -57,15 +59,36 @@ struct ObjectQuery: Sendable {
       let places = ["code", "name"].map { "\(dialect.position)(lower(\($0)), $\(filters.count + 1)) > 0" }
       conditions.append("(\(places.joined(separator: " OR ")))")
     }
+    for filter in metadata {
+      let contained = filter.patterns.map { pattern in
+        filters.append(.text(pattern))
+        return dialect.contains("metadata", "$\(filters.count + 1)")
+      }
+      conditions.append("(\(contained.joined(separator: " OR ")))")
+    }
     let sql = """
-      SELECT \(ObjectRow.columns) FROM objects WHERE \(conditions.joined(separator: " AND "))
+      SELECT \(ObjectRow.columns(dialect)) FROM objects WHERE \(conditions.joined(separator: " AND "))
       ORDER BY \(order) LIMIT $\(filters.count + 2)
       """
     return (sql, filters)
   }
 }
 
+/// Matches objects whose metadata contain one of the patterns.
+struct MetadataFilter: Sendable, Equatable {
+  /// JSON objects as text. Every number in them can be stored.
+  let patterns: [String]
+}
+
 extension SQLDialect {
+  /// The condition that the JSON object in `column` has every member of the pattern, at any depth.
+  fileprivate func contains(_ column: String, _ pattern: String) -> String {
+    switch self {
+    case .sqlite: "metadata_contains(\(column), \(pattern))"
+    case .postgres: "\(column) @> \(pattern)::jsonb"
+    }
+  }
+
   /// The function that returns the position of a part in a text, 0 when absent.
   fileprivate var position: String {
     switch self {

@@ -1,9 +1,11 @@
 /// Converts between rows of the table `objects` and the model.
 enum ObjectRow {
   /// The columns that `object` reads.
-  static let columns = "id, code, name, type, description, metadata"
+  static func columns(_ dialect: SQLDialect) -> String {
+    "id, code, name, type, description, \(dialect.json("metadata")), model_id, status"
+  }
   /// The columns that `synced` reads.
-  static let syncedColumns = columns + ", source, synced"
+  static func syncedColumns(_ dialect: SQLDialect) -> String { columns(dialect) + ", source, synced" }
   /// The longest list in a condition `IN (…)`. More statements cost little, and every engine accepts this length.
   private static let listLength = 500
   /// The number of rows per insert: as SQL values they take more memory than as objects.
@@ -12,11 +14,11 @@ enum ObjectRow {
   static func object(_ row: SQLRow) -> CatalogueObject {
     CatalogueObject(
       id: row.text(0), code: row.text(1), name: row.text(2), type: row.text(3), description: row.optionalText(4),
-      metadata: row.text(5))
+      model: row.optionalText(6), status: row.optionalText(7), metadata: row.text(5))
   }
 
   static func synced(_ row: SQLRow) -> SyncedObject {
-    SyncedObject(object: object(row), source: row.optionalText(6), synced: row.optionalText(7))
+    SyncedObject(object: object(row), source: row.optionalText(8), synced: row.optionalText(9))
   }
 
   static func insert(_ objects: [SyncedObject], in session: any SQLSession) throws(StoreError) {
@@ -30,7 +32,10 @@ enum ObjectRow {
       let batch = sorted[start..<min(start + insertLength, sorted.count)]
       try session.insert(
         into: "objects",
-        ["id", "code", "name", "type", "description", "metadata", "source", "synced", "updated_at"],
+        [
+          "id", "code", "name", "type", "description", "metadata", "model_id", "status", "source", "synced",
+          "updated_at",
+        ],
         batch.map { values($0, now) })
       start += batch.count
     }
@@ -40,7 +45,8 @@ enum ObjectRow {
     let object = row.object
     return [
       .text(object.id), .text(object.code), .text(object.name), .text(object.type), SQLValue(object.description),
-      .text(object.metadata), SQLValue(row.source), SQLValue(row.synced), now,
+      .text(object.metadata), SQLValue(object.model), SQLValue(object.status), SQLValue(row.source),
+      SQLValue(row.synced), now,
     ]
   }
 

@@ -12,7 +12,8 @@ extension Store {
 
   func object(id: String) async throws(StoreError) -> CatalogueObject? {
     try await database.transaction(.catalogue, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
-      let rows = try session.query("SELECT \(ObjectRow.columns) FROM objects WHERE id = $1", [.text(id)])
+      let rows = try session.query(
+        "SELECT \(ObjectRow.columns(session.dialect)) FROM objects WHERE id = $1", [.text(id)])
       return rows.first.map(ObjectRow.object)
     }
   }
@@ -35,7 +36,7 @@ extension Store {
   ) async throws(StoreError) -> Result<CatalogueObject, Failure>? {
     try await database.transaction(.catalogue, .writing, limit: Self.shortWork) {
       (session) throws(StoreError) -> Result<CatalogueObject, Failure>? in
-      let select = "SELECT \(ObjectRow.columns) FROM objects WHERE id = $1\(session.dialect.forUpdate)"
+      let select = "SELECT \(ObjectRow.columns(session.dialect)) FROM objects WHERE id = $1\(session.dialect.forUpdate)"
       guard let old = try session.query(select, [.text(id)]).first.map(ObjectRow.object) else { return nil }
       var new: CatalogueObject
       switch change(old) {
@@ -46,12 +47,12 @@ extension Store {
       try session.run(
         """
         UPDATE objects SET code = $1, name = $2, type = $3, description = $4, metadata = $5,
-          updated_at = \(session.dialect.now)
-        WHERE id = $6
+          model_id = $6, status = $7, updated_at = \(session.dialect.now)
+        WHERE id = $8
         """,
         [
           .text(new.code), .text(new.name), .text(new.type), SQLValue(new.description), .text(new.metadata),
-          .text(id),
+          SQLValue(new.model), SQLValue(new.status), .text(id),
         ])
       return .success(new)
     }

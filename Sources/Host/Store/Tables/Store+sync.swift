@@ -31,7 +31,7 @@ extension Store {
     of adapter: String, _ codes: [String], in session: any SQLSession
   ) throws(StoreError) -> [ObjectCode: SyncedObject] {
     var found: [ObjectCode: SyncedObject] = [:]
-    let select = "SELECT \(ObjectRow.syncedColumns) FROM objects WHERE"
+    let select = "SELECT \(ObjectRow.syncedColumns(session.dialect)) FROM objects WHERE"
     for row in try session.query("\(select) source = $1", [.text(adapter)]) {
       let object = ObjectRow.synced(row)
       found[ObjectCode(object.object.code)] = object

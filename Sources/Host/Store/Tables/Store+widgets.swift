@@ -20,14 +20,15 @@ extension Store {
   func widgets() async throws(StoreError) -> [DashboardWidget] {
     try await database.transaction(.catalogue, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
       let rows = try session.query(
-        "SELECT \(WidgetRow.columns) FROM dashboard_widgets ORDER BY sort_order, title, id")
+        "SELECT \(WidgetRow.read(session.dialect)) FROM dashboard_widgets ORDER BY sort_order, title, id")
       return rows.map(WidgetRow.widget)
     }
   }
 
   func widget(id: String) async throws(StoreError) -> DashboardWidget? {
     try await database.transaction(.catalogue, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
-      let rows = try session.query("SELECT \(WidgetRow.columns) FROM dashboard_widgets WHERE id = $1", [.text(id)])
+      let rows = try session.query(
+        "SELECT \(WidgetRow.read(session.dialect)) FROM dashboard_widgets WHERE id = $1", [.text(id)])
       return rows.first.map(WidgetRow.widget)
     }
   }
@@ -90,6 +91,11 @@ extension Store {
 private enum WidgetRow {
   static let columns =
     "id, title, data_type, kind, codes, layout_x, layout_y, layout_w, layout_h, options, sort_order"
+
+  /// The columns that `widget` reads.
+  static func read(_ dialect: SQLDialect) -> String {
+    "id, title, data_type, kind, codes, layout_x, layout_y, layout_w, layout_h, \(dialect.json("options")), sort_order"
+  }
 
   static func values(_ widget: DashboardWidget) -> [SQLValue] {
     let codes = JSONValue.array(widget.codes.map { .string($0) }).serialized
