@@ -55,12 +55,13 @@ struct FromEcoCtrlTests {
   }
 
   @Test
-  func `the statement keeps id, code, name and description, and puts model and status into compact metadata`() throws {
+  func `the statement keeps id, code, name, description, model and status`() throws {
     try add(1, code: "C_1")
     try copy()
     #expect(try column("code", of: 1) == "C_1")
     #expect(try column("name || '/' || type || '/' || description", of: 1) == "A name//About it")
-    #expect(try column("metadata", of: 1) == #"{"modelId":"\#(Self.models[0])","status":"online"}"#)
+    #expect(try column("model_id || '/' || status", of: 1) == "\(Self.models[0])/online")
+    #expect(try column("metadata", of: 1) == "{}")
     #expect(try column("source IS NULL AND synced IS NULL AND updated_at > 1600000000000", of: 1) == "t")
   }
 
