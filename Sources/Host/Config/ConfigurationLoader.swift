@@ -19,7 +19,8 @@ enum ConfigurationLoader {
           + "'pointgate run --demo'"
       }
       return LoadedConfiguration(
-        file: path, configuration: nil, log: Configuration.Log(), problems: [ConfigError(message, at: .wholeFile)], source: [],
+        file: path, configuration: nil, log: Configuration.Log(), problems: [ConfigError(message, at: .wholeFile)],
+        source: [],
         resolver: Settings.Resolver(environment: { _ in nil }, file: { _ in .failure(.init("cannot be read")) }))
     case .success(let bytes):
       return load(
