@@ -156,6 +156,12 @@ import Testing
     #expect(try results(1)["store schema"] == "bad")
   }
 
+  @Test func `check --live exits with 1 when the database's folder can't be written`() throws {
+    try program.write(GatewayConfiguration { $0.store["path"] = "/dev/null/var/pointgate.db" }.text)
+    #expect(try results(1)["store schema"] == "bad")
+    #expect(try results(1, "note")["store schema"]?.contains("'/dev/null' can't be written") == true)
+  }
+
   @Test func `check --live tries nothing when the configuration has errors`() throws {
     try program.write(GatewayConfiguration().text + "nonsense: 1\n")
     #expect(try check() == 1)
@@ -217,11 +223,11 @@ import Testing
   }
 
   private func run(
-    _ words: [String], _ configuration: GatewayConfiguration, _ upstream: ScriptedWebTalk? = nil
+    _ words: [String], _ configuration: GatewayConfiguration, _ upstream: ScriptedWebTalk? = nil, url: String? = nil
   ) throws -> (status: Int32, out: String) {
     let upstream = try upstream ?? ScriptedWebTalk()
     defer { withExtendedLifetime(upstream) {} }
-    let environment = Lab.environment(upstream, ["DATABASE_URL": database])
+    let environment = Lab.environment(upstream, ["DATABASE_URL": url ?? database])
     let program = try GatewayProcess(configuration.text, environment: environment)
     return (try program.runOnConfiguration(words), program.standardOutput + program.log)
   }
@@ -251,6 +257,27 @@ import Testing
     #expect(result.status == 1 && result.out.contains("store: {schema: pointgate}"))
     #expect(try run(["check", "--live"], configuration(["schema": "pointgate"])).status == 0)
     #expect(try tables == "1")
+  }
+
+  @Test func `check --live refuses a database whose encoding is not UTF8`() throws {
+    try server.sql(
+      "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0", database: database)
+    let result = try run(["check", "--live"], configuration(), url: server.url(of: "ascii"))
+    #expect(result.status == 1 && result.out.contains("the encoding SQL_ASCII"), "\(result.out)")
+  }
+
+  @Test func `check --live refuses a role or a database that allows fewer connections than a gateway opens`() throws {
+    try server.sql(
+      "CREATE ROLE narrow LOGIN CONNECTION LIMIT 2; GRANT CREATE ON SCHEMA public TO narrow", database: database)
+    let url = database.replacingOccurrences(of: "//postgres@", with: "//narrow@")
+    let narrow = try run(["check", "--live"], configuration(), url: url)
+    #expect(narrow.status == 1 && narrow.out.contains("The role 'narrow' allows 2 connections"), "\(narrow.out)")
+    try server.sql("ALTER ROLE narrow CONNECTION LIMIT 5", database: database)
+    #expect(try run(["check", "--live"], configuration(), url: url).status == 0)
+    let name = try #require(database.split(separator: "/").last)
+    try server.sql("ALTER DATABASE \(name) CONNECTION LIMIT 4", database: database)
+    let full = try run(["check", "--live"], configuration(), url: url)
+    #expect(full.status == 1 && full.out.contains("The database '\(name)' allows 4 connections"), "\(full.out)")
   }
 
   @Test func `token status reads a gateway's token from another process, and check --live finds an up-to-date schema`()

@@ -83,15 +83,15 @@ struct LifecycleTests {
       ("  address: 127.0.0.1:0\n", "  address: 127.0.0.1:0\n  tls: {certificate: a.pem, key: a.key}\n", "'tls'"),
       ("base_url: {env: BASE_URL}", "base_url: \"https://upstream.example\"", "TLS"),
     ])
-  func `a key that is unsafe to ignore is a warning of check, and stops run`(
+  func `TLS that is configured and not implemented is an error of check and of run`(
     _ old: String, _ new: String, _ name: String
   ) throws {
     var text = GatewayConfiguration().text
     let place = try #require(text.range(of: old))
     text.replaceSubrange(place, with: new)
     let gateway = try program(text)
-    #expect(try gateway.run("check") == 0)
-    #expect(gateway.standardOutput.contains("warning: ") && gateway.standardOutput.contains(name))
+    #expect(try gateway.run("check") == 1)
+    #expect(gateway.standardOutput.contains(": error: ") && gateway.standardOutput.contains(name))
     #expect(try gateway.run("run") == 1)
     #expect(gateway.log.contains(name))
   }

@@ -55,8 +55,8 @@ struct ReloadTests {
 
   @Test func `a changed JWK set is read again, and a broken one leaves the old keys in use`() throws {
     let file = lab.gateway.folder.appending(path: "keys.json")
-    func write(_ key: String) throws {
-      let set = #"{"keys":[{"kty":"oct","alg":"HS256","k":"\#(JWT.base64url(Array(key.utf8)))"}]}"#
+    func write(_ key: String, besides other: String = "") throws {
+      let set = #"{"keys":[\#(other){"kty":"oct","alg":"HS256","k":"\#(JWT.base64url(Array(key.utf8)))"}]}"#
       try Data(set.utf8).write(to: file, options: .atomic)
     }
     func status(_ key: String) throws -> Int { try lab.call(Request.make(token: JWT.caller(key: key))).status }
@@ -66,11 +66,19 @@ struct ReloadTests {
     try lab.reload(
       GatewayConfiguration().text.replacingOccurrences(of: hs256, with: hs256 + "\n    - {jwks: keys.json}"))
     #expect(try (status(first), status(second)) == (200, 401))
-    try write(second)
+    try write(second, besides: #"{"kty":"AKP","kid":"odd"},"#)
     try eventually("the new key to be used", within: 15) { try status(second) == 200 }
     #expect(try status(first) == 401)
+    let warning = try #require(lab.gateway.entries("a changed JWK set has a problem").first?["problem"] as? String)
+    #expect(warning.contains("keys[0] (kid 'odd'): the key type 'AKP' is not supported"))
     try Data("{\"keys\":[".utf8).write(to: file, options: .atomic)
     try eventually("the refusal in the log", within: 15) { lab.gateway.log.contains("a changed JWK set is refused") }
+    #expect(try status(second) == 200)
+    let refusals = lab.gateway.entries("a changed JWK set is refused; the previous keys stay in force").count
+    try Data(#"{"keys":[{"kty":"AKP"}]}"#.utf8).write(to: file, options: .atomic)
+    try eventually("the refusal of a set without a usable key", within: 15) {
+      lab.gateway.entries("a changed JWK set is refused; the previous keys stay in force").count > refusals
+    }
     #expect(try status(second) == 200)
     #expect(!lab.gateway.log.contains(second))
   }
