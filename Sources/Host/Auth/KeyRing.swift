@@ -120,12 +120,7 @@ final class KeyRing: Sendable {
         do throws(KeyProblem) {
           let entry = try JSONWebKey(json: slice)
           if let kid = entry.text["kid"] { label += " (kid '\(Spelling.printable(kid))')" }
-          try addEntry(entry)
-          if entry.isPrivate {
-            problems.warning(
-              "auth.keys: \(label): the entry contains a private key, which is not used; remove it from the file",
-              at: position)
-          }
+          if let doubt = try addEntry(entry) { problems.warning("auth.keys: \(label): \(doubt)", at: position) }
         } catch {
           problems.warning(
             "auth.keys: \(label): \(error.message); the entry is not used (RFC 7517 section 5)", at: position)
@@ -137,20 +132,20 @@ final class KeyRing: Sendable {
       }
     }
 
-    private func addEntry(_ entry: JSONWebKey) throws(KeyProblem) {
+    /// Adds one entry of a set. Returns a warning about an entry that is used nevertheless.
+    private func addEntry(_ entry: JSONWebKey) throws(KeyProblem) -> String? {
       let kid = entry.text["kid"]
       let key = try entry.key()
       guard seen.insert(entry.identity).inserted else { throw KeyProblem("an earlier entry has the same key") }
       switch key {
       case .secret(let algorithm, let secret):
-        if let size = algorithm.macDigest?.size, secret.count < size {
-          throw KeyProblem(
-            "the secret has \(secret.count) bytes, and \(algorithm.rawValue) needs at least \(size) (RFC 7518 section 3.2)"
-          )
-        }
         try add(algorithm, secret: secret, kid: kid)
+        guard let size = algorithm.macDigest?.size, secret.count < size else { return nil }
+        return "the secret has \(secret.count) bytes; a secret under \(size) bytes can be guessed from a token "
+          + "(RFC 7518 section 3.2). Make a longer one"
       case .publicKey(let algorithm, let publicKey):
         try add(Key(algorithm, kid: kid, .publicKey(publicKey)))
+        return entry.isPrivate ? "the entry contains a private key, which is not used; remove it from the file" : nil
       }
     }
 
