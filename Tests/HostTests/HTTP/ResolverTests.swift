@@ -70,6 +70,16 @@ extension Resolver {
 }
 
 @Suite(.blocking) struct ResolverTests {
+  @Test func `localhost as an absolute name is this machine, and no other absolute name loses its dot`() throws {
+    let addresses = try Resolver.systemLookUp("localhost.", 80).get()
+    #expect(!addresses.isEmpty && addresses.allSatisfy { ["127.0.0.1", "::1"].contains($0.host) })
+    guard case .failure(let failure) = Resolver.systemLookUp("no-such-name.invalid.", 80) else {
+      Issue.record("the name has an address")
+      return
+    }
+    #expect(failure.detail.contains("'no-such-name.invalid.'"))
+  }
+
   @Test func `a name whose server is silent delays no other name`() async {
     let names = ScriptedNames(["a": ["10.0.0.1"], "b": ["10.0.0.2"], "c": ["10.0.0.3"]])
     names.hold("a")

@@ -136,7 +136,9 @@ final class Resolver: Sendable {
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     hints.ai_flags = AI_ADDRCONFIG
     var list: UnsafeMutablePointer<addrinfo>?
-    let code = getaddrinfo(host, String(port), &hints, &list)
+    // `/etc/hosts` has no absolute names; of these only this one always means the same machine without its dot (RFC 6761 §6.3).
+    // Without the dot of any other one, the system would add its search domains, and might find another machine.
+    let code = getaddrinfo(host == "localhost." ? "localhost" : host, String(port), &hints, &list)
     guard code == 0 else {
       return .failure(Failure("the name '\(host)' can't be resolved: \(String(cString: gai_strerror(code)))"))
     }
