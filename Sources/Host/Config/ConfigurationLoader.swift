@@ -71,8 +71,12 @@ enum ConfigurationLoader {
     case .failure(let missing):
       if missing.reason != TextFile.doesNotExist {
         problems.add(
-          ConfigError("the file \(missing.reason) and is ignored", at: .wholeFile, in: name, severity: .warning))
+          ConfigError("the file \(missing.reason); it is ignored", at: .wholeFile, in: name, severity: .warning))
       }
+    case .success(let bytes) where bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]):
+      problems.add(
+        ConfigError("the file is UTF-16 and is ignored; save it as UTF-8", at: .wholeFile, in: name, severity: .warning)
+      )
     case .success(let bytes):
       // Bytes that are not UTF-8 become U+FFFD, as in dotenv; a secret with one is refused where it is used.
       let file = EnvironmentFile(String(decoding: bytes, as: UTF8.self))

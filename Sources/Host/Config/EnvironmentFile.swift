@@ -50,7 +50,7 @@ struct EnvironmentFile {
         continue
       }
       noteOthers(from: rest, to: start)
-      take(found)
+      take(found, at: first)
       start = found.end
       rest = found.end
     }
@@ -137,13 +137,14 @@ struct EnvironmentFile {
 
   // MARK: The value
 
-  private mutating func take(_ found: Assignment) {
+  /// - Parameter start: the first character of the assignment, with `export`.
+  private mutating func take(_ found: Assignment, at start: Int) {
     let key = String(String.UnicodeScalarView(text[found.key]))
     let raw = Self.trim(text[found.value])
     let value = Self.withoutQuotes(Array(raw))
     variables[key] = String(raw.first == "\"" ? Self.withLineBreaks(value) : value)
     guard let difference = difference(found, Array(raw)) else { return }
-    let (line, column) = position(of: found.key.lowerBound)
+    let (line, column) = position(of: start)
     notes.append(Note(line: line, column: column, message: "the value of \(Spelling.printable(key)) \(difference)"))
   }
 

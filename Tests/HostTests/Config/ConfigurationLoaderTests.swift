@@ -150,6 +150,25 @@ import Testing
     }
   }
 
+  @Test func `an .env.local that is UTF-16 or a folder is ignored with one warning about the whole file`() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "pointgate-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let path = folder.appending(path: "gateway.yaml").path
+    try Data(ConfigurationSamples.text.utf8).write(to: URL(filePath: path))
+    let file = folder.appending(path: ".env.local")
+    func warning() -> [String] {
+      let loaded = ConfigurationLoader.load(
+        path: path, environment: ConfigurationSamples.environment, adapterTypes: ConfigurationSamples.types)
+      return loaded.problems.map { ProblemPrinter.line($0, file: path) }
+    }
+    try Data([0xFF, 0xFE, 0x41, 0, 0x3D, 0, 0x31, 0]).write(to: file)
+    #expect(warning() == ["\(file.path): warning: the file is UTF-16 and is ignored; save it as UTF-8"])
+    try FileManager.default.removeItem(at: file)
+    try FileManager.default.createDirectory(at: file, withIntermediateDirectories: false)
+    #expect(warning() == ["\(file.path): warning: the file is a folder, not a file; it is ignored"])
+  }
+
   @Test func `files and .env.local are read from the configuration's folder, and the process's variables win`() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "pointgate-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

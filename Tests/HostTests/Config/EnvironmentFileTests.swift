@@ -38,7 +38,7 @@ import Testing
     ("A=`abc`", "A", "is in backticks"), ("A: abc", "A", "is assigned with ':'"),
     ("A=\"a\nb\"", "A", "has several lines"),
     ("A=\"open", "A", "has no closing quote at its end"), ("A=\"a\" b", "A", "has no closing quote at its end"),
-    ("A=\u{fffd}", "A", "is not UTF-8"),
+    ("A=\u{fffd}", "A", "is not UTF-8"), ("export A=a#b", "A", "ends before the '#' here"),
   ])
   func `a value that other readers of the file take differently gets a warning with its line and the remedy`(
     text: String, name: String, words: String
