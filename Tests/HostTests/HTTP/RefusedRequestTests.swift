@@ -27,8 +27,8 @@ import Testing
           let parts = text.components(separatedBy: "\r\n\r\n")
           #expect(parts.count == 2 && parts[0].hasPrefix("HTTP/1.1 \(status) "), "\(method)\(rest.prefix(60))")
           #expect(parts.last?.isEmpty != hasBody, "\(method)\(rest.prefix(60))")
-          let length = text.firstMatch(of: /Content-Length: (\d+)/).flatMap { Int($0.1) } ?? 0
-          #expect(length > 0 && (!hasBody || length == parts.last?.utf8.count))
+          let length = text.firstMatch(of: /Content-Length: (\d+)/).flatMap { Int($0.1) }
+          #expect(length == (hasBody ? parts.last?.utf8.count : nil))
         }
       }
     }

@@ -277,11 +277,17 @@ final class ServerConnection: LoopObject {
     let response = tasks.response(to: refused)
     let start = loop.outgoing.count
     server.appendHead(of: response)
-    loop.outgoing.append("Connection: close\r\nContent-Length: ")
-    loop.outgoing.append(decimal: response.body.prefix.count)
-    loop.outgoing.append("\r\n\r\n")
-    // A response to HEAD has no body (RFC 9110 §9.3.2).
-    if !refused.isHead { loop.outgoing.append(contentsOf: response.body.prefix) }
+    loop.outgoing.append("Connection: close\r\n")
+    // A response to HEAD has no body (RFC 9110 §9.3.2). It has no length either, which a client that did not mean HEAD would wait
+    // for: the end of the connection is the end for both.
+    if refused.isHead {
+      loop.outgoing.append("\r\n")
+    } else {
+      loop.outgoing.append("Content-Length: ")
+      loop.outgoing.append(decimal: response.body.prefix.count)
+      loop.outgoing.append("\r\n\r\n")
+      loop.outgoing.append(contentsOf: response.body.prefix)
+    }
     send(loop.outgoing.take(from: start))
     guard output.isEmpty else { return }
     _ = state.flushed()
