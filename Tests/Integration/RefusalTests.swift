@@ -116,7 +116,8 @@ struct RefusalTests {
     #expect(try lab.call(two).status == 415)
     #expect(lab.upstream.dataCalls.isEmpty)
     for fields in [
-      "Content-Encoding: identity\r\n", "Content-Encoding: Identity , identity\r\n", "Content-Encoding:\r\n",
+      "Content-Encoding: identity\r\n", "Content-Encoding: Identity , identity\r\n", "Content-Encoding: chunked\r\n",
+      "Content-Encoding:\r\n",
     ] {
       #expect(try lab.call(Request.make(fields: fields)).status == 200)
     }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Media types (RFC 9110 §8.3).
 enum MediaType {
   /// Whether a `Content-Type` is `application/json` or has the suffix `+json` (RFC 6839 §3.1), with or without parameters.
@@ -46,7 +48,9 @@ enum MediaType {
   private static func forEachParameter(
     of value: UnsafeBufferPointer<UInt8>, _ each: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>) -> Void
   ) {
-    guard var at = value.firstIndex(of: UInt8(ascii: ";")) else { return }
+    // Nearly every type has no parameter.
+    guard let base = value.baseAddress, let first = memchr(base, Int32(UInt8(ascii: ";")), value.count) else { return }
+    var at = UnsafeRawPointer(first) - UnsafeRawPointer(base)
     while at < value.count {
       let start = at + 1
       var equals = -1

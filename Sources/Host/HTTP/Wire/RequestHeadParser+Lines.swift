@@ -162,8 +162,10 @@ extension RequestHeadParser {
       flags.insert(.expectsContinue)
     case .connection: connection(bytes, value)
     case .contentEncoding:
+      // "chunked" is not a content coding: clients that write it here mean Transfer-Encoding, and do not encode the body.
       let isPlain = HeaderScan.forEachElement(bytes, value) { from, to in
         HeaderScan.matches(bytes + from, to - from, "identity")
+          || HeaderScan.matches(bytes + from, to - from, "chunked")
       }
       if !isPlain { head.isEncoded = true }
     case .authorization, .contentType, .accept, .property, .requestID, .traceparent, .tracestate: head[known] = value
