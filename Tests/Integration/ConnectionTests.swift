@@ -99,4 +99,118 @@ struct ConnectionTests {
     if connection.isClosed(within: 0.5) { return }
     #expect(try connection.send(Request.make()).receive().status == 200)
   }
+
+  // MARK: Refused requests with a body
+
+  struct Refusal: Sendable, CustomTestStringConvertible {
+    let status: Int
+    let path: String
+    var method = "POST"
+    var token: String? = JWT.caller()
+    var contentType: String? = "application/json"
+    var body = Request.valuesBody
+    var testDescription: String { "\(status) \(method) \(path)" }
+  }
+
+  /// Longer than the limit of the route for alarms.
+  private static let long = #"{"x":"\#(String(repeating: "x", count: 2000))"}"#
+
+  static let refusals = [
+    Refusal(status: 401, path: Request.values, token: nil),
+    Refusal(status: 401, path: Request.values, token: JWT.caller(expiresIn: -120)),
+    Refusal(status: 403, path: Request.forceSet, body: Request.setBody),
+    Refusal(status: 404, path: "/api/iot/nothing"), Refusal(status: 404, path: Request.objects + "/1/2/3"),
+    Refusal(status: 405, path: Request.values, method: "PUT"), Refusal(status: 405, path: Request.token),
+    Refusal(status: 405, path: Request.values, method: "GET"),
+    Refusal(status: 413, path: Request.alarms, body: long),
+    Refusal(status: 415, path: Request.values, contentType: "text/plain"),
+    Refusal(status: 400, path: Request.values, body: "{"),
+    Refusal(status: 501, path: "/api/gateway/status", method: "GET"),
+  ]
+
+  private static func restricted() throws -> Lab {
+    try Lab {
+      $0.hasCatalogue = true
+      $0.routes["force-set"] = ["roles": "[admin]"]
+      $0.routes["alarms"] = ["max_body_size": "1KiB"]
+      $0.more = "  - {method: GET, path: /api/gateway/status, operation: status}\n"
+    }
+  }
+
+  /// Returns a refused request in two framings, each with a head that a server might take for the next request within its body.
+  private static func framings(_ refusal: Refusal, _ fields: String = "") -> [[UInt8]] {
+    let plain = Request.make(
+      refusal.method, refusal.path, body: refusal.body, token: refusal.token, contentType: refusal.contentType,
+      fields: fields)
+    let head = String(
+      decoding: Request.make(
+        refusal.method, refusal.path, body: nil, token: refusal.token,
+        fields: (refusal.contentType.map { "Content-Type: \($0)\r\n" } ?? "") + "Transfer-Encoding: chunked\r\n"
+          + fields),
+      as: UTF8.self)
+    let chunked = Request.chunked(refusal.body, size: 700).dropLast() + "X-Trailer: x\r\n\r\n"
+    return [plain, Array((head + chunked).utf8)]
+  }
+
+  @Test(arguments: refusals)
+  func `a refused request whose body has arrived keeps its connection, and the next request is served`(
+    _ refusal: Refusal
+  ) throws {
+    let lab = try Self.restricted()
+    for request in Self.framings(refusal) {
+      let connection = try lab.connect()
+      // Pipelined: the bodies are in the buffer together with the next heads.
+      connection.send(request + request + Request.make())
+      for _ in 0..<2 {
+        let response = try connection.receive(to: refusal.method)
+        #expect(response.status == refusal.status)
+        #expect(response.keepsAlive)
+      }
+      #expect(try connection.receive().status == 200)
+      // One after the other.
+      #expect(try connection.send(request).receive(to: refusal.method).status == refusal.status)
+      #expect(try connection.send(Request.make()).receive().status == 200)
+    }
+  }
+
+  @Test(arguments: refusals)
+  func `a refused request with Connection: close ends its connection, and nothing behind it is served`(
+    _ refusal: Refusal
+  ) throws {
+    let lab = try Self.restricted()
+    for request in Self.framings(refusal, "Connection: close\r\n") {
+      let connection = try lab.connect().send(request + Request.make())
+      let response = try connection.receive(to: refusal.method)
+      #expect(response.status == refusal.status && !response.keepsAlive)
+      #expect(connection.isClosed())
+    }
+    #expect(lab.upstream.dataCalls.isEmpty)
+  }
+
+  @Test func `a refused request whose body is not complete, or not well-formed, ends its connection`() throws {
+    let framed = { (fields: String, rest: String) in Request.framed(fields, rest, token: "none") }
+    for request in [
+      framed("Content-Length: 20\r\n", #"{"codes":["P"]}"#),
+      framed("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n"),
+      framed("Transfer-Encoding: chunked\r\n", "5\r\nhello, world\r\n0\r\n\r\n"),
+      framed("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\nhello\r\n0\r\n\r\n"),
+      framed("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\nContent-Length: 3\r\n\r\n"),
+      framed("Expect: 100-continue\r\nContent-Length: 20\r\n", ""),
+    ] {
+      let connection = try lab.connect().send(request)
+      let response = try connection.receive()
+      #expect(response.status == 401 && !response.keepsAlive)
+      connection.send(Request.make())
+      #expect(connection.isClosed())
+    }
+    #expect(lab.upstream.dataCalls.isEmpty)
+  }
+
+  @Test func `a refused request that announces 100-continue and sends its body at once keeps its connection`() throws {
+    let connection = try lab.connect()
+    connection.send(Request.make(token: nil, fields: "Expect: 100-continue\r\n") + Request.make())
+    let response = try connection.receive()
+    #expect(response.status == 401 && response.keepsAlive && response.interim.isEmpty)
+    #expect(try connection.receive().status == 200)
+  }
 }

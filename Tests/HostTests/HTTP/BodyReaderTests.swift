@@ -80,4 +80,36 @@ import Testing
     complete.refuse(HTTPFault(.overloaded, "full"))
     #expect(complete.fault == nil)
   }
+
+  @Test(arguments: [1, 2, 3, 5, 1000])
+  func `BodyReader finds the end of a body that is skipped, in any pieces, and stores nothing`(_ size: Int) {
+    let next = Array("GET /".utf8)
+    var counted = bodyReader(length: 12)
+    counted.skip()
+    #expect(feed(Array("hello, world".utf8) + next, pieces: size, into: &counted) == 12)
+    var chunked = bodyReader(isChunked: true, limit: 3)
+    chunked.skip()
+    #expect(feed(BodyReaderTests.chunked + next, pieces: size, into: &chunked) == BodyReaderTests.chunked.count)
+    for reader in [counted, chunked] { #expect(reader.isComplete && reader.fault == nil && reader.count == 0) }
+  }
+
+  @Test(arguments: 0..<12)
+  func `BodyReader continues behind a refused chunk, when the rest is skipped`(_ limit: Int) {
+    var reader = bodyReader(isChunked: true, limit: limit)
+    let used = feed(BodyReaderTests.chunked, pieces: 1, into: &reader)
+    #expect(reader.fault?.code == .bodyTooLarge && used < BodyReaderTests.chunked.count)
+    reader.skip()
+    _ = feed(Array(BodyReaderTests.chunked.dropFirst(used)), pieces: 1, into: &reader)
+    #expect(reader.isComplete && reader.fault == nil && reader.count == 0)
+  }
+
+  @Test(arguments: ["5\r\nhellooo\r\n", "zz\r\n", "ffffffffffffffff\r\n0\r\n\r\n"])
+  func `BodyReader takes no bytes of a malformed body that is skipped`(_ text: String) {
+    var reader = bodyReader(isChunked: true)
+    let used = feed(Array(text.utf8), pieces: 1000, into: &reader)
+    #expect(reader.fault != nil)
+    reader.skip()
+    _ = feed(Array(text.utf8.dropFirst(used)), pieces: 1000, into: &reader)
+    #expect(!reader.isComplete && reader.fault != nil)
+  }
 }

@@ -26,6 +26,8 @@ struct GatewayConfiguration {
   var routes: [String: [String: String]] = [:]
   /// Whether there are routes for objects and widgets.
   var hasCatalogue = false
+  /// Further lines of YAML, behind the routes.
+  var more = ""
 
   private static let table = [
     ("GET", Request.token, "token"), ("POST", Request.values, "values"), ("POST", Request.history, "history"),
@@ -65,7 +67,7 @@ struct GatewayConfiguration {
     for (path, operation) in [(Request.objects, "objects"), (Request.widgets, "widgets")] where hasCatalogue {
       lines.append("  - {path: \(path), operation: \(operation)\(options(of: operation))}")
     }
-    return lines.joined(separator: "\n") + "\n"
+    return lines.joined(separator: "\n") + "\n" + more
   }
 
   private func options(of operation: String) -> String {

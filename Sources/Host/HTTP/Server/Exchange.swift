@@ -203,9 +203,18 @@ final class Exchange {
     guard !hasResponded, !isGone else { return false }
     hasResponded = true
     self.status = status
-    // A body that was not read to its end can't be told from the next request.
-    if !bodyReader.isComplete { connection.state.mustClose() }
+    skipBody()
     return true
+  }
+
+  /// Drops the body of a refused request, as far as it has arrived. If a part is still to come the connection ends: the part can't
+  /// be told from the next request.
+  @inline(never)
+  private func skipBody() {
+    if bodyReader.isComplete { return }
+    bodyReader.skip()
+    connection.takeBody()
+    if !bodyReader.isComplete { connection.state.mustClose() }
   }
 
   /// Appends the whole head to the loop's outgoing bytes.

@@ -10,6 +10,8 @@ struct BodyReader {
   private(set) var isComplete: Bool
   private(set) var fault: HTTPFault?
   private(set) var hasBegun = false
+  /// Payload is dropped, because the request is refused.
+  private var isSkipping = false
   var limit = Int.max
 
   init(_ head: RequestHead) {
@@ -25,6 +27,14 @@ struct BodyReader {
     if !isComplete, fault == nil { fault = reason }
   }
 
+  /// Drops the payload from now on, so that the end of the body can still be found. The framing is checked as before.
+  mutating func skip() {
+    isSkipping = true
+    body = []
+    // The other faults are of the framing: the end of the body is unknown.
+    if fault?.code == .bodyTooLarge || fault?.code == .overloaded { fault = nil }
+  }
+
   /// The announced length is over the limit.
   var isTooLong: Bool {
     if case .counted(let remaining) = framing { remaining > limit } else { false }
@@ -37,14 +47,16 @@ struct BodyReader {
     switch framing {
     case .counted(let remaining):
       let taken = min(remaining, count)
-      body.append(contentsOf: UnsafeBufferPointer(start: bytes, count: taken))
+      if !isSkipping { body.append(contentsOf: UnsafeBufferPointer(start: bytes, count: taken)) }
       framing = .counted(remaining: remaining - taken)
       isComplete = remaining == taken
       return taken
     case .chunked(var decoder):
       var offset = 0
+      defer { framing = .chunked(decoder) }
       while true {
         switch decoder.step(bytes, count: count, offset: &offset) {
+        case .payload where isSkipping: break
         case .payload(let start, let length):
           guard length <= limit - body.count else {
             fault = .bodyTooLong
@@ -52,11 +64,8 @@ struct BodyReader {
           }
           body.append(contentsOf: UnsafeBufferPointer(start: bytes + start, count: length))
         case .needMore:
-          framing = .chunked(decoder)
           // The size line tells already: the client need not send a chunk that will be refused.
-          if decoder.announced > limit - body.count {
-            fault = .bodyTooLong
-          }
+          if !isSkipping, decoder.announced > limit - body.count { fault = .bodyTooLong }
           return offset
         case .finished:
           isComplete = true
