@@ -53,16 +53,138 @@ struct LifecycleTests {
     #expect(lab.gateway.log.contains(entry))
   }
 
-  @Test(arguments: [true, false])
-  func `a request that outlasts the drain timeout is cut off, and a write is logged`(isWrite: Bool) throws {
-    let lab = try Lab(Self.patient) { $0.listen["drain_timeout"] = "500ms" }.withToken()
-    let connection = try lab.begin(
-      .hang, isWrite ? Request.make("POST", Request.set, body: Request.setBody) : Request.make())
-    defer { connection.socket.close() }
+  /// A gateway with its token, whose drain ends while requests are in flight.
+  private func impatient(_ change: (inout GatewayConfiguration) -> Void = { _ in }) throws -> Lab {
+    try Lab(Self.patient) {
+      $0.listen["drain_timeout"] = "300ms"
+      $0.defaults["timeout"] = "60s"
+      change(&$0)
+    }.withToken()
+  }
+
+  private static let set = Request.make("POST", Request.set, body: Request.setBody)
+
+  /// Expects the response to a request that the end of the drain has cut, then the end of its connection.
+  private func expectDraining(_ connection: RawConnection, isUnknown: Bool = false) throws {
+    let response = try connection.receive()
+    #expect(response.outcome == "503 draining")
+    #expect(response["Retry-After"] != nil && !response.keepsAlive)
+    #expect(response.json?["requestId"] as? String == response["X-Request-Id"])
+    #expect(response.json?["outcome"] as? String == (isUnknown ? "unknown" : nil))
+    #expect(connection.isClosed())
+  }
+
+  /// Expects the line of the log about the requests that outlasted the drain.
+  private func expectCuts(_ lab: Lab, answered: Int = 0, cut: Int = 0, writes: Int = 0) throws {
+    #expect(try lab.gateway.waitForExit(within: 10) == 0)
+    let line = #""answered503":\#(answered),"responsesCut":\#(cut),"writesUnknown":\#(writes)}"#
+    #expect(lab.gateway.log.contains(line), "\(lab.gateway.log.suffix(1500))")
+  }
+
+  @Test func `past drain_timeout a read without a response gets 503 draining`() throws {
+    let lab = try impatient()
+    let connection = try lab.begin(.hang)
     lab.gateway.signal(SIGTERM)
-    #expect(try lab.gateway.waitForExit(within: 8) == 0)
-    let entry = /"msg":"write failed".*"operation":"set","upstream":"timeout","outcome":"unknown"/
-    #expect(lab.gateway.log.contains(entry) == isWrite)
+    try expectDraining(connection)
+    try expectCuts(lab, answered: 1)
+    #expect(lab.gateway.log.contains(/"msg":"request".*"status":503/))
+  }
+
+  @Test(arguments: ["values", "history"])
+  func `past drain_timeout the leader and the waiters of a shared call get 503 draining`(_ operation: String) throws {
+    let lab = try impatient { $0.routes[operation] = ["coalesce": "true"] }
+    let path = operation == "values" ? Request.values : Request.history
+    var connections = [try lab.begin(.hang, Request.make("POST", path))]
+    for _ in 0..<3 { connections.append(try lab.connect().send(Request.make("POST", path))) }
+    try eventually("waiters") { try lab.metric("gateway_coalesced_requests_total", ["kind": "identical"]) == 3 }
+    lab.gateway.signal(SIGTERM)
+    for connection in connections { try expectDraining(connection) }
+    try expectCuts(lab, answered: 4)
+  }
+
+  @Test func `past drain_timeout the callers of a merged call get 503 draining`() throws {
+    let lab = try impatient { $0.routes["values"] = ["batch": "{window: 5ms, max: 50}"] }
+    let connection = try lab.begin(.hang)
+    lab.gateway.signal(SIGTERM)
+    try expectDraining(connection)
+    try expectCuts(lab, answered: 1)
+  }
+
+  @Test func `past drain_timeout a write that was sent gets 503 draining with an unknown outcome, and is logged`()
+    throws
+  {
+    let lab = try impatient()
+    let connection = try lab.begin(.hang, Self.set)
+    lab.gateway.signal(SIGTERM)
+    try expectDraining(connection, isUnknown: true)
+    try expectCuts(lab, answered: 1, writes: 1)
+    #expect(lab.gateway.log.contains(/"msg":"write failed".*"operation":"set".*"outcome":"unknown"/))
+  }
+
+  @Test func `past drain_timeout a write that waits for its turn gets 503 draining, and was not carried out`() throws {
+    let lab = try impatient { $0.adapters["main"]?.settings["max_in_flight"] = "1" }
+    let first = try lab.begin(.hang, Self.set)
+    let second = try lab.connect().send(Self.set)
+    try eventually("two requests") { try lab.metric("gateway_http_connections") == 2 }
+    lab.gateway.signal(SIGTERM)
+    try expectDraining(second)
+    try expectDraining(first, isUnknown: true)
+    try expectCuts(lab, answered: 2, writes: 1)
+    #expect(lab.upstream.dataCalls.count == 1)
+  }
+
+  @Test func `past drain_timeout a request whose body is not complete gets 503 draining`() throws {
+    let lab = try impatient { $0.listen["body_timeout"] = "60s" }
+    let connection = try lab.connect().send(Array(Request.make().dropLast(3)))
+    try eventually("the request") { try lab.metric("gateway_http_connections") == 1 }
+    lab.gateway.signal(SIGTERM)
+    try expectDraining(connection)
+    try expectCuts(lab, answered: 1)
+    #expect(lab.upstream.dataCalls.isEmpty)
+  }
+
+  @Test func `past drain_timeout a request that waits for a token gets 503 draining`() throws {
+    let lab = try Lab(Self.patient, isStarted: false) {
+      $0.listen["drain_timeout"] = "300ms"
+      $0.defaults["timeout"] = "60s"
+    }
+    lab.upstream.scriptTokens(.hang)
+    try lab.gateway.start()
+    let connections = try [Request.make(), Self.set].map { try lab.connect().send($0) }
+    try eventually("the token's call") { lab.upstream.tokenCalls == 1 }
+    lab.gateway.signal(SIGTERM)
+    for connection in connections { try expectDraining(connection) }
+    try expectCuts(lab, answered: 2)
+  }
+
+  @Test func `past drain_timeout a response that has begun is cut, and its client notices`() throws {
+    let lab = try impatient()
+    lab.upstream.script(
+      UpstreamStep { _, peer, _ in LongBody(count: 1 << 20).send(to: peer, upTo: 200_000) && peer.wait(600) })
+    let connection = try lab.connect().send(Request.make())
+    #expect(try connection.receiveHead().status == 200)
+    lab.gateway.signal(SIGTERM)
+    #expect(connection.socket.receiveAll().end == .reset)
+    try expectCuts(lab, cut: 1)
+  }
+
+  @Test func `past drain_timeout a write whose client has left is logged with an unknown outcome`() throws {
+    let lab = try impatient()
+    let connection = try lab.begin(.hang, Self.set)
+    connection.socket.reset()
+    try lab.awaitConnections(0)
+    lab.gateway.signal(SIGTERM)
+    try expectCuts(lab, writes: 1)
+  }
+
+  @Test func `a drain in which all requests end in time reports none that outlasted it`() throws {
+    let lab = try Lab().withToken()
+    let connection = try lab.begin(.delay(0.3))
+    lab.gateway.signal(SIGTERM)
+    #expect(try connection.receive().status == 200)
+    connection.socket.close()
+    #expect(try lab.gateway.waitForExit() == 0)
+    #expect(!lab.gateway.log.contains("drain_timeout was over"))
   }
 
   @Test func `/readyz returns 503 during a drain`() throws {

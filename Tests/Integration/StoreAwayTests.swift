@@ -84,6 +84,32 @@ struct StoreAwayTests {
     #expect(away.lab.upstream.tokenCalls == 1)
   }
 
+  @Test func `past drain_timeout a change that PostgreSQL has not confirmed gets 503 draining with an unknown outcome`()
+    throws
+  {
+    let server = try PostgresServer()
+    let database = try server.newDatabase()
+    let lab = try Lab(environment: ["DATABASE_URL": database]) {
+      $0.hasCatalogue = true
+      $0.usePostgres()
+      $0.listen["drain_timeout"] = "300ms"
+    }
+    #expect(try lab.get(Request.objects).status == 200)
+    server.freeze()
+    defer { server.thaw() }
+    let change = try lab.connect()
+      .send(Request.make("POST", Request.objects, body: #"{"code":"A","name":"a","type":"meter"}"#))
+    let read = try lab.connect().send(Request.make("GET", Request.objects, body: nil))
+    lab.gateway.signal(SIGTERM)
+    for (connection, method, outcome) in [(change, "POST", "unknown"), (read, "GET", nil)] {
+      let response = try connection.receive(to: method)
+      #expect(response.outcome == "503 draining")
+      #expect(response.json?["outcome"] as? String == outcome)
+    }
+    #expect(try lab.gateway.waitForExit() == 0)
+    #expect(lab.gateway.log.contains(#""answered503":2,"responsesCut":0,"writesUnknown":1}"#))
+  }
+
   @Test func `a start without the database serves, reports degraded, and later stores the pair`() throws {
     let away = try Away(isStopped: true)
     for _ in 0..<3 { try away.lab.expectHealthy() }

@@ -66,8 +66,20 @@ final class LoopServer {
   /// Closes idle connections, and the active ones after their response.
   func drain() { server?.drain() }
 
+  /// Makes the requests that have no response end at once, because `drain_timeout` is over.
+  func cutRequests() { server?.cutRequests() }
+
+  /// The number of requests that were cut and have no response yet.
+  var unansweredCount: Int { server?.unansweredCount ?? 0 }
+
+  /// Responds to the requests whose calls could not be ended, and breaks off the responses that have begun.
+  func endRequests() { server?.endRequests() }
+
   /// Closes every connection at once.
   func closeConnections() { server?.closeAll() }
+
+  /// The requests that `drain_timeout` ended.
+  var cuts: CutRequests { server?.cuts ?? CutRequests() }
 }
 
 /// The adapters of the snapshot in force, for the pages and callbacks that need them on any thread.

@@ -73,6 +73,7 @@ extension GatewayError {
     case budgetSpent = "budget_spent"
     case noToken = "no_token"
     case storeUnavailable = "store_unavailable"
+    case draining
     case upstreamTimeout = "upstream_timeout"
     case httpVersion = "http_version"
 
@@ -93,7 +94,7 @@ extension GatewayError {
       case .headersTooLarge: 431
       case .unsupportedOperation: 501
       case .upstreamUnreachable, .upstreamMalformed, .upstreamRejectedToken: 502
-      case .overloaded, .budgetSpent, .noToken, .storeUnavailable: 503
+      case .overloaded, .budgetSpent, .noToken, .storeUnavailable, .draining: 503
       case .upstreamTimeout: 504
       case .httpVersion: 505
       }
@@ -112,6 +113,7 @@ extension GatewayError {
         case .unsupportedTransferCoding, .notImplementedMethod: .unsupportedOperation
         case .httpVersion: .httpVersion
         case .overloaded: .overloaded
+        case .draining: .draining
         }
     }
 
@@ -228,6 +230,15 @@ extension GatewayError {
   /// The deadline of the request or of the call passed while it waited.
   static func upstreamTimeout(_ detail: String) -> GatewayError {
     GatewayError(AdapterError(UpstreamFailure.unsent(.timeout, detail)))
+  }
+
+  /// `drain_timeout` is over before the request had a response.
+  ///
+  /// - Parameter error: the reason why there is none, for the log.
+  static func draining(_ error: GatewayError) -> GatewayError {
+    GatewayError(
+      .draining, HTTPFault.drainTimeout.reason.description, detail: "drain_timeout is over (\(error.code.rawValue))",
+      upstreamClass: error.upstreamClass, mayHaveActed: error.mayHaveActed)
   }
 
   /// The client left. No caller sees this; the log does.

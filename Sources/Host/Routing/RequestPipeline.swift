@@ -46,6 +46,7 @@ final class RequestPipeline: ExchangeHandler {
 
   func serve(_ exchange: Exchange) async {
     let record = RequestRecord(exchange, wantsAccess: log.wantsAccess)
+    exchange.record = record
     await respond(await response(to: exchange, record), exchange, record)
     finish(record, exchange)
   }
@@ -66,9 +67,21 @@ final class RequestPipeline: ExchangeHandler {
       case .notImplemented(let name): return try await notImplemented(name, route, exchange)
       }
     } catch {
+      let error = exchange.isCut ? GatewayError.draining(error) : error
       record.failed(error)
       return Response(error, requestID: record.requestID, isWrite: record.isWrite)
     }
+  }
+
+  /// Returns the response to a request whose work does not end when it is cancelled: a write that was sent, a change of the catalogue,
+  /// or a call that ignores cancellation.
+  func responseToCut(_ exchange: Exchange) -> Response {
+    let record = exchange.record as? RequestRecord
+    let isWrite = record?.isWrite == true || record?.action?.isWrite == true
+    let error = GatewayError(.draining, HTTPFault.drainTimeout.reason.description, mayHaveActed: isWrite)
+    record?.failed(error)
+    exchange.connection.server.countCut(isUnknownWrite: isWrite)
+    return Response(error, requestID: record?.requestID ?? "", isWrite: isWrite)
   }
 
   // MARK: route

@@ -57,6 +57,7 @@ final class RequestRecord {
 extension RequestPipeline {
   /// Counts and logs a request that has its response.
   func finish(_ record: RequestRecord, _ exchange: Exchange) {
+    if exchange.connection.server.cuts != nil { countCut(record, exchange) }
     let nanoseconds = System.monotonic() - exchange.began.nanoseconds
     let status = exchange.isGone && exchange.status == 0 ? 499 : exchange.status
     (record.route?.metrics ?? metrics.unmatched).record(
@@ -64,6 +65,13 @@ extension RequestPipeline {
     if let error = record.error { logError(error, record) }
     if record.isWrite { logWrite(record, isGone: exchange.isGone) }
     if record.wantsAccess { log.access(accessEntry(record, exchange, status: status, nanoseconds: nanoseconds)) }
+  }
+
+  /// Counts a request that `drain_timeout` ended. Of a write whose client has left only the outcome counts.
+  private func countCut(_ record: RequestRecord, _ exchange: Exchange) {
+    guard let error = record.error, !exchange.isDetached else { return }
+    exchange.connection.server.countCut(
+      isRefused: error.code == .draining && !exchange.isGone, isUnknownWrite: record.isWrite && error.mayHaveActed)
   }
 
   private func logError(_ error: GatewayError, _ record: RequestRecord) {

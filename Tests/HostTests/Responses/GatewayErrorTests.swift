@@ -13,7 +13,7 @@ import Testing
     431: ["headers_too_large"], 415: ["unsupported_media_type"], 417: ["expectation_failed"],
     501: ["unsupported_operation"], 505: ["http_version"],
     502: ["upstream_unreachable", "upstream_malformed", "upstream_rejected_token"],
-    503: ["overloaded", "budget_spent", "no_token", "store_unavailable"], 504: ["upstream_timeout"],
+    503: ["overloaded", "budget_spent", "no_token", "store_unavailable", "draining"], 504: ["upstream_timeout"],
   ]
 
   private static let all: [GatewayError] = {

@@ -16,6 +16,12 @@ final class Exchange {
   var onGone: (() -> Void)?
   /// The client has left; a response would have no reader.
   private(set) var isGone = false
+  /// The server waits no longer for the handler, because `drain_timeout` is over.
+  private(set) var isCut = false
+  /// The connection has ended the exchange while the handler still waits.
+  private(set) var isDetached = false
+  /// The handler's record of the request, for `ExchangeHandler.responseToCut`.
+  var record: AnyObject?
   /// The response's status; 0 while there is none, and when the client left before.
   private(set) var status = 0
   /// The bytes of the response's body that were handed to the connection.
@@ -254,6 +260,27 @@ final class Exchange {
     resumeFlush(false)
     relay?.clientGone()
     if let onGone { onGone() } else { task?.cancel() }
+  }
+
+  /// A response has begun. What a client has of it can't be replaced.
+  var hasBegunToRespond: Bool { hasResponded }
+
+  /// `drain_timeout` is over: makes the handler respond with what it has, which is an error in most cases. Does nothing where a
+  /// response has begun.
+  func cut() {
+    guard !hasResponded, !isCut else { return }
+    isCut = true
+    resumeBody(.drainTimeout)
+    task?.cancel()
+  }
+
+  /// Responds for a handler that still waits after `cut`, and ends the exchange on the connection's side. The handler's own
+  /// response is dropped.
+  func detach(_ response: borrowing Response) {
+    guard isCut, !hasResponded, !isGone else { return }
+    respondAtOnce(response)
+    isDetached = true
+    connection.exchangeDetached(self)
   }
 
   func resumeBody(_ fault: HTTPFault?) {

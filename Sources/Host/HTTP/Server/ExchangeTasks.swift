@@ -34,6 +34,9 @@ final class ExchangeTasks {
   /// Returns the handler's response to bytes that are not a request.
   func response(to refused: RefusedRequest) -> Response { handler.response(to: refused) }
 
+  /// Returns the handler's response to a request that `drain_timeout` ends.
+  func responseToCut(_ exchange: Exchange) -> Response { handler.responseToCut(exchange) }
+
   fileprivate func serve(_ exchange: Exchange) async { await handler.serve(exchange) }
 
   /// Takes the task back; false when enough tasks are idle, and this one is to end.

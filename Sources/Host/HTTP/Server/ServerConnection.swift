@@ -261,11 +261,21 @@ final class ServerConnection: LoopObject {
 
   /// The handler has returned: the response is sent or on its way.
   func exchangeEnded(_ ended: Exchange) {
+    if ended.isDetached { return server.connections.abandonedEnded() }
     guard exchange === ended else { return }
     defer { account() }
     exchange = nil
     if state.phase == .closed { return server.connections.abandonedEnded() }
     perform(state.exchangeEnded(hasResponded: ended.status != 0, isFlushed: isFlushed))
+  }
+
+  /// The exchange has its response although its handler has not returned.
+  func exchangeDetached(_ detached: Exchange) {
+    guard exchange === detached else { return }
+    defer { account() }
+    exchange = nil
+    server.connections.exchangeAbandoned()
+    perform(state.exchangeEnded(hasResponded: true, isFlushed: isFlushed))
   }
 
   // MARK: ends
@@ -304,6 +314,20 @@ final class ServerConnection: LoopObject {
 
   /// Ends at once, with a reset.
   func abort() { perform(state.reset()) }
+
+  /// Ends at once, for the server waits no longer: with a reset where a part of a response is missing.
+  ///
+  /// - Returns: whether it is.
+  func cut() -> Bool {
+    let isPartial = exchange != nil || state.phase == .flushing
+    perform(isPartial ? state.reset() : state.ended())
+    return isPartial
+  }
+
+  /// `drain_timeout` is over: the exchange gets a response for the handler that did not give one.
+  func detachExchange() {
+    if let exchange, exchange.isCut, !exchange.hasBegunToRespond { exchange.detach(tasks.responseToCut(exchange)) }
+  }
 
   private func closed() {
     deadline = nil

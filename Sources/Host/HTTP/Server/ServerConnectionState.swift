@@ -183,6 +183,9 @@ struct ServerConnectionState {
   /// The server drains, and nothing more has arrived.
   mutating func drained() -> Action { phase == .idle ? close() : .wait }
 
+  /// The server waits for the client no longer.
+  mutating func ended() -> Action { close() }
+
   /// The connection ends at once.
   mutating func reset() -> Action {
     guard phase != .closed else { return .wait }

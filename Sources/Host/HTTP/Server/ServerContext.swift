@@ -6,6 +6,28 @@ protocol ExchangeHandler: AnyObject {
   func serve(_ exchange: Exchange) async
   /// Returns the response to bytes that are not a request, or not a complete one. The connection ends after it.
   func response(to refused: RefusedRequest) -> Response
+  /// Returns the response to an exchange that `drain_timeout` ends while `serve` still waits.
+  func responseToCut(_ exchange: Exchange) -> Response
+}
+
+extension ExchangeHandler {
+  func responseToCut(_ exchange: Exchange) -> Response { Response(status: 503, fields: Fields(), body: .bytes([])) }
+}
+
+/// The requests of one loop that `drain_timeout` ended.
+struct CutRequests {
+  /// Answered with 503, because no response had begun.
+  var refused = 0
+  /// Cut off in the response.
+  var brokenOff = 0
+  /// Writes that may have been carried out.
+  var unknownWrites = 0
+
+  mutating func add(_ other: CutRequests) {
+    refused += other.refused
+    brokenOff += other.brokenOff
+    unknownWrites += other.unknownWrites
+  }
 }
 
 /// One loop's side of a server: its options, its counters, its connections. On the loop's thread.
@@ -23,6 +45,8 @@ final class ServerContext {
   let report: (_ detail: String) -> Void
   /// Connections close after the response in progress.
   private(set) var isDraining = false
+  /// The requests that `drain_timeout` ended; nil before.
+  private(set) var cuts: CutRequests?
   private var date = HTTPDate()
 
   init(
@@ -66,8 +90,41 @@ final class ServerContext {
     for connection in open { connection.drain() }
   }
 
-  /// Resets every connection.
-  func closeAll() { for connection in open { connection.abort() } }
+  /// Makes the handlers respond that have not yet: `drain_timeout` is over.
+  func cutRequests() {
+    cuts = CutRequests()
+    for connection in open { connection.exchange?.cut() }
+  }
+
+  /// Counts a request that `drain_timeout` ended.
+  ///
+  /// - Parameters:
+  ///   - isRefused: its client gets a response that says so.
+  ///   - isUnknownWrite: the request may have changed something.
+  func countCut(isRefused: Bool = true, isUnknownWrite: Bool) {
+    if isRefused { cuts?.refused += 1 }
+    if isUnknownWrite { cuts?.unknownWrites += 1 }
+  }
+
+  /// The number of requests that were cut and have no response yet.
+  var unansweredCount: Int { open.count { $0.exchange.map { $0.isCut && !$0.hasBegunToRespond } == true } }
+
+  /// Responds for the handlers that still wait, then resets the connections whose response has begun. The other ones have the time
+  /// until `closeAll` to take theirs.
+  func endRequests() {
+    for connection in open {
+      guard let exchange = connection.exchange else { continue }
+      exchange.cut()
+      if exchange.isCut {
+        connection.detachExchange()
+      } else if connection.cut() {
+        cuts?.brokenOff += 1
+      }
+    }
+  }
+
+  /// Closes every connection, with a reset where a part of a response is missing.
+  func closeAll() { for connection in open where connection.cut() { cuts?.brokenOff += 1 } }
 
   private var open: [ServerConnection] {
     loop.allObjects.compactMap { ($0 as? ServerConnection).flatMap { $0.server === self ? $0 : nil } }

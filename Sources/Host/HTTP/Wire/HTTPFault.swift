@@ -3,7 +3,7 @@
 /// Every fault ends the connection: after bytes that were not understood, the start of the next message is unknown.
 struct HTTPFault: Error, Equatable {
   enum Code: UInt8, Sendable, CaseIterable {
-    case badRequest, requestTimeout, uriTooLong, headersTooLarge, bodyTooLarge, overloaded
+    case badRequest, requestTimeout, uriTooLong, headersTooLarge, bodyTooLarge, overloaded, draining
     case unsupportedTransferCoding, httpVersion, expectationFailed, notImplementedMethod
   }
 
@@ -26,7 +26,7 @@ struct HTTPFault: Error, Equatable {
     case .expectationFailed: 417
     case .headersTooLarge: 431
     case .unsupportedTransferCoding, .notImplementedMethod: 501
-    case .overloaded: 503
+    case .overloaded, .draining: 503
     case .httpVersion: 505
     }
   }
@@ -50,6 +50,7 @@ extension HTTPFault {
   static let bodyTimeout = HTTPFault(.requestTimeout, "The body did not arrive in time.")
   static let bodyCutOff = HTTPFault.bad("The connection ended before the end of the body.")
   static let clientLeft = HTTPFault.bad("The client closed the connection.")
+  static let drainTimeout = HTTPFault(.draining, "The gateway is stopping, and did not get a response in time.")
   static let memoryUsedUp = HTTPFault(
     .overloaded, "The gateway's memory for requests is used up; try again shortly.")
 }
