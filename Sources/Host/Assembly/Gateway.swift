@@ -137,13 +137,11 @@ final class Gateway {
   /// Returns a client token that is signed with the first HS256 key, for the demo's greeting; nil when there is no such key.
   func demoToken(lifetime: Duration) -> String? {
     let auth = snapshot.configuration.auth
-    for key in auth.keys {
-      guard case .secret(.HS256, let secret, _) = key.material else { continue }
-      return TokenIssuer.issueHS256(
-        secret: secret, subject: "demo", roles: ["admin"], rolesClaim: auth.rolesClaim, issuer: nil, audience: nil,
+    return auth.firstSharedSecret.map {
+      TokenIssuer.issueHS256(
+        secret: $0, subject: "demo", roles: ["admin"], rolesClaim: auth.rolesClaim, issuer: nil, audience: nil,
         lifetime: lifetime, now: System.wall() / 1000)
     }
-    return nil
   }
 
   // MARK: the main thread and the loops

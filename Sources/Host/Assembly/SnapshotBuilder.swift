@@ -33,9 +33,14 @@ struct SnapshotBuilder {
       }
     }
     let mergers = mergers(of: instances)
+    let hasFront = configuration.routes.contains { $0.front != nil }
+    let frontTokens = hasFront ? FrontTokens(configuration.auth) : nil
     let routes = configuration.routes.compactMap { route in
-      instances.first { $0.name == route.adapter }.map {
-        Route(route, adapter: $0, metrics: services.metrics.route(route.path), merger: mergers[route.adapter])
+      instances.first { $0.name == route.adapter }.map { instance in
+        let front = route.front.flatMap { front in frontTokens.map { Front(front, $0) } }
+        return Route(
+          route, adapter: instance, metrics: services.metrics.route(route.path), merger: mergers[route.adapter],
+          front: front)
       }
     }
     let snapshot = Snapshot(

@@ -32,7 +32,7 @@ enum Refusal: Error, Sendable, CaseIterable {
   /// The request has no `Authorization` header.
   case missing
   case scheme, size, shape, header, critical, algorithm, noKey, signature
-  case claims, noExpiry, expired, notYetValid, issuer, audience
+  case claims, noExpiry, expired, notYetValid, issuer, audience, purpose
 
   /// A constant text, so that no part of a token gets into a log.
   var reason: StaticString {
@@ -52,6 +52,7 @@ enum Refusal: Error, Sendable, CaseIterable {
     case .notYetValid: "the token is not valid yet (nbf)"
     case .issuer: "the token's iss is not the configured issuer"
     case .audience: "the token's aud does not contain the configured audience"
+    case .purpose: "the token has another purpose"
     }
   }
 }

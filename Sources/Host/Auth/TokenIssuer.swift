@@ -1,6 +1,6 @@
 import AdapterAPI
 
-/// Issues the client tokens of `pointgate token issue`.
+/// Issues tokens that are signed with HMAC-SHA-256: the client tokens of `pointgate token issue`, and those of a front.
 enum TokenIssuer {
   /// Returns a token signed with HMAC-SHA-256. One role becomes a string, several become an array; without roles there is no
   /// roles claim.
@@ -24,10 +24,17 @@ enum TokenIssuer {
       claims.member("exp", Int(overflow ? .max : end))
       claims.member("jti", randomHex(16))
     }
-    let input = Base64URL.encode(#"{"alg":"HS256","typ":"JWT"}"#.utf8) + "." + Base64URL.encode(claims)
-    let code = KeyedMAC(digest: "SHA256", key: Array(secret.exposed.utf8))?.code(over: Array(input.utf8))
     // Fails only without memory, or when the library was built without SHA-256.
-    guard let code else { preconditionFailure("OpenSSL has no HMAC-SHA-256") }
+    guard let mac = KeyedMAC(digest: "SHA256", key: Array(secret.exposed.utf8)) else {
+      preconditionFailure("OpenSSL has no HMAC-SHA-256")
+    }
+    return token(with: claims, signedBy: mac)
+  }
+
+  /// Returns a token with these claims, a JSON object, signed with HMAC-SHA-256.
+  static func token(with claims: [UInt8], signedBy mac: KeyedMAC) -> String {
+    let input = Base64URL.encode(#"{"alg":"HS256","typ":"JWT"}"#.utf8) + "." + Base64URL.encode(claims)
+    guard let code = mac.code(over: Array(input.utf8)) else { preconditionFailure("OpenSSL has no HMAC-SHA-256") }
     return input + "." + Base64URL.encode(code)
   }
 }

@@ -40,6 +40,15 @@ final class TokenVerifier {
     }
   }
 
+  /// Returns the principal of a token with a valid signature, issuer and audience. Does not compare times with the clock.
+  func principal(of token: UnsafeBufferPointer<UInt8>) throws(Refusal) -> Principal {
+    guard Self.minTokenSize...Self.maxTokenSize ~= token.count else { throw .size }
+    if let slot = cache.find(token), let principal = cache.principal(at: slot) { return principal }
+    let principal = try verify(token)
+    cache.insert(token, principal)
+    return principal
+  }
+
   /// Returns the token after `Bearer`, in any case (RFC 9110 §11.1), and one or more spaces (RFC 6750 §2.1).
   private static func token(in value: UnsafeBufferPointer<UInt8>) throws(Refusal) -> UnsafeBufferPointer<UInt8> {
     let scheme: StaticString = "bearer"

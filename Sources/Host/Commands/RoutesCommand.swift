@@ -22,7 +22,7 @@ enum RoutesCommand {
       $0.member("path", route.path)
       $0.member("operation", route.operationName)
       $0.member("adapter", route.adapter)
-      $0.member("auth", route.requiresToken ? "jwt" : "none")
+      $0.member("auth", route.requiresToken ? "jwt" : route.front == nil ? "none" : "apps")
       $0.member("roles", route.roles)
       $0.member("writeRoles", route.writeRoles)
       $0.member("timeoutMs", Int(route.timeout.milliseconds))
@@ -48,8 +48,9 @@ enum RoutesCommand {
     return [head]
       + routes.map { route in
         let needed = route.isWrite ? route.writeRoles : route.roles
-        let roles =
-          !route.requiresToken ? "no token needed" : needed.isEmpty ? "any valid token" : needed.joined(separator: ",")
+        let anyCaller =
+          route.front != nil ? "any listed app" : route.requiresToken ? "any valid token" : "no token needed"
+        let roles = needed.isEmpty ? anyCaller : needed.joined(separator: ",")
         return [
           route.method ?? "any", route.path, route.operationName, route.adapter, roles, text(route.timeout),
           route.sharesCalls ? "yes" : "no",

@@ -22,7 +22,7 @@ enum TokenIssueCommand {
       throw .init("'--ttl' must be a duration above zero, like 30m, 1h or 24h, not '\(Spelling.printable(text))'")
     }
     guard let auth = try arguments.configuration()?.configuration.auth else { return 1 }
-    for case .secret(.HS256, let secret, _) in auth.keys.map(\.material) {
+    if let secret = auth.firstSharedSecret {
       let token = TokenIssuer.issueHS256(
         secret: secret, subject: subject, roles: arguments.all(role), rolesClaim: auth.rolesClaim, issuer: auth.issuer,
         audience: auth.audience, lifetime: lifetime, now: System.wall() / 1000)

@@ -155,6 +155,8 @@ struct Configuration: Sendable {
       case token(masked: Bool)
       /// A resource of the host: everything at and below the path.
       case resource(ResourceKind)
+      /// The operations of the contract for programs that speak the upstream's own protocol, below the path.
+      case front(Front)
       /// An operation that is known but not implemented yet: stream, adapters, status, openapi.
       case notImplemented(String)
     }
@@ -192,6 +194,7 @@ extension Configuration.Route {
     case .operation(let operation): operation.rawValue
     case .token: "token"
     case .resource(let kind): kind.rawValue
+    case .front: Configuration.Front.operation
     case .notImplemented(let name): name
     }
   }
@@ -202,16 +205,19 @@ extension Configuration.Route {
   /// Whether the route is an upstream operation that writes.
   var isWrite: Bool { if case .operation(let operation) = target { operation.isWrite } else { false } }
 
+  /// Whether the route has calls that read, which identical requests may share.
+  var hasReads: Bool { isRead || front != nil }
+
   /// Whether identical requests share one upstream call. A response cache includes that: a caller that may receive a cached
   /// response may also wait for the call in flight.
-  var sharesCalls: Bool { isRead && (coalesce || cache > .zero) }
+  var sharesCalls: Bool { hasReads && (coalesce || cache > .zero) }
 }
 
 extension Configuration.Route.Target {
   /// Whether requests of the route go to its adapter.
   var usesAdapter: Bool {
     switch self {
-    case .operation, .token: true
+    case .operation, .token, .front: true
     case .resource, .notImplemented: false
     }
   }

@@ -41,7 +41,7 @@ extension ConfigurationReader {
   /// Warns of reading routes without a cache on an adapter with a budget: they have no response to send once it is used up.
   func checkBudgets(_ adapters: [ConfiguredAdapter], _ routes: [Configuration.Route]) {
     for instance in adapters.map(\.instance) where !instance.upstream.budget.isNone {
-      let refusing = routes.filter { $0.adapter == instance.name && $0.isRead && $0.cache == .zero }.map(\.path)
+      let refusing = routes.filter { $0.adapter == instance.name && $0.hasReads && $0.cache == .zero }.map(\.path)
       guard !refusing.isEmpty else { continue }
       let more = refusing.count > 2 ? " and \(refusing.count - 2) more" : ""
       let settings = ConfigurationLoader.settings(for: instance, problems: .init(), resolver: root.resolver)

@@ -23,6 +23,9 @@ struct AdapterTable {
 
 extension ConfigurationReader {
   private static let futureOperations = ["stream", "adapters", "status", "openapi"]
+  private static let operations =
+    Operation.allCases.map(\.rawValue) + ["token"] + ResourceKind.allCases.map(\.rawValue)
+    + [Configuration.Front.operation] + futureOperations
   /// The default limit of an import, in bytes.
   private static let importSize = 64 << 20
   private static let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -79,22 +82,24 @@ extension ConfigurationReader {
       adapter = section.text("adapter")
       checkName(adapter, adapters, section)
     }
-    let method = readMethod(section, target)
+    let isFront = if case .front? = target { true } else { false }
+    let method = isFront ? nil : readMethod(section, target)
     let roles = section.contains("roles") ? section.texts("roles") : defaults.roles
     let writeRoles = section.contains("write_roles") ? section.texts("write_roles") : roles
-    let requiresToken = section.choice("auth", ["jwt", "none"], default: "jwt") == "jwt"
+    let hasRoles = section.choice("auth", ["jwt", "none"], default: "jwt") == "jwt"
+    let requiresToken = hasRoles && !isFront
     // Absent: the limit of the listener for a body, and a larger one for an import.
     let maxBodySize =
       section.contains("max_body_size")
       ? section.size("max_body_size", default: listen.maxBodySize, in: 0...(1 << 40)) : nil
     var route = Configuration.Route(
       method: method, path: readPath(section), target: target ?? .notImplemented(""), adapter: adapter,
-      timeout: timeout(section, "timeout", defaults.timeout), roles: requiresToken ? roles : [],
-      writeRoles: requiresToken ? writeRoles : [], requiresToken: requiresToken,
+      timeout: timeout(section, "timeout", defaults.timeout), roles: hasRoles ? roles : [],
+      writeRoles: hasRoles ? writeRoles : [], requiresToken: requiresToken,
       maxBodySize: maxBodySize ?? listen.maxBodySize,
       maxImportSize: maxBodySize ?? max(listen.maxBodySize, ConfigurationReader.importSize),
       position: section.position)
-    checkSafety(route, section)
+    if case .front(let front)? = target { checkFront(front, route, section) } else { checkSafety(route, section) }
     if case .operation(let operation)? = target { checkOffer(operation, adapter, adapters, section) }
     // Without the operation it is unknown which of these keys fit.
     readSharing(section, &route, isKnown: target != nil)
@@ -107,7 +112,10 @@ extension ConfigurationReader {
   private func readTarget(_ section: Settings) -> Configuration.Route.Target? {
     let word = section.text("operation")
     let masked = section.choice("reveal", ["full", "masked"], default: "full") == "masked"
-    if let target = target(named: word) {
+    if word == Configuration.Front.operation { return .front(readFront(section)) }
+    let target = target(named: word)
+    refuseFrontKeys(section, isKnown: target != nil)
+    if let target {
       if section.contains("reveal"), word != "token" {
         section.error("'reveal' belongs to operation: token only", at: "reveal")
       }
@@ -119,9 +127,7 @@ extension ConfigurationReader {
       return target
     }
     if !word.isEmpty {
-      let words =
-        Operation.allCases.map(\.rawValue) + ["token"] + ResourceKind.allCases.map(\.rawValue)
-        + ConfigurationReader.futureOperations
+      let words = ConfigurationReader.operations
       let hint = Spelling.hint(for: word, among: words)
       let list = hint.isEmpty ? "; must be one of \(words.joined(separator: ", "))" : hint
       section.error("unknown operation '\(Spelling.printable(word))' in \(section.path)\(list)", at: "operation")
@@ -230,7 +236,7 @@ extension ConfigurationReader {
         "'settle' has no effect in \(section.path); set it on reading routes that have 'cache' or 'coalesce'",
         at: "settle")
     }
-    guard !route.isRead else { return }
+    guard !route.hasReads else { return }
     for (key, isOn) in [("coalesce", route.coalesce), ("cache", route.cache > .zero)] where isOn {
       section.error(
         "'\(key)' needs an operation that reads (values, history, alarms, alarm-configs); remove it from \(section.path)",
@@ -248,7 +254,7 @@ extension ConfigurationReader {
       window: batch.duration("window", in: Self.shortest...Duration.seconds(60)),
       max: batch.integer("max", default: 200, in: 1...1_000_000))
     guard isKnown else { return }
-    guard route.target == .operation(.values) else {
+    guard route.target == .operation(.values) || route.front != nil else {
       return section.error("'batch' merges requests for values only; remove it from \(section.path)", at: "batch")
     }
     if case .implemented(let type)? = adapters.kinds[route.adapter], !type.isMergeable {

@@ -56,7 +56,7 @@ enum MisplacedKeys {
     case .route:
       words(
         "method path operation adapter timeout roles write_roles auth max_body_size coalesce cache stale settle batch "
-          + "shadow reveal business_errors")
+          + "shadow reveal business_errors apps token_life refresh_life")
     case .stream: words("interval max_subscribers max_codes heartbeat")
     case .console: words("enabled path")
     case .telemetry: ["otlp"]

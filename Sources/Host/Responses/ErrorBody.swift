@@ -1,10 +1,16 @@
 import AdapterAPI
 
 /// The error body of the client contract: `{"error": …, "code": …, "requestId": …}`, with `"outcome": "unknown"` for a write that may
-/// have been carried out and `errors` for rejected fields.
+/// have been carried out and `errors` for rejected fields. A front's clients get `{"code": …, "error": …}` instead, in an HTTP 200.
 enum ErrorBody {
   /// - Parameter isWrite: the request was to change something at the upstream.
   static func body(_ error: GatewayError, requestID: String, isWrite: Bool = false) -> [UInt8] {
+    if let envelope = error.envelope {
+      return JSONWriter.object {
+        $0.member("code", envelope)
+        $0.member("error", error.message)
+      }
+    }
     var json = JSONWriter()
     json.object { json in
       json.member("error", error.message)
@@ -30,6 +36,7 @@ enum ErrorBody {
   static func fields(_ error: GatewayError) -> Fields {
     var out: [UInt8] = []
     out.append("Content-Type: application/json\r\n")
+    if error.envelope != nil { out.append("Cache-Control: no-store\r\n") }
     if error.status == 401 { out.append("WWW-Authenticate: Bearer\r\n") }
     if let allow = error.allow { out.append(text: "Allow: \(allow)\r\n") }
     if let coding = error.acceptEncoding { out.append(text: "Accept-Encoding: \(coding)\r\n") }

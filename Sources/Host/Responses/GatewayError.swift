@@ -22,12 +22,14 @@ final class GatewayError: Error {
   let upstreamClass: UpstreamClass?
   /// A byte of the request may have reached the upstream, so the outcome of a write is unknown.
   let mayHaveActed: Bool
+  /// The `code` in the body for the clients of a front, which read that instead of the status; nil for every other error.
+  let envelope: Int?
 
   /// - Parameter retryAfter: nil becomes one second for codes whose status is 503.
   init(
     _ code: Code, _ message: String, detail: String = "", retryAfter: Int64? = nil, allow: String? = nil,
     acceptEncoding: String? = nil, problems: [FieldProblem] = [], upstreamClass: UpstreamClass? = nil,
-    mayHaveActed: Bool = false
+    mayHaveActed: Bool = false, envelope: Int? = nil
   ) {
     self.code = code
     self.message = message
@@ -38,9 +40,10 @@ final class GatewayError: Error {
     self.problems = problems
     self.upstreamClass = upstreamClass
     self.mayHaveActed = mayHaveActed
+    self.envelope = envelope
   }
 
-  var status: Int { code.status }
+  var status: Int { envelope == nil ? code.status : 200 }
 
   /// The gateway protects itself or its upstream.
   var isShed: Bool { code == .overloaded || code == .budgetSpent }
@@ -169,6 +172,16 @@ extension GatewayError {
   static func unauthorized(_ why: StaticString) -> GatewayError {
     GatewayError(
       .unauthorized, "A valid token is needed: send it as 'Authorization: Bearer <JWT>'.", detail: why.description)
+  }
+
+  /// An application or a token that a front refuses.
+  ///
+  /// - Parameters:
+  ///   - envelope: the `code` in the body.
+  ///   - why: for the log.
+  static func front(_ envelope: Int, _ message: String, why: StaticString) -> GatewayError {
+    let code: Code = envelope == 403 ? .forbidden : envelope == 303 ? .badRequest : .unauthorized
+    return GatewayError(code, message, detail: why.description, envelope: envelope)
   }
 
   static let forbidden = GatewayError(.forbidden, "Your token does not carry a role that this route requires.")

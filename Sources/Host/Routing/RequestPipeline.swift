@@ -11,6 +11,8 @@ final class RequestPipeline: ExchangeHandler {
   let catalogue: Catalogues
   private(set) var snapshot: Snapshot
   private var verifier: TokenVerifier
+  /// Verifies the tokens of fronts; nil without a front.
+  private(set) var frontVerifier: TokenVerifier?
   let caller: AdapterCaller
   let sharing: Sharing
   let waits: Sharing.Waits
@@ -30,6 +32,7 @@ final class RequestPipeline: ExchangeHandler {
     waits = Sharing.Waits(loop: loop)
     caller = AdapterCaller(loop: loop)
     verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
+    frontVerifier = RequestPipeline.frontVerifier(for: snapshot)
   }
 
   private static func verifier(for snapshot: Snapshot, loops: Int) -> TokenVerifier {
@@ -37,10 +40,16 @@ final class RequestPipeline: ExchangeHandler {
     return TokenVerifier(keys: snapshot.keys, cacheCapacity: cache == 0 ? 0 : max(1, cache / loops))
   }
 
+  private static func frontVerifier(for snapshot: Snapshot) -> TokenVerifier? {
+    // A few programs, each with one token at a time.
+    snapshot.routes.frontKeys.map { TokenVerifier(keys: $0, cacheCapacity: 64) }
+  }
+
   /// Uses a snapshot for new requests; requests in flight keep theirs. Forgets the callers' tokens that the old keys have verified.
   func use(_ snapshot: Snapshot) {
     self.snapshot = snapshot
     verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
+    frontVerifier = RequestPipeline.frontVerifier(for: snapshot)
     caller.forgetTokens()
   }
 
@@ -64,6 +73,7 @@ final class RequestPipeline: ExchangeHandler {
         return try await answer(request, route, exchange, record)
       case .token(let masked): return try await token(masked, route, exchange, record)
       case .resource(let kind): return try await resource(kind, route, exchange, record)
+      case .front: return try await grantToken(route, exchange, record)
       case .notImplemented(let name): return try await notImplemented(name, route, exchange)
       }
     } catch {
@@ -99,8 +109,12 @@ final class RequestPipeline: ExchangeHandler {
     case .route(let route):
       record.route = route
       record.deadline = exchange.began.advanced(byNanoseconds: route.timeout)
-      if case .resource(let kind) = route.configuration.target { record.action = try action(exchange, route, kind) }
-      return route
+      switch route.configuration.target {
+      case .resource(let kind): record.action = try action(exchange, route, kind)
+      case .front: record.route = try frontRoute(route, exchange)
+      case .operation, .token, .notImplemented: break
+      }
+      return record.route ?? route
     case .notFound: throw .notFound
     case .methodNotAllowed(let allow): throw .methodNotAllowed(allow)
     }
@@ -121,6 +135,7 @@ final class RequestPipeline: ExchangeHandler {
   // MARK: authenticate
 
   private func authenticate(_ exchange: Exchange, _ route: Route, _ record: RequestRecord) throws(GatewayError) {
+    if let front = route.front { return try authenticate(exchange, at: front, route, record) }
     guard route.configuration.requiresToken else { return }
     switch verifier.authenticate(exchange.bytes(exchange.head[.authorization]), now: System.wall() / 1000) {
     case .refused(let refusal):
@@ -244,7 +259,7 @@ final class RequestPipeline: ExchangeHandler {
       gateway: GatewayHeaders(requestID: record.requestID, source: route.adapter.source))
   }
 
-  private static let privateJSON = Fields(
+  static let privateJSON = Fields(
     checkedBlock: Array("Content-Type: application/json\r\nCache-Control: no-store\r\n".utf8))
 
   @inline(never)

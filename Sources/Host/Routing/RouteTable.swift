@@ -16,16 +16,33 @@ final class Route: Sendable {
   let sharing: SharingPolicy?
   /// Nil: no call is made for the codes of several requests.
   let batch: Batch?
+  /// Nil: the callers have JWTs.
+  let front: Front?
+  /// The routes of a front's operations; empty on other routes.
+  private let frontRoutes: [Operation: Route]
   /// Nil: every method.
   fileprivate let method: RequestHead.Method?
   fileprivate let path: [UInt8]
 
   typealias Batch = (merger: BatchMerger, policy: Configuration.Batch)
 
-  /// - Parameter merger: the adapter's; used if the route has `batch`.
+  /// - Parameters:
+  ///   - merger: the adapter's; used if the route has `batch`.
+  ///   - front: the applications and tokens of a front, or of the front that the route is a part of.
   init(
-    _ configuration: Configuration.Route, adapter: AdapterInstance, metrics: RouteMetrics, merger: BatchMerger? = nil
+    _ configuration: Configuration.Route, adapter: AdapterInstance, metrics: RouteMetrics, merger: BatchMerger? = nil,
+    front: Front? = nil
   ) {
+    self.front = front
+    if front != nil, configuration.front != nil {
+      frontRoutes = Dictionary(
+        uniqueKeysWithValues: Operation.allCases.map {
+          let part = configuration.ofFront(for: $0)
+          return ($0, Route(part, adapter: adapter, metrics: metrics, merger: merger, front: front))
+        })
+    } else {
+      frontRoutes = [:]
+    }
     self.configuration = configuration
     self.adapter = adapter
     self.metrics = metrics
@@ -37,6 +54,9 @@ final class Route: Sendable {
     writeRoles = configuration.writeRoles
     roles = configuration.isWrite ? configuration.writeRoles : configuration.roles
   }
+
+  /// Returns the route that a front's calls of an operation take.
+  func ofFront(for operation: Operation) -> Route { frontRoutes[operation] ?? self }
 
   /// Returns the part of a path after this route's own: empty, or with a slash at its start.
   func rest(of candidate: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
@@ -68,6 +88,9 @@ struct RouteTable: Sendable {
   let routes: [Route]
 
   init(_ routes: [Route]) { self.routes = routes }
+
+  /// The keys of the fronts' tokens, which all fronts of a configuration share; nil without a front.
+  var frontKeys: KeyRing? { routes.lazy.compactMap(\.front).first?.tokens.keys }
 
   /// - Parameter name: the method as it was sent, for methods without a case of their own.
   func match(method: RequestHead.Method, name: UnsafeBufferPointer<UInt8>, path: UnsafeBufferPointer<UInt8>) -> Match {

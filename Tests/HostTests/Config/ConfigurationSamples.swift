@@ -14,6 +14,8 @@ enum ConfigurationSamples {
     "ZERO_WIDTH": "hunter2-hunter2\u{200b}hunter2-hunter2-hunter2",
     "README_SECRET": "a-secret-of-at-least-32-bytes-that-signs-your-users-tokens", "README_APP": "the-application-id",
     "EXAMPLE_SECRET": "<replace-this-with-a-random-string>", "TWO_LINES": "hunter2-hunter2-hunter2-hunter2\nhunter2",
+    "ECOCTRL_APP_ID": "app-2", "SPACED": "app 3",
+    "LONG_SECRET": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
   ]
 
   static let text = """

@@ -26,6 +26,8 @@ struct GatewayConfiguration {
   var routes: [String: [String: String]] = [:]
   /// Whether there are routes for objects and widgets.
   var hasCatalogue = false
+  /// Further routes, each a YAML mapping.
+  var moreRoutes: [String] = []
   /// Further lines of YAML, behind the routes.
   var more = ""
 
@@ -67,6 +69,7 @@ struct GatewayConfiguration {
     for (path, operation) in [(Request.objects, "objects"), (Request.widgets, "widgets")] where hasCatalogue {
       lines.append("  - {path: \(path), operation: \(operation)\(options(of: operation))}")
     }
+    lines += moreRoutes.map { "  - \($0)" }
     return lines.joined(separator: "\n") + "\n" + more
   }
 

@@ -6,6 +6,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/opensslv.h>
 #include <openssl/param_build.h>
 #include <openssl/params.h>
@@ -33,6 +34,23 @@ static inline EVP_MAC_CTX *pg_hmac_new(const char *digest, const unsigned char *
     return NULL;
   }
   return context;
+}
+
+/// HKDF with SHA-256 and without salt (RFC 5869); 1 when `output` has its `output_length` bytes.
+static inline int pg_hkdf_sha256(
+    const unsigned char *key, size_t key_length, const unsigned char *info, size_t info_length, unsigned char *output,
+    size_t output_length) {
+  EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+  if (kdf == NULL) return 0;
+  EVP_KDF_CTX *context = EVP_KDF_CTX_new(kdf);
+  EVP_KDF_free(kdf);  // The context holds a reference of its own.
+  OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, "SHA256", 0),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)key, key_length),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info, info_length), OSSL_PARAM_construct_end()};
+  int done = context != NULL && EVP_KDF_derive(context, output, output_length, parameters) == 1;
+  EVP_KDF_CTX_free(context);
+  return done;
 }
 
 static inline EVP_PKEY *pg_public_key(const char *kind, OSSL_PARAM *parameters) {

@@ -4,6 +4,8 @@ import AdapterAPI
 enum KnownField: UInt8, CaseIterable {
   case host, contentLength, transferEncoding, expect, connection, authorization
   case contentType, contentEncoding, accept, property, requestID, traceparent, tracestate
+  /// The credentials of a front's callers.
+  case token, appID
 
   /// The treatment of a second field of the same name.
   enum Repetition {
@@ -37,6 +39,8 @@ enum KnownField: UInt8, CaseIterable {
     case .requestID: (ContractField.requestID.name, .firstCounts, true)
     case .traceparent: (ContractField.traceparent.name, .noneCounts, true)
     case .tracestate: (ContractField.tracestate.name, .firstCounts, true)
+    case .token: ("token", .noneCounts, false)
+    case .appID: ("appid", .noneCounts, false)
     }
   }
 

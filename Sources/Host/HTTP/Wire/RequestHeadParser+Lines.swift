@@ -168,7 +168,8 @@ extension RequestHeadParser {
           || HeaderScan.matches(bytes + from, to - from, "chunked")
       }
       if !isPlain { head.isEncoded = true }
-    case .authorization, .contentType, .accept, .property, .requestID, .traceparent, .tracestate: head[known] = value
+    case .authorization, .contentType, .accept, .property, .requestID, .traceparent, .tracestate, .token, .appID:
+      head[known] = value
     }
     return nil
   }
