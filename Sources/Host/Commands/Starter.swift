@@ -48,8 +48,10 @@ struct Starter: Sendable {
       # Replaces EcoCtrl's own proxy: the same paths, the same variables, the same tokens of its users, its database.
       # docs/from-ecoctrl.md describes the change step by step, and the way back.
       #
-      # Put EcoCtrl's .env.local beside this file (or link it). Four of its variables are read: BASE_URL, APP_ID, JWT_SECRET
-      # and DATABASE_URL.
+      # Put a copy of EcoCtrl's .env.local beside this file. Four of its variables are read: BASE_URL, APP_ID, JWT_SECRET and
+      # DATABASE_URL. It must be a copy: EcoCtrl's own BASE_URL becomes this gateway's address, and here it stays WebTalk's.
+      #
+      # EcoCtrl's web pages in development use port 8080 too; choose another one for listen.address there.
 
       \(listeners)
       # Any number of gateways may share the database. EcoCtrl has tables "objects" and "dashboard_widgets" of its own, so
@@ -65,12 +67,20 @@ struct Starter: Sendable {
 
       defaults:
         adapter: main
-        # EcoCtrl's tokens carry a user and no role, so no route here requires a role.
+        # The tokens of EcoCtrl's users carry no role, so no route here requires one.
         roles: []
 
       routes:
-        # The whole token, for every user who is logged in; "pointgate check" warns about that. reveal: masked hides it.
-        - {method: GET, path: /api/iot/token, operation: token, reveal: full}
+        # EcoCtrl's server calls WebTalk itself, for lighting, workflows and AI. With this gateway's address as its BASE_URL, and
+        # the same APP_ID as before, it calls this route instead, and any adapter may answer it.
+        - path: /_webtalk/_cur/api
+          operation: webtalk-front
+          apps: [{app_id: {env: APP_ID}, subject: ecoctrl}]
+          coalesce: true
+
+        # EcoCtrl's own routes, for its users' tokens. The first one shows eight characters of the upstream's token, as
+        # EcoCtrl does.
+        - {method: GET, path: /api/iot/token, operation: token, reveal: masked}
       \(operations)
         - {method: POST, path: /api/iot/codes/force-set, operation: force-set}
       \(alarms)
