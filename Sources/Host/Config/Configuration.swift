@@ -183,7 +183,16 @@ struct Configuration: Sendable {
     var settle = Duration.seconds(1)
     /// Nil: different callers' codes are not merged.
     var batch: Batch?
+    var businessErrors = BusinessErrors.pass
     var position: SourcePosition
+
+    /// The HTTP status of a response with an error of the upstream inside an HTTP 200.
+    enum BusinessErrors: String, Sendable, CaseIterable {
+      /// The upstream's own status.
+      case pass
+      /// A status that says that the call failed, for clients that do not read the body.
+      case status
+    }
   }
 }
 

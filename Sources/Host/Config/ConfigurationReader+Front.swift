@@ -8,6 +8,7 @@ extension ConfigurationReader {
   private static let keysOfOtherRoutes = [
     ("method", "a front takes the methods of its calls"),
     ("auth", "a front's callers have tokens of its own"),
+    ("business_errors", "a front's clients read the code in the body"),
   ]
   private static let year = Duration.seconds(366 * 86_400)
 

@@ -104,6 +104,7 @@ extension ConfigurationReader {
     // Without the operation it is unknown which of these keys fit.
     readSharing(section, &route, isKnown: target != nil)
     readBatch(section, &route, adapters, isKnown: target != nil)
+    readBusinessErrors(section, &route)
     readComparison(section, adapters)
     finish(section, .route)
     return route
@@ -266,6 +267,17 @@ extension ConfigurationReader {
       section.error("the 'window' of 'batch' must be shorter than the route's 'timeout'; 5ms is usual", at: "batch")
     }
     route.batch = policy
+  }
+
+  private func readBusinessErrors(_ section: Settings, _ route: inout Configuration.Route) {
+    typealias BusinessErrors = Configuration.Route.BusinessErrors
+    guard section.contains("business_errors") else { return }
+    let word = section.choice("business_errors", BusinessErrors.allCases.map(\.rawValue), default: "pass")
+    route.businessErrors = BusinessErrors(rawValue: word) ?? .pass
+    if case .operation = route.target { return }
+    guard route.front == nil, route.operationName != "" else { return }
+    section.error(
+      "'business_errors' needs an operation of the upstream; remove it from \(section.path)", at: "business_errors")
   }
 
   /// Reads the second adapter that responses are compared with.

@@ -218,11 +218,11 @@ final class RequestPipeline: ExchangeHandler {
       let shared = try await share(request, policy, route, exchange, record)
       let headers = GatewayHeaders(
         requestID: record.requestID, source: shared.source(route.adapter.source), age: shared.cached?.age)
-      return Response(shared.response, charge: shared.charge, headers)
+      return Response(shared.response, route, charge: shared.charge, headers)
     }
     let headers = GatewayHeaders(requestID: record.requestID, source: route.adapter.source)
-    if let batch = route.batch { return Response(try await merge(request, batch, route, record), headers) }
-    return Response(try await perform(request, route, exchange, record), headers)
+    if let batch = route.batch { return Response(try await merge(request, batch, route, record), route, headers) }
+    return Response(try await perform(request, route, exchange, record), route, headers)
   }
 
   /// Makes a call of the request's own.
@@ -289,8 +289,18 @@ final class RequestPipeline: ExchangeHandler {
 
 extension Response {
   @inline(__always)
-  fileprivate init(_ response: AdapterResponse, charge: MemoryCharge? = nil, _ headers: GatewayHeaders) {
-    self.init(
-      status: response.status, fields: response.fields, body: response.body, charge: charge, gateway: headers)
+  fileprivate init(
+    _ response: AdapterResponse, _ route: Route, charge: MemoryCharge? = nil, _ headers: GatewayHeaders
+  ) {
+    let status = route.configuration.businessErrors == .pass ? response.status : response.statusOfVerdict
+    self.init(status: status, fields: response.fields, body: response.body, charge: charge, gateway: headers)
+  }
+}
+
+extension AdapterResponse {
+  /// The response's own status; for an error inside a 2xx response one that says who has to act: 422 the caller, 502 the upstream.
+  var statusOfVerdict: Int {
+    guard 200..<300 ~= status, case .businessError(let code) = verdict else { return status }
+    return 400..<500 ~= code ? 422 : 502
   }
 }

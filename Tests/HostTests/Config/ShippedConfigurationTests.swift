@@ -121,7 +121,7 @@ import Testing
       "routes",
       "method path operation adapter timeout roles write_roles auth max_body_size coalesce cache stale settle batch"
     ),
-    ("routes", "window max shadow sample points tolerance reveal apps app_id subject refresh_life"),
+    ("routes", "window max shadow sample points tolerance reveal business_errors apps app_id subject refresh_life"),
     ("later", "interval max_subscribers max_codes heartbeat enabled otlp endpoint service_name headers watch"),
   ]
 }
