@@ -42,27 +42,39 @@ struct MergingTests {
   }
 
   @Test(arguments: [false, true])
-  func `a merged response has the caller's own order, and a point twice that it asked for twice`(upstreamSorts: Bool)
-    throws
-  {
+  func `a merged response has the order that the caller's own call would give it`(upstreamSorts: Bool) throws {
     let lab = try Self.lab(max: 6)
-    lab.upstream.always(
-      UpstreamStep {
-        $1.send(Wire.message(Wire.points(upstreamSorts ? self.codes(of: $2).sorted() : self.codes(of: $2))))
-      })
+    let order: @Sendable ([String]) -> [String] = { upstreamSorts ? $0.sorted() : $0 }
+    lab.upstream.always(UpstreamStep { $1.send(Wire.message(Wire.points(order(self.codes(of: $2))))) })
     // Each list has a code of its own, so the window closes when all of them have come in.
-    let lists = [["b", "a", "1"], ["2", "a", "b"], ["c", "3", "a", "c", "b"]]
+    let lists = [["b", "a", "1"], ["2", "a", "b"], ["c", "3", "b", "a"]]
     for (connection, list) in zip(try ask(lab, lists), lists) {
-      #expect(try connection.receive().text == Wire.points(list))
+      #expect(try connection.receive().text == Wire.points(order(list)))
     }
     #expect(lab.upstream.dataCalls.map { codes(of: $0).sorted() } == [["1", "2", "3", "a", "b", "c"]])
+  }
+
+  @Test(arguments: [false, true])
+  func `a point that is asked for twice is there as often as in the response to the caller's own call`(
+    upstreamDoubles: Bool
+  ) throws {
+    let lab = try Self.lab(max: 2)
+    let points: @Sendable ([String]) -> [String] = {
+      upstreamDoubles ? $0 : $0.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
+    lab.upstream.always(UpstreamStep { $1.send(Wire.message(Wire.points(points(self.codes(of: $2))))) })
+    let lists = [["b", "a", "b"], ["a"], ["a", "a"], ["b"]]
+    for (connection, list) in zip(try ask(lab, lists), lists) {
+      #expect(try connection.receive().text == Wire.points(points(list)))
+    }
+    #expect(lab.upstream.dataCalls.count == 3)
   }
 
   @Test func `a merged response without some points keeps the order of the rest`() throws {
     let lab = try Self.lab(max: 6)
     lab.upstream.always(
       UpstreamStep { $1.send(Wire.message(Wire.points(self.codes(of: $2).filter { $0 != "b" }))) })
-    let lists = [["c", "b", "a", "1"], ["2", "a", "b", "b", "c"], ["b", "3"]]
+    let lists = [["c", "b", "a", "1"], ["2", "a", "b", "c"], ["b", "3"]]
     for (connection, list) in zip(try ask(lab, lists), lists) {
       #expect(try connection.receive().text == Wire.points(list.filter { $0 != "b" }))
     }

@@ -60,6 +60,8 @@ final class BatchMerger: Sendable {
   private let state = Mutex(State())
   /// The adapter's responses have another form than it declares. Until a reload.
   private let isOff = Atomic<Bool>(false)
+  /// The upstream gives points an order of its own, so parts of a response keep it. Until a reload.
+  private let hasOwnOrder = Atomic<Bool>(false)
 
   init(
     _ merging: PointMerging, timeout: Int64, metrics: AdapterMetrics, memory: MemoryBudget, log: any AdapterLog
@@ -101,8 +103,7 @@ final class BatchMerger: Sendable {
     switch await wait.wait(until: deadline) {
     case .value(.whole(let result)): return result
     case .value(.part(let splitter, var response)):
-      guard let body = splitter.body(for: list.codes) else { return await call(request, deadline, isRenewal) }
-      response.body = .bytes(body)
+      response.body = .bytes(splitter.body(for: list.codes))
       return .success(response)
     case .value(.ownCall): return await call(request, deadline, isRenewal)
     case .timedOut: return .failure(.upstreamTimeout("the merged call took too long"))
@@ -148,7 +149,8 @@ final class BatchMerger: Sendable {
 
   private func run(_ window: Window, on loop: EventLoop, _ call: UpstreamCall) async {
     defer { memory.add(-window.size) }
-    var plan = BatchPlan(window.merged.codes, requests: window.requests, merging)
+    var plan = BatchPlan(
+      window.merged.codes, requests: window.requests, merging, hasOwnOrder: hasOwnOrder.load(ordering: .relaxed))
     let deadline = loop.now.advanced(byNanoseconds: timeout)
     var served = 0
     while let codes = plan.nextCall() {
@@ -156,6 +158,7 @@ final class BatchMerger: Sendable {
       let request = window.first.withBody(MergedCodes.body(of: codes, member: merging.codes))
       plan.callEnded(await outcome(of: await call(request, deadline, window.isRenewal)))
       if let form = plan.unknownForm { switchOff(form) }
+      if plan.hasOwnOrder { hasOwnOrder.store(true, ordering: .relaxed) }
       resume(window, plan.takeShares(), &served)
     }
     resume(window, plan.takeShares(), &served)

@@ -55,9 +55,14 @@ struct BatchPlan {
   private var part: [Int] = []
   /// The reason why the adapter's responses can't be split, once one was seen; the end of a sentence.
   private(set) var unknownForm: String?
+  /// A response has shown that the upstream gives points an order of its own, not the order of the request.
+  private(set) var hasOwnOrder: Bool
 
-  /// - Parameter requests: for each request, in order of arrival, the indices of its codes.
-  init(_ codes: [PointCode], requests: [[Int]], _ merging: PointMerging) {
+  /// - Parameters:
+  ///   - requests: for each request, in order of arrival, the indices of its codes.
+  ///   - hasOwnOrder: the upstream is known to have an order of its own.
+  init(_ codes: [PointCode], requests: [[Int]], _ merging: PointMerging, hasOwnOrder: Bool = false) {
+    self.hasOwnOrder = hasOwnOrder
     self.codes = codes
     self.requests = requests
     self.merging = merging
@@ -123,11 +128,12 @@ struct BatchPlan {
   }
 
   private mutating func good(_ response: AdapterResponse, _ text: [UInt8]) {
-    let asked = part.map { codes[$0] }
+    // A request for exactly these codes gets the response unsplit.
+    assign(.whole(.success(response))) { [part] in $0 == part }
+    guard !waiting.isEmpty else { return }
     do throws(BatchSplitter.Refusal) {
-      let splitter = try BatchSplitter(text, codes: asked, merging)
-      // A request for exactly these codes gets the response unsplit.
-      if splitter.isInOrder(of: asked) { assign(.whole(.success(response))) { [part] in $0 == part } }
+      let splitter = try BatchSplitter(text, codes: part.map { codes[$0] }, merging, keepsOwnOrder: hasOwnOrder)
+      if splitter.hasOwnOrder { hasOwnOrder = true }
       var isInPart = [Bool](repeating: false, count: codes.count)
       for index in part { isInPart[index] = true }
       var frame = response
@@ -135,8 +141,6 @@ struct BatchPlan {
       frame.fields = response.fields.withoutDigests
       assign(.part(splitter, frame)) { codes in codes.allSatisfy { isInPart[$0] } }
     } catch {
-      assign(.whole(.success(response))) { [part] in $0 == part }
-      guard !waiting.isEmpty else { return }
       if case .form(let reason) = error { unknownForm = reason }
       return assign(.ownCall) { _ in true }
     }

@@ -2,9 +2,9 @@ import AdapterAPI
 
 /// Splits the response of a merged call, so that each request gets the envelope with its own elements.
 ///
-/// Nothing is decoded and encoded again: a request gets slices of the upstream's text, so numbers keep every digit. The slices are in the
-/// order of the request's codes, and a code that is there twice has its elements twice, as in a response to the request alone. A
-/// response that is not fully understood is refused.
+/// Nothing is decoded and encoded again: a request gets slices of the upstream's text, so numbers keep every digit. They have the order of
+/// the request's codes, or the upstream's own order where it has one, as in a response to the request alone. A response that is not
+/// fully understood is refused.
 struct BatchSplitter: Sendable {
   enum Refusal: Error, Equatable {
     /// The upstream's responses have another form than the adapter declares. The end of a sentence.
@@ -20,11 +20,18 @@ struct BatchSplitter: Sendable {
   private let first: [PointCode: Int]
   /// The index of the next element of the same point, or -1.
   private let next: [Int]
+  /// The response does not have the order of the call's codes: the upstream has an order of its own.
+  private(set) var hasOwnOrder = false
+  /// Parts keep the order of the text.
+  private let keepsOwnOrder: Bool
 
   /// - Parameters:
   ///   - text: the whole body of a good response.
   ///   - codes: the codes of the call.
-  init(_ text: [UInt8], codes: [PointCode], _ merging: PointMerging) throws(Refusal) {
+  ///   - keepsOwnOrder: an earlier response has shown that the upstream has an order of its own.
+  init(
+    _ text: [UInt8], codes: [PointCode], _ merging: PointMerging, keepsOwnOrder: Bool = false
+  ) throws(Refusal) {
     var scanner = BatchScanner(text, merging, codes: Set(codes))
     try scanner.scan()
     var first: [PointCode: Int] = [:]
@@ -38,12 +45,19 @@ struct BatchSplitter: Sendable {
     elements = scanner.elements
     self.first = first
     self.next = next
+    let places = Dictionary(zip(codes, 0...)) { first, _ in first }
+    var last = [Int](repeating: 0, count: members.count)
+    for element in elements {
+      let place = places[element.code] ?? 0
+      if place < last[element.member] { hasOwnOrder = true }
+      last[element.member] = place
+    }
+    self.keepsOwnOrder = keepsOwnOrder || hasOwnOrder
   }
 
-  /// Returns the body for a request whose codes are among those of the call; nil when repeated elements would make it longer than a
-  /// response may be that several requests share.
-  func body(for codes: [PointCode]) -> [UInt8]? {
-    guard let own = elementIndices(for: codes) else { return nil }
+  /// Returns the body for a request whose codes are among those of the call.
+  func body(for codes: [PointCode]) -> [UInt8] {
+    let own = elementIndices(for: codes)
     var out: [UInt8] = []
     out.reserveCapacity(own.joined().reduce(256) { $0 + elements[$1].text.count + 1 })
     var isFirst = true
@@ -67,27 +81,17 @@ struct BatchSplitter: Sendable {
     return out
   }
 
-  /// Whether the upstream's own text has the elements in the order of these codes.
-  func isInOrder(of codes: [PointCode]) -> Bool {
-    guard let own = elementIndices(for: codes) else { return false }
-    return own.allSatisfy { indices in zip(indices, indices.dropFirst()).allSatisfy { $0 < $1 } }
-  }
-
-  /// Returns the indices of the elements of each array, in the order of the codes; nil when their text is too long.
-  private func elementIndices(for codes: [PointCode]) -> [[Int]]? {
+  /// Returns the indices of the elements of each array.
+  private func elementIndices(for codes: [PointCode]) -> [[Int]] {
     var own = [[Int]](repeating: [], count: members.count)
-    var size = 0
     for code in codes {
       var index = first[code] ?? -1
       while index >= 0 {
         own[elements[index].member].append(index)
-        size += elements[index].text.count
         index = next[index]
       }
-      // Without repetitions the elements are shorter than the text.
-      guard size <= max(text.count, Sharing.largestResponse) else { return nil }
     }
-    return own
+    return keepsOwnOrder ? own.map { $0.sorted() } : own
   }
 
   /// Appends a member after the opening brace or comma, with the upstream's white space.

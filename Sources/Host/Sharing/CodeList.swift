@@ -12,10 +12,10 @@ struct PointCode: Hashable, Sendable {
 
 /// The codes in the body of a request that can be merged.
 ///
-/// The body must be exactly `{"codes":["…",…]}`: one member, strings without escapes, none empty. The meaning of any other body is the
-/// upstream's affair, so it goes upstream by itself and unchanged.
+/// The body must be exactly `{"codes":["…",…]}`: one member, strings without escapes, none empty, none twice. The meaning of any
+/// other body is the upstream's affair, so it goes upstream by itself and unchanged.
 struct CodeList: Sendable {
-  /// In the caller's order. A code may be there twice.
+  /// In the caller's order.
   let codes: [PointCode]
   /// The size of the body, which stays in memory with the codes.
   let size: Int
@@ -30,6 +30,7 @@ struct CodeList: Sendable {
   init?(_ body: [UInt8], member: String, max: Int) {
     guard body.count <= CodeList.largestBody, let list = CodeList.soleMember(member, of: body) else { return nil }
     var codes: [PointCode] = []
+    var seen = Set<PointCode>()
     var isMergeable = true
     let isArray = body.withUnsafeBufferPointer { bytes in
       nil
@@ -41,7 +42,8 @@ struct CodeList: Sendable {
           guard isMergeable else { return false }
           // A slice, so that the codes are not copied.
           codes.append(PointCode(bytes: body[start..<start + element.count - 2]))
-          return true
+          isMergeable = seen.insert(codes[codes.count - 1]).inserted
+          return isMergeable
         })
     }
     guard isArray, isMergeable, !codes.isEmpty else { return nil }

@@ -13,8 +13,7 @@ struct MergedCodes: Sendable {
   /// - Returns: the indices of the request's codes; nil when they were not added.
   mutating func add(_ list: CodeList, max: Int) -> [Int]? {
     var (count, size) = (codes.count, size)
-    var new = Set<PointCode>()
-    for code in list.codes where indices[code] == nil && new.insert(code).inserted {
+    for code in list.codes where indices[code] == nil {
       count += 1
       size += code.bytes.count + 3
     }
