@@ -48,7 +48,7 @@ import Testing
   @Test func `a lifetime that the row does not record is the one that the token states`() {
     #expect(takenOver(#"{"iat":2,"exp":9}"#)?.lifetime == 7000)
     #expect(takenOver(#"{"iat":2,"exp":9}"#, updatedAt: 8000)?.lifetime == 7000)
-    #expect(takenOver(#"{"iat":2,"exp":9}"#, lifetime: 0)?.lifetime == 7000)
+    #expect(takenOver(#"{"iat":2,"exp":9}"#, lifetime: -5)?.lifetime == -5)
     #expect(takenOver(#"{"iat":2,"exp":9}"#, lifetime: 5000)?.lifetime == 5000)
   }
 

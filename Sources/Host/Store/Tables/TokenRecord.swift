@@ -27,7 +27,7 @@ struct TokenRecord: Sendable, Equatable {
   /// The stored pair; nil when the row has no usable token. Such a row may be overwritten.
   var pair: StoredPair? {
     let token =
-      if let lifetime, lifetime > 0 {
+      if let lifetime {
         try? Token(access: access, refresh: refresh, expiresAt: expiresAt, lifetime: lifetime)
       } else {
         takenOver
