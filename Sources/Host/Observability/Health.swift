@@ -20,9 +20,17 @@ final class Health: Sendable {
 
   private enum Phase { case starting, running, draining }
 
+  fileprivate struct Entry {
+    let reporter: Int
+    let reason: Reason
+  }
+
   private struct State {
     var phase = Phase.starting
-    var reasons: [Reason] = []
+    var entries: [Entry] = []
+    var lastReporter = 0
+    /// The reporters that have not ended.
+    var reporters: Set<Int> = [0]
   }
 
   private let state = Mutex(State())
@@ -37,28 +45,70 @@ final class Health: Sendable {
   func drain() { state.withLock { $0.phase = .draining } }
 
   /// Adds a reason. A reason that is already there keeps its time.
-  func set(_ component: String, _ code: String) {
-    let now = wall()
-    state.withLock { state in
-      guard !state.reasons.contains(where: { $0.component == component && $0.code == code }) else { return }
-      state.reasons.append(Reason(component: component, code: code, since: now))
-    }
-  }
+  func set(_ component: String, _ code: String) { set(component, code, by: 0) }
 
   /// Removes a reason, or without a code all reasons of the component.
-  func clear(_ component: String, _ code: String? = nil) {
-    state.withLock { $0.reasons.removeAll { $0.component == component && (code == nil || $0.code == code) } }
-  }
+  func clear(_ component: String, _ code: String? = nil) { clear(component, code, by: 0) }
 
   var current: (status: Status, reasons: [Reason]) {
     state.withLock { state in
+      // A part that replaces another one may report the same reason.
+      var reasons: [Reason] = []
+      for reason in state.entries.map(\.reason)
+      where !reasons.contains(where: { $0.component == reason.component && $0.code == reason.code }) {
+        reasons.append(reason)
+      }
       let status: Status =
         switch state.phase {
         case .starting: .starting
         case .draining: .draining
-        case .running: state.reasons.isEmpty ? .ready : .degraded
+        case .running: reasons.isEmpty ? .ready : .degraded
         }
-      return (status, state.reasons)
+      return (status, reasons)
+    }
+  }
+
+  // MARK: Reporters
+
+  /// Sets and removes the reasons of one part of a component, which a reload may replace while its last calls are under way.
+  struct Reporter: Sendable {
+    fileprivate let health: Health
+    fileprivate let component: String
+    fileprivate let number: Int
+
+    func set(_ code: String) { health.set(component, code, by: number) }
+    func clear(_ code: String) { health.clear(component, code, by: number) }
+    /// Removes the reporter's reasons. What it reports later is ignored.
+    func end() { health.end(number) }
+  }
+
+  func reporter(of component: String) -> Reporter {
+    let number = state.withLock { state in
+      state.lastReporter += 1
+      state.reporters.insert(state.lastReporter)
+      return state.lastReporter
+    }
+    return Reporter(health: self, component: component, number: number)
+  }
+
+  private func set(_ component: String, _ code: String, by reporter: Int) {
+    let now = wall()
+    state.withLock { state in
+      guard state.reporters.contains(reporter), !state.entries.contains(where: { $0.isOf(reporter, component, code) })
+      else { return }
+      state.entries.append(
+        Entry(reporter: reporter, reason: Reason(component: component, code: code, since: now)))
+    }
+  }
+
+  private func clear(_ component: String, _ code: String?, by reporter: Int) {
+    state.withLock { $0.entries.removeAll { $0.isOf(reporter, component, code ?? $0.reason.code) } }
+  }
+
+  private func end(_ reporter: Int) {
+    state.withLock { state in
+      state.reporters.remove(reporter)
+      state.entries.removeAll { $0.reporter == reporter }
     }
   }
 
@@ -86,5 +136,11 @@ final class Health: Sendable {
     json.endArray()
     json.endObject()
     return (status == .ready || status == .degraded ? 200 : 503, json.bytes)
+  }
+}
+
+extension Health.Entry {
+  fileprivate func isOf(_ reporter: Int, _ component: String, _ code: String) -> Bool {
+    self.reporter == reporter && reason.component == component && reason.code == code
   }
 }

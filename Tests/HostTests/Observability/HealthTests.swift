@@ -38,6 +38,34 @@ import Testing
     #expect(ready(health) == #"200 {"status":"ready","reasons":[]}"#)
   }
 
+  @Test func `a reason of two reporters stays until both have removed it, with the time of the first`() {
+    let clock = TestWall()
+    let health = Health(wall: clock.read)
+    health.start()
+    let (old, new) = (health.reporter(of: "adapter:main"), health.reporter(of: "adapter:main"))
+    old.set("no_token")
+    clock.set(5000)
+    new.set("no_token")
+    let reason = Health.Reason(component: "adapter:main", code: "no_token", since: 1000)
+    #expect(health.current.reasons == [reason])
+    new.clear("no_token")
+    #expect(health.current.reasons == [reason])
+    old.clear("no_token")
+    #expect(health.current.status == .ready)
+  }
+
+  @Test func `a reporter that has ended neither keeps nor adds nor removes a reason`() {
+    let health = Health()
+    let (old, new) = (health.reporter(of: "adapter:main"), health.reporter(of: "adapter:main"))
+    old.set("no_token")
+    new.set("upstream_unreachable")
+    old.end()
+    #expect(health.current.reasons.map(\.code) == ["upstream_unreachable"])
+    old.set("no_token")
+    old.clear("upstream_unreachable")
+    #expect(health.current.reasons.map(\.code) == ["upstream_unreachable"])
+  }
+
   @Test func `the name of a component cannot break the JSON`() throws {
     let health = Health()
     health.set("adapter:\"x\"\n", "down")
