@@ -71,12 +71,37 @@ struct WebTalkTokenTests {
   @Test(arguments: [
     #"{"code":305}"#, #"{"code":304,"error":"invalid appId"}"#, #"{"code":500}"#, "<html>", "", "{}", "[]",
   ])
-  func `any other response is malformed, with a detail without the upstream's text`(_ body: String) async throws {
+  func `any other response is malformed, with its code and the upstream's sentence in the detail`(_ body: String)
+    async throws
+  {
     let authorized = try #require(try await error(body, current: nil))
     #expect(authorized.code == .malformed)
-    #expect(!authorized.detail.contains("invalid appId"))
+    #expect(authorized.detail.contains("code 304: invalid appId") == body.contains("invalid appId"))
     if let code = TopLevel.code(in: Array(body.utf8)) { #expect(authorized.detail.contains("code \(code)")) }
     if body != #"{"code":305}"# { #expect(try await error(body, current: try pair())?.code == .malformed) }
+  }
+
+  @Test(arguments: [
+    (#"{"code":500,"error":"","msg":"no\nsuch"}"#, "code 500: no?such"),
+    (#"{"code":500,"error":7,"msg":"no"}"#, "code 500: no"), (#"{"code":500,"error":{"x":1}}"#, "code 500"),
+    ("\u{feff}{\"code\":500,\"error\":\"no\"}", "code 500: no"),
+    (
+      #"{"code":500,"error":"\#(String(repeating: "x", count: 300))"}"#,
+      "code 500: " + String(repeating: "x", count: 200) + "…"
+    ),
+    // Sentences that repeat a credential, as it is or as a part of a URL, are left out.
+    (#"{"code":304,"error":"unknown app \#(SimulatedWebTalk.appID)!"}"#, "code 304"),
+    (#"{"code":304,"error":"unknown app \#(SimulatedWebTalk.appID.uppercased())"}"#, "code 304"),
+    (#"{"code":304,"error":"bad: /x?grant_type=a&appId=%61"}"#, "code 304"),
+    (#"{"code":500,"error":"r /+é is used"}"#, "code 500"), (#"{"code":500,"error":"r%20%2f%2B%C3%A9"}"#, "code 500"),
+    (#"{"code":500,"error":"token eyJhbGciOi.e30.x is old"}"#, "code 500"),
+  ])
+  func `the detail of a failed exchange ends in the upstream's sentence, without any credential`(
+    _ body: String, _ end: String
+  ) async throws {
+    let failure = try #require(try await error(body, current: try pair(refresh: "r /+é")))
+    #expect(failure.detail.hasSuffix(end), "\(failure.detail)")
+    #expect(!failure.message.contains("code"))
   }
 
   @Test(arguments: [302, 404, 500, 503])

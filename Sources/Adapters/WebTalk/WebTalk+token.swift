@@ -25,16 +25,17 @@ extension WebTalk {
       if case .stream(_, let rest) = response.body { rest.cancel() }
       throw failed("with a body far longer than a token")
     }
+    let sentence = sentence(in: response.isEncoded ? [] : body, without: refreshToken)
 
     let code = response.isEncoded ? nil : TopLevel.code(in: body)
     if refreshToken != nil {
       if response.status == 401 { throw .refreshRejected("the upstream responded to the refresh with HTTP 401") }
       if let code, [301, 302, 305, 306].contains(code) {
-        throw .refreshRejected("the upstream responded to the refresh with code \(code)")
+        throw .refreshRejected("the upstream responded to the refresh with code \(code)\(sentence)")
       }
     }
-    if let code, code != 200 { throw failed("with code \(code)") }
-    guard response.status == 200 else { throw failed("with HTTP \(response.status)") }
+    if let code, code != 200 { throw failed("with code \(code)\(sentence)") }
+    guard response.status == 200 else { throw failed("with HTTP \(response.status)\(sentence)") }
     guard !response.isEncoded, let json = try? JSONValue(parsingResponse: body), case .object = json else {
       throw failed("with a body \(TopLevel.foreignEncoding(of: body) ?? "that is not a JSON object")")
     }
@@ -44,7 +45,24 @@ extension WebTalk {
       access: access, refresh: json["refresh_token"]?.string ?? "", expiresAt: life.expiresAt, lifetime: life.lifetime)
   }
 
-  /// The detail never has the upstream's own text, which may repeat the credentials of the request.
+  /// Returns the upstream's own sentence behind a colon, for the log: `error`, else `msg`. Empty when there is none, or when it may repeat
+  /// a credential of the request or has a token.
+  private func sentence(in body: [UInt8], without refreshToken: String?) -> String {
+    guard let json = try? JSONValue(parsingResponse: body),
+      let text = [json["error"]?.string, json["msg"]?.string].compactMap(\.self).first(where: { !$0.isEmpty })
+    else { return "" }
+    var credentials = ["appid=", "refreshtoken=", "eyj"]
+    for credential in [appID.exposed, refreshToken ?? ""] where !credential.isEmpty {
+      credentials += [credential.lowercased(), PercentEncoding.encode(credential).lowercased()]
+    }
+    let lowered = text.lowercased()
+    guard !credentials.contains(where: lowered.contains) else { return "" }
+    return ": \(Spelling.printable(text, limit: WebTalk.longestSentence))"
+  }
+
+  /// The number of characters of an upstream's sentence that the log shows.
+  private static let longestSentence = 200
+
   private func failed(_ how: String) -> AdapterError {
     AdapterError(
       .malformed, "The upstream did not give the gateway a token.",
