@@ -85,9 +85,13 @@ final class TokenKeeper: Sendable {
 
   deinit { guarded.withLock { $0.timer?.cancel() } }
 
-  /// Loads the stored pair, for which callers wait, and starts to renew ahead of need. Authorizes only when the first caller
-  /// requests a token.
+  /// Loads the stored pair, for which callers wait, and starts to renew ahead of need. Without a pair it authorizes when the first
+  /// caller requests a token, or after `fetch`.
   func start() { update { state, time in state.start(at: time) } }
+
+  /// Obtains the first token without a caller, in the exchange that a caller would have started. Repeats a failed exchange, later each
+  /// time, until there is a token.
+  func fetch() { update { state, time in state.fetch(at: time) } }
 
   /// Serves another instance of the same adapter too, and makes exchanges with it from now on.
   ///

@@ -8,6 +8,12 @@ extension TokenState {
     startLoad(at: time)
   }
 
+  /// Obtains the first token without a caller.
+  mutating func fetch(at time: ClockReading) {
+    isFetching = true
+    settle(at: time)
+  }
+
   private mutating func startLoad(at time: ClockReading) {
     row.forgetAnnouncement()
     work.start(.load, at: time.now)

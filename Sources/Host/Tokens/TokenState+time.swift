@@ -15,7 +15,7 @@ extension TokenState {
     consider(claimWake)
     if maySave { consider(work.nextSave) }
     if phase == .running, exchange == nil {
-      if let current { consider(max(renewAt(current), refusals.notBefore)) }
+      if let due = renewAt { consider(max(due, refusals.notBefore)) }
       if work.isIdle, work.unsaved == nil, sharing != .process { consider(work.lookAt) }
     }
     return next
@@ -54,13 +54,17 @@ extension TokenState {
     useUnsaved(at: time)
   }
 
-  /// The time at which the keeper renews by itself: before a caller meets the renewal window, or at once when the token was refused.
-  private func renewAt(_ token: TimedToken) -> Instant { token.isRejected ? token.received : token.timerAt }
+  /// The time at which the keeper starts an exchange by itself: before a caller meets the renewal window, at once when the token was
+  /// refused, or when there is none and one is wanted; else nil.
+  private var renewAt: Instant? {
+    guard let current else { return isFetching ? Instant(nanoseconds: .min) : nil }
+    return current.isRejected ? current.received : current.timerAt
+  }
 
   /// Starts what can start now, and fails the callers that cannot be served. Ends every event.
   mutating func settle(at time: ClockReading) {
     let now = time.now
-    if mayBegin(now), !waiters.isEmpty || current.map({ renewAt($0) <= now }) == true { begin(at: time) }
+    if mayBegin(now), !waiters.isEmpty || renewAt.map({ $0 <= now }) == true { begin(at: time) }
     continueClaiming(at: time)
     if exchange == nil, phase != .new, phase != .loading { giveUp(at: time) }
     extendLease(at: time)
@@ -79,6 +83,10 @@ extension TokenState {
     phase = .stopping
     // No call to the upstream has begun yet.
     if isClaiming { giveUp(at: time) }
+    // The first token, for which no caller waits: an upstream that hangs must not hold up the end.
+    if case .authorizing = exchange?.step, waiters.isEmpty, let deadline = exchange?.deadline {
+      exchange?.deadline = min(deadline, time.now)
+    }
     // One last attempt to save, without waiting for the next retry.
     work.hurry(time.now)
     settle(at: time)

@@ -16,7 +16,7 @@ import AdapterAPI
 ///
 /// | step of the exchange | next step |
 /// | -------------------- | --------- |
-/// | none        | claiming (a caller needs a token, or the renewal window begins; only while running and not in the back-off) |
+/// | none        | claiming (a caller needs a token, the first one is wanted (`fetch`), or the renewal window begins; only while running and not in the back-off) |
 /// | claiming    | refreshing or authorizing (the lease is granted, or the store is unavailable for too long); none (another process's pair is used, or the back-off or the stop forbids a call) |
 /// | refreshing  | saving (a new pair); claiming (refresh token refused; or failed after the lease ended); none (failed; or a new pair while the store is unavailable) |
 /// | authorizing | as refreshing |
@@ -80,6 +80,8 @@ struct TokenState: Sendable {
   var timing: TokenTiming
   private(set) var actions: [Action] = []
   var phase = Phase.new
+  /// The first token is wanted even without a caller.
+  var isFetching = false
   /// The token in use, or the last one.
   var current: TimedToken?
   var exchange: Exchange?

@@ -14,6 +14,50 @@ import Testing
     keeper.pass(.seconds(3600), yields: [])
   }
 
+  @Test func `a fetch obtains the first token without a caller, in one exchange that callers join`() throws {
+    var keeper = TokenTranscript.starting()
+    keeper.apply { $0.fetch(at: $1) }
+    #expect(keeper.ask() == "wait")
+    keeper.load(nil, yields: ["load", "authorize"])
+    #expect(keeper.ask() == "wait")
+    try keeper.renew(1, yields: ["authorized", "save A1", "publish", "give A1 to 1 2"])
+    keeper.pass(.seconds(6900), yields: ["refresh R1"])
+  }
+
+  @Test func `a fetch with a good stored token calls nothing`() throws {
+    var keeper = TokenTranscript.starting()
+    keeper.apply { $0.fetch(at: $1) }
+    keeper.load(try .pair(1), yields: ["load", "publish"])
+    keeper.pass(.seconds(3600), yields: [])
+  }
+
+  @Test func `a fetch that fails is repeated without a caller, later each time, until there is a token`() throws {
+    var keeper = TokenTranscript.started()
+    keeper.apply(yields: ["authorize"]) { $0.fetch(at: $1) }
+    keeper.refuse(.unreachable, yields: ["failed"])
+    for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
+      keeper.pass(.milliseconds(wait * 1000 - 1), yields: [])
+      keeper.pass(.milliseconds(1), yields: ["authorize"])
+      keeper.refuse(.malformed, yields: ["failed"])
+    }
+    keeper.pass(.seconds(60))
+    try keeper.renew(1, yields: ["authorize", "authorized", "save A1", "publish"])
+  }
+
+  @Test func `a stop lets a fetch without callers end within a second, and one with a caller in its own time`() throws {
+    for hasCaller in [false, true] {
+      var keeper = TokenTranscript.started()
+      keeper.apply(yields: ["authorize"]) { $0.fetch(at: $1) }
+      if hasCaller { #expect(keeper.ask() == "wait") }
+      keeper.apply(yields: []) { $0.stop(at: $1) }
+      keeper.pass(.milliseconds(999), yields: [])
+      keeper.pass(.milliseconds(1), yields: hasCaller ? [] : ["cancel"])
+      // A pair that comes nevertheless is stored.
+      try keeper.renew(1)
+      #expect(keeper.lines().contains("save A1"))
+    }
+  }
+
   @Test func `the first caller starts an authorization and gets the token when it is stored`() throws {
     var keeper = TokenTranscript.started()
     #expect(keeper.ask() == "wait")
