@@ -33,8 +33,9 @@ struct AdminTests {
   }
 
   @Test func `an upstream that is down makes readiness degraded, with status 200`() throws {
+    try lab.expectHealthy()
     lab.upstream.stop()
-    #expect([502, 503].contains(try lab.call().status))
+    for _ in 0..<3 { #expect(try lab.call().status == 502) }
     let response = try readyz("degraded")
     #expect(response.status == 200)
     let reason = try #require((response.json?["reasons"] as? [[String: Any]])?.first)

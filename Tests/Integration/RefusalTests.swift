@@ -176,6 +176,6 @@ struct RefusalTests {
     let lab = try Lab()
     let response = try lab.call(Request.make("POST", path, body: Request.setBody))
     #expect(response.status == 404 || response.status == 400)
-    #expect(lab.upstream.calls.isEmpty)
+    #expect(lab.upstream.dataCalls.isEmpty)
   }
 }

@@ -33,6 +33,8 @@ struct ReloadTests {
   }
 
   @Test func `an adapter that a reload removes no longer affects readiness`() throws {
+    try lab.withToken()
+    lab.upstream.revokeAccess()
     lab.upstream.scriptTokens(.envelope(304))
     #expect(try lab.call().status == 503)
     try eventually("degraded by the adapter") { try lab.readiness().components == ["adapter:main"] }

@@ -146,6 +146,6 @@ struct TokenTests {
     let response = try lab.get(Request.token)
     #expect(response.status == 200)
     #expect(response.json?["adapter"] as? String == "demo" && response.source == "mock")
-    #expect(lab.upstream.calls.isEmpty)
+    #expect(lab.upstream.dataCalls.isEmpty)
   }
 }

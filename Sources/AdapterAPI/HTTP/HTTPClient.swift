@@ -84,7 +84,10 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
     return port == (isTLS ? 443 : 80) ? name : "\(name):\(port)"
   }
 
-  public var description: String { "\(isTLS ? "https" : "http")://\(authority)\(path)" }
+  /// Scheme and authority, without the path.
+  public var origin: String { "\(isTLS ? "https" : "http")://\(authority)" }
+
+  public var description: String { origin + path }
 
   public init(isTLS: Bool, host: String, port: UInt16, path: String) {
     self.isTLS = isTLS

@@ -5,9 +5,11 @@ import Synchronization
 enum AdapterFactory {
   /// Returns the adapter and the HTTP clients that it was lent; nil when its type is unknown or its settings are wrong, which a
   /// checked configuration rules out.
+  ///
+  /// - Parameter watch: learns of the clients' requests whether the upstream can be reached.
   static func make(
     _ wanted: Configuration.AdapterInstance, _ loaded: LoadedConfiguration, group: EventLoopGroup, resolver: Resolver,
-    log: any AdapterLog, instruments: UpstreamInstruments = UpstreamInstruments()
+    log: any AdapterLog, instruments: UpstreamInstruments = UpstreamInstruments(), watch: UpstreamWatch? = nil
   ) -> (adapter: any Adapter, clients: [UpstreamClient])? {
     guard let type = AdapterRegistry.type(named: wanted.type) else { return nil }
     let clients = Mutex<[UpstreamClient]>([])
@@ -15,7 +17,7 @@ enum AdapterFactory {
     let context = AdapterContext(name: wanted.name, clock: clock, log: log) { baseURL in
       let client = UpstreamClient(
         baseURL: baseURL, limits: wanted.upstream, credentialFields: type.credentialFields, group: group,
-        resolver: resolver, instruments: instruments)
+        resolver: resolver, instruments: instruments, observer: watch.map { UpstreamObserver($0, of: baseURL) })
       clients.withLock { $0.append(client) }
       return client
     }

@@ -10,6 +10,8 @@ extension Gateway {
     let timeout = snapshot.configuration.listen.drainTimeout
     services.log.info("draining: no new connections", [("timeoutMs", .int(Int(timeout.milliseconds)))])
     services.health.drain()
+    // Requests that are cut off now say nothing about the upstreams.
+    for adapter in snapshot.adapters { adapter.watch.end() }
     endRequests(within: timeout)
     let connections = services.connections
     let isLate = connections.current + connections.abandoned > 0

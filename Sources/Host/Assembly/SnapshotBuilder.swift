@@ -29,9 +29,10 @@ struct SnapshotBuilder {
         wanted, checked, fingerprint: fingerprint, previous: previous, others: instances)
       {
         instances.append(instance)
-        if let activation { activations.append(activation) }
+        activations.append(activation)
       }
     }
+    activations.insert({ [instances] in Self.endReports(of: previous?.adapters ?? [], notIn: instances) }, at: 0)
     let mergers = mergers(of: instances)
     let hasFront = configuration.routes.contains { $0.front != nil }
     let frontTokens = hasFront ? FrontTokens(configuration.auth) : nil
@@ -47,6 +48,14 @@ struct SnapshotBuilder {
       configuration: configuration, routes: RouteTable(routes), adapters: instances, keys: checked.keys,
       metrics: services.metrics)
     return Build(snapshot: snapshot, activations: activations)
+  }
+
+  /// Removes what the adapters that are replaced or removed have reported. Requests in flight may use them for a while.
+  private static func endReports(of previous: [AdapterInstance], notIn present: [AdapterInstance]) {
+    for old in previous where !present.contains(where: { $0 === old }) {
+      old.watch.end()
+      if !present.contains(where: { $0.keeper === old.keeper }) { old.tokenReporter?.end() }
+    }
   }
 
   /// A configuration has its own mergers, so that a reload tries a merger again that had switched itself off.
@@ -69,37 +78,53 @@ struct SnapshotBuilder {
   private func make(
     _ wanted: Configuration.AdapterInstance, _ checked: CheckedConfiguration, fingerprint: String,
     previous: Snapshot?, others: [AdapterInstance]
-  ) -> (AdapterInstance, activation: (@Sendable () -> Void)?)? {
+  ) -> (AdapterInstance, activation: @Sendable () -> Void)? {
     let metrics = services.metrics.adapter(wanted.name)
+    let log = services.log.forAdapter(wanted.name)
+    let component = "adapter:\(wanted.name)"
+    let watch = UpstreamWatch(metrics: metrics, reporter: services.health.reporter(of: component), log: log)
     let made = AdapterFactory.make(
-      wanted, checked.loaded, group: services.group, resolver: services.resolver,
-      log: services.log.forAdapter(wanted.name),
-      instruments: UpstreamInstruments(traffic: metrics.traffic, queueWait: metrics.queueWait))
+      wanted, checked.loaded, group: services.group, resolver: services.resolver, log: log,
+      instruments: UpstreamInstruments(traffic: metrics.traffic, queueWait: metrics.queueWait), watch: watch)
     guard let made else { return nil }
     let adapter = made.adapter
     let before = previous?.adapters.first { $0.name == wanted.name }
     let budget = budget(wanted.upstream.budget, before: before?.budget)
     var keeper: TokenKeeper?
-    var activation: (@Sendable () -> Void)?
+    var tokenReporter: Health.Reporter?
+    var activateKeeper: (@Sendable () -> Void)?
     if adapter.usesToken {
       let limits = wanted.upstream
       // The keeper of the same upstream stays, whatever else has changed: two would spend the same refresh token.
       if let present = before?.keeper, present.upstream == identity(of: adapter) {
         keeper = present
-        activation = {
+        tokenReporter = before?.tokenReporter
+        activateKeeper = {
           present.serve(adapter, window: limits.refreshWindow, exchangeTimeout: limits.totalTimeout, budget: budget)
         }
       } else {
         let key = tokenKey(for: adapter, wanted.name, checked.configuration)
-        let new = self.keeper(for: adapter, wanted, key, budget, metrics)
+        let reporter = services.health.reporter(of: component)
+        let address = made.clients.first?.baseURL.origin
+        let new = self.keeper(for: adapter, wanted, key, budget, metrics, reporter, address: address)
         keeper = new
-        activation = { new.start() }
+        tokenReporter = reporter
+        // In the background, so that a wrong credential or an upstream that does not respond is reported before the first caller comes.
+        activateKeeper = {
+          new.start()
+          if address != nil { new.fetch() }
+        }
       }
     }
     let instance = AdapterInstance(
-      configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, keeper: keeper,
-      budget: budget, writes: writes(to: adapter, among: others + (previous?.adapters ?? [])),
+      configuration: wanted, fingerprint: fingerprint, adapter: adapter, metrics: metrics, watch: watch,
+      keeper: keeper, tokenReporter: tokenReporter, budget: budget,
+      writes: writes(to: adapter, among: others + (previous?.adapters ?? [])),
       sharing: services.sharing, clients: made.clients, home: services.group.loops[0])
+    let activation = { @Sendable [activateKeeper] in
+      watch.begin()
+      activateKeeper?()
+    }
     return (instance, activation)
   }
 
@@ -143,27 +168,26 @@ struct SnapshotBuilder {
 
   private func keeper(
     for adapter: any Adapter, _ wanted: Configuration.AdapterInstance, _ key: TokenKey, _ budget: BudgetKeeper?,
-    _ metrics: AdapterMetrics
+    _ metrics: AdapterMetrics, _ reporter: Health.Reporter, address: String?
   ) -> TokenKeeper {
-    let (health, storeWatch) = (services.health, services.storeWatch)
-    let component = "adapter:\(wanted.name)"
+    let storeWatch = services.storeWatch
     let holder = LeaseHolder.new()
     return TokenKeeper(
       adapter: adapter, key: key, holder: holder, store: services.store, window: wanted.upstream.refreshWindow,
       exchangeTimeout: wanted.upstream.totalTimeout, budget: budget, clock: services.clock,
-      executor: services.group.loops[0], log: services.log.forAdapter(wanted.name)
+      executor: services.group.loops[0], log: services.log.forAdapter(wanted.name, address: address)
     ) { event in
       if let outcome = event.outcome { metrics.recordRefresh(outcome) }
       switch event {
-      case .refreshed, .authorized, .detached, .adopted: health.clear(component, "no_token")
+      case .refreshed, .authorized, .detached, .adopted: reporter.clear("no_token")
       case .rejected: break
-      case .failed: health.set(component, "no_token")
+      case .failed: reporter.set("no_token")
       case .storeDown: storeWatch.report(holder, isUp: false)
       case .storeUp: storeWatch.report(holder, isUp: true)
       case .ended:
         // A reload has removed this adapter or changed its upstream: what the keeper reported must not stay.
         storeWatch.report(holder, isUp: true)
-        health.clear(component, "no_token")
+        reporter.end()
       }
     }
   }

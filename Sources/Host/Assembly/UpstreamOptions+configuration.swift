@@ -14,12 +14,12 @@ extension UpstreamOptions {
 extension UpstreamClient {
   convenience init(
     baseURL: BaseURL, limits: Configuration.UpstreamLimits, credentialFields: [String], group: EventLoopGroup,
-    resolver: Resolver, instruments: UpstreamInstruments = UpstreamInstruments()
+    resolver: Resolver, instruments: UpstreamInstruments = UpstreamInstruments(), observer: UpstreamObserver? = nil
   ) {
     self.init(
       baseURL: baseURL, options: UpstreamOptions(limits, credentialFields: credentialFields),
       requests: Permits(limit: max(1, min(limits.maxInFlight, limits.maxConnections)), hasReserve: true),
       connections: Permits(limit: max(1, limits.maxConnections)), group: group, resolver: resolver,
-      instruments: instruments)
+      instruments: instruments, observer: observer)
   }
 }

@@ -42,6 +42,7 @@ final class AdapterMetrics: Sendable {
   private let writes = CounterRow(Operation.allCases.count * WriteOutcome.allCases.count)
   private let coalesced = CounterRow(CoalescedKind.allCases.count)
   private let breaker = Gauge(BreakerState.closed.rawValue)
+  private let up = Gauge(1)
   /// Milliseconds since the epoch; 0 without a token.
   private let expiry = Gauge()
   private let queue = Gauge()
@@ -70,6 +71,9 @@ final class AdapterMetrics: Sendable {
 
   func setBreaker(_ state: BreakerState) { breaker.set(state.rawValue) }
 
+  /// Sets whether the upstream can be reached.
+  func setUp(_ isUp: Bool) { up.set(isUp ? 1 : 0) }
+
   /// Sets the time at which the token in use expires, in milliseconds since the epoch; nil without a token.
   func setTokenExpiry(_ milliseconds: Int64?) { expiry.set(Int(milliseconds ?? 0)) }
 
@@ -95,6 +99,7 @@ final class AdapterMetrics: Sendable {
   }
   func coalescedCount(_ kind: CoalescedKind) -> UInt64 { coalesced[kind.index] }
   var breakerState: Int { breaker.value }
+  var isUp: Bool { up.value == 1 }
   var queueLength: Int { queue.value }
   var connectionCounts: [(state: String, count: Int)] { [("idle", idle.value), ("active", active.value)] }
   var budgetsRemaining: [(window: String, count: Int)] {

@@ -87,7 +87,11 @@ final class Log: AdapterLog {
   }
 
   /// Returns the log of one adapter instance, whose lines all name it.
-  func forAdapter(_ name: String) -> any AdapterLog { BoundLog(log: self, adapter: name) }
+  ///
+  /// - Parameter address: the address of its upstream, which all lines name too; nil to leave it out.
+  func forAdapter(_ name: String, address: String? = nil) -> any AdapterLog {
+    BoundLog(log: self, adapter: name, address: address)
+  }
 
   /// The number of lines lost since the start.
   var lost: Int { queue.lost }
@@ -99,11 +103,13 @@ final class Log: AdapterLog {
   func flush(timeout: Duration = .seconds(2)) -> Bool { queue.flush(timeout: timeout) }
 
   private func log(
-    _ level: LogLevel, _ message: StaticString, bound adapter: String?, _ fields: [(key: StaticString, value: String)]
+    _ level: LogLevel, _ message: StaticString, bound adapter: String?, address: String? = nil,
+    _ fields: [(key: StaticString, value: String)]
   ) {
     guard isOn(level) else { return }
     var line = LogLine(shape.format, level, message, at: System.wall())
     if let adapter { line.add("adapter", adapter) }
+    if let address { line.add("address", address) }
     for field in fields { line.add(field.key, field.value) }
     queue.append(line.ended())
   }
@@ -111,9 +117,10 @@ final class Log: AdapterLog {
   private struct BoundLog: AdapterLog {
     let log: Log
     let adapter: String
+    let address: String?
 
     func log(_ level: LogLevel, _ message: StaticString, _ fields: [(key: StaticString, value: String)]) {
-      log.log(level, message, bound: adapter, fields)
+      log.log(level, message, bound: adapter, address: address, fields)
     }
   }
 }

@@ -41,6 +41,12 @@ extension Metrics {
 
   /// Appends the gauges of the adapters.
   func render(gaugesOf adapters: [AdapterMetrics], into out: inout Exposition) {
+    out.family(
+      "gateway_upstream_up", .gauge, "1 while the upstream responds; 0 after several calls in a row without a response."
+    )
+    for adapter in adapters {
+      out.sample("gateway_upstream_up", [("adapter", adapter.adapter)], adapter.isUp ? 1 : 0)
+    }
     out.family("gateway_upstream_inflight", .gauge, "Upstream calls in flight, with those that wait in the queue.")
     for adapter in adapters {
       out.sample("gateway_upstream_inflight", [("adapter", adapter.adapter)], adapter.inFlight.value)

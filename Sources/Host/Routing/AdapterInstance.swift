@@ -13,8 +13,11 @@ final class AdapterInstance: Sendable {
   /// The adapter with its client where it is a raw one: the most frequent calls, made without an async frame of the adapter's.
   let raw: (adapter: any RawAdapter, client: UpstreamClient)?
   let metrics: AdapterMetrics
+  let watch: UpstreamWatch
   /// Nil for an adapter without tokens.
   let keeper: TokenKeeper?
+  /// Reports the keeper's failures to `/readyz`; nil for an adapter without tokens.
+  let tokenReporter: Health.Reporter?
   /// Nil without limits on the number of calls.
   let budget: BudgetKeeper?
   /// The write epoch of its upstream, shared by all instances with the same upstream address.
@@ -23,6 +26,8 @@ final class AdapterInstance: Sendable {
   let source: String
   /// The time limit of a shared call, in nanoseconds.
   let callTime: Int64
+  /// The address of its upstream without a path, for the log; nil for an adapter that uses no network.
+  var address: String? { clients.first?.baseURL.origin }
   private let sharing: Sharing
   private let clients: [UpstreamClient]
   /// The loop that runs its shutdown.
@@ -30,7 +35,8 @@ final class AdapterInstance: Sendable {
 
   init(
     configuration: Configuration.AdapterInstance, fingerprint: String, adapter: any Adapter, metrics: AdapterMetrics,
-    keeper: TokenKeeper?, budget: BudgetKeeper?, writes: WriteEpoch, sharing: Sharing,
+    watch: UpstreamWatch, keeper: TokenKeeper?, tokenReporter: Health.Reporter?, budget: BudgetKeeper?,
+    writes: WriteEpoch, sharing: Sharing,
     clients: [UpstreamClient], home: EventLoop
   ) {
     name = configuration.name
@@ -43,7 +49,9 @@ final class AdapterInstance: Sendable {
       raw = nil
     }
     self.metrics = metrics
+    self.watch = watch
     self.keeper = keeper
+    self.tokenReporter = tokenReporter
     self.budget = budget
     self.writes = writes
     self.sharing = sharing

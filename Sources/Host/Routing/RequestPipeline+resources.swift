@@ -39,6 +39,7 @@ extension RequestPipeline {
         .invalidField, "No adapter of that name is in use; there are \(names).",
         problems: [FieldProblem(row: nil, field: "adapter", message: "must be one of \(names)")])
     }
+    record.syncedAdapter = adapter
     guard type(of: adapter.adapter).listsObjects else {
       throw .noListing(import: "\(route.configuration.path)/import")
     }

@@ -6,6 +6,8 @@ final class RequestRecord {
   var route: Route?
   /// The end of the time that the route gives the request.
   var deadline = Instant.distantFuture
+  /// The adapter of a sync, which its query names.
+  var syncedAdapter: AdapterInstance?
   /// The action on a resource; nil on other routes.
   var action: ResourceAction?
   /// The subject of the caller's token; empty without one.
@@ -80,9 +82,16 @@ extension RequestPipeline {
     log.write(level, "a request was not served") {
       [
         ("requestId", "\(record.requestID)"), ("status", .int(error.status)), ("code", "\(error.code.rawValue)"),
-        ("detail", "\(error.detail)"),
-      ]
+      ] + upstreamFields(error, record) + [("detail", "\(error.detail)")]
     }
+  }
+
+  /// Names the adapter and its upstream's address, where an upstream was called or its token is missing.
+  private func upstreamFields(_ error: GatewayError, _ record: RequestRecord) -> [LogField] {
+    guard error.upstreamClass != nil || error.code == .noToken,
+      let adapter = record.syncedAdapter ?? record.route?.adapter
+    else { return [] }
+    return [("adapter", "\(adapter.name)")] + (adapter.address.map { [("address", "\($0)")] } ?? [])
   }
 
   /// Logs a write: with `log.writes` each one, else one that failed or whose client has not waited for the response.
@@ -131,6 +140,7 @@ extension RequestRecord {
       ("upstream", "\(upstreamClass?.rawValue ?? "not sent")"), ("outcome", "\(writeOutcome)"),
     ]
     if let route { fields.append(("adapter", "\(route.adapter.name)")) }
+    if error != nil, let address = route?.adapter.address { fields.append(("address", "\(address)")) }
     if !subject.isEmpty { fields.append(("subject", "\(subject)")) }
     if let written {
       let points = WrittenPoints(written)

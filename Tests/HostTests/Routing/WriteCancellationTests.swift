@@ -54,9 +54,12 @@ private final class ExchangeReference {
     let checked = try #require(GatewayRig.source(Self.text).load().checked)
     try await withLoops { group in
       let services = Services(checked.configuration, group: group, log: GatewayRig.quietLog())
+      let metrics = services.metrics.adapter("demo")
+      let watch = UpstreamWatch(
+        metrics: metrics, reporter: services.health.reporter(of: "adapter:demo"), log: services.log)
       let instance = AdapterInstance(
         configuration: checked.configuration.adapters[0], fingerprint: "", adapter: adapter,
-        metrics: services.metrics.adapter("demo"), keeper: nil, budget: nil, writes: WriteEpoch(),
+        metrics: metrics, watch: watch, keeper: nil, tokenReporter: nil, budget: nil, writes: WriteEpoch(),
         sharing: services.sharing, clients: [], home: group.loops[0])
       let routes = checked.configuration.routes.map {
         Route($0, adapter: instance, metrics: services.metrics.route($0.path))

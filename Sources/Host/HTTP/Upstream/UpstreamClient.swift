@@ -2,6 +2,7 @@ import AdapterAPI
 
 /// The host's HTTP client for one upstream: a connection pool per loop, and limits over all loops.
 final class UpstreamClient: HTTPClient {
+  let baseURL: BaseURL
   private let options: UpstreamOptions
   private let addresses: UpstreamAddresses
   private let requests: any PermitPool
@@ -9,16 +10,21 @@ final class UpstreamClient: HTTPClient {
   private let queueWait: DurationHistogram
   private let idleCounts: [Gauge]
   private let pools: [LoopBound<UpstreamPool>]
+  private let observer: UpstreamObserver?
 
   /// - Parameters:
   ///   - requests: Permits for requests in flight. More than there are for connections make no sense: the rest could only wait for
   ///     connections.
   ///   - connections: Permits for open connections.
   ///   - instruments: Shared by all clients of an adapter, and by those of later configurations.
+  ///   - observer: Learns whether the upstream responds.
   init(
     baseURL: BaseURL, options: UpstreamOptions, requests: any PermitPool, connections: any PermitPool,
-    group: EventLoopGroup, resolver: Resolver, instruments: UpstreamInstruments = UpstreamInstruments()
+    group: EventLoopGroup, resolver: Resolver, instruments: UpstreamInstruments = UpstreamInstruments(),
+    observer: UpstreamObserver? = nil
   ) {
+    self.baseURL = baseURL
+    self.observer = observer
     self.options = options
     self.requests = requests
     self.connections = connections
@@ -76,6 +82,7 @@ final class UpstreamClient: HTTPClient {
     let pool = pools[loop.index].value
     let deadline = min(deadline, pool.loop.now.advanced(byNanoseconds: pool.timeouts.total))
     let priority = request.priority
+    let began = pool.loop.now
     if !requests.tryAcquire(priority), let error = await waitForPermit(priority, pool, deadline: deadline) {
       throw error
     }
@@ -94,12 +101,14 @@ final class UpstreamClient: HTTPClient {
         case .success(let opened): connection = opened
         case .failure(let failure):
           requests.release(priority)
+          if failure != .noConnectionFree { observer?.failed(failure, began) }
           throw AdapterError(failure)
         }
       }
       let wasUsed = connection.state.exchanges > 0
       switch await connection.exchange(request, deadline: deadline) {
       case .success(let response):
+        observer?.responded(response.status, pool.loop.now)
         // A streamed body returns the permit at its end.
         if response.body.isWhole { requests.release(priority) }
         return response
@@ -111,6 +120,7 @@ final class UpstreamClient: HTTPClient {
         let isFree = wasUsed && !mustOpen
         guard isSafe, isFree || retriesLeft > 0 else {
           requests.release(priority)
+          observer?.failed(failure, began)
           throw AdapterError(failure)
         }
         if !isFree { retriesLeft -= 1 }

@@ -16,6 +16,8 @@ struct UpstreamFailure: Error, Equatable {
   static let callerLeft = unsent(.cancelled, "the caller left")
   /// The connection ended while it was idle.
   static let hadEnded = unsent(.unreachable, "the pooled connection had ended")
+  /// All connections were in use until the deadline.
+  static let noConnectionFree = unsent(.timeout, "no connection became free in time")
   static let cutOff = malformed("the response was cut off")
 
   /// No byte of the request left.

@@ -78,7 +78,7 @@ final class UpstreamPool {
       case .granted: break
       case .cancelled: return .failure(.callerLeft)
       case .timedOut, .full:
-        return .failure(.unsent(.timeout, "no connection became free in time"))
+        return .failure(.noConnectionFree)
       }
     }
     return await ConnectionRace(to: addresses, pool: self, deadline: deadline).run()
