@@ -32,6 +32,7 @@ CODES = json.dumps({"codes": [f"C_5001_AV_{number:04}" for number in range(10)]}
 SMALL_CONNECTIONS, LARGE_CONNECTIONS, IDLE_CONNECTIONS = 64, 16, 10_000
 NEW_TOKENS = 100_000  # ten times as many as Pointgate caches by default
 BURSTS, WIDTH, DELAY_MS = 10, 50, 20
+SPLIT_CALLS = 41
 
 
 def fail(text):
@@ -246,6 +247,21 @@ class Rig:
             hold(count)
             return (proxy.memory() - before) / count
 
+    def split(self, proxy):
+        """Returns the median time of a call in milliseconds, one after another on one connection, while the upstream sends head
+        and body in two segments with Nagle's algorithm."""
+        call(self.stub.port, "/split/1", method="GET", body="")
+        text, times = request(VALUES, bearer(self.jwt)), []
+        with connect(proxy.port) as caller:
+            for _ in range(SPLIT_CALLS):
+                start = time.monotonic()
+                caller.sendall(text)
+                if receive(caller)[0] != 200:
+                    fail(f"{proxy.name} failed with an upstream that sends two segments")
+                times.append((time.monotonic() - start) * 1e3)
+        call(self.stub.port, "/split/0", method="GET", body="")
+        return statistics.median(times)
+
     def bursts(self, proxy):
         """Returns the upstream calls per burst of identical requests, and the last client's wait in milliseconds."""
         call(self.stub.port, f"/delay/{DELAY_MS}", method="GET", body="")
@@ -304,6 +320,7 @@ def measure(rig, proxies, sharing):
     checking = [proxy for proxy in proxies if proxy.name != "nginx"]
     table.loads("CPU µs per request, every JWT new", rig.loads(checking, VALUES, SMALL_CONNECTIONS, rig.many_tokens))
     table.loads("CPU µs per request, 256 KB", rig.loads(proxies, HISTORY, LARGE_CONNECTIONS, rig.one_token))
+    table.plain("ms per call, head and body in two segments", {proxy.name: rig.split(proxy) for proxy in proxies}, 2)
     bursts = {proxy.name: rig.bursts(sharing.get(proxy.name, proxy)) for proxy in proxies}
     table.row(f"{WIDTH} identical at once: upstream calls",
               {name: f"{calls:.0f}" for name, (calls, _) in bursts.items()})

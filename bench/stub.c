@@ -4,6 +4,7 @@
 //
 // A read without `Token: TOKEN` gets {"code":301}, so that the check notices a proxy without the header.
 // GET /calls returns the number of reads since the last such request; GET /delay/20 delays every later read by 20 ms.
+// GET /split/1 sends the head and the body of every later read in two segments, with Nagle's algorithm; GET /split/0 ends that.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,11 +22,12 @@
 
 enum { most_fds = 65536, input_size = 8192 };
 
-struct response { char *bytes; size_t size; };
+struct response { char *bytes; size_t size, head; };
 
 struct connection {
   unsigned generation;           // a delayed response never goes to a later connection with the same number
   size_t filled, sent;
+  bool has_nagle;
   const struct response *response;  // being delayed or sent; nothing more is read meanwhile
   char input[input_size + 1];
 };
@@ -38,6 +40,7 @@ static unsigned first_delayed, last_delayed;
 static struct response values, history, token, refused, missing, text;
 static const char *token_value;
 static double delay;
+static bool split;
 static long calls;
 static int epoll;
 
@@ -53,6 +56,7 @@ static struct response make(const char *status, const char *body) {
   int size = asprintf(&made.bytes, form, status, strlen(body), body);
   if (size < 0) exit(1);
   made.size = (size_t)size;
+  made.head = made.size - strlen(body);
   return made;
 }
 
@@ -94,7 +98,8 @@ static const struct response *response_to(const char *head) {
   char number[32];
   if (begins(head, "GET /_webtalk/_cur/api/access_token?")) return &token;
   if (begins(head, "GET /delay/")) delay = atof(head + 11);
-  if (begins(head, "GET /calls ") || begins(head, "GET /delay/")) {
+  if (begins(head, "GET /split/")) split = head[11] == '1';
+  if (begins(head, "GET /calls ") || begins(head, "GET /delay/") || begins(head, "GET /split/")) {
     snprintf(number, sizeof number, "%ld", calls);
     calls = 0;
     free(text.bytes);
@@ -112,8 +117,12 @@ static const struct response *response_to(const char *head) {
 
 static void send_response(int fd) {
   struct connection *it = connections[fd];
+  bool is_split = split && it->response != &text;
+  if (is_split != it->has_nagle) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){it->has_nagle}, sizeof(int));
+  it->has_nagle = is_split;
   while (it->sent < it->response->size) {
-    ssize_t count = send(fd, it->response->bytes + it->sent, it->response->size - it->sent, MSG_NOSIGNAL);
+    size_t end = is_split && it->sent < it->response->head ? it->response->head : it->response->size;
+    ssize_t count = send(fd, it->response->bytes + it->sent, end - it->sent, MSG_NOSIGNAL);
     if (count < 0 && errno == EAGAIN) {
       epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &(struct epoll_event){.events = EPOLLOUT, .data.fd = fd});
       return;
@@ -162,6 +171,7 @@ static void accept_all(int listener) {
       continue;
     }
     if (!connections[fd]) connections[fd] = calloc(1, sizeof(struct connection));
+    connections[fd]->has_nagle = false;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.fd = fd});
   }
