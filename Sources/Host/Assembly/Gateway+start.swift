@@ -48,6 +48,7 @@ extension Gateway {
 
   /// Starts the background work, then accepts connections.
   func start(_ build: SnapshotBuilder.Build) {
+    limitConnections(build.snapshot.configuration)
     services.storeWatch.start()
     build.activate()
     let activeAdapters = activeAdapters

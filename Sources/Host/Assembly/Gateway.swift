@@ -26,9 +26,6 @@ final class Gateway {
   private let builder: SnapshotBuilder
   private var keySets = KeySetWatch()
 
-  /// The descriptors for listeners, store, files and a first upstream connection. Each event loop takes two more.
-  private static let descriptors = 32
-
   /// The address of the public listener, with the port that the system chose where the configuration says 0.
   var address: SocketAddress { socket.address }
   /// The address of the admin listener.
@@ -57,11 +54,26 @@ final class Gateway {
     configuration.listen.eventLoops ?? System.availableCores()
   }
 
+  private static func descriptors(_ configuration: Configuration) -> DescriptorBudget {
+    DescriptorBudget(
+      configuration, loops: loopCount(configuration), available: System.descriptorLimit.map(Int.init(clamping:)))
+  }
+
+  /// Limits the clients' connections to what the configuration and the descriptors of the process allow.
+  func limitConnections(_ configuration: Configuration) {
+    let limit = Gateway.descriptors(configuration).clients
+    services.connections.limit = limit
+    guard limit < configuration.listen.maxConnections else { return }
+    services.log.info(
+      "fewer connections than listen.max_connections are accepted: the process may open too few files (ulimit -n)",
+      [("connections", .int(limit)), ("maxConnections", .int(configuration.listen.maxConnections))])
+  }
+
   /// Checks that the process may open the descriptors that it takes to start. To be called before `init`, which needs them.
   ///
   /// - Throws: `StartError` with exit status 3.
   static func checkDescriptors(_ configuration: Configuration) throws(StartError) {
-    guard System.canOpen(descriptors + 2 * loopCount(configuration)) else {
+    guard System.canOpen(descriptors(configuration).start) else {
       throw StartError(exitStatus: 3, message: System.tooFewDescriptors)
     }
   }
@@ -103,7 +115,7 @@ final class Gateway {
     snapshot = next
     activeAdapters.set(next.adapters)
     services.metrics.setPresent(adapters: next.adapters.map(\.name))
-    services.connections.limit = configuration.listen.maxConnections
+    limitConnections(configuration)
     services.memory.limit = configuration.listen.maxMemory
     services.sharing.evictToLimit()
   }
