@@ -113,9 +113,9 @@ extension ConfigurationReader {
   private func readTarget(_ section: Settings) -> Configuration.Route.Target? {
     let word = section.text("operation")
     let masked = section.choice("reveal", ["full", "masked"], default: "full") == "masked"
-    if word == Configuration.Front.operation { return .front(readFront(section)) }
-    let target = target(named: word)
-    refuseFrontKeys(section, isKnown: target != nil)
+    let isFront = word == Configuration.Front.operation
+    let target = isFront ? .front(readFront(section)) : target(named: word)
+    if !isFront { refuseFrontKeys(section, isKnown: target != nil) }
     if let target {
       if section.contains("reveal"), word != "token" {
         section.error("'reveal' belongs to operation: token only", at: "reveal")
