@@ -110,6 +110,38 @@ struct StoreAwayTests {
     #expect(lab.gateway.log.contains(#""answered503":2,"responsesCut":0,"writesUnknown":1}"#))
   }
 
+  @Test func `while other programs hold the role's connections, the store is reported unavailable, and objects too`()
+    throws
+  {
+    let server = try PostgresServer()
+    let database = try server.newDatabase()
+    let name = database.split(separator: "/").last ?? ""
+    try server.sql(
+      "CREATE ROLE gate LOGIN CONNECTION LIMIT 3; ALTER DATABASE \(name) OWNER TO gate", database: "postgres")
+    let url = database.replacing("postgres@", with: "gate@")
+    // Leaves one connection, which the tokens get.
+    for number in 0..<2 {
+      Thread { _ = try? server.sql("SELECT 'holder \(number)', pg_sleep(600)", database: url) }.start()
+    }
+    let holders = "FROM pg_stat_activity WHERE query LIKE '%holder%' AND pid <> pg_backend_pid()"
+    try eventually("the connections of the other programs") {
+      try server.sql("SELECT count(*) \(holders)", database: "postgres") == "2"
+    }
+    let lab = try Lab(.busy, environment: ["DATABASE_URL": url]) {
+      $0.hasCatalogue = true
+      $0.usePostgres()
+    }
+    try lab.expectHealthy()
+    try eventually("degraded by the store") { try lab.isDegradedByStore() }
+    #expect(try lab.metric("gateway_store_up") == 0)
+    #expect(try lab.get(Request.objects).outcome == "503 store_unavailable")
+    #expect(lab.upstream.tokenCalls == 1)
+    _ = try server.sql("SELECT pg_terminate_backend(pid) \(holders)", database: "postgres")
+    try eventually("ready again", within: 10) { try lab.readiness().status == "ready" }
+    #expect(try lab.metric("gateway_store_up") == 1)
+    #expect(try lab.get(Request.objects).status == 200)
+  }
+
   @Test func `a start without the database serves, reports degraded, and later stores the pair`() throws {
     let away = try Away(isStopped: true)
     for _ in 0..<3 { try away.lab.expectHealthy() }

@@ -3,7 +3,8 @@ import Synchronization
 
 /// Checks periodically whether the store responds, and reports it to health and metrics. Used on any thread.
 ///
-/// No request depends on it: tokens are in memory, and a caller of the store sees its errors.
+/// Tokens and the catalogue have connections of their own, and each can fail alone: when other programs take all connections
+/// of the role, or lock the file. No request depends on it: tokens are in memory, and a caller of the store sees its errors.
 final class StoreWatch: Sendable {
   /// The time between two checks while the store is up, and while it is down.
   private static let upInterval = Duration.seconds(2)
@@ -12,7 +13,7 @@ final class StoreWatch: Sendable {
   private struct State {
     /// The observers for which the store fails: this watch, and token keepers by the names of their lease holders.
     var failing: Set<String> = []
-    var checking: Task<Void, Never>?
+    var checking: [Task<Void, Never>] = []
   }
 
   private let store: Store
@@ -39,6 +40,7 @@ final class StoreWatch: Sendable {
   func report(isUp: Bool) { report(StoreWatch.itself, isUp: isUp) }
 
   private static let itself = "store"
+  private static let catalogue = "catalogue"
 
   /// Reports what an observer has found. The store is up when it fails for none of them; an observer that ends reports it up.
   func report(_ observer: String, isUp: Bool) {
@@ -55,21 +57,27 @@ final class StoreWatch: Sendable {
   /// Checks from now on, until `stop`. A store inside of this process needs no check.
   func start() {
     guard store.sharing != .process else { return }
-    state.withLock { $0.checking = Task(executorPreference: executor) { [self] in await check() } }
+    state.withLock { state in
+      for (queue, observer) in [(StoreQueue.tokens, StoreWatch.itself), (.catalogue, StoreWatch.catalogue)] {
+        state.checking.append(Task(executorPreference: executor) { [self] in await check(queue, observer) })
+      }
+    }
   }
 
-  func stop() { state.withLock { $0.checking?.cancel() } }
+  func stop() { state.withLock { for task in $0.checking { task.cancel() } } }
 
-  private func check() async {
-    var wasUp = state.withLock { !$0.failing.contains(StoreWatch.itself) }
+  private func check(_ queue: StoreQueue, _ observer: String) async {
+    var wasUp = state.withLock { !$0.failing.contains(observer) }
     while !Task.isCancelled {
       var error: StoreError?
-      do throws(StoreError) { try await store.ping() } catch let failure { error = failure }
+      do throws(StoreError) { try await store.check(queue) } catch let failure { error = failure }
       if Task.isCancelled { return }
-      if let error, wasUp { log.error("the store does not respond", [("detail", "\(error.message)")]) }
-      if error == nil, !wasUp { log.info("the store responds again", []) }
+      if let error, wasUp {
+        log.error("the store does not respond", [("for", "\(queue)"), ("detail", "\(error.message)")])
+      }
+      if error == nil, !wasUp { log.info("the store responds again", [("for", "\(queue)")]) }
       wasUp = error == nil
-      report(isUp: wasUp)
+      report(observer, isUp: wasUp)
       try? await clock.sleep(until: clock.now() + (wasUp ? StoreWatch.upInterval : StoreWatch.downInterval))
     }
   }

@@ -20,7 +20,13 @@ extension Catalogue {
   private func listObjects(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let list = try ObjectListQuery(request.query)
     let page: (items: [CatalogueObject], hasMore: Bool)
-    do throws(StoreError) { page = try await store.objects(list.query) } catch { throw GatewayError(error) }
+    do throws(StoreError) {
+      page = try await store.objects(list.query)
+    } catch {
+      // No stored text has a character that the database can't store.
+      guard error.code == .unstorable else { throw GatewayError(error) }
+      page = ([], false)
+    }
     let last = page.hasMore ? page.items.last : nil
     return ResourceResponse(200, link: last.map { list.link(request.path, after: $0.code) }) {
       CatalogueObject.write(page.items, to: &$0)
@@ -29,7 +35,9 @@ extension Catalogue {
 
   private func createObject(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let object = try object(ObjectDraft(try members(request)), id: newUUID())
-    do throws(StoreError) { try await store.create(object) } catch { throw refusal(error, code: object.code) }
+    do throws(StoreError) { try await store.create(object) } catch {
+      throw await refusal(error, code: object.code, StoredText.of(object))
+    }
     return response(201, object)
   }
 
@@ -45,23 +53,23 @@ extension Catalogue {
     let draft = ObjectDraft(try members(request))
     // Checked first, so that an invalid object is reported for unknown ids too.
     let new = try object(draft, id: try objectID(id))
-    return try await change(new.id, code: new.code) { draft.replacement(of: $0) }
+    return try await change(new.id, draft) { draft.replacement(of: $0) }
   }
 
   private func patchObject(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let id = try objectID(id)
     let patch = ObjectDraft(try members(request))
-    return try await change(id, code: patch.code?.string ?? "") { patch.patch($0) }
+    return try await change(id, patch) { patch.patch($0) }
   }
 
-  /// - Parameter code: the new code, for the message of a conflict.
+  /// - Parameter draft: the members that were sent, for the messages of errors.
   private func change(
-    _ id: String, code: String,
+    _ id: String, _ draft: ObjectDraft,
     _ change: @escaping @Sendable (CatalogueObject) -> Result<CatalogueObject, FieldProblems>
   ) async throws(GatewayError) -> ResourceResponse {
     let result: Result<CatalogueObject, FieldProblems>?
     do throws(StoreError) { result = try await store.replace(id: id, change) } catch {
-      throw refusal(error, code: code)
+      throw await refusal(error, code: draft.code?.string ?? "", draft.texts)
     }
     switch result {
     case .success(let object)?: return response(200, object)
@@ -86,7 +94,9 @@ extension Catalogue {
       do throws(StoreError) {
         taken = try await store.importObjects(objects)
       } catch {
-        guard error.code == .conflict else { throw GatewayError(error) }
+        guard error.code == .conflict else {
+          throw await refusal(error, zip(objects, imported.rows).flatMap { StoredText.of($0, row: $1) })
+        }
         throw .conflict(
           "Another writer stored objects with the same codes at the same time. Nothing was imported; try again.")
       }
@@ -124,8 +134,8 @@ extension Catalogue {
 
   private static var noSuchObject: GatewayError { .notFound("No object has this id.") }
 
-  private func refusal(_ error: StoreError, code: String) -> GatewayError {
-    guard error.code == .conflict else { return GatewayError(error) }
+  private func refusal(_ error: StoreError, code: String, _ texts: [StoredText]) async -> GatewayError {
+    guard error.code == .conflict else { return await refusal(error, texts) }
     return .conflict("The code '\(Spelling.printable(code))' is taken by another object.")
   }
 

@@ -19,7 +19,7 @@ extension Catalogue {
     do throws(StoreError) {
       report = try await store.sync(adapter, codes: merge.codes, writes: !dryRun) { merge($0) }
     } catch {
-      guard error.code == .conflict else { throw GatewayError(error) }
+      guard error.code == .conflict else { throw await refusal(error, merge.texts) }
       throw .conflict("Another writer changed the same objects at the same time. Nothing was changed; try again.")
     }
     guard report.problems.isEmpty else { throw .invalidFields(report.problems) }

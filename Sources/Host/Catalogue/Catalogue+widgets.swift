@@ -24,7 +24,9 @@ extension Catalogue {
   private func createWidget(_ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let widget = try widget(request, id: newUUID())
     let outcome: Store.WidgetWriteOutcome
-    do throws(StoreError) { outcome = try await store.create(widget) } catch { throw GatewayError(error) }
+    do throws(StoreError) { outcome = try await store.create(widget) } catch {
+      throw await refusal(error, StoredText.of(widget))
+    }
     if outcome == .full { throw Self.full }
     return response(201, widget)
   }
@@ -40,7 +42,9 @@ extension Catalogue {
   private func replaceWidget(_ id: String, _ request: ResourceRequest) async throws(GatewayError) -> ResourceResponse {
     let widget = try widget(request, id: try widgetID(id))
     let outcome: Store.WidgetWriteOutcome
-    do throws(StoreError) { outcome = try await store.replace(widget) } catch { throw GatewayError(error) }
+    do throws(StoreError) { outcome = try await store.replace(widget) } catch {
+      throw await refusal(error, StoredText.of(widget))
+    }
     switch outcome {
     case .written: return response(200, widget)
     case .unknown: throw Self.noSuchWidget

@@ -11,6 +11,7 @@ struct SyncMerge: Sendable {
   private let listed: [(object: CatalogueObject, metadata: [JSONValue.Member])]
 
   var codes: [String] { listed.map(\.object.code) }
+  var texts: [StoredText] { listed.flatMap { StoredText.of($0.object) } }
 
   /// Checks the list.
   ///

@@ -152,6 +152,10 @@ extension GatewayError {
 
   /// An error of the store. Waiting may help, or the operator, who finds the reason in the log and in `/readyz`.
   convenience init(_ error: StoreError) {
+    if error.code == .unstorable {
+      self.init(.invalidField, "A text has a character that the gateway's store can't hold.", detail: error.description)
+      return
+    }
     let message =
       switch error.code {
       case .full: "The gateway's store is full: it can be read, but nothing can be added. Nothing was changed."

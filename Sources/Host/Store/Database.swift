@@ -27,6 +27,11 @@ protocol Database: Sendable {
     _ body: @escaping @Sendable (any SQLSession) throws(StoreError) -> Value
   ) async throws(StoreError) -> Value
 
+  /// Checks that a queue's work can be done. A queue that is merely busy with this process's own work passes.
+  ///
+  /// - Throws: the reason why a connection can't be had, or why the tables can't be written.
+  func check(_ queue: StoreQueue, limit: Duration) async throws(StoreError)
+
   /// Returns the schema changes that `open` would make, one line each, and changes nothing. Throws what `open` would
   /// throw, except that an outdated schema that may not be migrated is not an error.
   func pendingMigrations() async throws(StoreError) -> [String]
@@ -51,6 +56,15 @@ extension Database {
   func onTokenChange(_ handler: @escaping @Sendable (_ adapter: String, _ version: Int64) -> Void) {}
   func checkRequirements() async throws(StoreError) {}
   var place: String { "memory" }
+
+  func check(_ queue: StoreQueue, limit: Duration) async throws(StoreError) { try await respond(queue, limit: limit) }
+
+  /// Makes one round trip.
+  func respond(_ queue: StoreQueue, limit: Duration) async throws(StoreError) {
+    try await transaction(queue, .reading, limit: limit) { (session) throws(StoreError) in
+      _ = try session.query("SELECT 1")
+    }
+  }
 }
 
 /// Independent queues of work: none of them waits for another.

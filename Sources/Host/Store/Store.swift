@@ -15,12 +15,8 @@ final class Store: Sendable {
 
   func open() async throws(StoreError) { try await database.open() }
 
-  /// Checks with one round trip that the database responds.
-  func ping() async throws(StoreError) {
-    try await database.transaction(.tokens, .reading, limit: .seconds(2)) { (session) throws(StoreError) in
-      _ = try session.query("SELECT 1")
-    }
-  }
+  /// Checks that the database does the work of a queue.
+  func check(_ queue: StoreQueue) async throws(StoreError) { try await database.check(queue, limit: .seconds(2)) }
 
   func close() async { await database.close() }
 }

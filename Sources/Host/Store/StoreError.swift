@@ -19,6 +19,8 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case outdated
     /// The configuration of the store can't be used.
     case misconfigured
+    /// A text has a character that the database can't store.
+    case unstorable
     /// A unique value is taken, or another writer changed the row in the meantime.
     case conflict
   }
@@ -34,7 +36,7 @@ struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Waiting does not help: the operator has to change the configuration or the database.
   var needsOperator: Bool {
     switch code {
-    case .corrupt, .foreign, .newer, .readOnly, .outdated, .misconfigured: true
+    case .corrupt, .foreign, .newer, .readOnly, .outdated, .misconfigured, .unstorable: true
     case .unavailable, .full, .conflict: false
     }
   }

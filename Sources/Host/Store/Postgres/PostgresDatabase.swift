@@ -62,6 +62,20 @@ final class PostgresDatabase: Database {
     try await perform(queue, PostgresWork(id: next(), access: access, due: .current + limit), limit, body)
   }
 
+  func check(_ queue: StoreQueue, limit: Duration) async throws(StoreError) {
+    // As often as the pool has connections: the server may have ended each of them.
+    for _ in 0..<3 {
+      do throws(StoreError) {
+        return try await respond(queue, limit: limit)
+      } catch {
+        // All connections are in use.
+        if error == .postgresWaiting(limit) || error == .postgresBusy { return }
+        guard pool(queue).hasConnection else { throw error }
+      }
+    }
+    // A connection works at something long, and further ones can't be had.
+  }
+
   func pendingMigrations() async throws(StoreError) -> [String] {
     let limit = Self.lookingTime
     let work = PostgresWork(id: next(), access: .reading, due: .current + limit, needsSchema: false)
@@ -101,23 +115,25 @@ final class PostgresDatabase: Database {
 
   // MARK: Private helpers
 
+  private func pool(_ queue: StoreQueue) -> PostgresPool {
+    switch queue {
+    case .tokens: tokens
+    case .catalogue: catalogue
+    }
+  }
+
   private func next() -> UInt64 { number.wrappingAdd(1, ordering: .relaxed).newValue }
 
   private func perform<Value: Sendable>(
     _ queue: StoreQueue, _ work: PostgresWork, _ limit: Duration,
     _ body: @escaping @Sendable (any SQLSession) throws(StoreError) -> Value
   ) async throws(StoreError) -> Value {
-    let pool =
-      switch queue {
-      case .tokens: tokens
-      case .catalogue: catalogue
-      }
+    let pool = pool(queue)
     let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
       let call = PostgresCall(work, continuation, body)
       do throws(StoreError) {
         try timers.add(work.id, at: work.due) {
-          pool.remove(work.id)
-          call.fail(.postgresOverdue(limit))
+          call.fail(pool.remove(work.id) ? .postgresWaiting(limit) : .postgresOverdue(limit))
         }
         pool.submit(call)
       } catch { call.fail(error) }

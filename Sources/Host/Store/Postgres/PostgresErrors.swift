@@ -15,6 +15,10 @@ extension StoreError {
         .outdated,
         "The PostgreSQL schema lacks a table or a column that this version needs. "
           + "Let the gateway migrate it ('store.migrate: true'), check 'store.schema', or restore the dropped table.")
+    case "22P05", "22021":
+      self.init(
+        .unstorable,
+        "A text has a character that the encoding of the database lacks. Create the database with ENCODING 'UTF8'.")
     case "25006":
       self.init(
         .readOnly,
@@ -74,10 +78,17 @@ extension StoreError {
     .unavailable, "A text contains the character U+0000, which PostgreSQL can't store. Leave it out.")
 
   static func postgresOverdue(_ limit: Duration) -> StoreError {
+    StoreError(.unavailable, "PostgreSQL did not respond within \(time(limit)).")
+  }
+
+  /// Every connection was in use, so the work was not started.
+  static func postgresWaiting(_ limit: Duration) -> StoreError {
+    StoreError(.unavailable, "All connections to PostgreSQL were in use for \(time(limit)).")
+  }
+
+  private static func time(_ limit: Duration) -> String {
     let milliseconds = max(0, limit.milliseconds)
-    let time =
-      milliseconds % 1000 == 0 && milliseconds > 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
-    return StoreError(.unavailable, "PostgreSQL did not respond within \(time).")
+    return milliseconds % 1000 == 0 && milliseconds > 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
   }
 }
 

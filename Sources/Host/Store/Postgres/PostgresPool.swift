@@ -54,7 +54,12 @@ final class PostgresPool: Sendable {
   }
 
   /// Removes a waiting job whose caller's time is over.
-  func remove(_ id: UInt64) { state.withLock { $0.remove(id) } }
+  ///
+  /// - Returns: false when a worker has the job.
+  func remove(_ id: UInt64) -> Bool { state.withLock { $0.remove(id) } }
+
+  /// A worker has a connection that is believed to work.
+  var hasConnection: Bool { state.withLock { $0.hasConnection } }
 
   func close() {
     for index in state.withLock({ $0.close() }) { signals[index].raise() }

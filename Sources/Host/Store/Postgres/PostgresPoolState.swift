@@ -86,7 +86,14 @@ struct PostgresPoolState<Job> {
   }
 
   /// Removes a waiting job.
-  mutating func remove(_ id: UInt64) { queue.removeAll { $0.id == id } }
+  ///
+  /// - Returns: whether it was waiting.
+  @discardableResult
+  mutating func remove(_ id: UInt64) -> Bool {
+    guard let index = queue.firstIndex(where: { $0.id == id }) else { return false }
+    queue.remove(at: index)
+    return true
+  }
 
   private mutating func assign(_ job: Job, _ due: Instant, to index: Int) {
     workers[index].job = job
@@ -95,7 +102,7 @@ struct PostgresPoolState<Job> {
     workers[index].isProbe = failure != nil && !workers[index].isConnected
   }
 
-  private var hasConnection: Bool { workers.contains { $0.isConnected } }
+  var hasConnection: Bool { workers.contains { $0.isConnected } }
 
   private func mayConnect(_ now: Instant) -> Bool {
     guard let failure else { return true }

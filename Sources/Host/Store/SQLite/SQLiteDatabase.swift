@@ -51,6 +51,11 @@ final class SQLiteDatabase: Database {
     }
   }
 
+  func check(_ queue: StoreQueue, limit: Duration) async throws(StoreError) {
+    guard queue == .catalogue, path != nil else { return try await respond(queue, limit: limit) }
+    try await catalogue.check(limit: limit)
+  }
+
   func pendingMigrations() async throws(StoreError) -> [String] { try await tokens.pendingMigrations() }
 
   func checkRequirements() async throws(StoreError) { if let path { try SQLiteFile.checkWritable(path) } }

@@ -77,6 +77,11 @@ enum SQLiteFile {
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
+  /// The file exists and may not be written.
+  static func isReadOnly(_ path: String) -> Bool {
+    access(path, W_OK) != 0 && [EROFS, EACCES, EPERM].contains(errno)
+  }
+
   static func readOnly(_ path: String) -> StoreError {
     StoreError(
       .readOnly, "'\(path)' can't be written. Grant the gateway the right to, or use another path in 'store.path'.")

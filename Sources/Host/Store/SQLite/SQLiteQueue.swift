@@ -1,3 +1,5 @@
+import Synchronization
+
 /// One connection to a SQLite database with its own serial queue and thread.
 ///
 /// Opens the file on first use, and again after an error that broke the connection or when the file was replaced. So a
@@ -8,6 +10,8 @@ actor SQLiteQueue {
   /// The longest wait for another process's lock.
   private nonisolated let lockTimeout: Duration
   private nonisolated let worker = WorkerThread()
+  /// A transaction has begun, so this connection has the lock that it needs.
+  private nonisolated let isAtWork = Atomic<Bool>(false)
   private var connection: SQLiteConnection?
   /// The connection is read-only, because writing was not possible when it was opened.
   private var isFallback = false
@@ -33,7 +37,25 @@ actor SQLiteQueue {
     let connection = try connected(for: access, wait: min(lockTimeout, deadline - .now))
     // A memory database stays: no other process can damage it, and its data would end with its connection.
     defer { if connection.isBroken, path != nil { self.connection = nil } }
-    return try connection.transaction(access, until: deadline, wait: lockTimeout, body)
+    return try connection.transaction(access, until: deadline, wait: lockTimeout) { (session) throws(StoreError) in
+      isAtWork.store(true, ordering: .relaxed)
+      defer { isAtWork.store(false, ordering: .relaxed) }
+      return try body(session)
+    }
+  }
+
+  /// Checks that the file can be written: takes the write lock and releases it. Reading needs less. Returns at once while a
+  /// transaction of this process has the lock.
+  ///
+  /// - Parameter limit: the longest wait for another process's lock.
+  nonisolated func check(limit: Duration) async throws(StoreError) {
+    // On a file system that became read-only the lock would still be granted.
+    if let path, mode == .readOnly || SQLiteFile.isReadOnly(path) { throw SQLiteFile.readOnly(path) }
+    if !isAtWork.load(ordering: .relaxed) { try await lock(limit: limit) }
+  }
+
+  private func lock(limit: Duration) throws(StoreError) {
+    try transaction(.writing, until: .now + limit) { (_) throws(StoreError) in }
   }
 
   func pendingMigrations() throws(StoreError) -> [String] {

@@ -58,6 +58,15 @@ extension Store {
     }
   }
 
+  /// Sends a text to the database, which stores nothing.
+  ///
+  /// - Throws: `.unstorable` when it has a character that can't be stored.
+  func receive(_ text: String) async throws(StoreError) {
+    try await database.transaction(.catalogue, .reading, limit: Self.shortWork) { (session) throws(StoreError) in
+      _ = try session.query("SELECT length(CAST($1 AS text))", [.text(text)])
+    }
+  }
+
   /// - Returns: false when the object does not exist.
   func deleteObject(id: String) async throws(StoreError) -> Bool {
     try await database.transaction(.catalogue, .writing, limit: Self.shortWork) { (session) throws(StoreError) in
