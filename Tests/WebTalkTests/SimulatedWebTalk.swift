@@ -37,7 +37,8 @@ final class SimulatedWebTalk: Sendable {
     case "/_webtalk/_cur/api/setCodesVal", "/_webtalk/_cur/api/forceSetCodesVal":
       return .whole(#"{"code":200,"msg":"ok"}"#)
     case "/_webtalk/_cur/api/getHisAlarms": return .whole(#"{"code":200,"ResultAlarmArr":[]}"#)
-    case "/_webtalk/_cur/api/getAlarmConfigs": return .whole(#"{"code":200,"ResultAlarmConfigArr":[]}"#)
+    case "/_webtalk/_cur/api/getAlarmConfigs":
+      return .whole(#"{"code":200,"ResultAlarmConfigArr":[{"configId":"1","pointId":"C_5001_AV_0001","high":28}]}"#)
     default: return .whole("not found", status: 404, type: "text/plain")
     }
   }

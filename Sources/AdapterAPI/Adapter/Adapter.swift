@@ -19,7 +19,8 @@
 /// 6. If the upstream can list its points, set `listsObjects` and implement `objects` page by page. The host asks with nil first,
 ///    then with each page's `next` until there is none, and changes its catalogue only after the last page. A cursor is opaque
 ///    to the host; refuse with `.badRequest` a cursor that no page can have given. A refused token is `.tokenRejected` here
-///    too: the host renews the token and asks for the same page again.
+///    too: the host renews the token and asks for the same page again. An upstream that shows only some of its points, as in
+///    alarms, sets `listsAllObjects` to false.
 /// 7. Run the conformance kit: `Tests/<Vendor>Tests` with `AdapterTestKit`.
 ///
 /// **Threads.** One instance serves all callers. Every method may run concurrently, on any of the host's event loops. Never
@@ -39,6 +40,9 @@ public protocol Adapter: Sendable {
   static var operations: Set<Operation> { get }
   /// Whether `objects` is implemented. Otherwise the host never calls it. Default: false.
   static var listsObjects: Bool { get }
+  /// Whether `objects` lists everything that the upstream has. Otherwise the host takes an object that is not listed for one that
+  /// may still exist, and also offers the codes that callers have read. Default: true.
+  static var listsAllObjects: Bool { get }
   /// The rules by which `values` requests of several callers become one request, and by which its response is split.
   /// Default: nil, requests are never merged.
   static var merging: PointMerging? { get }
@@ -90,6 +94,7 @@ public protocol Adapter: Sendable {
 extension Adapter {
   public static var source: String { "live" }
   public static var listsObjects: Bool { false }
+  public static var listsAllObjects: Bool { true }
   public static var merging: PointMerging? { nil }
   public static var settings: [SettingDescription] { [] }
   public static var credentialFields: [String] { [] }

@@ -33,6 +33,7 @@ public struct WebTalk: RawAdapter {
   let appID: Secret
   public let client: any HTTPClient
   let clock: any GatewayClock
+  let log: any AdapterLog
   /// The header fields of every call, up to the beginning of the token's value.
   private let fixedFields: [UInt8]
 
@@ -51,6 +52,7 @@ public struct WebTalk: RawAdapter {
     self.appID = appID
     client = context.client(for: baseURL)
     clock = context.clock
+    log = context.log
     upstream = UpstreamIdentity(type: WebTalk.typeName, address: baseURL.description, account: appID)
     fixedFields = Array("appId: \(appID.exposed)\r\nContent-Type: application/json\r\nToken: ".utf8)
   }

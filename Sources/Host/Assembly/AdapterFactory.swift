@@ -27,13 +27,13 @@ enum AdapterFactory {
 }
 
 extension Configuration {
-  /// The adapters that a route names and, where objects are routed, those that can list objects, because a sync names its adapter
+  /// The adapters that a route names and, where objects are routed, those that can list all objects, because a sync names its adapter
   /// itself. An unused adapter is not made, and needs no token.
   var usedAdapters: [AdapterInstance] {
     let hasSync = routes.contains { $0.target == .resource(.objects) }
     return adapters.filter { adapter in
       routes.contains { $0.adapter == adapter.name }
-        || hasSync && AdapterRegistry.type(named: adapter.type)?.listsObjects == true
+        || hasSync && AdapterRegistry.type(named: adapter.type).map { $0.listsObjects && $0.listsAllObjects } == true
     }
   }
 }

@@ -2,19 +2,21 @@ import AdapterAPI
 
 /// `POST /api/objects/sync`. The request pipeline gets the adapter's list before it calls `sync`.
 extension Catalogue {
-  /// Merges the adapter's whole list into the catalogue in one transaction. A dry run only reports the changes.
+  /// Merges the adapter's list into the catalogue in one transaction. A dry run only reports the changes.
+  ///
+  /// - Parameter isWhole: the list has everything that the upstream has.
   func sync(
-    adapter: String, listed: [ListedObject], dryRun: Bool
+    adapter: String, listed: [ListedObject], isWhole: Bool = true, dryRun: Bool
   ) async throws(GatewayError) -> ResourceResponse {
     try await withPermit(within: Store.longWork) { () async throws(GatewayError) in
-      try await self.merged(adapter, listed, dryRun: dryRun)
+      try await self.merged(adapter, listed, isWhole: isWhole, dryRun: dryRun)
     }
   }
 
   private func merged(
-    _ adapter: String, _ listed: [ListedObject], dryRun: Bool
+    _ adapter: String, _ listed: [ListedObject], isWhole: Bool, dryRun: Bool
   ) async throws(GatewayError) -> ResourceResponse {
-    let merge = try SyncMerge(adapter: adapter, listed: listed)
+    let merge = try SyncMerge(adapter: adapter, listed: listed, isWhole: isWhole)
     let report: SyncReport
     do throws(StoreError) {
       report = try await store.sync(adapter, codes: merge.codes, writes: !dryRun) { merge($0) }

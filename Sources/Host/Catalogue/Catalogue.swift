@@ -70,11 +70,13 @@ struct Catalogues: Sendable {
   let rows: Catalogue
   /// For imports and syncs, one at a time: each may need several times the size of its body.
   let bulk: Catalogue
+  let readCodes: ReadCodes
 
   init(store: Store, memory: MemoryBudget) {
     // Half of the memory stays free for upstream calls, even when slow clients do not read their pages.
     rows = Catalogue(store: store, memory: memory, share: 2, permits: 4)
     bulk = Catalogue(store: store, memory: memory, share: 1, permits: 1)
+    readCodes = ReadCodes(store: store)
   }
 }
 

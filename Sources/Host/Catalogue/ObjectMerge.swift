@@ -7,12 +7,22 @@ struct ObjectMerge {
   private let upstreamMetadata: [JSONValue.Member]
   private let ours: [JSONValue.Member]
   private let base: SyncBase
+  /// Nil for an object of a whole list, which gives everything.
+  private let partial: Given?
   private var newBase = SyncBase()
   /// The changed fields, metadata keys as `metadata.unit`.
   private(set) var changed: [String] = []
 
+  /// The fields of an object in a list that is not whole, which can't be seen from their values.
+  struct Given {
+    let name: Bool
+  }
+
   /// Returns nil when the stored metadata is not a JSON object.
-  init?(_ old: SyncedObject, _ upstream: CatalogueObject, _ metadata: [JSONValue.Member]) {
+  init?(
+    _ old: SyncedObject, _ upstream: CatalogueObject, _ metadata: [JSONValue.Member], partial: Given? = nil
+  ) {
+    self.partial = partial
     guard case .object(let ours)? = try? JSONValue(parsing: Array(old.object.metadata.utf8)) else { return nil }
     self.old = old
     self.upstream = upstream
@@ -23,14 +33,19 @@ struct ObjectMerge {
 
   mutating func merged(source: String) -> SyncedObject {
     var object = old.object
-    let name = merge("name", .string(object.name), base.name.map { .string($0) }, .string(upstream.name))
+    let name = merge(
+      "name", .string(object.name), base.name.map { .string($0) }, .string(upstream.name),
+      isGiven: partial?.name ?? true)
     object.name = name.value?.string ?? object.name
     newBase.name = name.base?.string
-    let type = merge("type", .string(object.type), base.type.map { .string($0) }, .string(upstream.type))
+    let type = merge(
+      "type", .string(object.type), base.type.map { .string($0) }, .string(upstream.type),
+      isGiven: partial == nil || !upstream.type.isEmpty)
     object.type = type.value?.string ?? object.type
     newBase.type = type.base?.string
     let text = merge(
-      "description", JSONValue(object.description), base.description, JSONValue(upstream.description))
+      "description", JSONValue(object.description), base.description, JSONValue(upstream.description),
+      isGiven: partial == nil || upstream.description != nil)
     object.description = text.value?.string
     newBase.description = text.base
     let metadata = mergeMetadata()
@@ -45,8 +60,9 @@ struct ObjectMerge {
   ///
   /// - Returns: the new value, and the base of the next merge.
   private mutating func merge(
-    _ field: @autoclosure () -> String, _ ours: JSONValue?, _ base: JSONValue?, _ upstream: JSONValue?
+    _ field: @autoclosure () -> String, _ ours: JSONValue?, _ base: JSONValue?, _ upstream: JSONValue?, isGiven: Bool
   ) -> (value: JSONValue?, base: JSONValue?) {
+    guard isGiven else { return (ours, base) }
     if Self.isSame(ours, upstream) { return (ours, upstream) }
     guard Self.isSame(ours, base) else { return (ours, base) }
     changed.append(field())
@@ -70,7 +86,8 @@ struct ObjectMerge {
     var merged: [JSONValue.Member] = []
     for key in keys {
       let code = ObjectCode(key)
-      let new = merge("metadata.\(key)", mine[code], before[code], theirs[code])
+      let new = merge(
+        "metadata.\(key)", mine[code], before[code], theirs[code], isGiven: partial == nil || theirs[code] != nil)
       if let value = new.value { merged.append(.init(key, value)) }
       if let value = new.base { newBase.metadata.append(.init(key, value)) }
     }

@@ -6,8 +6,14 @@ import AdapterAPI
 /// value that a sync wrote last (the base). If ours equals the base, upstream's is taken; otherwise the value was
 /// changed or removed by hand and stays. Rows that no sync wrote have no base: they keep their values and get the
 /// metadata keys that they lack. Nothing is deleted.
+///
+/// A list that is not whole proves nothing by what it lacks: no object is missing, and a name, type, description or metadata key
+/// that it does not give changes nothing.
 struct SyncMerge: Sendable {
   private let adapter: String
+  private let isWhole: Bool
+  /// The codes of objects that are listed without a name.
+  private let nameless: Set<ObjectCode>
   private let listed: [(object: CatalogueObject, metadata: [JSONValue.Member])]
 
   var codes: [String] { listed.map(\.object.code) }
@@ -16,9 +22,11 @@ struct SyncMerge: Sendable {
   /// Checks the list.
   ///
   /// - Throws: `upstreamMalformed` when an object can't be stored.
-  init(adapter: String, listed: [ListedObject]) throws(GatewayError) {
+  init(adapter: String, listed: [ListedObject], isWhole: Bool = true) throws(GatewayError) {
     self.adapter = adapter
+    self.isWhole = isWhole
     var seen: Set<ObjectCode> = []
+    var nameless: Set<ObjectCode> = []
     var checked: [(object: CatalogueObject, metadata: [JSONValue.Member])] = []
     checked.reserveCapacity(listed.count)
     var size = 0
@@ -41,8 +49,10 @@ struct SyncMerge: Sendable {
             + "Nothing was changed.")
       }
       checked.append((object, item.metadata))
+      if item.name.isEmpty { nameless.insert(ObjectCode(item.code)) }
     }
     self.listed = checked
+    self.nameless = nameless
   }
 
   private static func checked(_ item: ListedObject, into problems: inout FieldProblems) -> CatalogueObject? {
@@ -78,7 +88,8 @@ struct SyncMerge: Sendable {
         report.add(.init(code: object.code, isNew: true, fields: Self.fields(object, metadata)))
         continue
       }
-      guard var merge = ObjectMerge(old, object, metadata) else {
+      let given = isWhole ? nil : ObjectMerge.Given(name: !nameless.contains(code))
+      guard var merge = ObjectMerge(old, object, metadata, partial: given) else {
         report.problems.add(
           "metadata", "of '\(Spelling.printable(object.code))' is stored in a form that can't be read")
         continue
@@ -98,7 +109,7 @@ struct SyncMerge: Sendable {
       }
       if !merge.changed.isEmpty || new.source != old.source || new.synced != old.synced { changes.updated.append(new) }
     }
-    let missing = stored.filter { $0.value.source == adapter && !codes.contains($0.key) }
+    let missing = isWhole ? stored.filter { $0.value.source == adapter && !codes.contains($0.key) } : [:]
     report.missing = missing.keys.sorted().map(\.text)
     return report.problems.isEmpty ? (changes, report) : (SyncChanges(), report)
   }

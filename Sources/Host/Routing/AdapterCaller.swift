@@ -7,6 +7,8 @@ final class AdapterCaller {
   private let loop: EventLoop
   /// This loop's copies of the upstreams' tokens. A handful, so a linear search is the fastest.
   private var tokens: [TokenCopy] = []
+  private let readCodes: ReadCodes
+  private var readLists = ReadLists()
 
   private struct TokenCopy {
     let keeper: TokenKeeper
@@ -15,7 +17,10 @@ final class AdapterCaller {
     var accepted = -1
   }
 
-  init(loop: EventLoop) { self.loop = loop }
+  init(loop: EventLoop, readCodes: ReadCodes) {
+    self.loop = loop
+    self.readCodes = readCodes
+  }
 
   /// Drops the copies, because their keepers may have ended.
   func forgetTokens() { tokens = [] }
@@ -123,6 +128,16 @@ final class AdapterCaller {
 
   // MARK: adapter
 
+  /// Hands a response over whose list of codes is new, so that a sync can offer the codes as objects.
+  private func remember(
+    _ request: AdapterRequest, _ response: AdapterResponse, _ upstream: String, _ adapter: AdapterInstance
+  ) {
+    guard response.verdict == .ok, readLists.isNew(request.body, adapter.number, at: loop.now) else { return }
+    if readCodes.offer(response.body.prefix, from: upstream, on: loop) {
+      readLists.insert(request.body, adapter.number)
+    }
+  }
+
   /// Calls the adapter once, within its budget, and counts the call.
   private func call(
     _ request: AdapterRequest, _ token: Token?, _ adapter: AdapterInstance, deadline: Instant, requestID: String,
@@ -145,6 +160,7 @@ final class AdapterCaller {
       }
       adapter.metrics.count(response, operation, nanoseconds: System.monotonic() - began)
       if let token { accepted(token, adapter) }
+      if let upstream = adapter.readCodes, operation == .values { remember(request, response, upstream, adapter) }
       return response
     } catch {
       adapter.budget?.failed(error)

@@ -22,6 +22,8 @@ final class AdapterInstance: Sendable {
   let budget: BudgetKeeper?
   /// The write epoch of its upstream, shared by all instances with the same upstream address.
   let writes: WriteEpoch
+  /// The upstream under which the codes that callers read are remembered; nil when the adapter lists all objects, or none.
+  let readCodes: String?
   /// `X-Gateway-Source` of its responses.
   let source: String
   /// The time limit of a shared call, in nanoseconds.
@@ -60,6 +62,9 @@ final class AdapterInstance: Sendable {
     self.clients = clients
     self.home = home
     source = type(of: adapter).source
+    let kind = type(of: adapter)
+    readCodes =
+      kind.listsObjects && !kind.listsAllObjects ? "\(adapter.upstream.type)|\(adapter.upstream.address)" : nil
   }
 
   /// Updates the gauges that are computed for a page only.

@@ -43,8 +43,22 @@ extension RequestPipeline {
     guard type(of: adapter.adapter).listsObjects else {
       throw .noListing(import: "\(route.configuration.path)/import")
     }
-    let listed = try await objects(of: adapter, record)
-    return try await catalogue.bulk.sync(adapter: adapter.name, listed: listed, dryRun: query.isDryRun)
+    var listed = try await objects(of: adapter, record)
+    if let readCodes = adapter.readCodes { listed += try await objects(readCodes, notIn: listed) }
+    return try await catalogue.bulk.sync(
+      adapter: adapter.name, listed: listed, isWhole: adapter.readCodes == nil, dryRun: query.isDryRun)
+  }
+
+  /// Returns the codes that were read through this gateway and that the adapter does not list, as objects.
+  private func objects(
+    _ upstream: String, notIn listed: [ListedObject]
+  ) async throws(GatewayError) -> [ListedObject] {
+    let codes: [String]
+    do throws(StoreError) { codes = try await catalogue.readCodes.codes(of: upstream) } catch {
+      throw GatewayError(error)
+    }
+    let known = Set(listed.map { ObjectCode($0.code) })
+    return codes.filter { !known.contains(ObjectCode($0)) }.map { ListedObject(code: $0, name: "", type: "") }
   }
 
   /// Returns all objects of an adapter, asked for page by page.

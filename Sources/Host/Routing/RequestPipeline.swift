@@ -30,7 +30,7 @@ final class RequestPipeline: ExchangeHandler {
     self.loops = loops
     self.sharing = sharing
     waits = Sharing.Waits(loop: loop)
-    caller = AdapterCaller(loop: loop)
+    caller = AdapterCaller(loop: loop, readCodes: catalogue.readCodes)
     verifier = RequestPipeline.verifier(for: snapshot, loops: loops)
     frontVerifier = RequestPipeline.frontVerifier(for: snapshot)
   }

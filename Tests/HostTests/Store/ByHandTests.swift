@@ -78,6 +78,7 @@ import Testing
     for statement in Migration.objects.statements(dialect) + Migration.widgets.statements(dialect) {
       try run(statement)
     }
+    try run("DROP TABLE read_codes")
     try run("DELETE FROM schema_migrations WHERE version > 4")
   }
 

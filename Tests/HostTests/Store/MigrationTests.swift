@@ -18,7 +18,7 @@ import Testing
     let connection = try SQLiteConnection(path: path)
     try connection.execute(
       """
-      DROP TABLE objects; DROP TABLE dashboard_widgets; DROP TABLE iot_tokens;
+      DROP TABLE objects; DROP TABLE dashboard_widgets; DROP TABLE iot_tokens; DROP TABLE read_codes;
       DELETE FROM schema_migrations WHERE version > 1;
       """)
     for statement in Migration.tokens.statements(.sqlite) { try connection.execute(statement) }
@@ -39,7 +39,7 @@ import Testing
   @Test func `migration of an older file keeps its rows`() async throws {
     try makeFirstVersion()
     let pending = try await store().database.pendingMigrations()
-    #expect(pending.map { $0.prefix(2) } == ["2 ", "3 ", "4 ", "5 ", "6 "])
+    #expect(pending.map { $0.prefix(2) } == ["2 ", "3 ", "4 ", "5 ", "6 ", "7 "])
     let pair = try #require(try await store().load(.main))
     #expect(pair.version == 5 && pair.token.access == "a" && pair.token.lifetime == 7000)
     #expect(try await store().claim(.main, holder: "a", seen: pair, for: .seconds(5)) == .granted)
@@ -51,7 +51,7 @@ import Testing
     #expect(names.count == 1 && names[0].contains("creates the file"))
     #expect(!FileManager.default.fileExists(atPath: path))
     try makeFirstVersion()
-    for _ in 1...2 { #expect(try await store().database.pendingMigrations().count == 5) }
+    for _ in 1...2 { #expect(try await store().database.pendingMigrations().count == 6) }
   }
 
   @Test func `with migrate false, an old schema is refused and unchanged, and a current one works`() async throws {
@@ -64,7 +64,7 @@ import Testing
     let error = await outdated()
     #expect(error?.code == .outdated && error?.message.contains("migrate") == true)
     #expect(error?.message.contains("3 objects: creates table objects") == true)
-    #expect(try await store().database.pendingMigrations().count == 5)
+    #expect(try await store().database.pendingMigrations().count == 6)
     #expect(await storeError { try await store(.readOnly).tokenRows() }?.code == .outdated)
     try await store().open()
     #expect(await outdated() == nil)
@@ -72,7 +72,8 @@ import Testing
 
   @Test func `a failed migration step leaves the file unchanged`() async throws {
     let connection = try SQLiteConnection(path: path)
-    try connection.execute("DELETE FROM schema_migrations WHERE version > 3; DROP TABLE dashboard_widgets")
+    try connection.execute(
+      "DELETE FROM schema_migrations WHERE version > 3; DROP TABLE dashboard_widgets; DROP TABLE read_codes")
     // An index also occupies the name.
     try connection.execute("CREATE INDEX dashboard_widgets ON objects (name)")
     #expect(await storeError { try await store().open() }?.code == .unavailable)

@@ -56,7 +56,7 @@ import Testing
     for _ in 1...2 { #expect(await error(opening: database()) == nil) }
     #expect(
       try sql("SELECT version, name FROM schema_migrations ORDER BY version")
-        == "1|tokens\n2|token_leases\n3|objects\n4|widgets\n5|objects_by_hand\n6|widgets_by_hand")
+        == "1|tokens\n2|token_leases\n3|objects\n4|widgets\n5|objects_by_hand\n6|widgets_by_hand\n7|read_codes")
     #expect(try sql("SELECT bool_and(applied_at > 1700000000000) FROM schema_migrations") == "t")
     #expect(try await database().pendingMigrations() == [])
   }
@@ -64,7 +64,7 @@ import Testing
   @Test func `both engines have the same tables and columns`() async throws {
     #expect(await error(opening: database()) == nil)
     let sqlite = try SQLiteConnection(path: nil)
-    for table in ["iot_tokens", "objects", "dashboard_widgets", "schema_migrations"] {
+    for table in ["iot_tokens", "objects", "dashboard_widgets", "read_codes", "schema_migrations"] {
       let theirs = try sql(
         "SELECT string_agg(column_name, ' ' ORDER BY ordinal_position) FROM information_schema.columns "
           + "WHERE table_schema = 'public' AND table_name = '\(table)'")

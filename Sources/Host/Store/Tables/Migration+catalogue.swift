@@ -24,6 +24,20 @@ extension Migration {
     ]
   }
 
+  static let readCodes = Migration(version: 7, name: "read_codes", table: "read_codes", creates: true) { dialect in
+    let (text, bigint) = dialect == .sqlite ? ("TEXT", "INTEGER") : ("text COLLATE \"C\"", "bigint")
+    return [
+      """
+      CREATE TABLE read_codes (
+        upstream \(text) NOT NULL,
+        code \(text) NOT NULL,
+        first_read_at \(bigint) NOT NULL DEFAULT (\(dialect.now)),
+        PRIMARY KEY (upstream, code)
+      )
+      """
+    ]
+  }
+
   static let widgets = Migration(version: 4, name: "widgets", table: "dashboard_widgets", creates: true) { dialect in
     let (uuid, text, json, bigint) =
       switch dialect {

@@ -25,6 +25,6 @@ struct Migration: Sendable {
   }
 
   /// All steps in order.
-  static let all = [tokens, tokenLeases, objects, widgets, objectsByHand, widgetsByHand]
+  static let all = [tokens, tokenLeases, objects, widgets, objectsByHand, widgetsByHand, readCodes]
   static let newest = all.last?.version ?? 0
 }
