@@ -31,6 +31,7 @@ final class Permits: PermitPool {
   }
 
   var inUse: Int { Permits.count(used.load(ordering: .relaxed), upTo: .writes) }
+  var isUsedUp: Bool { inUse >= limit }
   /// The number of waiters, over all loops.
   var waiters: Int { Permits.count(waiting.load(ordering: .sequentiallyConsistent), upTo: .history) }
 

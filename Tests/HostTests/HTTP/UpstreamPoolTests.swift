@@ -43,15 +43,42 @@ import Testing
     }
   }
 
-  @Test func `an idle connection on another loop is closed when its permit is needed`() async throws {
+  @Test func `an idle connection on another loop is used when no further one may be opened`() async throws {
     try await ClientRig.with(
       answering: ok("fine"), loops: 3, [{ $0.maxConnections = 1 }, { $0.maxInFlight = 1 }]
-    ) { rig, _ in
+    ) { rig, upstream in
       for number in 0..<30 {
         // In less time than an idle connection lives.
         #expect(await rig.send(on: number % 3, within: 50_000).text == "fine")
-        #expect(await eventually { await rig.connections() == 1 })
       }
+      #expect(upstream.peers.count == 1)
+    }
+  }
+
+  @Test func `a long response on a connection of another loop streams to its end`() async throws {
+    let body = String(repeating: "x", count: 3_000_000)
+    try await ClientRig.with(
+      answering: ok(body), loops: 2, [{ $0.maxConnections = 1 }, { $0.maxInFlight = 1 }]
+    ) { rig, upstream in
+      for number in 0..<6 {
+        let result = await rig.send(on: number % 2)
+        let (bytes, error) = await task(on: rig.group.loops[number % 2]) { await result.readAll() }.value
+        #expect(bytes.count == body.utf8.count && error == nil)
+      }
+      #expect(upstream.peers.count == 1)
+    }
+  }
+
+  @Test func `a dead connection on another loop is replaced`() async throws {
+    let upstream = try ScriptedUpstream { peer in
+      // The second request on a connection finds it closed.
+      if peer.takeRequest() != nil { peer.send(ok("fine")) }
+      if peer.takeRequest() != nil { peer.socket.reset() }
+    }
+    try await ClientRig.with(
+      upstream.url, loops: 2, [{ $0.maxConnections = 1 }, { $0.maxInFlight = 1 }, { $0.readRetries = 0 }]
+    ) { rig in
+      for number in 0..<6 { #expect(await rig.send(on: number % 2).text == "fine") }
     }
   }
 
@@ -82,7 +109,7 @@ import Testing
         { $0.maxConnections = 3 }, { $0.maxInFlight = 3 }, { $0.queueSize = 10_000 },
         { $0.queueWait = .seconds(60) },
       ]
-    ) { rig, _ in
+    ) { rig, upstream in
       let good = Collected<Bool>()
       let bad = Collected<String>()
       await withTaskGroup(of: Void.self) { tasks in
@@ -98,6 +125,8 @@ import Testing
       #expect(good.count == 1_000)
       #expect(bad.all.prefix(3) == [])
       #expect(await rig.connections() <= 3)
+      // A request that has waited uses an open connection, on whichever loop that is.
+      #expect(upstream.peers.count < 100, "not one for nearly every request")
     }
   }
 

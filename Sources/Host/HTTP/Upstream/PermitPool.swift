@@ -4,6 +4,8 @@ import AdapterAPI
 protocol PermitPool: AnyObject, Sendable {
   /// The number of permits that are taken.
   var inUse: Int { get }
+  /// No permit is free.
+  var isUsedUp: Bool { get }
   /// The number of requests that wait for a permit.
   var waiters: Int { get }
 

@@ -93,20 +93,24 @@ final class UpstreamClient: HTTPClient {
         requests.release(priority)
         throw AdapterError(.unsent(.timeout, "the deadline passed before the request was sent"))
       }
-      let connection: UpstreamConnection
+      let outcome: Result<HTTPResponse, UpstreamFailure>
+      var wasUsed = true
       if !mustOpen, let idle = pool.checkOut() {
-        connection = idle
+        wasUsed = idle.state.exchanges > 0
+        outcome = await idle.exchange(request, deadline: deadline)
+      } else if !mustOpen, connections.isUsedUp, let elsewhere = await exchangeElsewhere(request, deadline, loop) {
+        outcome = elsewhere
       } else {
+        wasUsed = false
         switch await open(priority, pool, deadline: deadline) {
-        case .success(let opened): connection = opened
+        case .success(let opened): outcome = await opened.exchange(request, deadline: deadline)
         case .failure(let failure):
           requests.release(priority)
           if failure != .noConnectionFree { observer?.failed(failure, began) }
           throw AdapterError(failure)
         }
       }
-      let wasUsed = connection.state.exchanges > 0
-      switch await connection.exchange(request, deadline: deadline) {
+      switch outcome {
       case .success(let response):
         observer?.responded(response.status, pool.loop.now)
         // A streamed body returns the permit at its end.
@@ -127,6 +131,25 @@ final class UpstreamClient: HTTPClient {
         mustOpen = true
       }
     }
+  }
+
+  /// Sends the request on an idle connection of another loop, where no further one may be opened. To close that one and open another
+  /// would cost the upstream a connection for nearly every request that has waited in the queue.
+  ///
+  /// - Returns: nil when no loop has an idle connection.
+  @inline(never)
+  private func exchangeElsewhere(
+    _ request: HTTPRequest, _ deadline: Instant, _ own: EventLoop
+  ) async -> Result<HTTPResponse, UpstreamFailure>? {
+    for pool in pools where pool.loop !== own && idleCounts[pool.loop.index].value > 0 {
+      let outcome: Result<HTTPResponse, UpstreamFailure>? = await withTaskExecutorPreference(pool.loop) {
+        // A request of that loop may have been faster.
+        guard let idle = pool.value.checkOut() else { return nil }
+        return await idle.exchange(request, deadline: deadline)
+      }
+      if let outcome { return outcome }
+    }
+    return nil
   }
 
   /// Waits in the queue. Returns nil when a permit was granted.

@@ -232,6 +232,9 @@ struct UpstreamConnectionState {
   /// acknowledged. The kernel delays an acknowledgement by 40 ms, as long as it expects the program to send something that can carry
   /// it. A complete response needs none. Of a stream only small pieces need one, since the kernel acknowledges every second full
   /// segment itself.
+  ///
+  /// Not inlined, so that the path of a response that arrives whole stays short.
+  @inline(never)
   mutating func mustAcknowledge() -> Bool {
     guard !isReadable, unacknowledged > 0 else { return false }
     defer { unacknowledged = 0 }

@@ -87,7 +87,9 @@ final class UpstreamPool {
   /// Takes back a connection that can be used again.
   func returned(_ connection: UpstreamConnection) {
     // A request that waits for a connection's permit comes before an idle connection.
-    guard !isClosed, connections.waiters == 0, isListed(connection) else { return connection.close() }
+    guard !isClosed, connections.waiters == 0, connection.listing == listing || isListed(connection) else {
+      return connection.close()
+    }
     connection.deadline = loop.now.advanced(byNanoseconds: Self.idleTimeout)
     noteTurn()
     justReturned.append(connection)
@@ -110,7 +112,6 @@ final class UpstreamPool {
   }
 
   private func isListed(_ connection: UpstreamConnection) -> Bool {
-    if connection.listing == listing { return true }
     guard listed?.contains(connection.address) ?? true else { return false }
     connection.listing = listing
     return true
