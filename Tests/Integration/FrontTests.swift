@@ -388,7 +388,7 @@ struct FrontTests {
     let points = response.json?["ResultPointObjArr"] as? [[String: Any]]
     #expect(points?.first?["pointId"] as? String == "C_5001_AV_0001" && points?.first?["value"] != nil)
     #expect(outcome(try server.request("getCodesVal", Self.values)) == "200 200")
-    #expect(lab.upstream.calls.isEmpty)
+    #expect(lab.upstream.dataCalls.isEmpty)
   }
 
   @Test func `polls of panels and of EcoCtrl's server share one upstream call, and a write empties the cache of both`()

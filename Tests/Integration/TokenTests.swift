@@ -11,8 +11,9 @@ struct TokenTests {
   @Test func `200 concurrent callers with tokens of three seconds all get 200, and no refresh token is used twice`()
     throws
   {
-    let lab = try Lab(Self.wide)
+    let lab = try Lab(Self.wide, isStarted: false)
     lab.upstream.tokenLife = 3
+    try lab.gateway.start()
     let crowd = Crowd(lab, threads: 4, connectionsPerThread: 50)
     defer { crowd.end() }
     // With a life of three seconds and a window of half of it, this takes more than six seconds.
