@@ -32,6 +32,26 @@ struct RunLogTests {
     #expect(lab.gateway.entries("write").count == 1)
   }
 
+  @Test func `a write through a front is logged like any other, and a refused call with its reason`() throws {
+    let lab = try Lab.withFront()
+    let server = try lab.ecoctrl()
+    for (call, operation) in [("setCodesVal", "set"), ("forceSetCodesVal", "force-set")] {
+      #expect(try server.request(call, Request.setBody).status == 200)
+      let entry = try firstValue("the line of \(operation)") {
+        lab.gateway.entries("write").first { $0["operation"] as? String == operation }
+      }
+      #expect(entry["points"] as? String == "P=1" && entry["outcome"] as? String == "ok")
+      #expect(entry["adapter"] as? String == "main" && (entry["subject"] as? String)?.isEmpty == false)
+    }
+    server.access = "not-a-token"
+    _ = try server.post("getCodesVal", Request.valuesBody)
+    let refused = try firstValue("the access entry") {
+      lab.gateway.entries("request").first { $0["code"] as? String == "unauthorized" }
+    }
+    #expect((refused["reason"] as? String)?.isEmpty == false)
+    for secret in [EcoCtrlServer.appID, "not-a-token"] { #expect(!lab.gateway.log.contains(secret)) }
+  }
+
   @Test func `control characters in a written value cannot break a line, in text either`() throws {
     for format in ["json", "text"] {
       let lab = try Lab { $0.log["format"] = format }
