@@ -128,7 +128,7 @@ final class KeyRing: Sendable {
       }
       guard keys.count > before else {
         throw KeyProblem(
-          "\(path): the set has no key that verifies signatures; add one with kty RSA, EC, OKP or oct and use 'sig'")
+          "\(path): the set has no usable key for signatures; add one with kty RSA, EC, OKP or oct and use 'sig'")
       }
     }
 

@@ -115,7 +115,7 @@ import Testing
     }
     expectRefused(keySet("{}"), "the array 'keys' is missing")
     expectRefused(keySet(#"{"keys":{}}"#), "the array 'keys' is missing")
-    expectRefused(keySet(#"{"keys":[]}"#), "no key that verifies")
+    expectRefused(keySet(#"{"keys":[]}"#), "no usable key for signatures")
     expectRefused(keySet(String(repeating: " ", count: 1 << 20 + 1)), "1 MiB")
   }
 
@@ -169,7 +169,7 @@ import Testing
       let alone = ring([secretKey(), keySet(set(entry))])
       #expect(alone.ring == nil)
       #expect(alone.problems.map(\.severity) == [.warning, .error], "\(entry)")
-      #expect(alone.problems.last?.message.contains("no key that verifies") == true)
+      #expect(alone.problems.last?.message.contains("no usable key for signatures") == true)
     }
     let weak = ring([keySet(set(#"{"kty":"oct","kid":"weak\u0000\u001b[","alg":"HS256","k":""}"#, good))])
     #expect(weak.problems.first?.message.contains("(kid 'weak??[')") == true)
