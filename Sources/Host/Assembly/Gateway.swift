@@ -142,7 +142,7 @@ final class Gateway {
         Snapshot(
           configuration: configuration, routes: snapshot.routes, adapters: snapshot.adapters, keys: keys,
           metrics: services.metrics))
-      services.log.info("the JWK sets were read again", [])
+      services.log.info("the JWK sets were read again", [("keys", .int(keys.keys.count))])
     }
   }
 

@@ -14,10 +14,11 @@ enum CheckCommand {
       is 1 when there is an error; warnings do not change it.
 
       With --live it then resolves each upstream's name, connects, fetches one token of its own, and reads one point that no
-      building has. It also prints what 'run' would change in the database. Each step is printed with its time and may take
-      ten seconds. The stored tokens are neither read nor changed. The exit status is 3 when a service was not reached or its
-      response was wrong. It is 1 when the database URL is not valid, or the database belongs to another program, or its
-      schema is newer, or older and may not be migrated.
+      building has. It also prints what 'run' would change in the database, and tests what it needs there: the right to write,
+      and in PostgreSQL the encoding UTF8 and enough connections. Each step is printed with its time and may take ten
+      seconds. The stored tokens are neither read nor changed. The exit status is 3 when a service was not reached or its
+      response was wrong. It is 1 when the database URL is not valid, or the database belongs to another program, or lacks
+      what the gateway needs, or its schema is newer, or older and may not be migrated.
       """,
     example: "pointgate check --live config/gateway.yaml", run: run)
 

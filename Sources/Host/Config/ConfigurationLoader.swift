@@ -36,8 +36,9 @@ enum ConfigurationLoader {
     bytes: [UInt8], file: String, folder: String, environment: [String: String], adapterTypes: [AdapterType]
   ) -> LoadedConfiguration {
     let problems = Settings.Problems()
-    let resolver = resolver(folder: folder, environment: environment, problems: problems)
     let document = YAMLReader.read(bytes)
+    let resolver = resolver(
+      folder: folder, environment: environment, names: document.root?.environmentNames ?? [], problems: problems)
     document.problems.forEach(problems.add)
     var configuration: Configuration?
     if let root = document.root {
@@ -62,8 +63,9 @@ enum ConfigurationLoader {
     return settings
   }
 
+  /// - Parameter names: the variables that the configuration names. The file may have further ones, for other programs.
   private static func resolver(
-    folder: String, environment: [String: String], problems: Settings.Problems
+    folder: String, environment: [String: String], names: Set<String>, problems: Settings.Problems
   ) -> Settings.Resolver {
     var variables: [String: String] = [:]
     let name = TextFile.join(folder, ".env.local")
@@ -81,7 +83,7 @@ enum ConfigurationLoader {
       // Bytes that are not UTF-8 become U+FFFD, as in dotenv; a secret with one is refused where it is used.
       let file = EnvironmentFile(String(decoding: bytes, as: UTF8.self))
       variables = file.variables
-      for note in file.notes.prefix(20) {
+      for note in file.notes.filter({ note in note.name.map(names.contains) ?? true }).prefix(20) {
         let position = SourcePosition(line: note.line, column: note.column)
         problems.add(ConfigError(note.message, at: position, in: name, severity: .warning))
       }
@@ -98,5 +100,20 @@ enum ConfigurationLoader {
       (entry.element.file == nil ? 1 : 0, entry.element.position, entry.offset)
     }
     return problems.enumerated().sorted { order($0) < order($1) }.map(\.element)
+  }
+}
+
+extension ConfigNode {
+  /// The names in all `{env: NAME}` of the node.
+  fileprivate var environmentNames: Set<String> {
+    switch content {
+    case .scalar: return []
+    case .sequence(let items): return items.reduce(into: []) { $0.formUnion($1.environmentNames) }
+    case .mapping(let entries):
+      if entries.count == 1, entries[0].key == "env", case .scalar(let name, _) = entries[0].value.content {
+        return [name]
+      }
+      return entries.reduce(into: []) { $0.formUnion($1.value.environmentNames) }
+    }
   }
 }

@@ -11,6 +11,8 @@ import AdapterAPI
 /// readers of such files (Docker, systemd, a shell) take differently gets a warning.
 struct EnvironmentFile {
   struct Note: Equatable {
+    /// The variable; nil for a line that is no assignment.
+    let name: String?
     let line: Int
     let column: Int
     let message: String
@@ -145,7 +147,8 @@ struct EnvironmentFile {
     variables[key] = String(raw.first == "\"" ? Self.withLineBreaks(value) : value)
     guard let difference = difference(found, Array(raw)) else { return }
     let (line, column) = position(of: start)
-    notes.append(Note(line: line, column: column, message: "the value of \(Spelling.printable(key)) \(difference)"))
+    notes.append(
+      Note(name: key, line: line, column: column, message: "the value of \(Spelling.printable(key)) \(difference)"))
   }
 
   /// Removes quotes around the text, or around lines of it: `value.replace(/^(['"`])([\s\S]*)\1$/mg, '$2')`.
@@ -234,7 +237,7 @@ struct EnvironmentFile {
       let end = min(self.end(of: { !Self.isBreak($0) }, from: first), limit)
       if first < end, text[first] != "#" {
         let (line, column) = position(of: first)
-        notes.append(Note(line: line, column: column, message: "this line is not KEY=VALUE and is ignored"))
+        notes.append(Note(name: nil, line: line, column: column, message: "this line is not KEY=VALUE and is ignored"))
       }
       at = end + 1
     }
