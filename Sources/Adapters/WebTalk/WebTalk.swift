@@ -93,10 +93,11 @@ public struct WebTalk: RawAdapter {
     guard !response.isEncoded else { return isSuccess ? .ok : otherwise }
 
     let prefix = response.body.prefix
-    let encoding = TopLevel.foreignEncoding(of: prefix)
-    if isSuccess, encoding != nil || TopLevel.firstByte(of: prefix) != UInt8(ascii: "{") {
-      throw .malformed(
-        "the upstream responded with HTTP \(response.status) and a body \(encoding ?? "that is not a JSON object")")
+    // A zero byte behind the brace: UTF-16 or UTF-32 without a mark.
+    let isObject = TopLevel.firstByte(of: prefix) == UInt8(ascii: "{") && !(prefix.count > 1 && prefix[1] == 0)
+    if isSuccess, !isObject {
+      let form = TopLevel.foreignEncoding(of: prefix) ?? "that is not a JSON object"
+      throw .malformed("the upstream responded with HTTP \(response.status) and a body \(form)")
     }
     // Limited here, because the length of the prefix depends on how the bytes arrived, and the verdict must not.
     let code = prefix.withUnsafeBufferPointer {
