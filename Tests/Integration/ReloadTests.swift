@@ -71,6 +71,8 @@ struct ReloadTests {
     try write(second, besides: #"{"kty":"AKP","kid":"odd"},"#)
     try eventually("the new key to be used", within: 15) { try status(second) == 200 }
     #expect(try status(first) == 401)
+    // The log has a thread of its own, so the line may come after the keys.
+    try eventually("the warning in the log") { !lab.gateway.entries("a changed JWK set has a problem").isEmpty }
     let warning = try #require(lab.gateway.entries("a changed JWK set has a problem").first?["problem"] as? String)
     #expect(warning.contains("keys[0] (kid 'odd'): the key type 'AKP' is not supported"))
     try Data("{\"keys\":[".utf8).write(to: file, options: .atomic)
